@@ -1,0 +1,81 @@
+"""The error tree of SeeAloud, drawn once.
+
+    SeeAloudError
+    ├── ConfigError (ValueError)         a setting or an option is wrong              exit 2
+    ├── BundleError (ValueError)         a bundle is missing, broken or not for us    exit 3
+    │   └── BundleHashError              a file differs from the manifest's hash
+    ├── PictureError (ValueError)        a picture cannot be found, fetched or read   exit 4
+    ├── CameraError (OSError)            a camera cannot be opened or gives no frame  exit 5
+    ├── InferenceError (RuntimeError)    the runtime failed on a loaded model         exit 6
+    ├── SpeechError (RuntimeError)       no sound card, no voice, Piper died          exit 7
+    │   ├── VoiceError                   the voice's files are missing or unreadable
+    │   └── PlaybackError                the sound card is missing or refused
+    └── BrokerError (ConnectionError)    the MQTT broker is away or refused           exit 8
+
+Each class carries the exit code with which the command line ends. A message says what was
+tried, with which value, and what to do next. Foreign errors are wrapped where they occur.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SeeAloudError(Exception):
+    """Root of every error that SeeAloud raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(SeeAloudError, ValueError):
+    """A setting or an option is wrong."""
+
+    exit_code = 2
+
+
+class BundleError(SeeAloudError, ValueError):
+    """A bundle is missing, broken or not for this device."""
+
+    exit_code = 3
+
+
+class BundleHashError(BundleError):
+    """A bundle's file differs from the hash in its manifest."""
+
+
+class PictureError(SeeAloudError, ValueError):
+    """A picture cannot be found, fetched or read."""
+
+    exit_code = 4
+
+
+class CameraError(SeeAloudError, OSError):
+    """A camera cannot be opened or gives no frame."""
+
+    exit_code = 5
+
+
+class InferenceError(SeeAloudError, RuntimeError):
+    """The runtime failed on a model that had loaded."""
+
+    exit_code = 6
+
+
+class SpeechError(SeeAloudError, RuntimeError):
+    """Speech is not possible."""
+
+    exit_code = 7
+
+
+class VoiceError(SpeechError):
+    """The voice's files are missing or unreadable, or its process died."""
+
+
+class PlaybackError(SpeechError):
+    """The sound card is missing or refused the sound."""
+
+
+class BrokerError(SeeAloudError, ConnectionError):
+    """The MQTT broker is away, refused us or did not confirm."""
+
+    exit_code = 8

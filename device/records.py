@@ -1,0 +1,95 @@
+"""The values that cross module and thread borders; all frozen.
+
+Nothing here knows a model, a camera or a broker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture as it was seen.
+
+    Attributes:
+        image_hwc: uint8 array [height, width, 3], RGB, 0..255.
+        source: where it came from: a path, a URL or ``camera:0``.
+        captured_at: aware UTC time at which it was taken or read.
+    """
+
+    image_hwc: npt.NDArray[np.uint8]
+    source: str
+    captured_at: datetime
+
+    @staticmethod
+    def now(image_hwc: npt.NDArray[np.uint8], source: str) -> Frame:
+        """Return a frame stamped with the present time."""
+        return Frame(image_hwc, source, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Wall time of each stage of one caption, in milliseconds."""
+
+    preprocess_ms: float
+    encoder_ms: float
+    decoder_ms: float
+
+    @property
+    def total_ms(self) -> float:
+        """Sum of the stages, in milliseconds."""
+        return self.preprocess_ms + self.encoder_ms + self.decoder_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One way to say what the picture shows.
+
+    Attributes:
+        text: the words, lower-case, without full stop.
+        log_probability: natural-log probability of the words and the end mark, <= 0.
+        score: the length-normalised log-probability by which hypotheses are ranked.
+    """
+
+    text: str
+    log_probability: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What the captioner says of one frame.
+
+    Attributes:
+        frame_source: the frame's source.
+        captured_at: aware UTC time of the frame.
+        n_best: hypotheses, best first; never empty.
+        timings: wall time per stage.
+        bundle: name of the bundle that made it.
+    """
+
+    frame_source: str
+    captured_at: datetime
+    n_best: tuple[Hypothesis, ...]
+    timings: Timings
+    bundle: str
+
+    @property
+    def text(self) -> str:
+        """The best hypothesis' words."""
+        return self.n_best[0].text
+
+    @property
+    def log_probability(self) -> float:
+        """The best hypothesis' natural-log probability."""
+        return self.n_best[0].log_probability
+
+    @property
+    def sentence(self) -> str:
+        """The words as a sentence, for people's eyes and for speech."""
+        return f"{self.text[:1].upper()}{self.text[1:]}."
