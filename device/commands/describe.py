@@ -1,0 +1,75 @@
+"""The command ``seealoud describe``: its options, and nothing heavy until it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from device.commands.options import DescribeOptions
+from device.commands.parts import Parts
+from device.commands.verbosity import verbose_option
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(short_help="Say what pictures show.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-r", "--recursive", is_flag=True, help="Search folders inside folders as well.")
+@click.option(
+    "--bundle",
+    metavar="NAME|PATH",
+    help="The captioner to use. Default: $SEEALOUD_BUNDLE, else the one that comes with SeeAloud.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option(
+    "--beam", type=int, default=3, show_default=True, help="Hypotheses kept while searching."
+)
+@click.option(
+    "--n-best", type=int, default=3, show_default=True, help="Hypotheses reported, best first."
+)
+@click.option("--threads", type=int, help="Threads for the model. Default: all cores.")
+@click.option("--speak", is_flag=True, help="Say every caption through the sound card.")
+@click.option(
+    "--audio-device", metavar="DEVICE", help="ALSA device for --speak, as `aplay -L` lists them."
+)
+@click.option(
+    "--voice", type=_FILE, metavar="FILE", help="A Piper voice (.onnx, with its .onnx.json beside)."
+)
+@click.option(
+    "--wav", type=_FILE, metavar="FILE", help="Write the speech of all captions into one WAV file."
+)
+@click.option("--mqtt", metavar="HOST[:PORT]", help="Publish every caption to this MQTT broker.")
+@click.option("--mqtt-user", metavar="NAME", help="User at the broker.")
+@click.option(
+    "--mqtt-password-file",
+    type=_FILE,
+    metavar="FILE",
+    help="File with the user's password. Default: $SEEALOUD_MQTT_PASSWORD.",
+)
+@click.option("--mqtt-tls", is_flag=True, help="Encrypt, and trust the system's authorities.")
+@click.option("--mqtt-ca", type=_FILE, metavar="FILE", help="Encrypt, and trust this authority.")
+@click.option("--mqtt-cert", type=_FILE, metavar="FILE", help="Our certificate for the broker.")
+@click.option("--mqtt-key", type=_FILE, metavar="FILE", help="The key of --mqtt-cert.")
+@click.option(
+    "--device-id",
+    metavar="ID",
+    envvar="SEEALOUD_DEVICE_ID",
+    help="Names this device in the topics. Default: made from the machine's id.",
+)
+@verbose_option
+@click.pass_obj
+def describe(parts: Parts | None, /, **values: Any) -> int:
+    """Say what each SOURCE shows.
+
+    A SOURCE is a picture, a folder of pictures, the http(s) address of a picture, a video
+    (its first frame), a camera such as camera:0, or - for a picture on stdin. Frames stay on
+    this machine.
+
+    Exit codes: 0 all well, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
+    7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
+    """
+    from device.commands.run_describe import describe as run
+
+    return run(DescribeOptions(**values), parts or Parts())

@@ -1,0 +1,86 @@
+"""The real parts behind the commands, and the one seam where tests put others.
+
+Everything heavy is imported when a part is opened, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from device.commands.options import DescribeOptions
+    from device.records import Caption, Frame
+    from device.speech.pcm import PcmChunk
+    from device.speech.playback import Playback
+
+
+class ImageCaptioner(Protocol):
+    """Says what a frame shows."""
+
+    def caption(self, frame: Frame) -> Caption:
+        """Return the caption of a frame.
+
+        Raises:
+            InferenceError: the model failed.
+        """
+
+    def close(self) -> None:
+        """Free the model."""
+
+
+class Synthesizer(Protocol):
+    """Turns text into sound."""
+
+    def warm(self) -> None:
+        """Start loading and return at once."""
+
+    def synthesize(self, text: str) -> Iterable[PcmChunk]:
+        """Return the sound of a text.
+
+        Raises:
+            VoiceError: the voice failed.
+        """
+
+    def close(self) -> None:
+        """End the voice."""
+
+
+def _open_captioner(options: DescribeOptions) -> ImageCaptioner:
+    from device.bundle import find_bundle, load_bundle
+    from device.captioner import Captioner, CaptionOptions
+
+    caption_options = CaptionOptions(
+        beam_width=options.beam, n_best=options.n_best, threads=options.threads
+    )
+    return Captioner(load_bundle(find_bundle(options.bundle)), caption_options)
+
+
+def _open_voice(path: Path | None) -> Synthesizer:
+    from device.speech.piper import PiperVoiceProcess
+    from device.speech.voice import find_voice
+
+    return PiperVoiceProcess(find_voice(path))
+
+
+def _open_playback(audio_device: str | None) -> Playback:
+    from device.speech.playback import DEFAULT_DEVICE, AlsaPlayback
+
+    return AlsaPlayback(audio_device or DEFAULT_DEVICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How the parts are opened.
+
+    Attributes:
+        open_captioner: loads the bundle; raises BundleError or ConfigError.
+        open_voice: finds the voice of a path, or the built-in one; raises VoiceError.
+        open_playback: opens the sound device of an ALSA name, or the default one.
+    """
+
+    open_captioner: Callable[[DescribeOptions], ImageCaptioner] = _open_captioner
+    open_voice: Callable[[Path | None], Synthesizer] = _open_voice
+    open_playback: Callable[[str | None], Playback] = _open_playback

@@ -1,0 +1,62 @@
+"""Catches what native picture and video libraries write to stderr.
+
+libjpeg, libpng and FFmpeg write to file descriptor 2 themselves, where Python cannot silence them;
+and libjpeg's line is the only sign that it filled half a picture with grey.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_STDERR_FD = 2
+_LOCK = threading.RLock()
+# The libraries' own lines; anything else came from another thread meanwhile and is passed on.
+_NATIVE_LINE = re.compile(
+    r"Corrupt JPEG|Premature end of JPEG|Invalid |Inconsistent |Unsupported |Unknown "
+    r"|Warning: unknown JFIF|Application transferred|libpng |\[ *[\w,]+ @ 0x|\[ ?(WARN|ERROR|INFO):"
+)
+
+
+@contextmanager
+def captured_native_stderr() -> Iterator[list[str]]:
+    """Yield a list that holds, once the block has ended, the libraries' lines on stderr.
+
+    File descriptor 2 belongs to the whole process: keep the block short and start no
+    process in it. Without a usable stderr nothing is caught.
+    """
+    said: list[str] = []
+    with _LOCK:
+        try:
+            real_fd = os.dup(_STDERR_FD)
+        except OSError:  # stderr was closed: then nothing can spam it either
+            yield said
+            return
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        with tempfile.TemporaryFile() as scratch:
+            os.dup2(scratch.fileno(), _STDERR_FD)
+            try:
+                yield said
+            finally:
+                os.dup2(real_fd, _STDERR_FD)
+                os.close(real_fd)
+                scratch.seek(0)
+                said.extend(_keep_native(scratch.read()))
+
+
+def _keep_native(written: bytes) -> list[str]:
+    """Return the libraries' lines and pass every other line on to the real stderr."""
+    native = []
+    for line in written.splitlines(keepends=True):
+        text = line.decode("utf-8", "replace").strip()
+        if _NATIVE_LINE.match(text):
+            native.append(text)
+        elif text:
+            os.write(_STDERR_FD, line)
+    return native

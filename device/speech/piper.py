@@ -1,0 +1,229 @@
+"""The client of the Piper process: text in, chunks of PCM out, a new process when one dies.
+
+Never imports Piper. Every wait has a deadline: a dead or hung process is an error, not a halt.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import queue
+import sys
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from device.errors import VoiceError
+from device.speech.pcm import PcmChunk
+from device.speech.phrases import speakable
+from device.speech.protocol import Audio, Failure, Ready, Reply, SpeechRequest
+from device.speech.voice import Voice
+from device.speech.worker_process import Inbox, WorkerProcess
+
+_LOGGER = logging.getLogger(__name__)
+_POLL_S = 0.02
+SLOWEST_RATE = 0.25
+FASTEST_RATE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class PiperOptions:
+    """How a Piper process runs.
+
+    Attributes:
+        threads: threads per sentence; None leaves one core to the captioner.
+        is_deterministic: the same text gives the same bytes; for tests, it sounds flatter.
+        start_timeout_s: longest time the voice may take to load (4 s is usual on a Pi 4).
+        reply_timeout_s: longest time one phrase of at most 120 characters may take.
+    """
+
+    threads: int | None = None
+    is_deterministic: bool = False
+    start_timeout_s: float = 60.0
+    reply_timeout_s: float = 30.0
+
+
+class PiperVoiceProcess:
+    """A voice that stays loaded in a process of its own; all methods from any thread.
+
+    Example::
+
+        with PiperVoiceProcess(find_voice()) as voice:
+            voice.warm()
+            for chunk in voice.synthesize("A brown dog runs through the grass."):
+                ...
+    """
+
+    def __init__(self, voice: Voice, options: PiperOptions | None = None) -> None:
+        self._voice = voice
+        self._options = options or PiperOptions()
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self._worker: WorkerProcess | None = None
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Id of the present process; None before the first and after `close`."""
+        worker = self._worker
+        return None if worker is None else worker.pid
+
+    def warm(self) -> None:
+        """Start loading the voice and return at once; `synthesize` waits for it.
+
+        Raises:
+            VoiceError: no process can be started, or the voice was closed.
+        """
+        self._living_worker()
+
+    def start(self) -> Ready:
+        """Load the voice if it is not; return its sample rate and what loading took.
+
+        Raises:
+            VoiceError: the voice cannot be loaded, or not in time.
+        """
+        ready = self._await_ready(self._living_worker(), threading.Event())
+        assert ready is not None  # nobody can cancel it
+        return ready
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        rate: float = 1.0,
+        volume: float = 1.0,
+        cancelled: threading.Event | None = None,
+    ) -> Generator[PcmChunk, None, None]:
+        """Return the sound of ``text``, sentence by sentence as each is ready.
+
+        Text without a word gives nothing. The iterator ends early, without an error, as
+        soon as ``cancelled`` is set. Close it when you leave it early.
+
+        Args:
+            text: any text; line breaks and control characters count as spaces.
+            rate: pace, 0.25..4.0; 2.0 is twice as fast as the voice's own.
+            volume: >= 0; 1.0 is as loud as the format goes, more is clipped.
+            cancelled: set by another thread to stop.
+
+        Raises:
+            ValueError: rate or volume is out of its range; at once.
+            VoiceError: the process died, hung or refused; while iterating. The next call
+                starts a new one.
+        """
+        if not SLOWEST_RATE <= rate <= FASTEST_RATE:
+            raise ValueError(f"rate {rate} is not within {SLOWEST_RATE}..{FASTEST_RATE}")
+        if not (math.isfinite(volume) and volume >= 0):
+            raise ValueError(f"volume {volume} is not 0 or more")
+        request = SpeechRequest(next(self._ids), speakable(text), 1.0 / rate, volume)
+        return self._chunks(request, cancelled or threading.Event())
+
+    def close(self) -> None:
+        """End the process; speech in progress fails. May be repeated."""
+        with self._lock:
+            self._is_closed = True
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop()
+
+    def _chunks(
+        self, request: SpeechRequest, cancelled: threading.Event
+    ) -> Generator[PcmChunk, None, None]:
+        if not request.text or cancelled.is_set():
+            return
+        worker = self._living_worker()
+        ready = self._await_ready(worker, cancelled)
+        if ready is None:
+            return
+        is_finished = False
+        inbox = worker.submit(request)
+        try:
+            while (reply := self._next_reply(worker, inbox, cancelled)) is not None:
+                if not isinstance(reply, Audio):
+                    is_finished = True
+                    self._check(reply)
+                    return
+                yield PcmChunk.from_bytes(reply.pcm, ready.sample_rate_hz)
+        finally:
+            worker.forget(request.id, is_finished=is_finished)
+
+    def _living_worker(self) -> WorkerProcess:
+        with self._lock:
+            if self._is_closed:
+                raise VoiceError(f"the voice {self._voice.name} was closed; it speaks no more")
+            if self._worker is not None and not self._worker.is_alive:
+                _LOGGER.warning(
+                    "The voice's process ended (%s): new one", self._worker.last_words()
+                )
+                self._worker.stop()
+                self._worker = None
+            if self._worker is None:
+                self._worker = WorkerProcess(self._command())
+            return self._worker
+
+    def _command(self) -> list[str]:
+        # -P: a folder of the user's that holds a piper.py must not become our Piper.
+        command = [sys.executable, "-P", "-m", "device.speech.piper_worker"]
+        command += ["--voice", str(self._voice.model_path)]
+        if self._options.threads is not None:
+            command += ["--threads", str(self._options.threads)]
+        if self._options.is_deterministic:
+            command.append("--deterministic")
+        return command
+
+    def _await_ready(self, worker: WorkerProcess, cancelled: threading.Event) -> Ready | None:
+        try:
+            return worker.wait_ready(self._options.start_timeout_s, cancelled)
+        except VoiceError as exc:
+            raise VoiceError(
+                f"{self._voice.model_path}: {exc}. Try another voice, or none for the built-in one"
+            ) from exc
+        except TimeoutError as exc:
+            worker.stop()
+            raise VoiceError(f"the voice {self._voice.model_path} is {exc}; killed") from exc
+
+    def _next_reply(
+        self, worker: WorkerProcess, inbox: Inbox, cancelled: threading.Event
+    ) -> Reply | None:
+        """Return the next reply, or None when cancelled."""
+        deadline_s = time.monotonic() + self._options.reply_timeout_s
+        while not cancelled.is_set():
+            try:
+                reply = inbox.get(timeout=_POLL_S)
+            except queue.Empty:
+                if time.monotonic() > deadline_s:
+                    worker.stop()
+                    raise self._silence_error() from None
+                continue
+            if reply is None:
+                raise VoiceError(
+                    f"the voice's process ended while it spoke: {worker.last_words()}. "
+                    "The next words start a new one"
+                )
+            return reply
+        return None
+
+    def _silence_error(self) -> VoiceError:
+        return VoiceError(
+            f"the voice gave no sound for {self._options.reply_timeout_s:g} s; its process was "
+            "killed, the next words start a new one"
+        )
+
+    @staticmethod
+    def _check(reply: Reply) -> None:
+        if isinstance(reply, Failure):
+            raise VoiceError(f"the voice could not say it: {reply.message}")

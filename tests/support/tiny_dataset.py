@@ -1,0 +1,53 @@
+"""A generated data set in Flickr8k's original form: coloured shapes and what one says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 210)}
+SHAPES = ("square", "circle")
+TEMPLATES = (
+    "A {c} {s} on a white wall .",
+    "There is a {c} {s} .",
+    "The {s} is {c} .",
+)
+SIZE_PX = 96
+
+
+def draw(colour: str, shape: str, rng: np.random.Generator) -> np.ndarray:
+    """Return a uint8 RGB picture of one shape at a random place."""
+    image = np.full((SIZE_PX, SIZE_PX, 3), 245, np.uint8)
+    x, y = (int(v) for v in rng.integers(30, SIZE_PX - 30, size=2))
+    if shape == "circle":
+        cv2.circle(image, (x, y), 22, COLOURS[colour], -1)
+    else:
+        cv2.rectangle(image, (x - 20, y - 20), (x + 20, y + 20), COLOURS[colour], -1)
+    return image
+
+
+def write_tiny_dataset(root: Path, n_train: int = 48, n_dev: int = 12, n_test: int = 12) -> Path:
+    """Write pictures, token file and split lists below ``root``; return ``root``."""
+    rng = np.random.default_rng(7)
+    (root / "images").mkdir(parents=True)
+    kinds = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+    lines, names = [], []
+    for number in range(n_train + n_dev + n_test):
+        colour, shape = kinds[number % len(kinds)]
+        name = f"{number:04d}.jpg"
+        image = draw(colour, shape, rng)
+        cv2.imwrite(str(root / "images" / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        names.append(name)
+        for k, template in enumerate(TEMPLATES):
+            lines.append(f"{name}#{k}\t{template.format(c=colour, s=shape)}")
+    (root / "Flickr8k.token.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    bounds = {
+        "train": names[:n_train],
+        "dev": names[n_train : n_train + n_dev],
+        "test": names[n_train + n_dev :],
+    }
+    for split, of_split in bounds.items():
+        (root / f"Flickr_8k.{split}Images.txt").write_text("\n".join(of_split) + "\n")
+    return root

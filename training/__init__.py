@@ -1,0 +1,1 @@
+"""Training of the captioner with TensorFlow; imports the device's pure modules, never the reverse."""

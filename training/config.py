@@ -1,0 +1,122 @@
+"""A run's settings: one TOML, strict, every key with its unit.
+
+Unknown keys and values out of range are refused with the key's name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import RunConfigError
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextConfig(_Strict):
+    """Which words the captioner may use."""
+
+    minimum_count: Count = 5
+    """How often a word must occur in the training captions."""
+    max_words: Count = 17
+    """Longer captions are cut."""
+
+
+class EncoderConfig(_Strict):
+    """The CNN that looks at the picture."""
+
+    name: str
+    input_size_px: Annotated[int, Field(ge=32)] | None = None
+    """Side of the square picture; default: the encoder's native size."""
+    weights: Path | None = None
+    """File of the weights; default: ImageNet's."""
+    trainable_from_block: Annotated[int, Field(ge=0)] | None = None
+    """Blocks from this one on are fine-tuned (EfficientNet-Lite); default: all is frozen."""
+    views: Count = 2
+    """Cached views of each training picture: plain, mirrored, then crops."""
+
+
+class DecoderConfig(_Strict):
+    """The part that finds the words."""
+
+    name: Literal["merge", "transformer"]
+    width: Count = 256
+    n_heads: Count = 8
+    n_encoder_layers: Annotated[int, Field(ge=0)] = 1
+    n_decoder_layers: Count = 2
+    dropout: Share = 0.1
+
+
+class OptimiserConfig(_Strict):
+    """How the weights are moved (AdamW; linear warm-up, then a cosine to zero)."""
+
+    epochs: Count = 15
+    batch_pictures: Count = 32
+    """Pictures a step, each with all its captions."""
+    learning_rate: Positive = 5e-4
+    encoder_learning_rate: Positive = 1e-4
+    """Peak rate of the fine-tuned blocks."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    label_smoothing: Share = 0.1
+    clip_norm: Positive = 1.0
+    """Largest global norm of a step's gradient."""
+    ema_decay: Share = 0.998
+    """Of the moving average of the weights, which is what is evaluated and shipped."""
+    patience_epochs: Count = 3
+    """Epochs without a better dev CIDEr before the run stops."""
+    checkpoint_period_s: Positive = 300
+    """Seconds between checkpoints inside an epoch."""
+
+
+class SearchConfig(_Strict):
+    """How captions are searched when dev is scored."""
+
+    beam_width: Count = 3
+    length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
+
+
+class RunConfig(_Strict):
+    """One training run."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    seed: int = 1
+    note: str = ""
+    text: TextConfig = TextConfig()
+    encoder: EncoderConfig
+    decoder: DecoderConfig
+    optimiser: OptimiserConfig = OptimiserConfig()
+    search: SearchConfig = SearchConfig()
+
+
+def read_run_config(name_or_path: str) -> RunConfig:
+    """Return the settings in a TOML file, or in the shipped one of that name.
+
+    Raises:
+        RunConfigError: no such file, not TOML, an unknown key or a value out of range.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = CONFIGS / f"{name_or_path}.toml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
+        raise RunConfigError(f"no run config {path}: give a TOML file or one of {shipped}")
+    try:
+        return RunConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as exc:
+        raise RunConfigError(f"{path} is not TOML: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RunConfigError(f"{path}: {key}: {first['msg']} (is {first['input']!r})") from exc

@@ -1,0 +1,98 @@
+"""Captioned pictures in three splits, and the rules that every reader's result keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from training.errors import DatasetError
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+_NAMED_IN_ERRORS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedPicture:
+    """A picture's file and what people said of it.
+
+    Attributes:
+        name: the file name, unique in the data set.
+        path: the file.
+        captions: sentences as written, at least one.
+    """
+
+    name: str
+    path: Path
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set in three splits that share no picture."""
+
+    train: tuple[CaptionedPicture, ...]
+    dev: tuple[CaptionedPicture, ...]
+    test: tuple[CaptionedPicture, ...]
+
+    def split(self, name: Split) -> tuple[CaptionedPicture, ...]:
+        """Return the pictures of one split."""
+        pictures: tuple[CaptionedPicture, ...] = getattr(self, name)
+        return pictures
+
+
+def assemble(
+    captions: Mapping[str, Sequence[str]], splits: Mapping[Split, Sequence[str]], images: Path
+) -> Dataset:
+    """Return the data set of captions by picture name, split lists and a folder of pictures.
+
+    Raises:
+        DatasetError: a picture is in two splits or twice in one, a listed picture has no caption
+            or no file, or a caption names a picture without a file.
+    """
+    _refuse_overlap(splits)
+    present = {path.name for path in images.iterdir()} if images.is_dir() else set()
+    if not present:
+        raise DatasetError(f"no pictures in {images}: unpack the data set's pictures there")
+    _refuse(
+        [name for name in captions if name not in present],
+        f"captions without a picture in {images}",
+        "unpack the missing pictures or remove their captions",
+    )
+    listed = [name for split in SPLITS for name in splits[split]]
+    _refuse(
+        [name for name in listed if name not in present],
+        f"pictures of the split lists missing in {images}",
+        "unpack the missing pictures or correct the lists",
+    )
+    _refuse(
+        [name for name in listed if not captions.get(name)],
+        "pictures of the split lists without a caption",
+        "add their captions or take them off the lists",
+    )
+    made = {
+        split: tuple(
+            CaptionedPicture(name, images / name, tuple(captions[name])) for name in splits[split]
+        )
+        for split in SPLITS
+    }
+    return Dataset(**made)
+
+
+def _refuse_overlap(splits: Mapping[Split, Sequence[str]]) -> None:
+    seen: dict[str, str] = {}
+    for split in SPLITS:
+        for name in splits[split]:
+            if name in seen:
+                where = f"twice in {split}" if seen[name] == split else f"in {seen[name]} and {split}"
+                raise DatasetError(f"picture {name} is {where}: a picture belongs to one split only")
+            seen[name] = split
+
+
+def _refuse(names: Sequence[str], what: str, next_step: str) -> None:
+    if names:
+        shown = ", ".join(names[:_NAMED_IN_ERRORS])
+        more = "" if len(names) <= _NAMED_IN_ERRORS else f" and {len(names) - _NAMED_IN_ERRORS} more"
+        raise DatasetError(f"{len(names)} {what}: {shown}{more}; {next_step}")

@@ -1,0 +1,193 @@
+"""Readers of the three usual forms; ``open_dataset`` finds out which one a folder holds.
+
+Original: ``Flickr8k.token.txt``, three ``Flickr_8k.*Images.txt`` lists, pictures.
+Kaggle: ``captions.txt`` (CSV ``image,caption``), ``Images/``; the split lists if they are there,
+else a split by hash of the name, the same on every machine.
+COCO: a JSON with ``images`` and ``annotations``; either one file with a ``split`` per image
+(Karpathy's form, ``sentences`` inside) or one file per split.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training.data.dataset import SPLITS, Dataset, Split, assemble
+from training.errors import DatasetError
+
+_TOKEN_FILE = "Flickr8k.token.txt"  # noqa: S105
+_SPLIT_FILES: dict[Split, str] = {
+    "train": "Flickr_8k.trainImages.txt",
+    "dev": "Flickr_8k.devImages.txt",
+    "test": "Flickr_8k.testImages.txt",
+}
+_IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
+# 6000/1000/1000 of Flickr8k's 8000, in eighths, for a Kaggle copy without its split lists.
+_EIGHTHS: tuple[Split, ...] = ("train",) * 6 + ("dev", "test")
+_SPLIT_OF_COCO_NAME: dict[str, Split] = {
+    "train": "train", "restval": "train", "val": "dev", "dev": "dev", "test": "test",
+}  # fmt: skip
+
+Captions = dict[str, list[str]]
+Splits = dict[Split, list[str]]
+
+
+def open_dataset(root: Path) -> Dataset:
+    """Return the data set in a folder, whichever of the three forms it has.
+
+    Raises:
+        DatasetError: the folder is missing, of no known form, or its parts disagree.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"no folder {root}: give the data set's folder with --data")
+    if (root / _TOKEN_FILE).is_file():
+        return read_original(root)
+    if (root / "captions.txt").is_file():
+        return read_kaggle(root)
+    if list(root.glob("*.json")):
+        return read_coco(root)
+    raise DatasetError(
+        f"{root} holds neither {_TOKEN_FILE}, nor captions.txt, nor a COCO caption JSON: "
+        "is it the right folder?"
+    )
+
+
+def read_original(root: Path) -> Dataset:
+    """Read Flickr8k as its authors published it.
+
+    Raises:
+        DatasetError: a file is missing or malformed, or the parts disagree.
+    """
+    captions: Captions = {}
+    for number, line in enumerate(_read(root / _TOKEN_FILE).splitlines(), start=1):
+        if not line.strip():
+            continue
+        key, tab, sentence = line.partition("\t")
+        name, mark, _ = key.rpartition("#")
+        if not tab or not mark or not sentence.strip():
+            raise DatasetError(
+                f"{root / _TOKEN_FILE} line {number} is {line[:60]!r}, "
+                "expected NAME#NUMBER<tab>SENTENCE"
+            )
+        captions.setdefault(name, []).append(sentence.strip())
+    splits = _read_split_lists(root)
+    images = _find_images(root)
+    return assemble(_only_pictured(captions, splits, images), splits, images)
+
+
+def read_kaggle(root: Path) -> Dataset:
+    """Read the Kaggle form: a CSV of image and caption beside a folder of pictures.
+
+    Raises:
+        DatasetError: a file is missing or malformed, or the parts disagree.
+    """
+    path = root / "captions.txt"
+    rows = csv.reader(_read(path).splitlines())
+    header = next(rows, [])
+    if [cell.strip() for cell in header] != ["image", "caption"]:
+        raise DatasetError(f"{path} begins with {header!r}, expected the header image,caption")
+    captions: Captions = {}
+    for row in rows:
+        if len(row) < 2 or not row[1].strip():
+            raise DatasetError(f"{path} line {rows.line_num} is {row!r}, expected image,caption")
+        # Some copies do not quote a comma inside the sentence.
+        captions.setdefault(row[0].strip(), []).append(",".join(row[1:]).strip())
+    has_lists = all((root / name).is_file() for name in _SPLIT_FILES.values())
+    splits = _read_split_lists(root) if has_lists else _split_by_hash(captions)
+    return assemble(captions, splits, _find_images(root))
+
+
+def read_coco(root: Path) -> Dataset:
+    """Read COCO caption JSON: Karpathy's single file, or one file per split.
+
+    Raises:
+        DatasetError: no file is of either form, a split is missing, or the parts disagree.
+    """
+    captions: Captions = {}
+    splits: Splits = {split: [] for split in SPLITS}
+    for path in sorted(root.glob("*.json")):
+        content = _read_json(path)
+        if "annotations" in content:
+            _take_coco(path, content, captions, splits)
+        elif "images" in content:
+            _take_karpathy(path, content, captions, splits)
+    missing = [split for split in SPLITS if not splits[split]]
+    if missing:
+        raise DatasetError(
+            f"no pictures for the splits {', '.join(missing)} in the JSON files of {root}: name the "
+            "files with train, val (or dev) and test, or give each image a split"
+        )
+    return assemble(captions, splits, _find_images(root))
+
+
+def _take_coco(path: Path, content: Any, captions: Captions, splits: Splits) -> None:
+    split = next((s for mark, s in _SPLIT_OF_COCO_NAME.items() if mark in path.stem.lower()), None)
+    if split is None:
+        raise DatasetError(f"cannot tell the split of {path}: put train, val or test in its name")
+    try:
+        names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+        pairs = [(names[a["image_id"]], str(a["caption"]).strip()) for a in content["annotations"]]
+    except (KeyError, TypeError) as exc:
+        raise DatasetError(f"{path} is not COCO caption JSON: {exc!r} is missing") from exc
+    splits[split].extend(names.values())
+    for name, sentence in pairs:
+        captions.setdefault(name, []).append(sentence)
+
+
+def _take_karpathy(path: Path, content: Any, captions: Captions, splits: Splits) -> None:
+    try:
+        for image in content["images"]:
+            name = str(image["filename"])
+            splits[_SPLIT_OF_COCO_NAME[image["split"]]].append(name)
+            captions[name] = [str(sentence["raw"]).strip() for sentence in image["sentences"]]
+    except (KeyError, TypeError) as exc:
+        raise DatasetError(f"{path} is not a caption JSON of Karpathy's form: {exc!r}") from exc
+
+
+def _read_split_lists(root: Path) -> Splits:
+    return {split: _read(root / file).split() for split, file in _SPLIT_FILES.items()}
+
+
+def _split_by_hash(captions: Captions) -> Splits:
+    splits: Splits = {split: [] for split in SPLITS}
+    for name in sorted(captions):
+        splits[_EIGHTHS[hashlib.sha256(name.encode()).digest()[0] % len(_EIGHTHS)]].append(name)
+    return splits
+
+
+def _only_pictured(captions: Captions, splits: Splits, images: Path) -> Captions:
+    """Drop captions of pictures that are on no list and have no file.
+
+    The published token file names 8092 pictures of which 92 are on no list; one of them
+    (2258277193_586949ec62.jpg.1) never had a file. They take no part, so they are no error.
+    """
+    listed = {name for names in splits.values() for name in names}
+    return {
+        name: sentences
+        for name, sentences in captions.items()
+        if name in listed or (images / name).is_file()
+    }
+
+
+def _find_images(root: Path) -> Path:
+    found = [root / name for name in _IMAGE_FOLDERS if (root / name).is_dir()]
+    return found[0] if found else root
+
+
+def _read(path: Path) -> str:
+    return _wrapped(path, lambda: path.read_text(encoding="utf-8-sig"))
+
+
+def _read_json(path: Path) -> Any:
+    return _wrapped(path, lambda: json.loads(path.read_text(encoding="utf-8")))
+
+
+def _wrapped(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except (OSError, ValueError) as exc:
+        raise DatasetError(f"cannot read {path}: {exc}") from exc

@@ -1,0 +1,11 @@
+"""Caption decoders by name, all behind the same four methods (see ``decoder.py``)."""
+
+from __future__ import annotations
+
+from training.decoders.decoder import Decoder, DecoderSize
+from training.decoders.merge import MergeDecoder
+from training.decoders.transformer import TransformerDecoder
+
+DECODERS: dict[str, type[Decoder]] = {"merge": MergeDecoder, "transformer": TransformerDecoder}
+
+__all__ = ["DECODERS", "Decoder", "DecoderSize", "MergeDecoder", "TransformerDecoder"]

@@ -1,0 +1,109 @@
+"""One training step: loss, two learning rates, clipped gradient, moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from device.vocabulary import PAD
+from training.config import OptimiserConfig
+from training.model import Captioner
+
+# The average begins as a copy and follows faster at first: min(decay, (1 + n) / (10 + n)),
+# as in TensorFlow's ExponentialMovingAverage.
+_EMA_HEAD_START = 10.0
+
+
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear from zero to ``peak`` in ``warmup_steps``, then a half cosine to zero at ``steps``.
+
+    Source: Loshchilov and Hutter 2017, SGDR (arXiv 1608.03983), one period.
+    """
+
+    def __init__(self, peak: float, steps: int, warmup_steps: int) -> None:
+        super().__init__()
+        self.peak, self.steps, self.warmup_steps = peak, steps, warmup_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Return the learning rate at a step, a float32 scalar."""
+        at = tf.cast(step, tf.float32)
+        rising = at / max(1, self.warmup_steps)
+        done = (at - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        falling = 0.5 * (1 + tf.cos(3.14159265 * tf.clip_by_value(done, 0.0, 1.0)))
+        return self.peak * tf.minimum(rising, falling)
+
+    def get_config(self) -> dict[str, float]:
+        """Return the constructor's arguments."""
+        return {"peak": self.peak, "steps": self.steps, "warmup_steps": self.warmup_steps}
+
+
+def caption_loss(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.Tensor:
+    """Return the mean cross-entropy per word, padding left out, a float32 scalar.
+
+    Label smoothing after Szegedy et al. 2016 (arXiv 1512.00567), spread over all words; written
+    with the log-normaliser so that no one-hot [.., vocabulary] tensor is made.
+
+    Args:
+        logits: float32 [..., words, vocabulary].
+        targets: int32 [..., words].
+        smoothing: share of the probability given to all words alike.
+    """
+    nll = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    if smoothing:
+        uniform = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_mean(logits, axis=-1)
+        nll = (1 - smoothing) * nll + smoothing * uniform
+    counts = tf.cast(tf.not_equal(targets, PAD), tf.float32)
+    return tf.reduce_sum(nll * counts) / tf.maximum(1.0, tf.reduce_sum(counts))
+
+
+class Optimiser(tf.Module):  # type: ignore[misc]
+    """AdamW for the decoder and, at its own rate, for the fine-tuned blocks; keeps the average."""
+
+    def __init__(self, model: Captioner, config: OptimiserConfig, steps_per_epoch: int) -> None:
+        super().__init__()
+        steps = config.epochs * steps_per_epoch
+        warmup = round(config.warmup_epochs * steps_per_epoch)
+        self._config = config
+        self._groups = [(config.learning_rate, list(model.decoder.trainable_variables))]
+        if model.tail_variables:
+            self._groups.append((config.encoder_learning_rate, model.tail_variables))
+        self.variables_ = [variable for _, group in self._groups for variable in group]
+        self.adams = []
+        for rate, variables in self._groups:
+            adam = keras.optimizers.AdamW(
+                WarmupCosine(rate, steps, warmup), weight_decay=config.weight_decay
+            )
+            adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
+            adam.build(variables)
+            self.adams.append(adam)
+        self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.averages = [tf.Variable(v.value, trainable=False) for v in self.variables_]
+
+    def apply(self, gradients: list[tf.Tensor]) -> None:
+        """Clip by the global norm, move the weights and their average."""
+        clipped, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
+        start = 0
+        for adam, (_, variables) in zip(self.adams, self._groups, strict=True):
+            part = clipped[start : start + len(variables)]
+            adam.apply_gradients(zip(part, variables, strict=True))
+            start += len(variables)
+        self.steps_done.assign_add(1)
+        n = tf.cast(self.steps_done, tf.float32)
+        decay = tf.minimum(self._config.ema_decay, (1 + n) / (_EMA_HEAD_START + n))
+        for average, variable in zip(self.averages, self.variables_, strict=True):
+            average.assign_sub((1 - decay) * (average - variable.value))
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the average in the model's weights for the length of a ``with`` block."""
+        kept = [tf.identity(variable.value) for variable in self.variables_]
+        for variable, average in zip(self.variables_, self.averages, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables_, kept, strict=True):
+                variable.assign(value)

@@ -1,0 +1,121 @@
+"""Where a run keeps its config, vocabulary, checkpoints, logs and best weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from device.vocabulary import Vocabulary
+from training.config import RunConfig
+from training.encoders import default_cache_dir
+from training.errors import CheckpointError
+from training.model import BuiltCaptioner, build_captioner
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """One line of a run's history.
+
+    Attributes:
+        epoch: number of the epoch, from 1.
+        train_loss: mean label-smoothed cross-entropy per word.
+        dev_loss: mean cross-entropy per word on dev, averaged weights.
+        dev_cider: CIDEr-D x 100 on dev, averaged weights, own tokens.
+        learning_rate: the decoder's, at the epoch's end.
+        seconds: wall time of the epoch.
+    """
+
+    epoch: int
+    train_loss: float
+    dev_loss: float
+    dev_cider: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The run's settings, JSON."""
+        return self.path / "config.json"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The words, in the device's own form."""
+        return self.path / "vocabulary.txt"
+
+    @property
+    def best_weights(self) -> Path:
+        """Averaged weights of the epoch with the best dev CIDEr."""
+        return self.path / "best.weights.h5"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Everything needed to go on after a kill."""
+        return self.path / "checkpoints"
+
+    @property
+    def history(self) -> Path:
+        """CSV, one line an epoch."""
+        return self.path / "history.csv"
+
+    def prepare(self, config: RunConfig, vocabulary: Vocabulary) -> None:
+        """Make the folder, or check that the one there belongs to the same settings.
+
+        Raises:
+            CheckpointError: the folder holds a run with other settings.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = config.model_dump_json(indent=2)
+        if self.config.is_file() and self.config.read_text(encoding="utf-8") != text:
+            raise CheckpointError(
+                f"{self.path} holds a run with other settings: rename this run in its config, "
+                "or delete that folder to train anew"
+            )
+        self.config.write_text(text, encoding="utf-8")
+        vocabulary.write(self.vocabulary)
+
+    def read_history(self) -> list[EpochResult]:
+        """Return the epochs done so far."""
+        if not self.history.is_file():
+            return []
+        with self.history.open(encoding="utf-8", newline="") as file:
+            return [
+                EpochResult(int(row.pop("epoch")), **{key: float(row[key]) for key in row})
+                for row in csv.DictReader(file)
+            ]
+
+    def write_history(self, results: list[EpochResult]) -> None:
+        """Write the epochs, in place of what was there."""
+        with self.history.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(EpochResult)])
+            writer.writeheader()
+            writer.writerows(asdict(result) for result in results)
+
+
+def run_folder(name: str, root: Path | None = None) -> RunFolder:
+    """Return the folder of the run called ``name``; default root: the user's cache folder."""
+    return RunFolder((root or default_cache_dir() / "runs") / name)
+
+
+def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
+    """Return a finished run's settings and its captioner with the best weights.
+
+    Raises:
+        CheckpointError: the run is unknown or has no best weights yet.
+    """
+    if not folder.best_weights.is_file():
+        raise CheckpointError(
+            f"no trained weights in {folder.path}: train first with seealoud-train run"
+        )
+    config = RunConfig.model_validate(json.loads(folder.config.read_text(encoding="utf-8")))
+    built = build_captioner(config, Vocabulary.read(folder.vocabulary))
+    built.model.load_weights(folder.best_weights)
+    return config, built

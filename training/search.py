@@ -1,0 +1,41 @@
+"""Captions from a Keras captioner, by the device's own search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from device.decoding import SearchOptions, Sequence, State, search
+from training.features import Features
+from training.model import Captioner
+
+_PICTURES_AT_ONCE = 100
+
+
+def caption_features(
+    model: Captioner, features_nhwc: Features, options: SearchOptions
+) -> Iterator[list[Sequence]]:
+    """Yield each picture's word sequences, best first.
+
+    Args:
+        model: the captioner.
+        features_nhwc: cached features of the pictures, as the model was trained on.
+        options: the search.
+    """
+    step = tf.function(model.decoder.step)
+    prepare = tf.function(lambda features: model.decoder.prepare(model.grid(features)))
+    for start in range(0, len(features_nhwc), _PICTURES_AT_ONCE):
+        part = features_nhwc[start : start + _PICTURES_AT_ONCE]
+        memory = prepare(tf.constant(part))
+
+        def advance(
+            tokens_r: np.ndarray, state: State, memory: tuple[tf.Tensor, ...] = memory
+        ) -> tuple[np.ndarray, State]:
+            logits_rv, grown = step(tf.constant(tokens_r), memory, tuple(map(tf.constant, state)))
+            return logits_rv.numpy(), tuple(array.numpy() for array in grown)
+
+        n_rows = len(part) * options.beam_width
+        zeros = tuple(array.numpy() for array in model.decoder.initial_state(n_rows))
+        yield from search(advance, zeros, options, n_pictures=len(part))

@@ -1,0 +1,161 @@
+"""The training loop: epochs, checkpoints, dev scores, early stop.
+
+Invariant: everything that the next step depends on is in the checkpoint (weights, both
+optimisers, average, dropout seeds) or follows from (seed, epoch, step); a run that is killed and
+started again with the same command goes on where its last checkpoint was.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from device.decoding import SearchOptions
+from training.batches import Batch, CaptionedFeatures
+from training.config import RunConfig
+from training.data.dataset import CaptionedPicture
+from training.errors import TrainingError
+from training.metrics.cider import CiderReward
+from training.model import BuiltCaptioner
+from training.optimise import Optimiser, caption_loss
+from training.run_folder import EpochResult, RunFolder
+from training.search import caption_features
+from training.text import words_of
+
+_LOGGER = logging.getLogger(__name__)
+# CIDEr is 0..10 in its paper and in pycocoevalcap; tables print it times 100.
+_PERCENT = 100.0
+
+
+class Trainer:
+    """Trains one captioner on cached features."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        built: BuiltCaptioner,
+        train: CaptionedFeatures,
+        dev: CaptionedFeatures,
+        folder: RunFolder,
+    ) -> None:
+        self._config, self._built, self._folder = config, built, folder
+        self._train, self._dev = train, dev
+        settings = config.optimiser
+        self._steps = train.steps(settings.batch_pictures)
+        self._optimiser = Optimiser(built.model, settings, self._steps)
+        self._dev_cider = DevCider(dev.pictures, config, built)
+        self._checkpoint = tf.train.Checkpoint(
+            model=built.model, optimiser=self._optimiser, adams=self._optimiser.adams
+        )
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(folder.checkpoints), max_to_keep=2
+        )
+        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._teach = tf.function(self._dev_step, reduce_retracing=True)
+        self._board = tf.summary.create_file_writer(str(folder.path / "tensorboard"))
+
+    def run(self) -> list[EpochResult]:
+        """Train until the last epoch or the early stop; return the history."""
+        settings = self._config.optimiser
+        if self._manager.latest_checkpoint:
+            self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
+            _LOGGER.info("resumed from %s", self._manager.latest_checkpoint)
+        done = int(self._optimiser.steps_done.numpy())
+        history = self._folder.read_history()[: done // self._steps]
+        for epoch in range(len(history), settings.epochs):
+            history.append(self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history))
+            self._folder.write_history(history)
+            self._manager.save()
+            best = max(range(len(history)), key=lambda i: history[i].dev_cider)
+            if len(history) - 1 - best >= settings.patience_epochs:
+                _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best + 1)
+                break
+        return history
+
+    def _epoch(self, epoch: int, skip: int, past: Sequence[EpochResult]) -> EpochResult:
+        began = time.monotonic()
+        train_loss = self._train_epoch(epoch, skip)
+        with self._optimiser.averaged():
+            dev_loss = self._dev_loss()
+            cider = self._dev_cider.score(self._dev)
+            if all(cider > result.dev_cider for result in past):
+                temporary = self._folder.best_weights.with_name("writing.weights.h5")
+                self._built.model.save_weights(temporary)
+                temporary.replace(self._folder.best_weights)
+        adam: keras.optimizers.AdamW = self._optimiser.adams[0]
+        rate = float(adam.learning_rate)
+        result = EpochResult(
+            epoch + 1, train_loss, dev_loss, cider, rate, time.monotonic() - began
+        )
+        _LOGGER.info("%s", result)
+        with self._board.as_default(step=epoch + 1):
+            for name in ("train_loss", "dev_loss", "dev_cider", "learning_rate"):
+                tf.summary.scalar(name, getattr(result, name))
+        self._board.flush()
+        return result
+
+    def _train_epoch(self, epoch: int, skip: int) -> float:
+        settings = self._config.optimiser
+        batches = self._train.epoch(settings.batch_pictures, self._config.seed, epoch)
+        losses: list[float] = []
+        saved = time.monotonic()
+        todo = itertools.islice(batches, skip, None)
+        for batch in tqdm(todo, desc=f"epoch {epoch + 1}", initial=skip, total=self._steps):
+            losses.append(float(self._step(*_tensors(batch))))
+            if not np.isfinite(losses[-1]):
+                raise TrainingError(
+                    f"loss is {losses[-1]} in epoch {epoch + 1}: lower optimiser.learning_rate"
+                )
+            if time.monotonic() - saved > settings.checkpoint_period_s:
+                self._manager.save()
+                saved = time.monotonic()
+        return float(np.mean(losses)) if losses else float("nan")
+
+    def _train_step(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = self._built.model((features, inputs), training=True)
+            loss = caption_loss(logits, targets, self._config.optimiser.label_smoothing)
+        self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
+        return loss
+
+    def _dev_step(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        return caption_loss(self._built.model((features, inputs)), targets, smoothing=0.0)
+
+    def _dev_loss(self) -> float:
+        batches = self._dev.plain(self._config.optimiser.batch_pictures)
+        return float(np.mean([float(self._teach(*_tensors(batch))) for batch in batches]))
+
+
+class DevCider:
+    """CIDEr-D on dev, with the device's search and the training's own tokens."""
+
+    def __init__(
+        self, pictures: Sequence[CaptionedPicture], config: RunConfig, built: BuiltCaptioner
+    ) -> None:
+        self._reward = CiderReward(
+            {picture.name: [words_of(caption) for caption in picture.captions] for picture in pictures}
+        )
+        self._built = built
+        search = config.search
+        self._options = SearchOptions(
+            search.beam_width, config.text.max_words, search.length_penalty
+        )
+
+    def score(self, dev: CaptionedFeatures) -> float:
+        """Return the mean CIDEr-D x 100 of the captions of dev's plain view."""
+        found = caption_features(self._built.model, dev.plain_features(), self._options)
+        words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
+        names = [picture.name for picture in dev.pictures]
+        return _PERCENT * float(np.mean(self._reward.scores(names, words)))
+
+
+
+def _tensors(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return tf.constant(batch.features), tf.constant(batch.inputs), tf.constant(batch.targets)
