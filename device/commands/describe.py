@@ -53,6 +53,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--mqtt-cert", type=_FILE, metavar="FILE", help="Our certificate for the broker.")
 @click.option("--mqtt-key", type=_FILE, metavar="FILE", help="The key of --mqtt-cert.")
 @click.option(
+    "--mqtt-protocol",
+    type=click.Choice(["5", "3.1.1"]),
+    help="MQTT version. Default: 5, and 3.1.1 where the broker does not take 5.",
+)
+@click.option(
     "--device-id",
     metavar="ID",
     envvar="SEEALOUD_DEVICE_ID",

@@ -6,7 +6,7 @@ from device.commands.options import DescribeOptions
 from device.errors import ConfigError
 from device.mqtt.device_id import default_device_id
 from device.mqtt.publisher import MqttPublisher
-from device.mqtt.settings import BrokerSettings, TlsSettings, parse_broker, read_password
+from device.mqtt.settings import PROTOCOLS, BrokerSettings, TlsSettings, parse_broker, read_password
 from device.records import Caption
 
 
@@ -60,4 +60,5 @@ def broker_settings(options: DescribeOptions) -> BrokerSettings:
         username=options.mqtt_user,
         password=read_password(options.mqtt_password_file) if has_password else None,
         tls=TlsSettings(*files) if is_encrypted else None,
+        protocols=tuple(x for x in PROTOCOLS if options.mqtt_protocol in (x, None)),
     )

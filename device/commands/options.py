@@ -9,7 +9,7 @@ from device.errors import ConfigError
 
 _NEEDS_MQTT = (
     *("mqtt_user", "mqtt_password_file", "mqtt_tls"),
-    *("mqtt_ca", "mqtt_cert", "mqtt_key"),
+    *("mqtt_ca", "mqtt_cert", "mqtt_key", "mqtt_protocol"),
 )
 
 
@@ -39,6 +39,7 @@ class DescribeOptions:
     mqtt_ca: Path | None = None
     mqtt_cert: Path | None = None
     mqtt_key: Path | None = None
+    mqtt_protocol: str | None = None
     device_id: str | None = None
 
     def check(self) -> None:

@@ -25,8 +25,7 @@ from device.mqtt.tls import tls_context
 
 _LOGGER = logging.getLogger(__name__)
 _UNSUPPORTED_PROTOCOL = 0x84
-# Newest first. 3.1.1 is what amqtt and many small brokers speak.
-_PROTOCOLS = (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311)
+_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,15 @@ class _Confirmed:
 _Event = _Answered | _Lost | _Confirmed
 
 
-class _OldBrokerError(BrokerError):
-    """The broker does not know the protocol version, or hung up on it without a word."""
+class _UnansweredError(Exception):
+    """The broker did not take this protocol version; it may well take an older one.
+
+    Brokers that do not know MQTT 5 say so, hang up, or (amqtt) wait for bytes that never come.
+    """
 
 
 def open_connection(settings: BrokerSettings, will: Outgoing) -> Connection:
-    """Return a connection that the broker has accepted, by MQTT 5 or else 3.1.1.
+    """Return a connection that the broker has accepted, by the newest protocol that it takes.
 
     Args:
         settings: where, as whom and how long to wait.
@@ -80,13 +82,14 @@ def open_connection(settings: BrokerSettings, will: Outgoing) -> Connection:
         BrokerError: the broker is away, refuses, cannot be trusted or does not answer in time.
         ConfigError: a TLS file cannot be used.
     """
-    *newer, oldest = _PROTOCOLS
-    for protocol in newer:
+    failure = ""
+    for protocol in (_PROTOCOLS[name] for name in settings.protocols):
         try:
             return Connection(settings, will, protocol)
-        except _OldBrokerError as exc:
-            _LOGGER.debug("%s; trying an older protocol", exc)
-    return Connection(settings, will, oldest)
+        except _UnansweredError as exc:
+            failure = str(exc)
+            _LOGGER.debug("by %s: %s", protocol.name, failure)
+    raise BrokerError(failure)
 
 
 class Connection:
@@ -186,24 +189,29 @@ class Connection:
             raise self._error(f"does not answer within {settings.timeout_s:g} s") from exc
         except (socket.gaierror, UnicodeError) as exc:
             raise self._error("is an unknown host: check its name") from exc
+        except ConnectionResetError as exc:
+            raise self._error(f"hung up ({exc.strerror}): is it a TLS port?") from exc
         except OSError as exc:
             raise self._error(f"cannot be reached ({exc.strerror or exc}): is it running?") from exc
 
     def _await_answer(self) -> None:
-        """Wait for the broker's answer to CONNECT."""
-        event = self._next_event(time.monotonic() + self._settings.timeout_s)
-        if isinstance(event, _Answered) and event.failure is None:
-            return
-        if isinstance(event, _Answered):
-            message = f"refused the connection: {event.failure}"
-            if event.is_protocol_refused:
-                raise _OldBrokerError(self._said(message))
-            raise self._error(f"{message}: check user and password")
-        if isinstance(event, _Lost):
-            raise _OldBrokerError(
-                self._said(f"hung up without an answer ({event.reason}): is it a TLS port?")
-            )
-        raise self._error(f"does not answer within {self._settings.timeout_s:g} s")
+        """Wait for the broker's answer to CONNECT; each protocol gets its share of the time."""
+        share_s = self._settings.timeout_s / len(self._settings.protocols)
+        match self._next_event(time.monotonic() + share_s):
+            case _Answered(None):
+                return
+            case _Answered(failure, is_protocol_refused=False):
+                raise self._error(f"refused the connection: {failure}: check user and password")
+            case _Answered(failure):
+                raise _UnansweredError(self._said(f"refused the connection: {failure}"))
+            case _Lost(reason):
+                raise _UnansweredError(
+                    self._said(f"hung up without an answer ({reason}): is it a TLS port?")
+                )
+            case _:
+                raise _UnansweredError(
+                    self._said(f"does not answer within {self._settings.timeout_s:g} s")
+                )
 
     def _next_event(self, deadline_s: float) -> _Event | None:
         """Return what happened next, or None at the deadline."""

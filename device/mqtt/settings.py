@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from device.errors import ConfigError
 from device.mqtt.device_id import check_device_id
@@ -15,6 +16,9 @@ from device.mqtt.device_id import check_device_id
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
 PLAIN_PORT = 1883
 TLS_PORT = 8883
+Protocol = Literal["5", "3.1.1"]
+# Newest first; 3.1.1 is what amqtt and many small brokers speak.
+PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
 
 
@@ -50,6 +54,7 @@ class BrokerSettings:
         password: never in a log or a message.
         tls: None for an unencrypted connection.
         timeout_s: for each step: reaching the broker, its answer, and each confirmation.
+        protocols: MQTT versions to try, of "5" and "3.1.1", in this order.
         keepalive_s: silence after which the broker publishes our last will is 1.5 times this.
         session: tells several connections of one device apart; a broker drops the older of
             two equal ones, and a single ``describe`` must not push the daemon out.
@@ -62,6 +67,7 @@ class BrokerSettings:
     password: str | None = field(default=None, repr=False)
     tls: TlsSettings | None = None
     timeout_s: float = 5.0
+    protocols: tuple[Protocol, ...] = PROTOCOLS
     keepalive_s: int = 30
     session: str = field(default_factory=_random_suffix)
 
@@ -74,6 +80,8 @@ class BrokerSettings:
         check_device_id(self.device_id)
         if not _HOST.fullmatch(self.host):
             raise ConfigError("the MQTT host is no host name: write HOST or HOST:PORT")
+        if not self.protocols:
+            raise ConfigError("no MQTT version to try: name 5, 3.1.1 or both")
         if self.port is not None and not 1 <= self.port <= 65535:
             raise ConfigError(f"MQTT port {self.port} is not in 1..65535")
         if self.password is not None and self.username is None:

@@ -9,6 +9,18 @@ from device.errors import ConfigError
 from device.mqtt.settings import TlsSettings
 
 
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails, which paho leaves to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return the context in which the broker's certificate and host name are checked.
 
@@ -23,6 +35,7 @@ def tls_context(settings: TlsSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except ssl.SSLError as exc:
         raise ConfigError(f"MQTT CA file {settings.ca_file} holds no PEM certificate") from exc
+    context.sslsocket_class = _ClosingSocket
     if settings.cert_file is not None:
         _load_own(context, settings.cert_file, settings.key_file)
     return context

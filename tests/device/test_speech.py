@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from device.errors import PlaybackError, VoiceError
+from device.speech.aplay import AplayStream
 from device.speech.pcm import PcmChunk
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.playback import AlsaPlayback, NullPlayback, Playback, Played
@@ -258,6 +259,15 @@ def test_without_aplay_the_package_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PlaybackError, match="sudo apt install alsa-utils"):
         AlsaPlayback().play([_tone(0.1)])
+
+
+def test_a_stream_cut_before_its_first_chunk_starts_no_aplay() -> None:
+    stream = AplayStream("nonsense", stall_timeout_s=1.0)
+    stream.cut()
+    stream.write(_tone(0.1))
+    stream.finish()  # would raise, had aplay met the device
+    stream.close()
+    stream.close()
 
 
 @pytest.mark.parametrize("duration_s", [0.5, 5.0])

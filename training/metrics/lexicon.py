@@ -78,7 +78,13 @@ def _plain(classes: Mapping[str, str]) -> dict[str, str]:
 
 def _verbs(classes: Mapping[str, str]) -> dict[str, str]:
     listed = _split(classes).items()
-    return {form: name for name, words in listed for word in words for form in verb_forms(word)}
+    return {
+        form: name
+        for name, words in listed
+        for word in words
+        for form in verb_forms(word)
+        if form not in _NOT_ACTIVITIES
+    }
 
 
 _SUBJECTS = {
@@ -248,6 +254,12 @@ _IRREGULAR_ACTIVITIES = {
     "paddle": "rowing rafting",
     "wave": "waving waved",
 }
+# Forms made by rule that mean something else: a dog, a thing with wheels, a man with a tray.
+_NOT_ACTIVITIES = frozenset(
+    form
+    for noun in ("retriever", "stroller", "roller", "waiter", "carrier", "pointer")
+    for form in noun_forms(noun)
+)
 _NARROWER_ACTIVITIES = {
     "run": "race chase",
     "walk": "hike march",

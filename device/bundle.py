@@ -1,0 +1,204 @@
+"""A bundle: everything that captioning needs, in one folder, with a manifest that vouches for it.
+
+Invariant: ``load_bundle`` never guesses. What the manifest does not state or what does not match
+its hash is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from device.decoding import SearchOptions
+from device.errors import BundleError, BundleHashError
+from device.vocabulary import Vocabulary
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+ENCODER = "encoder.tflite"
+DECODER = "decoder.tflite"
+VOCABULARY = "vocabulary.txt"
+HASHED_FILES = (ENCODER, DECODER, VOCABULARY)
+
+_ENVIRONMENT = "SEEALOUD_BUNDLE"
+_SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models"
+_DEFAULT_NAME_FILE = "DEFAULT"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HashedFile(_Strict):
+    """A file of the bundle."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=1)]
+
+
+class InputSpec(_Strict):
+    """What the encoder takes: normalised = (pixel - mean) / scale, pixels 0..255."""
+
+    size_px: Annotated[int, Field(ge=1)]
+    mean: float
+    scale: Annotated[float, Field(gt=0)]
+
+
+class SearchSpec(_Strict):
+    """The search that was chosen on dev."""
+
+    beam_width: Annotated[int, Field(ge=1)]
+    max_words: Annotated[int, Field(ge=1)]
+    length_penalty: Annotated[float, Field(ge=0, le=2)]
+
+    def options(self) -> SearchOptions:
+        """Return the same for ``decoding.search``."""
+        return SearchOptions(self.beam_width, self.max_words, self.length_penalty)
+
+
+class SelfTest(_Strict):
+    """What the bundle must say of a generated picture (``device.selftest``).
+
+    Attributes:
+        pattern: number of the generated picture.
+        ids: word ids of the best hypothesis.
+        log_probability: natural log, of the machine that exported the bundle.
+    """
+
+    pattern: Annotated[int, Field(ge=0)]
+    ids: list[int]
+    log_probability: float
+
+
+class Manifest(_Strict):
+    """``manifest.json``."""
+
+    schema_version: int
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    created_at: str
+    source_commit: str
+    data_licence: str
+    input: InputSpec
+    search: SearchSpec
+    files: dict[str, HashedFile]
+    self_test: SelfTest
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files match its manifest.
+
+    Attributes:
+        path: its folder.
+        manifest: what it states of itself.
+        vocabulary: its words.
+    """
+
+    path: Path
+    manifest: Manifest
+    vocabulary: Vocabulary
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.manifest.name
+
+    @property
+    def encoder(self) -> Path:
+        """The encoder's model."""
+        return self.path / ENCODER
+
+    @property
+    def decoder(self) -> Path:
+        """The decoder's model."""
+        return self.path / DECODER
+
+
+def find_bundle(name_or_path: str | None = None) -> Path:
+    """Return the folder of a bundle.
+
+    Args:
+        name_or_path: a folder, or the name of a shipped bundle; None takes
+            ``$SEEALOUD_BUNDLE``, else the shipped default (``models/DEFAULT`` names it).
+
+    Raises:
+        BundleError: there is none.
+    """
+    wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
+    for folder in (Path(wanted), _SHIPPED_FOLDER / wanted):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise BundleError(
+        f"no bundle {wanted!r}: neither {Path(wanted) / MANIFEST} nor "
+        f"{_SHIPPED_FOLDER / wanted / MANIFEST} exists; shipped are: {_shipped_names() or 'none'}"
+    )
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Return the bundle in a folder, every file checked against the manifest.
+
+    Raises:
+        BundleError: the manifest is missing or wrong, a file is missing, or the bundle needs a
+            newer SeeAloud.
+        BundleHashError: a file differs from its hash.
+    """
+    manifest = _read_manifest(path / MANIFEST)
+    for name in HASHED_FILES:
+        if name not in manifest.files:
+            raise BundleError(f"{path / MANIFEST} has no hash for {name}; export the bundle again")
+        _check_hash(path / name, manifest.files[name])
+    return Bundle(path, manifest, Vocabulary.read(path / VOCABULARY))
+
+
+def file_entry(path: Path) -> HashedFile:
+    """Return a file's size and SHA-256 as the manifest states them."""
+    content = path.read_bytes()
+    return HashedFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(
+            f"{path}: {key}: {first['msg']}; the bundle is broken or of another version, "
+            "export it again"
+        ) from exc
+    if manifest.schema_version != SCHEMA:
+        raise BundleError(
+            f"{path} is of schema {manifest.schema_version}, this SeeAloud reads {SCHEMA}: "
+            "update SeeAloud or export the bundle again"
+        )
+    return manifest
+
+
+def _check_hash(path: Path, expected: HashedFile) -> None:
+    try:
+        found = file_entry(path)
+    except OSError as exc:
+        raise BundleError(f"cannot read {path}: {exc}; copy the bundle again") from exc
+    if found != expected:
+        raise BundleHashError(
+            f"{path} is not the file that the manifest vouches for (sha256 {found.sha256[:12]}…, "
+            f"expected {expected.sha256[:12]}…): copy the bundle again"
+        )
+
+
+def _default_name() -> str:
+    path = _SHIPPED_FOLDER / _DEFAULT_NAME_FILE
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "default"
+
+
+def _shipped_names() -> str:
+    return ", ".join(sorted(path.parent.name for path in _SHIPPED_FOLDER.glob(f"*/{MANIFEST}")))

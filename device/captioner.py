@@ -1,0 +1,153 @@
+"""The captioner: one frame in, one caption out, every stage timed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from device.bundle import Bundle
+from device.decoding import SearchOptions, Sequence, search
+from device.errors import BundleError, ConfigError
+from device.interpreter import Decoder, Encoder
+from device.preprocess import preprocess
+from device.records import Caption, Frame, Hypothesis, Timings
+from device.selftest import N_PATTERNS, pattern
+
+_MS = 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionOptions:
+    """How to caption; None takes what the bundle was measured with.
+
+    Attributes:
+        beam_width: hypotheses kept while searching, 1..the bundle's own width.
+        length_penalty: 0 ranks by plain probability, more favours longer captions; 0..2.
+        n_best: hypotheses reported at most, >= 1.
+        threads: of the encoder; None takes one per core.
+    """
+
+    beam_width: int | None = None
+    length_penalty: float | None = None
+    n_best: int = 3
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_best < 1:
+            raise ConfigError(f"n-best {self.n_best}: must be at least 1")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads {self.threads}: must be at least 1")
+
+
+class Captioner:
+    """Captions frames with one bundle; not to be shared between threads.
+
+    Raises:
+        BundleError: the runtime refuses the models, they do not fit the manifest, or the
+            self-test fails.
+        ConfigError: the options are out of the bundle's range.
+    """
+
+    def __init__(self, bundle: Bundle, options: CaptionOptions | None = None) -> None:
+        self._bundle = bundle
+        self._options = options or CaptionOptions()
+        spec = bundle.manifest.input
+        self._encoder = Encoder(
+            bundle.encoder, mean=spec.mean, scale=spec.scale, threads=self._options.threads
+        )
+        self._decoder = Decoder(bundle.decoder)
+        self._check_shapes()
+        self._search = self._search_options()
+        self._self_test()
+
+    def __enter__(self) -> Captioner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def caption(self, frame: Frame) -> Caption:
+        """Return what the frame shows.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        began = time.perf_counter()
+        square_hwc = preprocess(frame.image_hwc, self._encoder.size_px)
+        prepared = time.perf_counter()
+        features = self._encoder.encode(square_hwc)
+        encoded = time.perf_counter()
+        self._decoder.prepare(features)
+        found = self._find(self._search)
+        decoded = time.perf_counter()
+        return Caption(
+            frame_source=frame.source,
+            captured_at=frame.captured_at,
+            n_best=tuple(self._hypothesis(s) for s in found[: self._options.n_best]),
+            timings=Timings(
+                (prepared - began) * _MS, (encoded - prepared) * _MS, (decoded - encoded) * _MS
+            ),
+            bundle=self._bundle.name,
+        )
+
+    def close(self) -> None:
+        """Let the models go; safe to call twice."""
+        self.__dict__.pop("_encoder", None)
+        self.__dict__.pop("_decoder", None)
+
+    def _find(self, options: SearchOptions) -> list[Sequence]:
+        state = self._decoder.initial_state(options.beam_width)
+        return search(self._decoder.step, state, options)[0]
+
+    def _hypothesis(self, sequence: Sequence) -> Hypothesis:
+        text = self._bundle.vocabulary.decode(sequence.ids)
+        return Hypothesis(text, sequence.log_probability, sequence.score)
+
+    def _search_options(self) -> SearchOptions:
+        spec, options = self._bundle.manifest.search, self._options
+        width = spec.beam_width if options.beam_width is None else options.beam_width
+        penalty = (
+            spec.length_penalty if options.length_penalty is None else options.length_penalty
+        )
+        if width > self._decoder.beam_width:
+            raise ConfigError(
+                f"beam width {width}: bundle {self._bundle.name} was exported for at most "
+                f"{self._decoder.beam_width}"
+            )
+        return SearchOptions(width, spec.max_words, penalty)
+
+    def _check_shapes(self) -> None:
+        manifest = self._bundle.manifest
+        claims = [
+            ("input.size_px", manifest.input.size_px, self._encoder.size_px),
+            ("search.beam_width", manifest.search.beam_width, self._decoder.beam_width),
+            ("vocabulary", len(self._bundle.vocabulary), self._decoder.n_words),
+        ]
+        for what, claimed, found in claims:
+            if claimed != found:
+                raise BundleError(
+                    f"bundle {self._bundle.path}: {what} is {claimed}, but the models have {found}; "
+                    "export the bundle again"
+                )
+
+    def _self_test(self) -> None:
+        """Caption the generated picture that the manifest names; it is the warm-up as well."""
+        expected = self._bundle.manifest.self_test
+        if expected.pattern >= N_PATTERNS:
+            raise BundleError(f"bundle {self._bundle.path}: no self-test picture {expected.pattern}")
+        square_hwc = preprocess(pattern(expected.pattern), self._encoder.size_px)
+        self._decoder.prepare(self._encoder.encode(square_hwc))
+        found = list(self._find(self._bundle.manifest.search.options())[0].ids)
+        if found != expected.ids:
+            words = self._bundle.vocabulary
+            raise BundleError(
+                f"bundle {self._bundle.path} fails its self-test: it says "
+                f"{words.decode(found)!r}, expected {words.decode(expected.ids)!r}; the runtime or "
+                "the processor computes wrongly: update ai-edge-litert or use another bundle"
+            )

@@ -1,0 +1,208 @@
+"""A thin wrapper of LiteRT around the bundle's two models.
+
+Invariant: only this module knows quantization and the runtime. Outside, a picture is uint8, and
+features, memory, state and logits are float32.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device.decoding import Logits, State
+from device.errors import BundleError, InferenceError
+
+# The converter orders subgraphs by signature name, and only the first can be driven without the
+# signature runner's copies of every input; so the step's name sorts before the other's.
+STEP_SIGNATURE = "decode"
+PREPARE_SIGNATURE = "prepare"
+
+_RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+_N_LEVELS = 256
+
+Features = npt.NDArray[np.float32]
+
+
+def load_interpreter(path: Path, threads: int) -> Any:
+    """Return an interpreter of the first runtime that is installed, its tensors allocated.
+
+    Raises:
+        BundleError: no runtime is installed, or it refuses the model.
+    """
+    for name in _RUNTIMES:
+        try:
+            runtime = importlib.import_module(name)
+        except ImportError:
+            continue
+        try:
+            interpreter = runtime.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as exc:
+            raise BundleError(f"{name} refuses {path}: {exc}; export the bundle again") from exc
+        return interpreter
+    raise BundleError(
+        f"no runtime for {path}: neither ai_edge_litert nor tflite_runtime can be imported; "
+        "run: pip install ai-edge-litert"
+    )
+
+
+class Encoder:
+    """From a square picture to the grid of features.
+
+    Args:
+        path: the model; one uint8, int8 or float32 input [1, size, size, 3], one output.
+        mean: what is subtracted from a pixel (0..255) before scaling.
+        scale: what the difference is divided by.
+        threads: for the heavy operators; None takes one per core.
+    """
+
+    def __init__(self, path: Path, *, mean: float, scale: float, threads: int | None) -> None:
+        self._interpreter = load_interpreter(path, threads or os.cpu_count() or 1)
+        self._input = _only(self._interpreter.get_input_details(), path)
+        self._output = _only(self._interpreter.get_output_details(), path)
+        pixels = (np.arange(_N_LEVELS, dtype=np.float32) - mean) / scale
+        self._of_pixel = _quantized(pixels, self._input)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the square picture in pixels."""
+        return int(self._input["shape"][1])
+
+    def encode(self, image_hwc: npt.NDArray[np.uint8]) -> Features:
+        """Return the features of a picture, float32 [cells, channels].
+
+        Args:
+            image_hwc: uint8 [size_px, size_px, 3], RGB.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        self._interpreter.set_tensor(self._input["index"], self._of_pixel[image_hwc][None])
+        invoke(self._interpreter)
+        raw = self._interpreter.get_tensor(self._output["index"])
+        return _dequantized(raw, self._output).reshape(-1, raw.shape[-1])
+
+    def invoke(self) -> None:
+        """Run the model on whatever its input holds; for benchmarks."""
+        invoke(self._interpreter)
+
+
+class Decoder:
+    """From features to the logits of one next word after another.
+
+    ``prepare`` takes a picture's features; then ``step`` is what ``decoding.search`` calls.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self._interpreter = load_interpreter(path, threads)
+        signatures = self._interpreter.get_signature_list()
+        if not {STEP_SIGNATURE, PREPARE_SIGNATURE} <= signatures.keys():
+            raise BundleError(
+                f"{path} has the signatures {sorted(signatures)}, expected {STEP_SIGNATURE} and "
+                f"{PREPARE_SIGNATURE}; export the bundle again"
+            )
+        self._prepare = self._interpreter.get_signature_runner(PREPARE_SIGNATURE)
+        step = self._interpreter.get_signature_runner(STEP_SIGNATURE)
+        inputs, outputs = step.get_input_details(), step.get_output_details()
+        self._tokens = inputs["tokens"]["index"]
+        self._logits = outputs["logits"]["index"]
+        self._memory = {name: inputs[name]["index"] for name in inputs if name.startswith("memory")}
+        states = sorted(name for name in inputs if name.startswith("state"))
+        self._states_in = [inputs[name]["index"] for name in states]
+        self._states_out = [outputs[name]["index"] for name in states]
+        self._state_shapes = [tuple(inputs[name]["shape"]) for name in states]
+        self.beam_width = int(inputs["tokens"]["shape"][0])
+        self.n_words = int(outputs["logits"]["shape"][-1])
+        self._feature_shape = tuple(self._prepare.get_input_details()["features"]["shape"])
+
+    def prepare(self, features: Features) -> None:
+        """Compute what the words look at and keep it in the step's inputs.
+
+        Args:
+            features: float32 [cells, channels].
+
+        Raises:
+            InferenceError: the runtime failed, or the features are of another encoder.
+        """
+        if self._feature_shape[1:] != features.shape:
+            raise InferenceError(
+                f"decoder takes features {self._feature_shape[1:]}, the encoder gives "
+                f"{features.shape}: the bundle's two models do not belong together"
+            )
+        try:
+            memory = self._prepare(features=features[None])
+        except (ValueError, RuntimeError) as exc:
+            raise InferenceError(f"the decoder's preparation failed: {exc}") from exc
+        for name, index in self._memory.items():
+            self._interpreter.set_tensor(index, memory[name])
+
+    def initial_state(self, n_rows: int) -> State:
+        """Return the state before the first word: float32 zeros, ``n_rows`` on axis 0."""
+        return tuple(np.zeros((n_rows, *shape[1:]), np.float32) for shape in self._state_shapes)
+
+    def step(self, tokens_r: npt.NDArray[np.int32], state: State) -> tuple[Logits, State]:
+        """Return float32 [rows, words] logits and the next state; see ``decoding.Step``.
+
+        The model's rows are fixed; fewer are filled up with zeros, which no other row sees.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        interpreter, n_rows = self._interpreter, len(tokens_r)
+        interpreter.set_tensor(self._tokens, self._filled(tokens_r))
+        for index, array in zip(self._states_in, state, strict=True):
+            interpreter.set_tensor(index, self._filled(array))
+        invoke(interpreter)
+        grown = tuple(interpreter.get_tensor(index)[:n_rows] for index in self._states_out)
+        return interpreter.get_tensor(self._logits)[:n_rows], grown
+
+    def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        missing = self.beam_width - len(array)
+        if missing == 0:
+            return array
+        return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
+
+    def invoke(self) -> None:
+        """Run one step on whatever the inputs hold; for benchmarks."""
+        invoke(self._interpreter)
+
+
+def invoke(interpreter: Any) -> None:
+    """Run an interpreter.
+
+    Raises:
+        InferenceError: the runtime failed.
+    """
+    try:
+        interpreter.invoke()
+    except (ValueError, RuntimeError) as exc:
+        raise InferenceError(f"the runtime failed: {exc}") from exc
+
+
+def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:
+    if len(details) != 1:
+        raise BundleError(f"{path} has {len(details)} inputs or outputs, expected one")
+    return details[0]
+
+
+def _quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    """Return float values as a tensor of this kind holds them."""
+    dtype = np.dtype(tensor["dtype"])
+    if dtype == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    limits = np.iinfo(dtype)
+    levels = np.round(values / scale) + zero_point
+    return np.clip(levels, limits.min, limits.max).astype(dtype)
+
+
+def _dequantized(raw: npt.NDArray[Any], tensor: dict[str, Any]) -> Features:
+    if raw.dtype == np.float32:
+        return raw
+    scale, zero_point = tensor["quantization"]
+    return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

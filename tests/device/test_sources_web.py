@@ -1,0 +1,187 @@
+"""Pictures from addresses, served by a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from support.mosquitto import free_port, silent_server
+from support.pictures import encoded, four_colours
+
+from device.errors import PictureError
+from device.sources import expand_sources
+from device.sources.web import FetchLimits, fetch_picture
+
+PICTURE = encoded(four_colours(), ".png")
+SOON = FetchLimits(timeout_s=1.0, max_bytes=len(PICTURE) + 1000)
+USER, PASSWORD = "ann", "p@ss"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One path for each way a server can behave."""
+
+    def do_GET(self):
+        behave = getattr(self, "do_" + self.path.strip("/").replace("-", "_"), None)
+        if behave is None:
+            self.send_error(404)
+        else:
+            behave()
+
+    def answer(self, body: bytes, kind: str = "image/png", **headers: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_picture(self):
+        self.answer(PICTURE, Content_Length=str(len(PICTURE)))
+
+    def do_picture_called_text(self):
+        self.answer(PICTURE, kind="text/plain")
+
+    def do_page(self):
+        self.answer(b"<!DOCTYPE html><html>Sign in first</html>")
+
+    def do_huge_announced(self):
+        self.answer(b"", Content_Length=str(10**9))
+
+    def do_huge(self):
+        try:
+            self.answer(PICTURE + bytes(10**6))
+        except OSError:
+            self.close_connection = True
+
+    def do_short(self):
+        self.answer(PICTURE[:50], Content_Length=str(len(PICTURE)))
+
+    def do_slow(self):
+        self.send_response(200)
+        self.end_headers()
+        try:
+            for byte in PICTURE:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(0.2)
+        except OSError:
+            self.close_connection = True
+
+    def do_broken(self):
+        self.send_error(500)
+
+    def do_moved(self):
+        self.redirect("/picture")
+
+    def do_to_file(self):
+        self.redirect("file:///etc/passwd")
+
+    def do_for_ever(self):
+        self.redirect("/for-ever")
+
+    def redirect(self, where: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", where)
+        self.end_headers()
+
+    def do_private(self):
+        right = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        if self.headers.get("Authorization") == f"Basic {right}":
+            self.do_picture()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("path", ["picture", "picture-called-text", "moved"])
+def test_a_picture_is_fetched_whatever_its_headers_say(site, path):
+    frame = fetch_picture(f"{site}/{path}", SOON)
+    assert frame.source == f"{site}/{path}"
+    assert (frame.image_hwc == four_colours()).all()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("missing", "404 Not Found"),
+        ("broken", "500 Internal Server Error"),
+        ("page", "web page, not a picture"),
+        ("huge-announced", "larger than"),
+        ("huge", "larger than"),
+        ("short", "stopped .* bytes early"),
+        ("to-file", "302"),
+        ("for-ever", "302"),
+        ("private", "401"),
+    ],
+)
+def test_what_the_server_gets_wrong_is_told(site, path, why):
+    with pytest.raises(PictureError, match=why) as caught:
+        fetch_picture(f"{site}/{path}", SOON)
+    assert str(caught.value).startswith(f"{site}/{path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_slow_server_is_left_in_time(site):
+    started_s = time.monotonic()
+    with pytest.raises(PictureError, match="did not arrive within 1 s"):
+        fetch_picture(f"{site}/slow", SOON)
+    assert time.monotonic() - started_s < 3
+
+
+def test_a_silent_server_is_left_in_time():
+    with silent_server() as port, pytest.raises(PictureError, match="did not arrive within 1 s"):
+        fetch_picture(f"http://127.0.0.1:{port}/", SOON)
+
+
+def test_a_server_that_is_away_is_told():
+    with pytest.raises(PictureError, match="Connection refused"):
+        fetch_picture(f"http://127.0.0.1:{free_port()}/x.jpg", SOON)
+
+
+def test_a_password_in_the_address_signs_in_and_is_shown_nowhere(site):
+    quoted = PASSWORD.replace("@", "%40")
+    url = site.replace("http://", f"http://{USER}:{quoted}@") + "/private"
+    (source,) = expand_sources([url])
+    assert source.name == f"{site}/private"
+    assert source.read().source == source.name
+    with pytest.raises(PictureError) as caught:
+        fetch_picture(url.replace(quoted, "s3cret"), SOON)
+    assert "s3cret" not in str(caught.value)
+    assert "401" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://h/x.jpg", "file:///etc/passwd", "rtsp://h/1", "http://[x"])
+def test_other_addresses_are_refused(url):
+    (source,) = expand_sources([url])
+    with pytest.raises(PictureError):
+        source.read()
+
+
+def test_a_bad_port_is_an_error():
+    (source,) = expand_sources(["http://127.0.0.1:notaport/x.jpg"])
+    with pytest.raises(PictureError, match="cannot be fetched"):
+        source.read()

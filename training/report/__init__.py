@@ -1,0 +1,1 @@
+"""What the runs gave: their records, the page of results and the figures made from them."""

@@ -1,0 +1,215 @@
+"""The record of a training run: one JSON file under ``docs/runs``, committed.
+
+Everything that ``docs/results.md`` says comes out of these files. Reading is strict: an unknown,
+missing or ill-typed key is an error that names the file and the key, so that a number never goes
+missing in silence. A change of the keys raises ``SCHEMA_VERSION``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from training.errors import TrainingError
+from training.metrics.bootstrap import METRICS, Interval, interval
+from training.metrics.precision import Tally
+from training.metrics.scores import Scores
+
+SCHEMA_VERSION = 1
+
+# Records of no training run; the page of results shows them beside the runs.
+FLOOR_NAME = "constant-caption"
+HUMAN_NAME = "human"
+
+# Stored digits: a resampled interval is not known better, and diffs stay readable.
+_DECIMALS = 3
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0.0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Bounds(_Part):
+    """A value with its 95 % interval, in the value's unit."""
+
+    estimate: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, found: Interval) -> Bounds:
+        """Return the interval, rounded for the file."""
+        return cls(
+            estimate=_rounded(found.estimate), low=_rounded(found.low), high=_rounded(found.high)
+        )
+
+    @property
+    def half_width(self) -> float:
+        """Half of high - low."""
+        return (self.high - self.low) / 2.0
+
+
+class KindTally(_Part):
+    """Mentions of one kind of word, and how many of them the references confirm."""
+
+    mentioned: Count
+    right: Count
+
+    @property
+    def precision(self) -> float | None:
+        """Right / mentioned, 0..1; None when nothing was mentioned."""
+        return self.right / self.mentioned if self.mentioned else None
+
+
+class Metrics(_Part):
+    """Scores on one split by the COCO protocol; metrics times 100, with 95 % intervals.
+
+    ``meteor`` is None where Java was missing; it has no interval (see ``bootstrap``).
+    """
+
+    pictures: Count
+    bleu_1: Bounds
+    bleu_2: Bounds
+    bleu_3: Bounds
+    bleu_4: Bounds
+    meteor: float | None
+    rouge_l: Bounds
+    cider: Bounds
+    distinct_words: Count
+    distinct_captions: Count
+    mean_length_words: float
+    precision: dict[str, KindTally] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scores: Scores, precision: dict[str, Tally] | None = None) -> Metrics:
+        """Return the scores with their intervals, ready for the record."""
+        tallies = precision or {}
+        return cls(
+            pictures=len(scores.names),
+            **{metric: Bounds.of(interval(scores, metric)) for metric in METRICS},
+            meteor=None if scores.meteor is None else _rounded(scores.meteor),
+            distinct_words=scores.distinct_words,
+            distinct_captions=scores.distinct_captions,
+            mean_length_words=_rounded(scores.mean_length_words),
+            precision={
+                kind: KindTally(mentioned=tally.mentioned, right=tally.right)
+                for kind, tally in tallies.items()
+            },
+        )
+
+
+class Epoch(_Part):
+    """One pass over the training set; None is what was not measured in it.
+
+    ``dev_cider`` is times 100; losses are in nats per word.
+    """
+
+    epoch: Count
+    train_loss: float | None = None
+    dev_loss: float | None = None
+    dev_cider: float | None = None
+    learning_rate: float | None = None
+    seconds: Seconds | None = None
+
+
+class Quantization(_Part):
+    """The same captions' scores from float32 and int8 files, and what int8 loses.
+
+    ``cider_change`` is int8 - float32, paired over the pictures.
+    """
+
+    float32: Metrics
+    int8: Metrics
+    cider_change: Bounds
+
+
+class RunRecord(_Part):
+    """One run.
+
+    Attributes:
+        name: also the file's name; letters, digits, ``.``, ``_`` and ``-``.
+        config: the run's TOML as read.
+        git_commit: of the source that ran.
+        dev: by which every choice was made.
+        test: measured once, for the report.
+        wall_time_s: training and evaluation together.
+        parameters: weights of encoder and decoder.
+        bundle_bytes: encoder + decoder + vocabulary as shipped.
+        latency_ms: whole caption, and ``latency_machine`` says where.
+    """
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    config: dict[str, JsonValue]
+    seed: int
+    git_commit: str
+    dev: Metrics | None = None
+    test: Metrics | None = None
+    wall_time_s: Seconds
+    parameters: Count
+    bundle_bytes: Count | None = None
+    latency_ms: Seconds | None = None
+    latency_machine: str = ""
+    quantization: Quantization | None = None
+    history: tuple[Epoch, ...] = ()
+    note: str = ""
+
+
+def write_record(record: RunRecord, directory: Path) -> Path:
+    """Write ``<name>.json`` into the directory, made when missing, and return its path.
+
+    Raises:
+        TrainingError: the file cannot be written.
+    """
+    path = directory / f"{record.name}.json"
+    neighbour = path.with_suffix(".json.new")
+    text = json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        neighbour.write_text(text + "\n", encoding="utf-8")
+        neighbour.replace(path)
+    except OSError as exc:
+        raise TrainingError(f"cannot write the run record {path}: {exc}") from exc
+    return path
+
+
+def read_record(path: Path) -> RunRecord:
+    """Return the record in a file.
+
+    Raises:
+        TrainingError: the file is missing or wrong; the message names the file and the keys.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise TrainingError(f"cannot read the run record {path}: {exc}") from exc
+    try:
+        record = RunRecord.model_validate_json(text)
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
+            for error in exc.errors(include_url=False)
+        )
+        raise TrainingError(f"run record {path} is wrong: {problems}") from exc
+    if record.name != path.stem:
+        raise TrainingError(f"run record {path} is wrong: name: says {record.name!r}")
+    return record
+
+
+def read_records(directory: Path) -> list[RunRecord]:
+    """Return every record of a directory by name; none when it does not exist.
+
+    Raises:
+        TrainingError: as ``read_record``.
+    """
+    return [read_record(path) for path in sorted(directory.glob("*.json"))]
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS)
