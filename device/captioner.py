@@ -112,9 +112,7 @@ class Captioner:
     def _search_options(self) -> SearchOptions:
         spec, options = self._bundle.manifest.search, self._options
         width = spec.beam_width if options.beam_width is None else options.beam_width
-        penalty = (
-            spec.length_penalty if options.length_penalty is None else options.length_penalty
-        )
+        penalty = spec.length_penalty if options.length_penalty is None else options.length_penalty
         if width > self._decoder.beam_width:
             raise ConfigError(
                 f"beam width {width}: bundle {self._bundle.name} was exported for at most "
@@ -140,7 +138,9 @@ class Captioner:
         """Caption the generated picture that the manifest names; it is the warm-up as well."""
         expected = self._bundle.manifest.self_test
         if expected.pattern >= N_PATTERNS:
-            raise BundleError(f"bundle {self._bundle.path}: no self-test picture {expected.pattern}")
+            raise BundleError(
+                f"bundle {self._bundle.path}: no self-test picture {expected.pattern}"
+            )
         square_hwc = preprocess(pattern(expected.pattern), self._encoder.size_px)
         self._decoder.prepare(self._encoder.encode(square_hwc))
         found = list(self._find(self._bundle.manifest.search.options())[0].ids)

@@ -106,7 +106,7 @@ class Decoder:
                 f"{path} has the signatures {sorted(signatures)}, expected {STEP_SIGNATURE} and "
                 f"{PREPARE_SIGNATURE}; export the bundle again"
             )
-        self._prepare = self._interpreter.get_signature_runner(PREPARE_SIGNATURE)
+        prepare = self._interpreter.get_signature_runner(PREPARE_SIGNATURE)
         step = self._interpreter.get_signature_runner(STEP_SIGNATURE)
         inputs, outputs = step.get_input_details(), step.get_output_details()
         self._tokens = inputs["tokens"]["index"]
@@ -118,7 +118,7 @@ class Decoder:
         self._state_shapes = [tuple(inputs[name]["shape"]) for name in states]
         self.beam_width = int(inputs["tokens"]["shape"][0])
         self.n_words = int(outputs["logits"]["shape"][-1])
-        self._feature_shape = tuple(self._prepare.get_input_details()["features"]["shape"])
+        self._feature_shape = tuple(prepare.get_input_details()["features"]["shape"])
 
     def prepare(self, features: Features) -> None:
         """Compute what the words look at and keep it in the step's inputs.
@@ -135,7 +135,9 @@ class Decoder:
                 f"{features.shape}: the bundle's two models do not belong together"
             )
         try:
-            memory = self._prepare(features=features[None])
+            # Made anew each time (50 us): while a runner lives, the interpreter refuses to invoke.
+            runner = self._interpreter.get_signature_runner(PREPARE_SIGNATURE)
+            memory = runner(features=features[None])
         except (ValueError, RuntimeError) as exc:
             raise InferenceError(f"the decoder's preparation failed: {exc}") from exc
         for name, index in self._memory.items():

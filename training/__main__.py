@@ -20,11 +20,6 @@ _DATA_HELP = (
 )
 
 
-def default_data() -> Path:
-    """Return where Flickr8k is looked for when no folder is given."""
-    return Path(os.environ.get("SEEALOUD_FLICKR8K", "../shared/flickr8k"))
-
-
 _data = click.option("--data", type=click.Path(path_type=Path), default=None, help=_DATA_HELP)
 _runs = click.option(
     "--runs",
@@ -53,7 +48,7 @@ def cli(verbose: bool) -> None:
 def run(config_name: str, data: Path | None, runs: Path | None, weights: Path | None) -> None:
     """Train the run CONFIG (a TOML file, or a name from training/configs); resumes by itself."""
     from training.config import read_run_config
-    from training.data.readers import open_dataset
+    from training.data.readers import default_data, open_dataset
     from training.run_folder import run_folder
     from training.train import train
 

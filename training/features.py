@@ -39,7 +39,8 @@ from training.encoders import (
     load_encoder_weights,
     weights_fingerprint,
 )
-from training.errors import DatasetError, RunConfigError
+from training.errors import DatasetError, RunConfigError, TrainingError
+from training.tflite import picture_function, to_tflite
 
 _LOGGER = logging.getLogger(__name__)
 _PICTURES_A_SHARD = 500
@@ -154,7 +155,10 @@ def _compute(
         image_hwc = views.apply(read_picture(picture.path), picture.name, view)
         square_hwc = device.preprocess.preprocess(image_hwc, spec.input_size_px)
         normalised = (square_hwc.astype(np.float32) - spec.mean) / spec.scale
-        yield model(normalised).astype(np.float16)
+        grid = model(normalised).astype(np.float16)
+        if not np.isfinite(grid).all():
+            raise TrainingError(f"the features of {picture.path} are not finite numbers")
+        yield grid
         bar.update()
 
 
@@ -166,10 +170,7 @@ class LiteModel:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        shape = (1, *model.input_shape[1:])
-        function = tf.function(lambda x: model(x, training=False))
-        concrete = function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-        content = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model).convert()
+        content = to_tflite({"serving_default": picture_function(model)}, model.variables)
         self._interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]

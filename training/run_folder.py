@@ -74,7 +74,8 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         text = config.model_dump_json(indent=2)
-        if self.config.is_file() and self.config.read_text(encoding="utf-8") != text:
+        is_begun = self.checkpoints.is_dir()
+        if is_begun and self.config.read_text(encoding="utf-8") != text:
             raise CheckpointError(
                 f"{self.path} holds a run with other settings: rename this run in its config, "
                 "or delete that folder to train anew"

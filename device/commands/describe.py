@@ -12,6 +12,7 @@ from device.commands.parts import Parts
 from device.commands.verbosity import verbose_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_COUNT = click.IntRange(min=1)
 
 
 @click.command(short_help="Say what pictures show.")
@@ -24,12 +25,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.option(
-    "--beam", type=int, default=3, show_default=True, help="Hypotheses kept while searching."
+    "--beam", type=_COUNT, help="Hypotheses kept while searching. Default: the bundle's own number."
 )
 @click.option(
-    "--n-best", type=int, default=3, show_default=True, help="Hypotheses reported, best first."
+    "--n-best", type=_COUNT, default=3, show_default=True, help="Hypotheses reported, best first."
 )
-@click.option("--threads", type=int, help="Threads for the model. Default: all cores.")
+@click.option("--threads", type=_COUNT, help="Threads for the model. Default: all cores.")
 @click.option("--speak", is_flag=True, help="Say every caption through the sound card.")
 @click.option(
     "--audio-device", metavar="DEVICE", help="ALSA device for --speak, as `aplay -L` lists them."

@@ -25,7 +25,7 @@ class DescribeOptions:
     recursive: bool = False
     bundle: str | None = None
     as_json: bool = False
-    beam: int = 3
+    beam: int | None = None
     n_best: int = 3
     threads: int | None = None
     speak: bool = False

@@ -5,16 +5,21 @@ Everything heavy is imported when a part is opened, not before.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from device.native_stderr import captured_native_stderr
 
 if TYPE_CHECKING:
     from device.commands.options import DescribeOptions
     from device.records import Caption, Frame
     from device.speech.pcm import PcmChunk
     from device.speech.playback import Playback
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class ImageCaptioner(Protocol):
@@ -55,7 +60,12 @@ def _open_captioner(options: DescribeOptions) -> ImageCaptioner:
     caption_options = CaptionOptions(
         beam_width=options.beam, n_best=options.n_best, threads=options.threads
     )
-    return Captioner(load_bundle(find_bundle(options.bundle)), caption_options)
+    bundle = load_bundle(find_bundle(options.bundle))
+    with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
+        captioner = Captioner(bundle, caption_options)
+    for line in said:
+        _LOGGER.debug("%s", line)
+    return captioner
 
 
 def _open_voice(path: Path | None) -> Synthesizer:

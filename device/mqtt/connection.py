@@ -101,10 +101,11 @@ class Connection:
         self._settings = settings
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._is_alive = False
-        self._client = self._make_client(will, protocol)
+        client = self._make_client(will, protocol)
+        self._client: paho.Client | None = client
         try:
-            self._reach_broker()
-            self._client.loop_start()
+            self._reach_broker(client)
+            client.loop_start()
             self._await_answer()
         except BaseException:
             self._shut()
@@ -126,6 +127,8 @@ class Connection:
             BrokerError: the broker refused it, is gone or did not confirm in time; it may have
                 taken the message all the same.
         """
+        if self._client is None:
+            raise self._error("has no connection any more: it was closed here")
         deadline_s = time.monotonic() + self._settings.timeout_s
         sent = self._client.publish(
             message.topic, message.payload, qos=message.qos, retain=message.is_retained
@@ -171,11 +174,11 @@ class Connection:
         client.on_publish = self._on_publish
         return client
 
-    def _reach_broker(self) -> None:
+    def _reach_broker(self, client: paho.Client) -> None:
         """Open the socket, with TLS where it is wanted, and send CONNECT."""
         settings = self._settings
         try:
-            self._client.connect(settings.host, settings.effective_port, settings.keepalive_s)
+            client.connect(settings.host, settings.effective_port, settings.keepalive_s)
         except ssl.SSLCertVerificationError as exc:
             raise self._error(
                 f"has a certificate that is not trusted ({exc.verify_message}): "
@@ -228,8 +231,13 @@ class Connection:
 
     def _shut(self) -> None:
         """End the socket and paho's thread, whatever state they are in."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.disconnect()
+        client.loop_stop()
+        # They point back here: without the circle paho's wake-up sockets are closed at once.
+        client.on_connect = client.on_disconnect = client.on_publish = None
 
     def _said(self, what: str) -> str:
         return f"MQTT broker {self._settings.address} {what}"

@@ -32,9 +32,9 @@ UtcTime = Annotated[
 
 
 class _Message(BaseModel):
-    """Frozen, with no room for unknown fields and numbers that JSON cannot carry."""
+    """Frozen, with no room for numbers that JSON cannot carry; later versions may add fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class HypothesisPart(_Message):

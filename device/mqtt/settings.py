@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
@@ -19,6 +20,9 @@ TLS_PORT = 8883
 Protocol = Literal["5", "3.1.1"]
 # Newest first; 3.1.1 is what amqtt and many small brokers speak.
 PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
+_BROKER = re.compile(
+    r"\[(?P<ipv6>[^\]]+)\](?::(?P<port6>\d+))?|(?P<host>[^:\[\]]+)(?::(?P<port>\d+))?"
+)
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
 
 
@@ -117,11 +121,21 @@ def parse_broker(text: str) -> tuple[str, int | None]:
         )
     if "://" in text:
         raise ConfigError(f"MQTT host {text!r}: write HOST or HOST:PORT (and --mqtt-tls for TLS)")
-    match = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?|([^:]+)(?::(\d+))?|([0-9A-Fa-f:.%]+)", text)
-    if match is None:
+    match = _BROKER.fullmatch(text)
+    if match is None and not _is_ipv6(text):
         raise ConfigError(f"MQTT host {text!r} is no host: write HOST or HOST:PORT")
-    host, port = match[1] or match[3] or match[5], match[2] or match[4]
-    return host, int(port) if port else None
+    if match is None:
+        return text, None
+    port = match["port6"] or match["port"]
+    return match["ipv6"] or match["host"], int(port) if port else None
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_password(file: Path | None, environ: Mapping[str, str] = os.environ) -> str | None:

@@ -108,12 +108,18 @@ def _open_capture(index: int) -> Capture:
 
 def _advice(index: int, devices: Path = Path("/dev")) -> str:
     """Return what is there instead and what to do next."""
-    found = sorted(str(path) for path in devices.glob("video[0-9]*"))
-    if not found:
-        return f"there is no {devices}/video*: plug a camera in"
-    if f"{devices}/video{index}" in found:
+    prefix = f"{devices}/video"
+    numbers = sorted(
+        int(path.name.removeprefix("video"))
+        for path in devices.glob("video*")
+        if path.name.removeprefix("video").isdecimal()
+    )
+    if not numbers:
+        return f"there is no {prefix}*: plug a camera in"
+    if index in numbers:
         return (
-            f"{devices}/video{index} is there, but in use, not a camera or not permitted: "
+            f"{prefix}{index} is there, but in use, not a camera or not permitted: "
             "add your user to the group video"
         )
-    return f"there are {', '.join(found)}: try camera:{found[0].removeprefix(f'{devices}/video')}"
+    found = ", ".join(f"{prefix}{number}" for number in numbers)
+    return f"there are {found}: try camera:{numbers[0]}"

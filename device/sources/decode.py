@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.errors import PictureError
-from device.sources.native_stderr import captured_native_stderr
+from device.native_stderr import captured_native_stderr
 from device.sources.picture_format import (
     exif_orientation,
     guess_what,

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from device.errors import PictureError
+from device.native_stderr import captured_native_stderr
 from device.records import Frame
 from device.sources.decode import silence_opencv
-from device.sources.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ Invariant: bounded in bytes and in time, and a password in an address never leav
 
 from __future__ import annotations
 
+import base64
 import http.client
 import time
 import urllib.error
@@ -46,7 +47,8 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
         raise
     except urllib.error.HTTPError as exc:
         exc.close()
-        raise PictureError(f"{name}: the server answered {exc.code} {exc.reason}") from exc
+        reason = str(exc.reason).partition("\n")[0]
+        raise PictureError(f"{name}: the server answered {exc.code} {reason}") from exc
     except TimeoutError as exc:
         raise _too_slow(name, limits) from exc
     except urllib.error.URLError as exc:
@@ -61,9 +63,7 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
 def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
     """Return the body behind an address."""
     deadline_s = time.monotonic() + limits.timeout_s
-    headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*"}
-    request = urllib.request.Request(public_address(url), headers=headers)
-    with _opener(url).open(request, timeout=limits.timeout_s) as response:
+    with _opener().open(_request(url), timeout=limits.timeout_s) as response:
         if int(response.headers.get("Content-Length") or 0) > limits.max_bytes:
             raise too_large(name, limits.max_bytes)
         body = bytearray()
@@ -78,17 +78,24 @@ def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
     return bytes(body)
 
 
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Return an opener for http and https alone, which signs in where the address says how.
-
-    The default opener also follows file: and ftp: addresses, which no picture's address should
-    lead to.
-    """
-    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+def _request(url: str) -> urllib.request.Request:
+    """Return the request, which signs in where the address says how."""
+    headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*"}
+    request = urllib.request.Request(public_address(url), headers=headers)
     parts = urllib.parse.urlsplit(url)
     if parts.username is not None:
         user, password = (urllib.parse.unquote(x or "") for x in (parts.username, parts.password))
-        passwords.add_password(None, public_address(url), user, password)
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        # Not sent again to where the server may redirect us.
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener for http and https alone.
+
+    The default one also follows file: and ftp: addresses, to which no picture should lead.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -97,8 +104,6 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
-        urllib.request.HTTPBasicAuthHandler(passwords),
-        urllib.request.HTTPDigestAuthHandler(passwords),
         urllib.request.UnknownHandler(),
     ):
         opener.add_handler(handler)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import zlib
 
 import cv2
@@ -22,8 +24,8 @@ from support.pictures import (
 )
 
 from device.errors import PictureError
+from device.native_stderr import captured_native_stderr
 from device.sources.decode import decode_picture
-from device.sources.native_stderr import captured_native_stderr
 from device.sources.picture_format import exif_orientation, is_cut_jpeg
 
 LOSSLESS = [".png", ".bmp", ".tiff", ".ppm", ".webp"]
@@ -196,6 +198,16 @@ def test_harmless_complaints_of_libraries_stay_off_stderr(capfd):
     decoded = decode_picture(png[:33] + chunk + png[33:], "x")
     np.testing.assert_array_equal(decoded, four_colours())
     assert capfd.readouterr().err == ""
+
+
+def test_decoding_works_without_a_stderr():
+    code = "import sys; from device.sources.decode import decode_picture\n"
+    code += "sys.exit(decode_picture(sys.stdin.buffer.read(), 'x').shape != (48, 64, 3))"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "{sys.executable}" -c "$0" 2>&-', code],
+        input=encoded(four_colours(), ".png"),
+    )
+    assert done.returncode == 0
 
 
 def test_what_others_write_meanwhile_still_reaches_stderr(capfd):

@@ -139,8 +139,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert str(error) == f"{tmp_path / 'missing.jpg'} does not exist: check the path"
 
 
-def test_a_file_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("device.sources.files.MAX_PICTURE_BYTES", 10)
+def test_a_file_too_large_is_refused(tmp_path):
     path = tmp_path / "huge.bmp"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ _SPLIT_OF_COCO_NAME: dict[str, Split] = {
 
 Captions = dict[str, list[str]]
 Splits = dict[Split, list[str]]
+
+
+def default_data() -> Path:
+    """Return where Flickr8k is looked for when no folder is given."""
+    return Path(os.environ.get("SEEALOUD_FLICKR8K", "../shared/flickr8k"))
 
 
 def open_dataset(root: Path) -> Dataset:

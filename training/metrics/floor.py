@@ -1,9 +1,9 @@
 """The constant-caption floor: the best that one sentence said of every picture can score.
 
 A captioner that does not look scores this; what a model is worth is what it adds. The sentence
-comes from ``CANDIDATES``, phrases of our own made of what Flickr8k shows most (no caption of the
-data set is in the code), and is the one with the highest mean CIDEr-D on dev; equal ones are
-decided by the alphabet, so that the choice is the same on every machine.
+comes from ``CANDIDATES``, every combination of a few words for what Flickr8k shows most (put
+together here and not taken from its captions), and is the one with the highest mean CIDEr-D on
+dev; equal ones are decided by the alphabet, so that the choice is the same on every machine.
 """
 
 from __future__ import annotations

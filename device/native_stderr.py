@@ -1,7 +1,7 @@
-"""Catches what native picture and video libraries write to stderr.
+"""Catches what native libraries write to stderr.
 
-libjpeg, libpng and FFmpeg write to file descriptor 2 themselves, where Python cannot silence them;
-and libjpeg's line is the only sign that it filled half a picture with grey.
+libjpeg, libpng, FFmpeg and LiteRT write to file descriptor 2 themselves, where Python cannot
+silence them; and libjpeg's line is the only sign that it filled half a picture with grey.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _LOCK = threading.RLock()
 _NATIVE_LINE = re.compile(
     r"Corrupt JPEG|Premature end of JPEG|Invalid |Inconsistent |Unsupported |Unknown "
     r"|Warning: unknown JFIF|Application transferred|libpng |\[ *[\w,]+ @ 0x|\[ ?(WARN|ERROR|INFO):"
+    r"|INFO: (Created|Initialized|Applying) "
 )
 
 

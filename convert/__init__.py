@@ -1,0 +1,1 @@
+"""From a trained Keras captioner to a bundle: export, quantize, verify, write."""

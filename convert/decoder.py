@@ -1,0 +1,62 @@
+"""The decoder as TFLite: one step with explicit state, and the preparation of a picture.
+
+No control flow and builtin operators only: loops cannot be quantized and stop XNNPACK, Flex
+operators grow the runtime from 0.8 to 23 MB.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from device.interpreter import PREPARE_SIGNATURE, STEP_SIGNATURE
+from training.decoders import Decoder
+from training.tflite import to_tflite
+
+
+def export_decoder(decoder: Decoder, beam_width: int, *, is_quantized: bool) -> bytes:
+    """Return the decoder as TFLite with the signatures ``decode`` (a step) and ``prepare``.
+
+    Args:
+        decoder: the trained decoder.
+        beam_width: rows of the step, fixed.
+        is_quantized: int8 weights with float32 activations ("dynamic range"), else all float32.
+    """
+
+    def configure(converter: tf.lite.TFLiteConverter) -> None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        # Per-channel dense weights make FULLY_CONNECTED version 12, which tflite-runtime
+        # 2.14 (Python <= 3.11's) does not know.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+
+    signatures = _signatures(decoder, beam_width)
+    return to_tflite(signatures, decoder.variables, configure if is_quantized else None)
+
+
+def _signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
+    size = decoder.size
+    features = tf.TensorSpec([1, size.n_cells, size.n_channels], tf.float32, name="features")
+    memory = [
+        tf.TensorSpec(tensor.shape, tf.float32, name=f"memory_{i}")
+        for i, tensor in enumerate(decoder.prepare(tf.zeros(features.shape)))
+    ]
+    state = [
+        tf.TensorSpec(tensor.shape, tf.float32, name=f"state_{i}")
+        for i, tensor in enumerate(decoder.initial_state(beam_width))
+    ]
+
+    @tf.function
+    def decode(tokens: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits, grown = decoder.step(tokens, rest[: len(memory)], rest[len(memory) :])
+        return {"logits": logits, **{f"state_{i}": tensor for i, tensor in enumerate(grown)}}
+
+    @tf.function
+    def prepare(features: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {f"memory_{i}": tensor for i, tensor in enumerate(decoder.prepare(features))}
+
+    tokens = tf.TensorSpec([beam_width], tf.int32, name="tokens")
+    return {
+        STEP_SIGNATURE: decode.get_concrete_function(tokens, *memory, *state),
+        PREPARE_SIGNATURE: prepare.get_concrete_function(features),
+    }

@@ -1,0 +1,32 @@
+"""The self-test that goes into a manifest: the generated picture whose words are most certain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from device.bundle import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
+from device.decoding import search
+from device.interpreter import Decoder, Encoder
+from device.preprocess import preprocess
+from device.selftest import N_PATTERNS, pattern
+
+
+def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> SelfTest:
+    """Return the self-test of the models in a folder.
+
+    Among the generated pictures the one is taken whose best caption leads the second by most, so
+    that another processor's rounding cannot turn the order.
+    """
+    encoder = Encoder(folder / ENCODER, mean=spec.mean, scale=spec.scale, threads=1)
+    decoder = Decoder(folder / DECODER)
+    options = search_spec.options()
+    candidates = []
+    for number in range(N_PATTERNS):
+        decoder.prepare(encoder.encode(preprocess(pattern(number), encoder.size_px)))
+        found = search(decoder.step, decoder.initial_state(options.beam_width), options)[0]
+        lead = found[0].score - found[1].score if len(found) > 1 else np.inf
+        candidates.append((lead, number, found[0]))
+    _, number, best = max(candidates, key=lambda candidate: candidate[0])
+    return SelfTest(pattern=number, ids=list(best.ids), log_probability=best.log_probability)

@@ -1,0 +1,135 @@
+"""A run's models as two folders of the bundle's form: float32 to compare with, int8 to ship."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.decoder import export_decoder
+from convert.encoder import float_encoder, int8_encoder, whole_encoder
+from convert.golden import choose_self_test
+from device.bundle import (
+    DECODER,
+    ENCODER,
+    HASHED_FILES,
+    MANIFEST,
+    SCHEMA,
+    VOCABULARY,
+    InputSpec,
+    Manifest,
+    SearchSpec,
+    file_entry,
+)
+from training.config import RunConfig
+from training.model import BuiltCaptioner
+
+DATA_LICENCE = (
+    "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
+    "research and education; the encoder starts from EfficientNet-Lite ImageNet weights "
+    "(Apache-2.0). No picture and no caption of the data set is part of the bundle."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A folder in the bundle's form.
+
+    Attributes:
+        path: the folder.
+        manifest: its manifest, as written.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def bytes(self) -> int:
+        """Size of encoder, decoder and vocabulary together."""
+        return sum(entry.bytes for entry in self.manifest.files.values())
+
+    def write(self) -> None:
+        """Write the manifest."""
+        text = self.manifest.model_dump_json(indent=2) + "\n"
+        (self.path / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def export_variant(
+    config: RunConfig,
+    built: BuiltCaptioner,
+    folder: Path,
+    calibration: Sequence[npt.NDArray[np.float32]] | None,
+) -> Variant:
+    """Write a run's models, words and manifest to a folder.
+
+    Args:
+        config: the run's settings.
+        built: the captioner with its trained weights.
+        folder: where to; made if missing.
+        calibration: normalised training pictures for int8; None exports float32.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    encoder = whole_encoder(built)
+    is_quantized = calibration is not None
+    content = float_encoder(encoder) if calibration is None else int8_encoder(encoder, calibration)
+    (folder / ENCODER).write_bytes(content)
+    width = config.search.beam_width
+    (folder / DECODER).write_bytes(
+        export_decoder(built.model.decoder, width, is_quantized=is_quantized)
+    )
+    built.vocabulary.write(folder / VOCABULARY)
+    variant = Variant(folder, _manifest(config, built, folder))
+    variant.write()
+    return variant
+
+
+def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifest:
+    spec = InputSpec(
+        size_px=built.spec.input_size_px, mean=built.spec.mean, scale=built.spec.scale
+    )
+    search = SearchSpec(
+        beam_width=config.search.beam_width,
+        max_words=config.text.max_words,
+        length_penalty=config.search.length_penalty,
+    )
+    return Manifest(
+        schema_version=SCHEMA,
+        name=config.name,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        source_commit=source_commit(),
+        data_licence=DATA_LICENCE,
+        input=spec,
+        search=search,
+        files={name: file_entry(folder / name) for name in HASHED_FILES},
+        self_test=choose_self_test(folder, spec, search),
+        training=training_facts(config),
+        metrics={},
+    )
+
+
+def training_facts(config: RunConfig) -> dict[str, Any]:
+    """Return the run's settings as the manifest and the records state them."""
+    return config.model_dump(mode="json", exclude={"encoder": {"weights"}})
+
+
+def source_commit() -> str:
+    """Return the checkout's commit, marked when files differ from it; "unknown" without git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}-modified" if _git("status", "--porcelain", "-uno") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()

@@ -1,0 +1,184 @@
+"""Does the bundle say what the Keras captioner says? Numbers per signature, words, scores.
+
+Nothing is written to ``models/`` unless every claim holds. The thresholds and their reasons
+stand here, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convert.encoder import whole_encoder
+from convert.variants import Variant
+from device.bundle import DECODER, ENCODER
+from device.decoding import log_softmax
+from device.interpreter import Decoder, Encoder
+from device.preprocess import preprocess
+from device.vocabulary import START
+from training.data.dataset import CaptionedPicture
+from training.errors import TrainingError
+from training.features import read_picture
+from training.model import BuiltCaptioner
+
+_LOGGER = logging.getLogger(__name__)
+
+# float32 TFLite reorders sums: 3e-5 was measured on the grid (0..6), 1e-5 on logits.
+LARGEST_FLOAT_DIFFERENCE = 1e-3
+# int8 grids of EfficientNet-Lite0 measured 0.97..0.99; a wrong scale or channel order falls
+# below 0.8.
+SMALLEST_INT8_COSINE = 0.90
+# Float words differ only where two beams are tied to the last bit.
+SMALLEST_FLOAT_AGREEMENT = 0.97
+# The issue's own limit: what int8 may lose against float, CIDEr on dev.
+LARGEST_CIDER_LOSS = 1.0
+N_COMPARED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureCheck:
+    """How far each signature of each variant is from Keras, over ``N_COMPARED`` dev pictures.
+
+    Attributes:
+        encoder_float: largest absolute difference of the float grid.
+        encoder_int8_cosine: mean cosine between int8 and Keras grids.
+        prepare_and_step_float: largest absolute difference of the first word's log-probabilities.
+        prepare_and_step_int8: mean absolute difference of the same, same features.
+    """
+
+    encoder_float: float
+    encoder_int8_cosine: float
+    prepare_and_step_float: float
+    prepare_and_step_int8: float
+
+
+def check_signatures(
+    built: BuiltCaptioner,
+    floating: Variant,
+    quantized: Variant,
+    pictures: Sequence[CaptionedPicture],
+) -> SignatureCheck:
+    """Compare each signature with Keras on the same input."""
+    spec, encoder = built.spec, whole_encoder(built)
+    squares = [preprocess(read_picture(p.path), spec.input_size_px) for p in pictures[:N_COMPARED]]
+    normalised = [(s.astype(np.float32) - spec.mean) / spec.scale for s in squares]
+    grids = [
+        encoder(picture[None], training=False).numpy().reshape(-1, spec.channels)
+        for picture in normalised
+    ]
+    keras_words = [_first_word_keras(built, grid) for grid in grids]
+    float_encoder, int8_encoder = (_open_encoder(variant) for variant in (floating, quantized))
+    float_words, int8_words = (
+        [_first_word(decoder, grid) for grid in grids]
+        for decoder in (Decoder(floating.path / DECODER), Decoder(quantized.path / DECODER))
+    )
+    return SignatureCheck(
+        encoder_float=max(
+            _largest(float_encoder.encode(s), g) for s, g in zip(squares, grids, strict=True)
+        ),
+        encoder_int8_cosine=float(
+            np.mean([_cosine(int8_encoder.encode(s), g) for s, g in zip(squares, grids, strict=True)])
+        ),
+        prepare_and_step_float=max(
+            _largest(a, b) for a, b in zip(float_words, keras_words, strict=True)
+        ),
+        prepare_and_step_int8=float(
+            np.mean([np.abs(a - b).mean() for a, b in zip(int8_words, keras_words, strict=True)])
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Everything that was compared.
+
+    Attributes:
+        signatures: numbers per signature.
+        float_agreement: share of dev captions in which float TFLite and Keras agree word by word.
+        int8_agreement: the same of int8 and float TFLite.
+        scores: metric by variant ("keras", "float", "int8") and split ("dev", "test").
+        int8_loss: paired difference float - int8 of CIDEr by split: estimate, low, high.
+    """
+
+    signatures: SignatureCheck
+    float_agreement: float
+    int8_agreement: float
+    scores: dict[str, dict[str, dict[str, float | int | None]]]
+    int8_loss: dict[str, tuple[float, float, float]]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers as the manifest states them."""
+        return asdict(self)
+
+
+def require(verification: Verification) -> None:
+    """Refuse a bundle that does not say what the Keras captioner says.
+
+    Raises:
+        TrainingError: naming every claim that does not hold.
+    """
+    signatures, loss = verification.signatures, verification.int8_loss["dev"][0]
+    claims = [
+        ("float encoder differs from Keras by", signatures.encoder_float, LARGEST_FLOAT_DIFFERENCE),
+        (
+            "float decoder differs from Keras by",
+            signatures.prepare_and_step_float,
+            LARGEST_FLOAT_DIFFERENCE,
+        ),
+        ("int8 encoder's 1 - cosine is", 1 - signatures.encoder_int8_cosine, 1 - SMALLEST_INT8_COSINE),
+        (
+            "share of captions changed by float TFLite is",
+            1 - verification.float_agreement,
+            1 - SMALLEST_FLOAT_AGREEMENT,
+        ),
+        ("CIDEr lost by int8 on dev is", loss, LARGEST_CIDER_LOSS),
+    ]
+    broken = [
+        f"{what} {value:.4g} (at most {limit:.4g})"
+        for what, value, limit in claims
+        if not value <= limit
+    ]
+    if broken:
+        raise TrainingError(
+            "verification failed, no bundle was written: " + "; ".join(broken)
+        )
+
+
+def agreement(first: dict[str, str], second: dict[str, str]) -> float:
+    """Return the share of pictures with the very same caption, 0..1."""
+    return sum(first[name] == second[name] for name in first) / len(first)
+
+
+def _open_encoder(variant: Variant) -> Encoder:
+    spec = variant.manifest.input
+    return Encoder(variant.path / ENCODER, mean=spec.mean, scale=spec.scale, threads=None)
+
+
+def _first_word(decoder: Decoder, grid: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    decoder.prepare(grid)
+    tokens = np.full(decoder.beam_width, START, dtype=np.int32)
+    logits, _ = decoder.step(tokens, decoder.initial_state(decoder.beam_width))
+    return log_softmax(logits)[0]
+
+
+def _first_word_keras(
+    built: BuiltCaptioner, grid: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    decoder = built.model.decoder
+    memory = decoder.prepare(grid[None])
+    logits, _ = decoder.step(np.array([START], np.int32), memory, decoder.initial_state(1))
+    return log_softmax(logits.numpy())[0]
+
+
+def _largest(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
+    return float(np.abs(first - second).max())
+
+
+def _cosine(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
+    a, b = first.ravel(), second.ravel()
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -1,0 +1,96 @@
+"""The benchmark's figures for people: one column for each variant and thread count."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_LABEL_WIDTH = 24
+_COLUMN_WIDTH = 20
+_RUNTIMES = ("ai-edge-litert", "tflite-runtime")
+
+
+def machine_facts() -> dict[str, Any]:
+    """Return what the figures hang on: processor, cores, load, versions."""
+    return {
+        "processor": _processor(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        # Other programs' part in the figures: above the number of cores they are too high.
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "runtime": _runtime(),
+    }
+
+
+def print_report(result: dict[str, Any]) -> None:
+    """Print all figures."""
+    machine, captions, speech = result["machine"], result["captions"], result["speech"]
+    print(
+        f"SeeAloud {result['bundle']} on {machine['processor']} ({machine['architecture']}), "
+        f"{machine['cores']} cores, load before {machine['load_before']}\n"
+        f"{machine['runtime']}, Python {machine['python']}; {len(result['pictures'])} pictures, "
+        f"{result['runs']} rounds; milliseconds, median (95th percentile)\n"
+    )
+    _print_head([f"{c['variant']}, {_threads(c['threads'])}" for c in captions])
+    _print_row("preprocessing", captions, lambda c: _pair(c["preprocess_ms"]))
+    _print_row("encoder", captions, lambda c: _pair(c["encoder_ms"]))
+    _print_row("decoder: prepare", captions, lambda c: _pair(c["prepare_ms"]))
+    _print_row("decoder: one step", captions, lambda c: _pair(c["decoder_step_ms"]))
+    _print_row("steps per caption", captions, lambda c: f"{c['steps']['median']:.0f}")
+    _print_row("whole caption", captions, lambda c: _pair(c["caption_ms"]))
+    _print_row("... to its bare runs", captions, lambda c: _ratio(c["caption_to_bare_runs"]))
+    _print_row("peak memory", captions, lambda c: f"{c['peak_memory_mb']:.0f} MB")
+    _print_row("models on disk", captions, lambda c: f"{c['bundle_bytes'] / 1e6:.1f} MB")
+    print()
+    _print_head([f"voice, {_threads(s['threads'])}" for s in speech])
+    _print_row("first sound of a caption", speech, lambda s: _pair(s["first_sound_ms"], 0))
+    _print_row("loading", speech, lambda s: f"{s['load_ms']:.0f}")
+    _print_row("peak memory", speech, lambda s: f"{s['peak_memory_mb']:.0f} MB")
+
+
+def _print_head(titles: Sequence[str]) -> None:
+    print(" " * _LABEL_WIDTH + "".join(f"{title:>{_COLUMN_WIDTH}}" for title in titles))
+
+
+def _print_row(
+    label: str, columns: Sequence[dict[str, Any]], cell: Callable[[dict[str, Any]], str]
+) -> None:
+    print(f"{label:<{_LABEL_WIDTH}}" + "".join(f"{cell(c):>{_COLUMN_WIDTH}}" for c in columns))
+
+
+def _pair(figures: dict[str, float], decimals: int = 2) -> str:
+    return f"{figures['median']:.{decimals}f} ({figures['p95']:.{decimals}f})"
+
+
+def _ratio(figures: dict[str, float]) -> str:
+    return f"x {figures['median']:.2f} ({figures['p95']:.2f})"
+
+
+def _threads(n: int) -> str:
+    return "1 thread" if n == 1 else f"{n} threads"
+
+
+def _processor() -> str:
+    """Return the processor's name; on a Raspberry Pi the board's."""
+    board = Path("/proc/device-tree/model")
+    if board.is_file():
+        return board.read_text(encoding="utf-8").rstrip("\0\n")
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
+
+
+def _runtime() -> str:
+    """Return the runtime that ``device.interpreter`` takes, with its version."""
+    for name in _RUNTIMES:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return "no runtime"

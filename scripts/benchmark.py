@@ -1,0 +1,112 @@
+"""How long every stage takes on this machine, and how much memory, float32 and int8 side by side.
+
+Variants and thread counts take turns within each round, so that whatever else the machine does
+meets all of them alike; they are compared by medians and 95th percentiles, never by means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+from bench_captions import CaptionCase, Image, measure_captions
+from bench_memory import captioner_peak_mb
+from bench_report import machine_facts, print_report
+from bench_speech import measure_speech
+from samples import sample_pictures
+
+from device.bundle import find_bundle, load_bundle
+from device.errors import PictureError, SeeAloudError
+
+_CACHE = "SEEALOUD_CACHE"
+_NO_FLOAT = (
+    "No float32 variant: seealoud-convert RUN leaves one in the run's folder; give that folder "
+    "with --float."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    options = _parse(arguments)
+    try:
+        result = _measure(options)
+    except SeeAloudError as exc:
+        print(f"benchmark: {exc}", file=sys.stderr)
+        return exc.exit_code
+    print_report(result)
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Return all figures as plain values, as they are written with ``--json``."""
+    folder = find_bundle(options.bundle)
+    bundle = load_bundle(folder)
+    variants = {"int8": bundle}
+    float_folder = options.float or default_float_folder(bundle.name)
+    if float_folder is not None:
+        variants["float32"] = load_bundle(float_folder)
+    else:
+        print(_NO_FLOAT, file=sys.stderr)
+    images = {path.name: _read(path) for path in options.pictures or sample_pictures()}
+    threads = sorted({1, os.cpu_count() or 1})
+    cases = [CaptionCase(name, v, n) for name, v in variants.items() for n in threads]
+    captions = measure_captions(cases, list(images.values()), options.runs)
+    for measured, case in zip(captions, cases, strict=True):
+        measured["peak_memory_mb"] = captioner_peak_mb(case)
+    return {
+        "machine": machine_facts(),
+        "bundle": bundle.name,
+        "pictures": list(images),
+        "runs": options.runs,
+        "captions": captions,
+        "speech": measure_speech(threads, options.runs),
+    }
+
+
+def default_float_folder(name: str) -> Path | None:
+    """Return where ``seealoud-convert`` leaves a run's float32 variant, if it has."""
+    cache = Path(os.environ.get(_CACHE) or Path.home() / ".cache" / "seealoud")
+    folder = cache / "runs" / name / "float32"
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def _read(path: Path) -> Image:
+    image_bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image_bgr is None:
+        raise PictureError(f"cannot read the picture {path}: check the path")
+    image_hwc: Image = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+    return image_hwc
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/benchmark", description="Measures every stage on this machine."
+    )
+    parser.add_argument(
+        "pictures", nargs="*", type=Path, metavar="PICTURE", help="default: those of the demo"
+    )
+    parser.add_argument("--bundle", metavar="NAME|PATH", help="default: the one that ships")
+    parser.add_argument(
+        "--float",
+        type=Path,
+        metavar="DIR",
+        help="the float32 variant of the bundle; default: where seealoud-convert left it",
+    )
+    parser.add_argument("--runs", type=int, default=10, help="rounds over all pictures [10]")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    options = parser.parse_args(arguments)
+    if options.runs < 1:
+        parser.error("--runs must be at least 1")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,280 @@
+"""Everything about MQTT that needs no broker: names, options, secrets, payloads, documents."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from support.captions import CAPTURED_AT, caption
+
+from device.errors import ConfigError
+from device.mqtt.device_id import check_device_id, default_device_id
+from device.mqtt.payloads import CaptionMessage, caption_message, caption_schema
+from device.mqtt.settings import (
+    PASSWORD_VARIABLE,
+    BrokerSettings,
+    TlsSettings,
+    parse_broker,
+    read_password,
+)
+from device.mqtt.tls import tls_context
+from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
+
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMA_FILE = DOCS / "mqtt-caption.schema.json"
+
+
+# --- device id ------------------------------------------------------------------------------
+
+
+def test_the_device_id_is_stable_and_does_not_show_the_machine_id(tmp_path):
+    file = tmp_path / "machine-id"
+    file.write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    device_id = default_device_id([file])
+    assert re.fullmatch(r"seealoud-[0-9a-f]{8}", device_id)
+    assert device_id == default_device_id([tmp_path / "missing", file])
+    assert device_id.removeprefix("seealoud-") not in file.read_text()
+    file.write_text("00000000000000000000000000000000\n")
+    assert device_id != default_device_id([file])
+
+
+@pytest.mark.parametrize("contents", [None, "", "uninitialized\n"])
+def test_without_a_machine_id_the_host_name_serves(tmp_path, contents):
+    file = tmp_path / "machine-id"
+    if contents is not None:
+        file.write_text(contents)
+    assert default_device_id([file]) == default_device_id([])
+
+
+@pytest.mark.parametrize("bad", ["", "a/b", "a+b", "a#b", "a b", "-a", "ä", "a" * 65, "a\n"])
+def test_device_ids_that_break_topics_are_refused(bad):
+    with pytest.raises(ConfigError, match="device id"):
+        check_device_id(bad)
+
+
+@pytest.mark.parametrize("good", ["kitchen", "seealoud-0123abcd", "A_1", "7", "a" * 64])
+def test_ordinary_device_ids_are_taken(good):
+    assert check_device_id(good) == good
+
+
+# --- host, password, TLS files ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("broker", "broker", None),
+        ("broker.local:1884", "broker.local", 1884),
+        ("192.168.1.2", "192.168.1.2", None),
+        ("192.168.1.2:8883", "192.168.1.2", 8883),
+        ("::1", "::1", None),
+        ("[::1]", "::1", None),
+        ("[fe80::1%eth0]:1883", "fe80::1%eth0", 1883),
+    ],
+)
+def test_hosts_are_understood(text, host, port):
+    assert parse_broker(text) == (host, port)
+    assert BrokerSettings(host, "kitchen", port).port == port
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ":1883", "host:", "host:port", "mqtt://host", "host:1:2x", "[::1]x", "a b", "h/path"],
+)
+def test_what_is_no_host_is_refused(text):
+    with pytest.raises(ConfigError, match="MQTT"):
+        BrokerSettings(parse_broker(text)[0], "kitchen")
+
+
+def test_a_password_in_the_host_is_refused_and_not_repeated():
+    with pytest.raises(ConfigError) as caught:
+        parse_broker("ann:s3cret@host")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("port", [0, 65536, -1])
+def test_impossible_ports_are_refused(port):
+    with pytest.raises(ConfigError, match=r"1\.\.65535"):
+        BrokerSettings("host", "kitchen", port)
+
+
+def test_the_usual_ports_are_used():
+    assert BrokerSettings("host", "kitchen").address == "host:1883"
+    assert BrokerSettings("host", "kitchen", tls=TlsSettings()).address == "host:8883"
+    assert BrokerSettings("::1", "kitchen", 7).address == "[::1]:7"
+
+
+def test_two_connections_of_one_device_have_different_client_ids():
+    one, other = (BrokerSettings("host", "kitchen") for _ in range(2))
+    assert one.client_id != other.client_id
+    assert one.client_id.startswith("kitchen-")
+
+
+def test_the_password_shows_nowhere():
+    settings = BrokerSettings("host", "kitchen", username="ann", password="s3cret")
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in str(settings)
+
+
+def test_a_password_without_a_user_is_refused():
+    with pytest.raises(ConfigError, match="user"):
+        BrokerSettings("host", "kitchen", password="s3cret")
+
+
+def test_the_password_comes_from_the_file_before_the_environment(tmp_path):
+    file = tmp_path / "password"
+    file.write_text(" from file \r\n")
+    assert read_password(file, {PASSWORD_VARIABLE: "from environment"}) == " from file "
+    assert read_password(None, {PASSWORD_VARIABLE: "from environment"}) == "from environment"
+    assert read_password(None, {}) is None
+
+
+@pytest.mark.parametrize("contents", [None, b"", b"\n", b"\xff\xfe"])
+def test_an_unusable_password_file_is_refused(tmp_path, contents):
+    file = tmp_path / "password"
+    if contents is not None:
+        file.write_bytes(contents)
+    with pytest.raises(ConfigError, match="password file"):
+        read_password(file, {})
+
+
+def test_unusable_tls_files_are_refused(tmp_path):
+    text = tmp_path / "x.pem"
+    text.write_text("no certificate")
+    for settings, why in [
+        (TlsSettings(ca_file=tmp_path / "missing"), "cannot be read"),
+        (TlsSettings(ca_file=text), "no PEM certificate"),
+        (TlsSettings(cert_file=text), "do not fit"),
+        (TlsSettings(key_file=text), "--mqtt-cert"),
+    ]:
+        with pytest.raises(ConfigError, match=why):
+            tls_context(settings)
+
+
+# --- payload ---------------------------------------------------------------------------------
+
+
+def test_the_message_carries_everything():
+    published_at = CAPTURED_AT + timedelta(seconds=1.5)
+    message = json.loads(caption_message(caption(), "describe", published_at).to_json())
+    identity = uuid.UUID(message.pop("id"))
+    assert identity.version == 4
+    assert message == {
+        "schema_version": 1,
+        "cause": "describe",
+        "source": "/pictures/dog.jpg",
+        "captured_at": "2026-11-23T06:06:13.123Z",
+        "frame_age_ms": 1500,
+        "caption": "a dog runs through the grass",
+        "sentence": "A dog runs through the grass.",
+        "log_probability": -6.25,
+        "n_best": [
+            {"text": "a dog runs through the grass", "log_probability": -6.25, "score": -0.75},
+            {"text": "a cat", "log_probability": -9.5, "score": -2.5},
+        ],
+        "timings": {
+            "preprocess_ms": 1.235,
+            "encoder_ms": 20.5,
+            "decoder_ms": 30.25,
+            "total_ms": 51.985,
+        },
+        "bundle": "tiny",
+    }
+
+
+def test_every_message_has_an_id_of_its_own():
+    one, other = (caption_message(caption(), "describe", CAPTURED_AT) for _ in range(2))
+    assert one.id != other.id
+
+
+def test_times_are_told_in_utc_whatever_their_zone():
+    elsewhere = CAPTURED_AT.astimezone(timezone(timedelta(hours=5, minutes=45)))
+    message = caption_message(caption(captured_at=elsewhere), "describe", CAPTURED_AT)
+    assert b'"2026-11-23T06:06:13.123Z"' in message.to_json()
+
+
+def test_a_clock_set_back_gives_no_negative_age():
+    message = caption_message(caption(), "describe", CAPTURED_AT - timedelta(seconds=3))
+    assert message.frame_age_ms == 0
+
+
+def test_a_number_that_json_cannot_carry_is_refused():
+    fields = caption_message(caption(), "describe", CAPTURED_AT).model_dump()
+    with pytest.raises(ValidationError):
+        CaptionMessage.model_validate({**fields, "log_probability": float("nan")})
+
+
+def test_a_subscriber_may_ignore_fields_of_later_versions():
+    fields = caption_message(caption(), "describe", CAPTURED_AT).model_dump()
+    CaptionMessage.model_validate({**fields, "confidence": 0.9})
+    assert '"additionalProperties": false' not in caption_schema()
+
+
+@given(
+    text=st.text(max_size=40),
+    source=st.text(max_size=40),
+    captured_at=st.datetimes(timezones=st.just(UTC)),
+)
+def test_any_words_and_names_survive_the_way_through_json(text, source, captured_at):
+    """Checked with the model itself, in its strict JSON form, as a subscriber would."""
+    sent = caption_message(caption(text, source, captured_at), "describe", datetime.now(UTC))
+    received = CaptionMessage.model_validate_json(sent.to_json())
+    assert received.caption == text
+    assert received.source == source
+    assert received.captured_at == captured_at.replace(
+        microsecond=captured_at.microsecond // 1000 * 1000
+    )
+
+
+# --- documents -------------------------------------------------------------------------------
+
+
+def test_the_published_schema_is_the_code_s():
+    """Made by: python -c 'from device.mqtt.payloads import caption_schema as s; print(s())'."""
+    assert SCHEMA_FILE.read_text() == caption_schema() + "\n"
+
+
+def test_every_topic_is_documented_as_it_is_published():
+    rows = [line for line in (DOCS / "mqtt.md").read_text().splitlines() if line.startswith("|")]
+    for topic in ALL_TOPICS:
+        (row,) = [
+            line for line in rows if f"`{topic.template.format(device_id='<device_id>')}`" in line
+        ]
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[1] == str(topic.qos)
+        assert cells[2] == ("yes" if topic.is_retained else "no")
+    documented = {topic for line in rows for topic in re.findall(r"`(seealoud/\S+)`", line)}
+    assert documented == {x.template.format(device_id="<device_id>") for x in ALL_TOPICS}
+
+
+def test_every_field_of_the_message_is_documented():
+    text = (DOCS / "mqtt.md").read_text()
+    for name in CaptionMessage.model_fields:
+        assert f"| `{name}` |" in text, name
+    assert f"`{ONLINE}`" in text
+    assert f"`{OFFLINE}`" in text
+
+
+def test_the_documented_example_is_a_valid_message():
+    blocks = re.findall(r"```json\n(.*?)```", (DOCS / "mqtt.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        CaptionMessage.model_validate_json(block)
+
+
+def test_every_mqtt_option_of_the_command_line_is_documented():
+    from device.commands.describe import describe
+
+    text = (DOCS / "mqtt.md").read_text()
+    for parameter in describe.params:
+        for option in parameter.opts:
+            if option.startswith("--mqtt") or option == "--device-id":
+                assert f"`{option}" in text, option
+    assert f"`{PASSWORD_VARIABLE}`" in text

@@ -1,0 +1,26 @@
+"""Captions with known words, for tests of what happens to them afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from device.records import Caption, Hypothesis, Timings
+
+CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, 123456, tzinfo=UTC)
+
+
+def caption(
+    text: str = "a dog runs through the grass",
+    source: str = "/pictures/dog.jpg",
+    captured_at: datetime = CAPTURED_AT,
+) -> Caption:
+    return Caption(
+        frame_source=source,
+        captured_at=captured_at,
+        n_best=(
+            Hypothesis(text, log_probability=-6.25, score=-0.75),
+            Hypothesis("a cat", log_probability=-9.5, score=-2.5),
+        ),
+        timings=Timings(preprocess_ms=1.23456, encoder_ms=20.5, decoder_ms=30.25),
+        bundle="tiny",
+    )

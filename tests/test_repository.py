@@ -1,0 +1,246 @@
+"""What must hold of the repository itself: its layout, its lists and what it promises."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+import device
+import device.errors
+import training.errors
+from device.bundle import find_bundle, load_bundle
+from device.errors import SeeAloudError
+
+ROOT = Path(__file__).parent.parent
+TOP_LEVEL = {
+    *(".ci", "convert", "device", "docs", "models", "scripts", "systemd", "tests", "training"),
+    *(".gitattributes", ".gitignore", "LICENSE", "README.md", "pyproject.toml"),
+}
+NO_PACKAGES = ("tests", "models", "systemd", "scripts", "docs")
+MAX_BYTES = 5_000_000
+MODELS_MAX_BYTES = 12_000_000  # encoder, decoder and vocabulary together
+# Flickr8k's pictures are called 1000268201_693b08cb0e.jpg.
+FLICKR8K_PICTURE = re.compile(r"\d{6,}_[0-9a-f]{10}\.jpe?g", re.IGNORECASE)
+SCRIPTS = ("benchmark", "check", "demo", "setup", "test")
+# The process that only Piper's licence reaches.
+PIPER_PROCESS = "device.speech.piper_worker"
+
+
+def tracked_files() -> list[Path]:
+    """Return the files that are, or with the next commit may be, part of the repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("this is no git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
+
+
+def pyproject() -> dict[str, object]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert isinstance(project, dict)
+    return project
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_the_top_level_is_the_fixed_one() -> None:
+    found = {path.relative_to(ROOT).parts[0] for path in tracked_files()}
+    assert found - TOP_LEVEL == set()
+
+
+@pytest.mark.parametrize("folder", NO_PACKAGES)
+def test_what_is_no_package_has_no_init(folder: str) -> None:
+    assert [*(ROOT / folder).rglob("__init__.py")] == []
+
+
+def test_no_file_is_large_but_models() -> None:
+    large = [
+        str(path.relative_to(ROOT))
+        for path in tracked_files()
+        if path.stat().st_size > MAX_BYTES and not path.is_relative_to(ROOT / "models")
+    ]
+    assert large == []
+
+
+def test_each_bundle_is_small_and_whole() -> None:
+    for manifest in (ROOT / "models").glob("*/manifest.json"):
+        names = {path.name for path in manifest.parent.iterdir()}
+        assert {"encoder.tflite", "decoder.tflite", "vocabulary.txt", "MODEL_CARD.md"} <= names
+        assert sum(path.stat().st_size for path in manifest.parent.iterdir()) <= MODELS_MAX_BYTES
+
+
+def test_the_default_bundle_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEEALOUD_BUNDLE", raising=False)
+    assert load_bundle(find_bundle()).path.parent == ROOT / "models"
+
+
+def test_no_picture_of_the_data_set_is_in_it() -> None:
+    assert [path for path in tracked_files() if FLICKR8K_PICTURE.fullmatch(path.name)] == []
+
+
+@pytest.mark.parametrize("name", [*(f"scripts/{name}" for name in SCRIPTS), ".ci/run"])
+def test_shell_scripts_can_be_run_and_stop_at_errors(name: str) -> None:
+    script = ROOT / name
+    assert script.stat().st_mode & 0o111, "not executable"
+    assert "\nset -euo pipefail\n" in script.read_text()
+
+
+# ---------------------------------------------------------------- lists
+
+
+def declared_dependencies() -> set[str]:
+    project = pyproject()
+    extras = project["optional-dependencies"]
+    assert isinstance(extras, dict)
+    requirements = [project["dependencies"], *extras.values()]
+    return {re.split(r"[<>=!~\[; ]", line)[0] for group in requirements for line in group}
+
+
+def documented_dependencies() -> set[str]:
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    python, _, _ = text.partition("## Debian packages")
+    return set(re.findall(r"^\| `([^`]+)` \|", python, re.MULTILINE))
+
+
+def test_every_dependency_is_justified_and_no_other() -> None:
+    assert documented_dependencies() == declared_dependencies()
+
+
+def test_every_debian_package_is_justified() -> None:
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").partition("## Debian")[2]
+    setup = (ROOT / "scripts" / "setup").read_text(encoding="utf-8")
+    wanted = setup[setup.index("wanted_packages() {") : setup.index("is_there() {")]
+    packages = set(re.findall(r"(?:echo |\")([a-z][a-z0-9-]+) [a-z/]", wanted))
+    assert packages | {"python3-venv"} == set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+
+
+def error_classes(module: ModuleType) -> list[type[SeeAloudError]]:
+    return [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, SeeAloudError) and member.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("module", [device.errors, training.errors])
+def test_every_error_is_in_the_drawn_tree_under_its_parent(module: ModuleType) -> None:
+    drawn = dict(drawn_tree(module.__doc__ or ""))
+    for error in error_classes(module):
+        if error is SeeAloudError:
+            continue
+        parent = next(base for base in error.__bases__ if issubclass(base, SeeAloudError))
+        assert drawn[error.__name__] == parent.__name__
+    assert set(drawn) == {error.__name__ for error in error_classes(module)} - {"SeeAloudError"}
+
+
+def drawn_tree(docstring: str) -> Iterator[tuple[str, str]]:
+    """Yield (class, parent) of a tree that is drawn with box characters."""
+    ancestors: list[tuple[int, str]] = []
+    for line in docstring.splitlines():
+        match = re.match(r"^([ │├└─]*)(\w+)(?: \(|$| {2,})", line)
+        if match is None or not line.startswith("    "):
+            continue
+        depth, name = len(match[1]), match[2]
+        while ancestors and ancestors[-1][0] >= depth:
+            ancestors.pop()
+        if ancestors:
+            yield name, ancestors[-1][1]
+        ancestors.append((depth, name))
+
+
+def test_own_errors_are_defined_only_in_the_two_trees() -> None:
+    defined = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in ("device", "training", "convert")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "errors.py"
+        for name in re.findall(r"^class (\w+)\(.*Error\b.*\):", path.read_text(), re.MULTILINE)
+    ]
+    assert defined == []
+
+
+# ---------------------------------------------------------------- imports
+
+
+def test_the_device_imports_no_tensorflow() -> None:
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(device.__path__, "device.")
+        if module.name != PIPER_PROCESS
+    ]
+    assert len(names) > 30
+    program = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "kept_out = {'tensorflow', 'keras', 'torch', 'training', 'convert', 'piper'}\n"
+        "found = kept_out & {*sys.modules}\n"
+        "sys.exit(f'imported: {found}' if found else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# ---------------------------------------------------------------- README
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def readme_commands() -> list[list[str]]:
+    """Return the command lines of the README's indented blocks."""
+    lines = [line.partition("  #")[0] for line in readme().splitlines() if line.startswith("    ")]
+    commands = [shlex.split(line, comments=True) for line in lines if "TODO" not in line]
+    return [words for words in commands if words and re.match(r"\./|seealoud", words[0])]
+
+
+@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
+def test_a_command_of_the_readme_exists(words: list[str]) -> None:
+    if words[0].startswith("./"):
+        assert (ROOT / words[0]).is_file()
+        return
+    entry_points = pyproject()["scripts"]
+    assert isinstance(entry_points, dict)
+    module = importlib.import_module(entry_points[words[0]].partition(":")[0])
+    command: click.Command = module.cli
+    arguments = words[1:]
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in arguments if word.startswith("--")} <= known
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    named = {words[0] for words in readme_commands()}
+    assert {"./scripts/demo", "./scripts/test", "seealoud"} <= named
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert "TODO" not in readme()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/dependencies.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -1,0 +1,241 @@
+"""The page of results and the figures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from training.errors import TrainingError
+from training.report import markdown
+from training.report.anchors import ANCHORS
+from training.report.contact_sheet import Tile, write_contact_sheet
+from training.report.plots import write_history_plot, write_learning_curves, write_trade_off
+from training.report.record import (
+    FLOOR_NAME,
+    HUMAN_NAME,
+    Bounds,
+    Epoch,
+    KindTally,
+    Metrics,
+    Quantization,
+    RunRecord,
+    read_records,
+    write_record,
+)
+from training.report.results import COMMAND, render, write_report
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def around(value: float) -> Bounds:
+    return Bounds(estimate=value, low=value - 2.0, high=value + 3.0)
+
+
+def metrics(cider: float) -> Metrics:
+    return Metrics(
+        pictures=1000,
+        bleu_1=around(62.0),
+        bleu_2=around(44.0),
+        bleu_3=around(31.0),
+        bleu_4=around(21.0),
+        meteor=None,
+        rouge_l=around(46.0),
+        cider=around(cider),
+        distinct_words=300,
+        distinct_captions=800,
+        mean_length_words=9.87,
+        precision={"colour": KindTally(mentioned=800, right=600)},
+    )
+
+
+def run(name: str, dev_cider: float | None = None, **changes: Any) -> RunRecord:
+    settings: dict[str, Any] = {
+        "config": {"name": name, "seed": 1, "decoder": {"name": "merge", "width": 256}},
+        "seed": 1,
+        "git_commit": "abc",
+        "dev": None if dev_cider is None else metrics(dev_cider),
+        "test": metrics(50.0),
+        "wall_time_s": 3700.0,
+        "parameters": 4_400_000,
+    }
+    return RunRecord(name=name, **{**settings, **changes})
+
+
+HISTORY = tuple(
+    Epoch(epoch=i, train_loss=5.0 / i, dev_loss=5.5 / i, dev_cider=50.0 - 30.0 / i, seconds=9.0)
+    for i in range(1, 6)
+)
+
+
+def rows(page: str, start: str) -> list[str]:
+    return [line for line in page.splitlines() if line.startswith(f"| {start}")]
+
+
+def test_the_committed_page_is_up_to_date() -> None:
+    records = read_records(DOCS / "runs")
+    if not records:
+        pytest.skip("docs/runs holds no records yet")
+    assert (DOCS / "results.md").read_text(encoding="utf-8") == render(records), f"run {COMMAND}"
+
+
+def test_runs_come_by_dev_and_the_baselines_last() -> None:
+    page = render(
+        [
+            run("a-run", 40.0),
+            run(FLOOR_NAME, 14.0, config={"caption": "a dog is running"}),
+            run("b-run", 55.0),
+            run(HUMAN_NAME, 80.0),
+            run("c-run"),
+        ]
+    )
+    order = re.findall(r"^\| \[(.+?)\]", page, flags=re.MULTILINE)
+    assert order == ["b-run", "a-run", "c-run", FLOOR_NAME, HUMAN_NAME]
+    assert 'The constant caption is "a dog is running".' in page
+
+
+def test_order_of_records_changes_nothing() -> None:
+    records = [run("a", 40.0), run("b", 40.0), run(FLOOR_NAME, 1.0), run(HUMAN_NAME, 90.0)]
+    assert render(records) == render(records[::-1])
+
+
+def test_a_row_says_everything() -> None:
+    page = render([run("lite0-merge", 45.04, bundle_bytes=5_240_000)])
+    (row,) = rows(page, "[lite0-merge]")
+    assert row == (
+        "| [lite0-merge](runs/lite0-merge.json) | 1 | 45.0 ± 2.5 | 62.0 ± 2.5 | 21.0 ± 2.5 | - "
+        "| 46.0 ± 2.5 | 50.0 ± 2.5 | 300 | 9.9 | 4.40 M | 5.2 MB | 1 h 02 min |"
+    )
+
+
+def test_the_head_names_the_command() -> None:
+    assert COMMAND in "\n".join(render([]).splitlines()[:5])
+    assert "Nothing recorded yet." in render([])
+
+
+def test_published_numbers_stand_beside_the_best_of_dev() -> None:
+    page = render([run("weak", 40.0), run("strong", 41.0, latency_ms=21.6, bundle_bytes=5 * 10**6)])
+    (ours,) = rows(page, "**SeeAloud")
+    assert "strong" in ours
+    assert "4.4 M parameters, 5.0 MB, 22 ms a caption" in ours
+    for anchor in ANCHORS:
+        assert rows(page, anchor.model)
+
+
+def test_only_differing_settings_are_listed() -> None:
+    other = {"name": "b", "seed": 2, "decoder": {"name": "transformer", "width": 256}, "x": None}
+    page = render([run("a", 2.0), run("b", 1.0, config=other)])
+    assert "- a: `decoder.name=merge`\n- b: `decoder.name=transformer`\n" in page
+    assert "width" not in page
+    assert "Settings that differ" not in render([run("a"), run("b")])
+
+
+def test_precision_and_quantization() -> None:
+    quantization = Quantization(
+        float32=metrics(51.0),
+        int8=metrics(50.5),
+        cider_change=Bounds(estimate=-0.5, low=-1.25, high=0.125),
+    )
+    page = render([run("a", 40.0, quantization=quantization)])
+    assert "| a | - | - | 0.75 (800) | - |" in page
+    assert "| a | 51.0 ± 2.5 | 50.5 ± 2.5 | -0.50 (-1.25 to +0.12) |" in page
+    assert "float32 and int8" not in render([run("a")])
+
+
+def test_figures_are_named_when_there_is_something_to_draw() -> None:
+    assert "figures/" not in render([run("a")])
+    assert "learning-curves.svg" in render([run("a", history=HISTORY)])
+    assert "trade-off.svg" in render([run("a", bundle_bytes=5_000_000)])
+
+
+def test_write_report_makes_the_page_and_its_figures(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_record(run(name, 40.0, history=HISTORY, bundle_bytes=9), tmp_path / "runs")
+    page = write_report(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    figures = re.findall(r"!\[.+?\]\((.+?)\)", text)
+    assert len(figures) == 2
+    assert all((tmp_path / figure).is_file() for figure in figures)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    write_report(tmp_path)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_write_report_wraps_what_the_disk_refuses(tmp_path: Path) -> None:
+    (tmp_path / "results.md").mkdir()
+    with pytest.raises(TrainingError, match="cannot write the report"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (3599, "1 h 00 min"), (7500, "2 h 05 min")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert markdown.duration(seconds) == text
+
+
+def test_cells_cannot_break_a_table() -> None:
+    assert markdown.table(["a", "note"], [["x|y", "two\nlines"]]).splitlines() == [
+        "| a | note |",
+        "| --- | --- |",
+        "| x\\|y | two lines |",
+    ]
+
+
+def test_learning_curves_svg(tmp_path: Path) -> None:
+    records = [run(f"run-{i}", history=HISTORY) for i in range(12)]
+    for name in ("1.svg", "2.svg"):
+        write_learning_curves([*records, run("without")], tmp_path / "new" / name)
+    first, second = (tmp_path / "new" / name for name in ("1.svg", "2.svg"))
+    assert first.read_bytes() == second.read_bytes()
+    text = first.read_text(encoding="utf-8")
+    assert "<dc:date>" not in text
+    assert all(record.name in text for record in records)
+    assert "without" not in text
+
+
+def test_trade_off_with_and_without_latency(tmp_path: Path) -> None:
+    sized = run("sized", bundle_bytes=5_000_000)
+    timed = run("timed", bundle_bytes=6_000_000, latency_ms=30.0)
+    write_trade_off([sized, run("unknown")], tmp_path / "one.svg")
+    write_trade_off([sized, timed], tmp_path / "two.svg")
+    one, two = ((tmp_path / f"{n}.svg").read_text(encoding="utf-8") for n in ("one", "two"))
+    assert "sized" in one
+    assert "unknown" not in one
+    assert "whole caption, ms" not in one
+    assert "whole caption, ms" in two
+
+
+@pytest.mark.parametrize("history", [HISTORY, (), (Epoch(epoch=1, train_loss=3.0),)])
+def test_history_plot(tmp_path: Path, history: tuple[Epoch, ...]) -> None:
+    path = tmp_path / "plots" / "loss.png"
+    write_history_plot("a run", history, path)
+    assert imread(path).shape[:2] == (462, 770)
+
+
+def test_contact_sheet(tmp_path: Path) -> None:
+    colour = np.zeros((20, 20, 3), np.uint8)
+    colour[:] = (200, 10, 20)
+    tiles = [Tile(colour, f"{i}.jpg", "costs $5 and $6 " * 9, -7.0, "a ref") for i in range(5)]
+    path = tmp_path / "out" / "sheet.png"
+    write_contact_sheet(tiles, path, columns=2)
+    sheet = imread(path)[..., :3]
+    assert sheet.shape[:2] == (1170, 580)
+    red = np.all(np.abs(sheet - np.array([200, 10, 20]) / 255) < 0.01, axis=2)
+    # Five of six places hold a picture, in its own colours.
+    assert red[:390, :290].any()
+    assert red[780:, :290].any()
+    assert not red[780:, 290:].any()
+
+
+def test_contact_sheet_errors(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no pictures"):
+        write_contact_sheet([], tmp_path / "sheet.png")
+    tile = Tile(np.zeros((2, 2, 3), np.uint8), "a", "b", -1.0, "c")
+    with pytest.raises(TrainingError, match="cannot write"):
+        write_contact_sheet([tile], tmp_path)
