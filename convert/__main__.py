@@ -14,7 +14,7 @@ from device.errors import SeeAloudError
 # TensorFlow prints its CPU features and missing GPUs to stderr unless told before its import.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-_OUT = Path(__file__).resolve().parent.parent / "models"
+_PROJECT = Path(__file__).resolve().parent.parent
 
 
 @click.command()
@@ -32,18 +32,25 @@ _OUT = Path(__file__).resolve().parent.parent / "models"
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=_OUT,
+    default=_PROJECT / "models",
     show_default="models/",
     help="Folder in which the bundle's folder is written.",
 )
-def cli(run: str, data: Path | None, runs: Path | None, out: Path) -> None:
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path),
+    default=_PROJECT / "docs" / "runs",
+    show_default="docs/runs/",
+    help="Folder in which the run's record is written, for seealoud-train report.",
+)
+def cli(run: str, data: Path | None, runs: Path | None, out: Path, records: Path) -> None:
     """Export RUN, verify it against Keras, and write its bundle; refuse when it differs."""
     from convert.convert import convert
     from training.data.readers import default_data, open_dataset
     from training.run_folder import run_folder
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    target = convert(run_folder(run, runs), open_dataset(data or default_data()), out)
+    target = convert(run_folder(run, runs), open_dataset(data or default_data()), out, records)
     click.echo(f"wrote {target}")
 
 

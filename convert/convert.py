@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from convert.encoder import calibration_pictures
+from convert.encoder import calibration_pictures, whole_encoder
 from convert.model_card import model_card
-from convert.variants import Variant, export_variant
-from convert.verify import (
-    Verification,
-    agreement,
-    check_signatures,
-    require,
-)
-from device.bundle import HASHED_FILES, Manifest
+from convert.variants import Variant, export_variant, training_facts
+from convert.verify import Verification, agreement, check_signatures, require
+from device.bundle import HASHED_FILES
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
-from training.evaluate import (
-    Captions,
-    caption_with_bundle,
-    caption_with_keras,
-    score_captions,
-    texts,
-)
-from training.metrics.bootstrap import interval, paired_bootstrap
-from training.metrics.scores import Scores
+from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions
+from training.metrics.bootstrap import paired_bootstrap
 from training.model import BuiltCaptioner
+from training.report.record import Bounds, Epoch, Quantization, RunRecord, write_record
 from training.run_folder import RunFolder, load_run
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,10 +26,16 @@ _FLOAT_FOLDER = "float32"
 _INT8_FOLDER = "int8"
 
 
-def convert(folder: RunFolder, dataset: Dataset, out: Path) -> Path:
+def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None = None) -> Path:
     """Export, verify and write a run's bundle; return its folder below ``out``.
 
     The variants stay in the run's folder: the float32 one is for benchmarks and never ships.
+
+    Args:
+        folder: of the trained run.
+        dataset: calibrates on train, verifies on dev, reports on test.
+        out: where the bundle's folder is written.
+        records: where the run's record is written; None writes none.
 
     Raises:
         TrainingError: the run is not trained, or the verification fails.
@@ -51,8 +46,10 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path) -> Path:
     quantized = export_variant(config, built, folder.path / _INT8_FOLDER, calibration)
     _LOGGER.info("float32 %d bytes, int8 %d bytes", floating.bytes, quantized.bytes)
     verification = _verify(config, built, (floating, quantized), dataset)
-    _LOGGER.info("verification: %s", verification)
+    _LOGGER.info("verification: %s", verification.facts())
     require(verification)
+    if records is not None:
+        write_record(_record(config, built, folder, quantized, verification), records)
     return _write(quantized, verification, out)
 
 
@@ -61,47 +58,61 @@ def _verify(
 ) -> Verification:
     floating, quantized = variants
     signatures = check_signatures(built, floating, quantized, dataset.dev)
-    captions: dict[str, dict[str, Captions]] = {"keras": {}, "float": {}, "int8": {}}
+    said: dict[str, dict[Split, Captions]] = {"keras": {}, "float": {}, "int8": {}}
     for split in _SCORED:
         pictures = dataset.split(split)
-        captions["keras"][split] = caption_with_keras(config, built, pictures)
-        captions["float"][split] = texts(caption_with_bundle(floating.path, pictures))
-        captions["int8"][split] = texts(caption_with_bundle(quantized.path, pictures))
-    scores = {
+        said["keras"][split] = caption_with_keras(config, built, pictures)
+        said["float"][split] = caption_with_bundle(floating.path, pictures)
+        said["int8"][split] = caption_with_bundle(quantized.path, pictures)
+    scored = {
         variant: {
-            split: score_captions(of_split[split], dataset.split(split)) for split in _SCORED
+            split: score_captions(captions, dataset.split(split))
+            for split, captions in of_split.items()
         }
-        for variant, of_split in captions.items()
+        for variant, of_split in said.items()
     }
     return Verification(
         signatures=signatures,
-        float_agreement=agreement(captions["keras"]["dev"], captions["float"]["dev"]),
-        int8_agreement=agreement(captions["float"]["dev"], captions["int8"]["dev"]),
-        scores={
-            variant: {split: summary(of_split[split]) for split in _SCORED}
-            for variant, of_split in scores.items()
+        float_agreement=agreement(said["keras"]["dev"], said["float"]["dev"]),
+        int8_agreement=agreement(said["float"]["dev"], said["int8"]["dev"]),
+        metrics={
+            variant: {split: metrics for split, (_, metrics) in of_split.items()}
+            for variant, of_split in scored.items()
         },
-        int8_loss={split: _loss(scores, split) for split in _SCORED},
+        int8_change={
+            split: Bounds.of(paired_bootstrap(scored["int8"][split][0], scored["float"][split][0]))
+            for split in _SCORED
+        },
     )
 
 
-def summary(scores: Scores) -> dict[str, Any]:
-    """Return the protocol's numbers of one set of captions, rounded to hundredths."""
-    names = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider")
-    values = {name: getattr(scores, name) for name in names}
-    span = interval(scores)
-    return {
-        **{name: None if value is None else round(value, 2) for name, value in values.items()},
-        "cider_95": [round(span.low, 2), round(span.high, 2)],
-        "distinct_words": scores.distinct_words,
-        "distinct_captions": scores.distinct_captions,
-        "mean_length_words": round(scores.mean_length_words, 2),
-    }
-
-
-def _loss(scores: dict[str, dict[str, Scores]], split: Split) -> tuple[float, float, float]:
-    difference = paired_bootstrap(scores["float"][split], scores["int8"][split])
-    return (round(difference.estimate, 2), round(difference.low, 2), round(difference.high, 2))
+def _record(
+    config: RunConfig,
+    built: BuiltCaptioner,
+    folder: RunFolder,
+    quantized: Variant,
+    verification: Verification,
+) -> RunRecord:
+    """Return the run's record; its scores are the int8 bundle's, through the device's code."""
+    history = folder.read_history()
+    return RunRecord(
+        name=config.name,
+        config=training_facts(config),
+        seed=config.seed,
+        git_commit=quantized.manifest.source_commit,
+        dev=verification.metrics["int8"]["dev"],
+        test=verification.metrics["int8"]["test"],
+        wall_time_s=round(sum(result.seconds for result in history), 1),
+        parameters=whole_encoder(built).count_params() + built.model.decoder.count_params(),
+        bundle_bytes=quantized.bytes,
+        quantization=Quantization(
+            float32=verification.metrics["float"]["test"],
+            int8=verification.metrics["int8"]["test"],
+            cider_change=verification.int8_change["test"],
+        ),
+        history=tuple(Epoch(**asdict(result)) for result in history),
+        note=config.note,
+    )
 
 
 def _write(quantized: Variant, verification: Verification, out: Path) -> Path:
@@ -111,12 +122,6 @@ def _write(quantized: Variant, verification: Verification, out: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     for name in HASHED_FILES:
         shutil.copyfile(quantized.path / name, target / name)
-    Variant(target, _validated(manifest)).write()
+    Variant(target, manifest).write()
     (target / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
     return target
-
-
-def _validated(manifest: Manifest) -> Manifest:
-    return Manifest.model_validate_json(manifest.model_dump_json())
-
-

@@ -72,18 +72,25 @@ def _quality(manifest: Manifest) -> list[str]:
         lines += [
             f"| {split} | " + " | ".join(title for _, title in _METRICS) + " |",
             "|---" * (len(_METRICS) + 1) + "|",
-            *(
-                f"| {title} | {_row(scores[variant][split])} |"
-                for variant, title in _VARIANTS
-            ),
+            *(f"| {title} | {_row(scores[variant][split])} |" for variant, title in _VARIANTS),
             "",
         ]
     low, high = scores["int8"]["test"]["cider_95"]
-    loss = manifest.metrics["int8_loss"]["test"]
+    change = manifest.metrics["int8_cider_change"]["test"]
     lines += [
         f"95 % interval of the shipped CIDEr on test: {low:.1f} to {high:.1f} (bootstrap over "
-        f"pictures). Lost by int8 against float, paired, on test: {loss[0]:+.2f} "
-        f"({loss[1]:+.2f} to {loss[2]:+.2f}).",
+        f"pictures). CIDEr of int8 against float, paired, on test: {change['estimate']:+.2f} "
+        f"({change['low']:+.2f} to {change['high']:+.2f}).",
+        "",
+        "How often a word of each kind, when said, is confirmed by a reference (test):",
+        "",
+        "| kind | said | confirmed | precision |",
+        "|---|---|---|---|",
+        *(
+            f"| {kind} | {tally['mentioned']} | {tally['right']} | "
+            f"{tally['right'] / max(1, tally['mentioned']):.2f} |"
+            for kind, tally in scores["int8"]["test"]["precision"].items()
+        ),
         "",
     ]
     return lines

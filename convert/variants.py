@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from device.bundle import (
 )
 from training.config import RunConfig
 from training.model import BuiltCaptioner
+from training.source import source_commit
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
@@ -90,9 +90,7 @@ def export_variant(
 
 
 def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifest:
-    spec = InputSpec(
-        size_px=built.spec.input_size_px, mean=built.spec.mean, scale=built.spec.scale
-    )
+    spec = InputSpec(size_px=built.spec.input_size_px, mean=built.spec.mean, scale=built.spec.scale)
     search = SearchSpec(
         beam_width=config.search.beam_width,
         max_words=config.text.max_words,
@@ -116,20 +114,3 @@ def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifes
 def training_facts(config: RunConfig) -> dict[str, Any]:
     """Return the run's settings as the manifest and the records state them."""
     return config.model_dump(mode="json", exclude={"encoder": {"weights"}})
-
-
-def source_commit() -> str:
-    """Return the checkout's commit, marked when files differ from it; "unknown" without git."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return f"{commit}-modified" if _git("status", "--porcelain", "-uno") else commit
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    folder = Path(__file__).parent
-    command = ["git", *arguments]
-    return subprocess.run(
-        command, cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()

@@ -21,10 +21,12 @@ from device.decoding import log_softmax
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.vocabulary import START
-from training.data.dataset import CaptionedPicture
+from training.data.dataset import CaptionedPicture, Split
 from training.errors import TrainingError
+from training.evaluate import Captions
 from training.features import read_picture
 from training.model import BuiltCaptioner
+from training.report.record import Bounds, Metrics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,7 +84,9 @@ def check_signatures(
             _largest(float_encoder.encode(s), g) for s, g in zip(squares, grids, strict=True)
         ),
         encoder_int8_cosine=float(
-            np.mean([_cosine(int8_encoder.encode(s), g) for s, g in zip(squares, grids, strict=True)])
+            np.mean(
+                [_cosine(int8_encoder.encode(s), g) for s, g in zip(squares, grids, strict=True)]
+            )
         ),
         prepare_and_step_float=max(
             _largest(a, b) for a, b in zip(float_words, keras_words, strict=True)
@@ -101,19 +105,47 @@ class Verification:
         signatures: numbers per signature.
         float_agreement: share of dev captions in which float TFLite and Keras agree word by word.
         int8_agreement: the same of int8 and float TFLite.
-        scores: metric by variant ("keras", "float", "int8") and split ("dev", "test").
-        int8_loss: paired difference float - int8 of CIDEr by split: estimate, low, high.
+        metrics: by variant ("keras", "float", "int8") and split ("dev", "test").
+        int8_change: CIDEr of int8 - float by split, paired over the pictures.
     """
 
     signatures: SignatureCheck
     float_agreement: float
     int8_agreement: float
-    scores: dict[str, dict[str, dict[str, float | int | None]]]
-    int8_loss: dict[str, tuple[float, float, float]]
+    metrics: dict[str, dict[Split, Metrics]]
+    int8_change: dict[Split, Bounds]
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers as the manifest states them."""
-        return asdict(self)
+        return {
+            "signatures": asdict(self.signatures),
+            "float_agreement": self.float_agreement,
+            "int8_agreement": self.int8_agreement,
+            "scores": {
+                variant: {split: _compact(metrics) for split, metrics in of_split.items()}
+                for variant, of_split in self.metrics.items()
+            },
+            "int8_cider_change": {
+                split: bounds.model_dump() for split, bounds in self.int8_change.items()
+            },
+        }
+
+
+def _compact(metrics: Metrics) -> dict[str, Any]:
+    """Return estimates rounded to hundredths, CIDEr with its interval, precision by kind."""
+    names = ("bleu_1", "bleu_4", "rouge_l", "cider")
+    return {
+        **{name: round(getattr(metrics, name).estimate, 2) for name in names},
+        "meteor": None if metrics.meteor is None else round(metrics.meteor, 2),
+        "cider_95": [round(metrics.cider.low, 2), round(metrics.cider.high, 2)],
+        "distinct_words": metrics.distinct_words,
+        "distinct_captions": metrics.distinct_captions,
+        "mean_length_words": round(metrics.mean_length_words, 2),
+        "precision": {
+            kind: {"mentioned": tally.mentioned, "right": tally.right}
+            for kind, tally in metrics.precision.items()
+        },
+    }
 
 
 def require(verification: Verification) -> None:
@@ -122,7 +154,7 @@ def require(verification: Verification) -> None:
     Raises:
         TrainingError: naming every claim that does not hold.
     """
-    signatures, loss = verification.signatures, verification.int8_loss["dev"][0]
+    signatures, loss = verification.signatures, -verification.int8_change["dev"].estimate
     claims = [
         ("float encoder differs from Keras by", signatures.encoder_float, LARGEST_FLOAT_DIFFERENCE),
         (
@@ -130,7 +162,11 @@ def require(verification: Verification) -> None:
             signatures.prepare_and_step_float,
             LARGEST_FLOAT_DIFFERENCE,
         ),
-        ("int8 encoder's 1 - cosine is", 1 - signatures.encoder_int8_cosine, 1 - SMALLEST_INT8_COSINE),
+        (
+            "int8 encoder's 1 - cosine is",
+            1 - signatures.encoder_int8_cosine,
+            1 - SMALLEST_INT8_COSINE,
+        ),
         (
             "share of captions changed by float TFLite is",
             1 - verification.float_agreement,
@@ -144,14 +180,12 @@ def require(verification: Verification) -> None:
         if not value <= limit
     ]
     if broken:
-        raise TrainingError(
-            "verification failed, no bundle was written: " + "; ".join(broken)
-        )
+        raise TrainingError("verification failed, no bundle was written: " + "; ".join(broken))
 
 
-def agreement(first: dict[str, str], second: dict[str, str]) -> float:
+def agreement(first: Captions, second: Captions) -> float:
     """Return the share of pictures with the very same caption, 0..1."""
-    return sum(first[name] == second[name] for name in first) / len(first)
+    return sum(first[name].text == second[name].text for name in first) / len(first)
 
 
 def _open_encoder(variant: Variant) -> Encoder:

@@ -6,103 +6,33 @@ Ends by itself: every wait has a deadline, and the broker goes with the block th
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import os
 import platform
-import queue
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 import wave
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import paho.mqtt.client as paho
-from broker import HOST, KINDS, LoopbackBroker, loopback_broker
-from demo_view import Row, show, show_caption, show_facts, show_heading, show_message, show_table
-from paho.mqtt.enums import CallbackAPIVersion
+from broker import KINDS, LoopbackBroker, loopback_broker
+from demo_run import Outcome, run_command
+from demo_view import Row, show, show_facts, show_heading, show_table
 from samples import sample_pictures
 
 from device.bundle import Bundle, find_bundle, load_bundle
 from device.errors import BrokerError, SeeAloudError, SpeechError
-from device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE
 from device.speech.piper import PiperVoiceProcess
 from device.speech.voice import Voice, find_voice
 
 _OUTPUT = Path(__file__).resolve().parent.parent / "demo-output"
 _WAV_NAME = "captions.wav"
-# Longest silence of the command: loading model and voice on a Pi 4 takes some 10 s.
-_COMMAND_TIMEOUT_S = 60.0
-_BROKER_TIMEOUT_S = 10.0
-_STOP_TIMEOUT_S = 10.0
 _TERMINATED = 128 + signal.SIGTERM
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The command printed a caption."""
-
-    caption: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The broker delivered a message."""
-
-    topic: str
-    payload: bytes
-
-    @property
-    def is_farewell(self) -> bool:
-        """Whether the device says that no more messages come."""
-        return _is_of(self.topic, AVAILABILITY.template) and self.payload == OFFLINE.encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The command closed its output."""
-
-
-Events = queue.SimpleQueue[Said | Heard | Ended]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of the pictures, shown as it comes.
-
-    Attributes:
-        captions: what the command printed, in order.
-        messages: how many captions came back from the broker.
-    """
-
-    captions: list[dict[str, Any]] = field(default_factory=list)
-    messages: int = 0
-    _early: list[Heard] = field(default_factory=list)
-
-    def say(self, said: Said) -> None:
-        """Show a caption, and its message if that has overtaken it."""
-        self.captions.append(said.caption)
-        show_caption(said.caption)
-        early, self._early = self._early, []
-        for heard in early:
-            self.hear(heard)
-
-    def hear(self, heard: Heard) -> None:
-        """Show a message, the first caption in full; never before the caption it belongs to."""
-        is_caption = _is_of(heard.topic, CAPTION.template)
-        if is_caption and self.messages == len(self.captions):
-            self._early.append(heard)
-            return
-        self.messages += is_caption
-        show_message(heard.topic, heard.payload, is_whole=self.messages == 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +59,8 @@ def _run(options: argparse.Namespace) -> int:
         command = _command(pictures, wav, broker, options.bundle)
         if is_loud:
             command.append("--speak")
-        outcome, exit_code = _describe(command, broker)
+        show_heading(f"$ seealoud {shlex.join(command[1:])}")
+        outcome, exit_code = run_command(command, broker)
     # A card that aplay lists may still refuse, as HDMI without a screen does.
     is_only_mute = exit_code == SpeechError.exit_code and options.speak is None and wav.is_file()
     if is_only_mute:
@@ -190,9 +121,6 @@ def _introduce(bundle: Bundle, voice: Voice, broker: LoopbackBroker, is_loud: bo
     show("and has few other words: expect it to be wrong about some of these pictures.")
 
 
-# ---------------------------------------------------------------- the command and its messages
-
-
 def _command(
     pictures: Sequence[Path], wav: Path, broker: LoopbackBroker, bundle: str | None
 ) -> list[str]:
@@ -200,92 +128,6 @@ def _command(
     command = [str(program), "describe", *(_short(path) for path in pictures), "--json"]
     command += ["--wav", _short(wav), "--mqtt", broker.address]
     return command if bundle is None else [*command, "--bundle", bundle]
-
-
-def _describe(command: Sequence[str], broker: LoopbackBroker) -> tuple[Outcome, int]:
-    """Run the command and show what it prints and publishes; return also its exit code."""
-    show_heading(f"$ seealoud {shlex.join(command[1:])}")
-    events: Events = queue.SimpleQueue()
-    with _listening(broker, events), _running(command, events) as process:
-        outcome = _follow(events)
-        exit_code = process.wait(_STOP_TIMEOUT_S)
-    return outcome, exit_code
-
-
-@contextlib.contextmanager
-def _listening(broker: LoopbackBroker, events: Events) -> Iterator[None]:
-    """Subscribe to all that a device publishes; ready when the block begins.
-
-    Raises:
-        BrokerError: the broker does not take us.
-    """
-    is_subscribed = threading.Event()
-    client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
-    client.on_subscribe = lambda *_: is_subscribed.set()
-    client.on_message = lambda _c, _u, heard: events.put(Heard(heard.topic, bytes(heard.payload)))
-    try:
-        client.connect(HOST, broker.port)
-        client.loop_start()
-        client.subscribe("seealoud/#", qos=1)
-        if not is_subscribed.wait(_BROKER_TIMEOUT_S):
-            raise BrokerError(f"{broker.name} took no subscription in {_BROKER_TIMEOUT_S:g} s")
-        yield
-    except OSError as exc:
-        raise BrokerError(f"{broker.name} on {broker.address} takes no connection: {exc}") from exc
-    finally:
-        client.disconnect()
-        client.loop_stop()
-
-
-@contextlib.contextmanager
-def _running(command: Sequence[str], events: Events) -> Iterator[subprocess.Popen[str]]:
-    """Run the command; its captions become events. It is ended with the block."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    reader = threading.Thread(target=_read, args=(process, events), name="captions")
-    reader.start()
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        reader.join()
-
-
-def _read(process: subprocess.Popen[str], events: Events) -> None:
-    assert process.stdout is not None
-    with process.stdout as lines:
-        for line in lines:
-            events.put(Said(json.loads(line)))
-    events.put(Ended())
-
-
-def _follow(events: Events) -> Outcome:
-    """Show events as they come, until the command has ended and its farewell has arrived.
-
-    Raises:
-        BrokerError: nothing came for too long.
-    """
-    outcome = Outcome()
-    has_ended = has_left = False
-    while not (has_ended and (has_left or not outcome.captions)):
-        try:
-            event = events.get(timeout=_BROKER_TIMEOUT_S if has_ended else _COMMAND_TIMEOUT_S)
-        except queue.Empty:
-            what = "message" if has_ended else "caption"
-            raise BrokerError(f"no further {what} came; try: seealoud describe -vv") from None
-        if isinstance(event, Said):
-            outcome.say(event)
-        elif isinstance(event, Heard):
-            has_left = event.is_farewell
-            outcome.hear(event)
-        else:
-            has_ended = True
-    return outcome
 
 
 # ---------------------------------------------------------------- after
@@ -330,10 +172,6 @@ def _short(path: Path) -> str:
     """Return the path as short as it can be typed here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def _is_of(topic: str, template: str) -> bool:
-    return topic.rpartition("/")[2] == template.rpartition("/")[2]
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

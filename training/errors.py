@@ -1,11 +1,11 @@
 """Training's branch of the error tree.
 
-    SeeAloudError (device/errors.py)
-    └── TrainingError                    training, evaluation or conversion cannot go on   exit 9
-        ├── DatasetError (ValueError)    the data set is missing or its parts disagree
-        ├── WeightsError (ValueError)    pretrained weights are missing, broken or unproven
-        ├── RunConfigError (ValueError)  a run's TOML is wrong
-        └── CheckpointError (OSError)    a checkpoint is missing or does not fit the run
+SeeAloudError (device/errors.py)
+└── TrainingError                    training, evaluation or conversion cannot go on   exit 9
+    ├── DatasetError (ValueError)    the data set is missing or its parts disagree
+    ├── WeightsError (ValueError)    pretrained weights are missing, broken or unproven
+    ├── RunConfigError (ValueError)  a run's TOML is wrong
+    └── CheckpointError (OSError)    a checkpoint is missing or does not fit the run
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A bundle is captioned through the device's own code, so its scores are those of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,35 +13,35 @@ from tqdm import tqdm
 from device.bundle import load_bundle
 from device.captioner import Captioner
 from device.decoding import SearchOptions
-from device.records import Caption, Frame
+from device.records import Frame, Hypothesis
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.encoders import default_cache_dir
-from training.features import load_features, read_picture
-from training.metrics.scores import Scores, score
+from training.features import Features, load_features, read_picture
+from training.metrics.precision import precision_by_kind
+from training.metrics.scores import Scores, score_tokens
+from training.metrics.tokenise import tokenise
 from training.model import BuiltCaptioner
+from training.report.record import Metrics
 from training.search import caption_features
 
-Captions = dict[str, str]
+Captions = dict[str, Hypothesis]
 
 
-def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> list[Caption]:
-    """Return the device's caption of each picture.
+def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> Captions:
+    """Return the device's best hypothesis by picture name.
 
     Raises:
         BundleError: the bundle is missing, broken or fails its self-test.
         DatasetError: a picture cannot be read.
     """
     with Captioner(load_bundle(path)) as captioner:
-        return [
-            captioner.caption(Frame.now(read_picture(picture.path), picture.name))
-            for picture in tqdm(pictures, desc=path.name, unit="picture")
-        ]
-
-
-def texts(captions: Sequence[Caption]) -> Captions:
-    """Return the best text by picture name."""
-    return {caption.frame_source: caption.text for caption in captions}
+        return {
+            picture.name: captioner.caption(
+                Frame.now(read_picture(picture.path), picture.name)
+            ).n_best[0]
+            for picture in tqdm(pictures, desc=f"captioning with {path.name}", unit="picture")
+        }
 
 
 def caption_with_keras(
@@ -50,12 +50,24 @@ def caption_with_keras(
     pictures: Sequence[CaptionedPicture],
     cache_dir: Path | None = None,
 ) -> Captions:
-    """Return a Keras captioner's caption of each picture, from cached features."""
+    """Return a Keras captioner's best hypothesis by picture name, from cached features."""
     features = load_features(built.source, pictures, cache_dir=cache_dir)
-    found = caption_features(built.model, features, search_options(config))
+    return caption_cached(built, pictures, features, search_options(config))
+
+
+def caption_cached(
+    built: BuiltCaptioner,
+    pictures: Sequence[CaptionedPicture],
+    features: Features,
+    options: SearchOptions,
+) -> Captions:
+    """Return a Keras captioner's best hypothesis by picture name, of features at hand."""
+    found = caption_features(built.model, features, options)
     return {
-        picture.name: built.vocabulary.decode(best[0].ids)
-        for picture, best in zip(pictures, found, strict=True)
+        picture.name: Hypothesis(
+            built.vocabulary.decode(best.ids), best.log_probability, best.score
+        )
+        for picture, (best, *_) in zip(pictures, found, strict=True)
     }
 
 
@@ -66,13 +78,20 @@ def search_options(config: RunConfig) -> SearchOptions:
 
 
 def score_captions(
-    captions: Captions,
+    captions: Mapping[str, Hypothesis],
     pictures: Sequence[CaptionedPicture],
     *,
     cache_dir: Path | None = None,
     with_meteor: bool = True,
-) -> Scores:
-    """Return the protocol's scores of captions against the pictures' references."""
-    references = {picture.name: picture.captions for picture in pictures}
+) -> tuple[Scores, Metrics]:
+    """Return the protocol's scores of captions, picture by picture and as a run record has them.
+
+    Raises:
+        TrainingError: a picture has no caption, or Java failed.
+    """
     cache = (cache_dir or default_cache_dir()) / "tokens"
-    return score(captions, references, cache_dir=cache, with_meteor=with_meteor)
+    references = tokenise({picture.name: picture.captions for picture in pictures}, cache)
+    said = tokenise({name: [hypothesis.text] for name, hypothesis in captions.items()})
+    hypotheses = {name: tokens for name, (tokens,) in said.items()}
+    scores = score_tokens(hypotheses, references, with_meteor=with_meteor)
+    return scores, Metrics.of(scores, precision_by_kind(hypotheses, references))

@@ -78,9 +78,7 @@ class FeatureSource:
             raise RunConfigError(
                 f"encoder {self.encoder} cannot be cut at a block: remove trainable_from_block"
             )
-        trunk = build_efficientnet_lite(
-            self.encoder, self.input_size_px, end_block=self.end_block
-        )
+        trunk = build_efficientnet_lite(self.encoder, self.input_size_px, end_block=self.end_block)
         apply_weights(trunk, load_encoder_weights(self.encoder, weights))
         return trunk
 

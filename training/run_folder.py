@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from device.vocabulary import Vocabulary
 from training.config import RunConfig
@@ -73,15 +74,26 @@ class RunFolder:
             CheckpointError: the folder holds a run with other settings.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        text = config.model_dump_json(indent=2)
-        is_begun = self.checkpoints.is_dir()
-        if is_begun and self.config.read_text(encoding="utf-8") != text:
+        if self.checkpoints.is_dir() and _trained(self.read_config()) != _trained(config):
             raise CheckpointError(
                 f"{self.path} holds a run with other settings: rename this run in its config, "
                 "or delete that folder to train anew"
             )
-        self.config.write_text(text, encoding="utf-8")
+        self.config.write_text(config.model_dump_json(indent=2), encoding="utf-8")
         vocabulary.write(self.vocabulary)
+
+    def read_config(self) -> RunConfig:
+        """Return the run's settings.
+
+        Raises:
+            CheckpointError: the file is missing or of another version.
+        """
+        try:
+            return RunConfig.model_validate_json(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValidationError) as exc:
+            raise CheckpointError(
+                f"cannot read the settings {self.config}: {exc}; delete {self.path} to train anew"
+            ) from exc
 
     def read_history(self) -> list[EpochResult]:
         """Return the epochs done so far."""
@@ -106,6 +118,11 @@ def run_folder(name: str, root: Path | None = None) -> RunFolder:
     return RunFolder((root or default_cache_dir() / "runs") / name)
 
 
+def _trained(config: RunConfig) -> dict[str, object]:
+    """Return the settings that the weights depend on; the search may be chosen afterwards."""
+    return config.model_dump(exclude={"search", "note"})
+
+
 def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
     """Return a finished run's settings and its captioner with the best weights.
 
@@ -116,7 +133,7 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
         raise CheckpointError(
             f"no trained weights in {folder.path}: train first with seealoud-train run"
         )
-    config = RunConfig.model_validate(json.loads(folder.config.read_text(encoding="utf-8")))
+    config = folder.read_config()
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
     return config, built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -10,13 +11,18 @@ import keras
 from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
-from training.features import load_features
+from training.evaluate import caption_with_keras
+from training.features import load_features, read_picture
 from training.model import BuiltCaptioner, build_captioner, feature_source
-from training.run_folder import RunFolder
+from training.report.contact_sheet import Tile, write_contact_sheet
+from training.report.plots import write_history_plot
+from training.report.record import Epoch
+from training.run_folder import EpochResult, RunFolder
 from training.text import build_vocabulary, words_of
-from training.trainer import EpochResult, Trainer
+from training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
+_SHEET_PICTURES = 16
 
 
 def train(
@@ -38,7 +44,36 @@ def train(
     n_views = config.encoder.views
     train_set = _captioned(config, built, dataset.train, n_views, cache_dir)
     dev_set = _captioned(config, built, dataset.dev, 1, cache_dir)
-    return Trainer(config, built, train_set, dev_set, folder).run()
+    history = Trainer(config, built, train_set, dev_set, folder).run()
+    _draw(config, built, dataset, folder, history, cache_dir)
+    return history
+
+
+def _draw(
+    config: RunConfig,
+    built: BuiltCaptioner,
+    dataset: Dataset,
+    folder: RunFolder,
+    history: list[EpochResult],
+    cache_dir: Path | None,
+) -> None:
+    """Write the loss plot, and dev pictures with what the best weights say of them."""
+    epochs = [Epoch(**asdict(result)) for result in history]
+    write_history_plot(config.name, epochs, folder.path / "history.png")
+    built.model.load_weights(folder.best_weights)
+    pictures = dataset.dev[:: max(1, len(dataset.dev) // _SHEET_PICTURES)][:_SHEET_PICTURES]
+    said = caption_with_keras(config, built, pictures, cache_dir)
+    tiles = [
+        Tile(
+            read_picture(picture.path),
+            picture.name,
+            said[picture.name].text,
+            said[picture.name].log_probability,
+            picture.captions[0],
+        )
+        for picture in pictures
+    ]
+    write_contact_sheet(tiles, folder.path / "contact-sheet.png")
 
 
 def _captioned(

@@ -70,7 +70,9 @@ class Trainer:
         done = int(self._optimiser.steps_done.numpy())
         history = self._folder.read_history()[: done // self._steps]
         for epoch in range(len(history), settings.epochs):
-            history.append(self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history))
+            history.append(
+                self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history)
+            )
             self._folder.write_history(history)
             self._manager.save()
             best = max(range(len(history)), key=lambda i: history[i].dev_cider)
@@ -91,9 +93,7 @@ class Trainer:
                 temporary.replace(self._folder.best_weights)
         adam: keras.optimizers.AdamW = self._optimiser.adams[0]
         rate = float(adam.learning_rate)
-        result = EpochResult(
-            epoch + 1, train_loss, dev_loss, cider, rate, time.monotonic() - began
-        )
+        result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, time.monotonic() - began)
         _LOGGER.info("%s", result)
         with self._board.as_default(step=epoch + 1):
             for name in ("train_loss", "dev_loss", "dev_cider", "learning_rate"):
@@ -140,7 +140,10 @@ class DevCider:
         self, pictures: Sequence[CaptionedPicture], config: RunConfig, built: BuiltCaptioner
     ) -> None:
         self._reward = CiderReward(
-            {picture.name: [words_of(caption) for caption in picture.captions] for picture in pictures}
+            {
+                picture.name: [words_of(caption) for caption in picture.captions]
+                for picture in pictures
+            }
         )
         self._built = built
         search = config.search
@@ -154,7 +157,6 @@ class DevCider:
         words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
         names = [picture.name for picture in dev.pictures]
         return _PERCENT * float(np.mean(self._reward.scores(names, words)))
-
 
 
 def _tensors(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

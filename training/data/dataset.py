@@ -86,13 +86,19 @@ def _refuse_overlap(splits: Mapping[Split, Sequence[str]]) -> None:
     for split in SPLITS:
         for name in splits[split]:
             if name in seen:
-                where = f"twice in {split}" if seen[name] == split else f"in {seen[name]} and {split}"
-                raise DatasetError(f"picture {name} is {where}: a picture belongs to one split only")
+                where = (
+                    f"twice in {split}" if seen[name] == split else f"in {seen[name]} and {split}"
+                )
+                raise DatasetError(
+                    f"picture {name} is {where}: a picture belongs to one split only"
+                )
             seen[name] = split
 
 
 def _refuse(names: Sequence[str], what: str, next_step: str) -> None:
     if names:
         shown = ", ".join(names[:_NAMED_IN_ERRORS])
-        more = "" if len(names) <= _NAMED_IN_ERRORS else f" and {len(names) - _NAMED_IN_ERRORS} more"
+        more = (
+            "" if len(names) <= _NAMED_IN_ERRORS else f" and {len(names) - _NAMED_IN_ERRORS} more"
+        )
         raise DatasetError(f"{len(names)} {what}: {shown}{more}; {next_step}")

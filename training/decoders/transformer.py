@@ -135,7 +135,12 @@ class DecoderLayer(keras.layers.Layer):  # type: ignore[misc]
         return self._look(x, memory, training=training)
 
     def step(
-        self, x: tf.Tensor, memory: KeyValue, cache: KeyValue, here_r1t1: tf.Tensor, unwritten: tf.Tensor
+        self,
+        x: tf.Tensor,
+        memory: KeyValue,
+        cache: KeyValue,
+        here_r1t1: tf.Tensor,
+        unwritten: tf.Tensor,
     ) -> tuple[tf.Tensor, KeyValue]:
         """Return one word's vectors [pictures, rows a picture, width] and the grown cache."""
         normed = self.words.norm(x)
@@ -147,9 +152,7 @@ class DecoderLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def _look(self, x: tf.Tensor, memory: KeyValue, training: bool) -> tf.Tensor:
         """All rows of a picture ask its one memory together."""
-        x = x + self.grid(
-            self.grid.norm(x), memory, length=x.shape[1], training=training
-        )
+        x = x + self.grid(self.grid.norm(x), memory, length=x.shape[1], training=training)
         return self.feed_forward(x, training=training)
 
 
