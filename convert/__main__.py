@@ -50,6 +50,8 @@ def cli(run: str, data: Path | None, runs: Path | None, out: Path, records: Path
     from training.run_folder import run_folder
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for noisy in ("absl", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     target = convert(run_folder(run, runs), open_dataset(data or default_data()), out, records)
     click.echo(f"wrote {target}")
 

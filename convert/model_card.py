@@ -97,7 +97,7 @@ def _quality(manifest: Manifest) -> list[str]:
 
 
 def _row(scores: dict[str, Any]) -> str:
-    return " | ".join("–" if scores[name] is None else f"{scores[name]:g}" for name, _ in _METRICS)
+    return " | ".join("-" if scores[name] is None else f"{scores[name]:g}" for name, _ in _METRICS)
 
 
 def _conversion(manifest: Manifest) -> list[str]:
@@ -106,8 +106,8 @@ def _conversion(manifest: Manifest) -> list[str]:
     return [
         "## Conversion",
         "",
-        f"- Encoder, float TFLite against Keras: largest difference {signatures['encoder_float']:.1e}; "
-        f"int8: mean cosine {signatures['encoder_int8_cosine']:.4f}.",
+        "- Encoder, float TFLite against Keras: largest difference "
+        f"{signatures['encoder_float']:.1e}; int8: mean cosine {signatures['encoder_int8_cosine']:.4f}.",
         "- Decoder, first word's log-probabilities against Keras: float, largest "
         f"{signatures['prepare_and_step_float']:.1e}; int8 weights, mean "
         f"{signatures['prepare_and_step_int8']:.4f}.",

@@ -31,14 +31,14 @@ _DEFAULT_NAME_FILE = "DEFAULT"
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class HashedFile(_Strict):
-    """A file of the bundle."""
+    """A file of the bundle; after a power cut it may be an empty one."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(ge=1)]
+    bytes: Annotated[int, Field(ge=0)]
 
 
 class InputSpec(_Strict):
@@ -154,7 +154,14 @@ def load_bundle(path: Path) -> Bundle:
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} has no hash for {name}; export the bundle again")
         _check_hash(path / name, manifest.files[name])
-    return Bundle(path, manifest, Vocabulary.read(path / VOCABULARY))
+    vocabulary = Vocabulary.read(path / VOCABULARY)
+    unknown = [number for number in manifest.self_test.ids if not 0 <= number < len(vocabulary)]
+    if unknown:
+        raise BundleError(
+            f"{path / MANIFEST}: self_test.ids: {unknown[0]} is no word of {VOCABULARY}; "
+            "export the bundle again"
+        )
+    return Bundle(path, manifest, vocabulary)
 
 
 def file_entry(path: Path) -> HashedFile:
@@ -166,7 +173,7 @@ def file_entry(path: Path) -> HashedFile:
 def _read_manifest(path: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as exc:
+    except (OSError, UnicodeDecodeError) as exc:
         raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
     except ValidationError as exc:
         first = exc.errors()[0]

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from device.bundle import Bundle
 from device.decoding import SearchOptions, Sequence, search
-from device.errors import BundleError, ConfigError
+from device.errors import BundleError, ConfigError, InferenceError
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.records import Caption, Frame, Hypothesis, Timings
@@ -52,6 +52,7 @@ class Captioner:
     def __init__(self, bundle: Bundle, options: CaptionOptions | None = None) -> None:
         self._bundle = bundle
         self._options = options or CaptionOptions()
+        self._is_closed = False
         spec = bundle.manifest.input
         self._encoder = Encoder(
             bundle.encoder, mean=spec.mean, scale=spec.scale, threads=self._options.threads
@@ -76,8 +77,10 @@ class Captioner:
         """Return what the frame shows.
 
         Raises:
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed, or the captioner is closed.
         """
+        if self._is_closed:
+            raise InferenceError(f"the captioner of bundle {self._bundle.name} is closed: open one")
         began = time.perf_counter()
         square_hwc = preprocess(frame.image_hwc, self._encoder.size_px)
         prepared = time.perf_counter()
@@ -98,6 +101,7 @@ class Captioner:
 
     def close(self) -> None:
         """Let the models go; safe to call twice."""
+        self._is_closed = True
         self.__dict__.pop("_encoder", None)
         self.__dict__.pop("_decoder", None)
 
@@ -142,8 +146,11 @@ class Captioner:
                 f"bundle {self._bundle.path}: no self-test picture {expected.pattern}"
             )
         square_hwc = preprocess(pattern(expected.pattern), self._encoder.size_px)
-        self._decoder.prepare(self._encoder.encode(square_hwc))
-        found = list(self._find(self._bundle.manifest.search.options())[0].ids)
+        try:
+            self._decoder.prepare(self._encoder.encode(square_hwc))
+            found = list(self._find(self._bundle.manifest.search.options())[0].ids)
+        except InferenceError as exc:
+            raise BundleError(f"bundle {self._bundle.path} fails its self-test: {exc}") from exc
         if found != expected.ids:
             words = self._bundle.vocabulary
             raise BundleError(

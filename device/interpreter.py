@@ -118,7 +118,8 @@ class Decoder:
         self._state_shapes = [tuple(inputs[name]["shape"]) for name in states]
         self.beam_width = int(inputs["tokens"]["shape"][0])
         self.n_words = int(outputs["logits"]["shape"][-1])
-        self._feature_shape = tuple(prepare.get_input_details()["features"]["shape"])
+        shape = prepare.get_input_details()["features"]["shape"]
+        self._feature_shape = tuple(int(size) for size in shape[1:])
 
     def prepare(self, features: Features) -> None:
         """Compute what the words look at and keep it in the step's inputs.
@@ -129,9 +130,9 @@ class Decoder:
         Raises:
             InferenceError: the runtime failed, or the features are of another encoder.
         """
-        if self._feature_shape[1:] != features.shape:
+        if self._feature_shape != features.shape:
             raise InferenceError(
-                f"decoder takes features {self._feature_shape[1:]}, the encoder gives "
+                f"decoder takes features {self._feature_shape}, the encoder gives "
                 f"{features.shape}: the bundle's two models do not belong together"
             )
         try:
@@ -153,7 +154,7 @@ class Decoder:
         The model's rows are fixed; fewer are filled up with zeros, which no other row sees.
 
         Raises:
-            InferenceError: the runtime failed.
+            InferenceError: the runtime failed, or a logit is not a number.
         """
         interpreter, n_rows = self._interpreter, len(tokens_r)
         interpreter.set_tensor(self._tokens, self._filled(tokens_r))
@@ -161,7 +162,10 @@ class Decoder:
             interpreter.set_tensor(index, self._filled(array))
         invoke(interpreter)
         grown = tuple(interpreter.get_tensor(index)[:n_rows] for index in self._states_out)
-        return interpreter.get_tensor(self._logits)[:n_rows], grown
+        logits_rv = interpreter.get_tensor(self._logits)[:n_rows]
+        if np.isnan(logits_rv).any():  # the search would make words of them
+            raise InferenceError("a logit of the decoder is not a number: export the bundle again")
+        return logits_rv, grown
 
     def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         missing = self.beam_width - len(array)

@@ -33,6 +33,12 @@ class Vocabulary:
                 f"vocabulary begins with {self.words[: len(SPECIALS)]!r}, expected {SPECIALS!r}: "
                 "the file is not one of SeeAloud's; export the bundle again"
             )
+        for number, word in enumerate(self.words):
+            if word.split() != [word]:  # in the file it would be no line, or two
+                raise BundleError(
+                    f"vocabulary: {word!r} (line {number + 1}) is not one word; "
+                    "export the bundle again"
+                )
         ids = {word: number for number, word in enumerate(self.words)}
         if len(ids) != len(self.words):
             raise BundleError("vocabulary names a word twice; export the bundle again")

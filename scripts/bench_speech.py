@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from bench_captions import median_and_p95
 from bench_memory import process_peak_mb
+from first_sound import first_sound_ms
 
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.voice import find_voice
@@ -58,14 +58,3 @@ def measure_speech(threads: Sequence[int], runs: int) -> list[dict[str, Any]]:
         }
         for n in threads
     ]
-
-
-def first_sound_ms(voice: PiperVoiceProcess, sentence: str) -> float:
-    """Return how long the voice takes to the first chunk of a sentence's sound."""
-    began_s = time.perf_counter()
-    chunks = voice.synthesize(sentence)
-    next(chunks)
-    delay_ms = (time.perf_counter() - began_s) * 1000
-    for _ in chunks:  # to its end, or it would be cut and the next one wait for that
-        pass
-    return delay_ms

@@ -1,4 +1,4 @@
-"""Runs the demo's command and shows what it prints and what comes back from the broker, as it comes.
+"""Runs the demo's command; shows what it prints and what comes back from the broker as it comes.
 
 Every wait has a deadline, and both ends are closed with the block that opened them.
 """

@@ -156,8 +156,8 @@ def drawn_tree(docstring: str) -> Iterator[tuple[str, str]]:
     """Yield (class, parent) of a tree that is drawn with box characters."""
     ancestors: list[tuple[int, str]] = []
     for line in docstring.splitlines():
-        match = re.match(r"^([ │├└─]*)(\w+)(?: \(|$| {2,})", line)
-        if match is None or not line.startswith("    "):
+        match = re.match(r"([ │├└─]*)(\w+)", line)
+        if match is None or ("─" not in match[1] and match[2] != SeeAloudError.__name__):
             continue
         depth, name = len(match[1]), match[2]
         while ancestors and ancestors[-1][0] >= depth:

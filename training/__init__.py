@@ -1,1 +1,1 @@
-"""Training of the captioner with TensorFlow; imports the device's pure modules, never the reverse."""
+"""Training of the captioner with TensorFlow; imports the device, never the reverse."""

@@ -49,7 +49,8 @@ def cli(verbose: bool) -> None:
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    for noisy in ("absl", "matplotlib", "tensorflow"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 @cli.command()

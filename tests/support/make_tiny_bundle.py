@@ -74,7 +74,9 @@ class TinyDecoder(Decoder):
         count_r1, said_rv = state
         said_rv = said_rv + tf.gather(np.eye(tiny.N_WORDS, dtype=np.float32), tokens_r)
         # As the transformer finds its place: exact for whole numbers, without comparisons.
-        here_rt = tf.nn.relu(1.0 - tf.abs(count_r1 - np.arange(len(tiny.POSITION), dtype=np.float32)))
+        here_rt = tf.nn.relu(
+            1.0 - tf.abs(count_r1 - np.arange(len(tiny.POSITION), dtype=np.float32))
+        )
         position_rv = tf.matmul(here_rt, tiny.POSITION)
         follows_rv = tf.gather(tiny.FOLLOWS, tokens_r)
         logits_rv = follows_rv + position_rv + memory[0] + tiny.SAID_AGAIN * said_rv

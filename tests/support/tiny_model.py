@@ -7,6 +7,8 @@ exports the same rules as TFLite.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,6 +32,7 @@ A, RED, GREEN, BLUE, DARK, BRIGHT, AND, PICTURE = range(4, N_WORDS)
 COLOURS = (RED, GREEN, BLUE)
 
 Array = npt.NDArray[np.float32]
+Image = npt.NDArray[np.uint8]
 _HARDLY = -9.0  # logit of what the rules do not foresee
 
 # A pixel's channels from normalised RGB, -1..1: [RGB, channels] and [channels].
@@ -72,30 +75,32 @@ POSITION[0, A] = 12
 
 SAID_AGAIN = -10.0  # added to the logit of a word that was said already
 
-# The best caption of a picture of one colour, and its natural-log probability.
+# The best caption of a picture of one colour, and its natural-log probability by these rules.
 KNOWN = {
-    (255, 0, 0): ("a red picture", -0.104),
-    (0, 255, 0): ("a green picture", -0.104),
-    (0, 0, 255): ("a blue picture", -0.104),
-    (255, 255, 255): ("a bright picture", -0.5),
-    (0, 0, 0): ("a dark picture", -0.5),
+    (255, 0, 0): ("a red picture", -0.0469),
+    (0, 255, 0): ("a green picture", -0.0457),
+    (0, 0, 255): ("a blue picture", -0.0462),
+    (255, 255, 255): ("a bright picture", -0.3687),
+    (0, 0, 0): ("a dark picture", -0.4176),
 }
-RED_AND_BLUE = ("a red and blue picture", -0.5)
+KNOWN_RED_AND_BLUE = ("a red and blue picture", -0.3728)
+# What the encoder's rounding to one of 256 levels may move a log-probability by.
+QUANTIZATION_TOLERANCE = 0.03
 
 
-def plain(colour: tuple[int, int, int], height_px: int = 48, width_px: int = 64) -> npt.NDArray[np.uint8]:
+def plain(colour: Sequence[int], height_px: int = 48, width_px: int = 64) -> Image:
     """Return a picture of one colour, uint8 [height, width, 3], RGB."""
     return np.full((height_px, width_px, 3), colour, np.uint8)
 
 
-def red_and_blue(height_px: int = 48, width_px: int = 64) -> npt.NDArray[np.uint8]:
+def red_and_blue(height_px: int = 48, width_px: int = 64) -> Image:
     """Return a red picture whose last quarter, at the bottom right, is blue."""
     image_hwc = plain((255, 0, 0), height_px, width_px)
     image_hwc[height_px // 2 :, width_px // 2 :] = (0, 0, 255)
     return image_hwc
 
 
-def features(square_hwc: npt.NDArray[np.uint8]) -> Array:
+def features(square_hwc: Image) -> Array:
     """Return what the encoder computes, float32 [cells, channels]."""
     normalised = (square_hwc.astype(np.float32) - MEAN) / SCALE
     channels_hwc = normalised @ PIXEL_WEIGHTS + PIXEL_BIAS
@@ -108,9 +113,7 @@ def seen(features_sc: Array) -> Array:
     """Return what ``prepare`` computes, float32 [1, words]."""
     mean_1c = features_sc.mean(axis=0, keepdims=True)
     too_much_1c = np.maximum(mean_1c - FULL, 0)
-    return np.asarray(
-        mean_1c @ SEEN_WEIGHTS + too_much_1c @ FULL_WEIGHTS + SEEN_BIAS, np.float32
-    )
+    return np.asarray(mean_1c @ SEEN_WEIGHTS + too_much_1c @ FULL_WEIGHTS + SEEN_BIAS, np.float32)
 
 
 def initial_state(n_rows: int) -> tuple[Array, Array]:

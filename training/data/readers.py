@@ -20,12 +20,14 @@ from typing import Any
 from training.data.dataset import SPLITS, Dataset, Split, assemble
 from training.errors import DatasetError
 
-_TOKEN_FILE = "Flickr8k.token.txt"  # noqa: S105
+_TOKEN_FILE = "Flickr8k.token.txt"
 _SPLIT_FILES: dict[Split, str] = {
     "train": "Flickr_8k.trainImages.txt",
     "dev": "Flickr_8k.devImages.txt",
     "test": "Flickr_8k.testImages.txt",
 }
+# Captioned in the published token file, but its picture was never published.
+_NEVER_PICTURED = "2258277193_586949ec62.jpg.1"
 _IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
 # 6000/1000/1000 of Flickr8k's 8000, in eighths, for a Kaggle copy without its split lists.
 _EIGHTHS: tuple[Split, ...] = ("train",) * 6 + ("dev", "test")
@@ -80,9 +82,8 @@ def read_original(root: Path) -> Dataset:
                 "expected NAME#NUMBER<tab>SENTENCE"
             )
         captions.setdefault(name, []).append(sentence.strip())
-    splits = _read_split_lists(root)
-    images = _find_images(root)
-    return assemble(_only_pictured(captions, splits, images), splits, images)
+    captions.pop(_NEVER_PICTURED, None)
+    return assemble(captions, _read_split_lists(root), _find_images(root))
 
 
 def read_kaggle(root: Path) -> Dataset:
@@ -124,8 +125,8 @@ def read_coco(root: Path) -> Dataset:
     missing = [split for split in SPLITS if not splits[split]]
     if missing:
         raise DatasetError(
-            f"no pictures for the splits {', '.join(missing)} in the JSON files of {root}: name the "
-            "files with train, val (or dev) and test, or give each image a split"
+            f"no pictures for the splits {', '.join(missing)} in the JSON files of {root}: "
+            "name the files with train, val (or dev) and test, or give each image a split"
         )
     return assemble(captions, splits, _find_images(root))
 
@@ -163,20 +164,6 @@ def _split_by_hash(captions: Captions) -> Splits:
     for name in sorted(captions):
         splits[_EIGHTHS[hashlib.sha256(name.encode()).digest()[0] % len(_EIGHTHS)]].append(name)
     return splits
-
-
-def _only_pictured(captions: Captions, splits: Splits, images: Path) -> Captions:
-    """Drop captions of pictures that are on no list and have no file.
-
-    The published token file names 8092 pictures of which 92 are on no list; one of them
-    (2258277193_586949ec62.jpg.1) never had a file. They take no part, so they are no error.
-    """
-    listed = {name for names in splits.values() for name in names}
-    return {
-        name: sentences
-        for name, sentences in captions.items()
-        if name in listed or (images / name).is_file()
-    }
 
 
 def _find_images(root: Path) -> Path:

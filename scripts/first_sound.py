@@ -1,0 +1,18 @@
+"""How soon a caption is heard; measured alike in the demo and in the benchmark."""
+
+from __future__ import annotations
+
+import time
+
+from device.speech.piper import PiperVoiceProcess
+
+
+def first_sound_ms(voice: PiperVoiceProcess, sentence: str) -> float:
+    """Return how long the voice takes to the first chunk of a sentence's sound."""
+    began_s = time.perf_counter()
+    chunks = voice.synthesize(sentence)
+    next(chunks)
+    delay_ms = (time.perf_counter() - began_s) * 1000
+    for _ in chunks:  # to its end, or it would be cut and the next one wait for that
+        pass
+    return delay_ms
