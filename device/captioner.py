@@ -134,8 +134,8 @@ class Captioner:
         for what, claimed, found in claims:
             if claimed != found:
                 raise BundleError(
-                    f"bundle {self._bundle.path}: {what} is {claimed}, but the models have {found}; "
-                    "export the bundle again"
+                    f"bundle {self._bundle.path}: {what} is {claimed}, but the models have "
+                    f"{found}; export the bundle again"
                 )
 
     def _self_test(self) -> None:

@@ -102,40 +102,70 @@ def search(
     state = initial_state
     for length in range(1, options.max_words + 2):
         logits_rv, state = step(tokens_r, state)
-        log_probs_rv = log_softmax(logits_rv)
-        log_probs_rv[:, _NEVER_SAID] = -np.inf
-        if length > options.max_words:  # no word fits any more: only the end mark
-            ends_r = log_probs_rv[:, END].copy()
-            log_probs_rv[:] = -np.inf
-            log_probs_rv[:, END] = ends_r
-        parents_r, tokens_r = _grow(beams, totals_nw, log_probs_rv, options)
+        is_full = length > options.max_words
+        candidates = _end_only(logits_rv) if is_full else _best_words(logits_rv, 2 * width)
+        parents_r, tokens_r = _grow(beams, totals_nw, candidates, options)
         if all(beam.is_done for beam in beams):
             break
         state = tuple(array[parents_r] for array in state)
     return [sorted(beam.finished, key=lambda s: -s.score)[:width] for beam in beams]
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The words that may follow each row: ids and natural-log probabilities, [rows, k]."""
+
+    words_rk: npt.NDArray[np.intp]
+    log_probs_rk: Logits
+
+
+def _best_words(logits_rv: Logits, n_words: int) -> _Candidates:
+    """Return each row's likeliest words, best first; all of them where there are fewer.
+
+    Taking the largest a few times is twice as fast as a partition at these sizes (6 of 2500).
+    """
+    log_probs_rv = log_softmax(logits_rv)
+    log_probs_rv[:, _NEVER_SAID] = -np.inf
+    n_rows, n_columns = log_probs_rv.shape
+    rows, shape = np.arange(n_rows), (n_rows, min(n_words, n_columns))
+    words_rk, best_rk = np.empty(shape, np.intp), np.empty(shape, np.float32)
+    for k in range(shape[1]):
+        words_rk[:, k] = log_probs_rv.argmax(axis=1)
+        best_rk[:, k] = log_probs_rv[rows, words_rk[:, k]]
+        log_probs_rv[rows, words_rk[:, k]] = -np.inf
+    return _Candidates(words_rk, best_rk)
+
+
+def _end_only(logits_rv: Logits) -> _Candidates:
+    """Return the end mark alone, for rows to which no word fits any more."""
+    words_r1 = np.full((len(logits_rv), 1), END, dtype=np.intp)
+    return _Candidates(words_r1, log_softmax(logits_rv)[:, END : END + 1])
+
+
 def _grow(
-    beams: list[_Beam], totals_nw: Logits, log_probs_rv: Logits, options: SearchOptions
+    beams: list[_Beam], totals_nw: Logits, candidates: _Candidates, options: SearchOptions
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
     """Extend every live hypothesis by one word; ``totals_nw`` and ``beams`` change in place.
 
     Returns:
         For each row the row whose state it goes on with, and its new token.
     """
-    width = options.beam_width
-    n_pictures, n_words = len(beams), log_probs_rv.shape[1]
+    width, n_pictures = options.beam_width, len(beams)
     parents_r = np.arange(n_pictures * width)
     tokens_r = np.full(n_pictures * width, PAD, dtype=np.int32)
-    candidates = (totals_nw.reshape(-1, 1) + log_probs_rv).reshape(n_pictures, width * n_words)
+    totals_rk = totals_nw.reshape(-1, 1) + candidates.log_probs_rk
+    totals_nc = totals_rk.reshape(n_pictures, -1)
+    words_nc = candidates.words_rk.reshape(n_pictures, -1)
+    n_each = candidates.words_rk.shape[1]
     # Of 2 * width candidates at most width are end marks, so width live ones always remain.
-    n_kept = min(2 * width, candidates.shape[1])
-    best = np.argpartition(-candidates, n_kept - 1, axis=1)[:, :n_kept]
+    ranked_nc = np.argsort(-totals_nc, axis=1, kind="stable")[:, : 2 * width]
     for n, beam in enumerate(beams):
         if beam.is_done:
             continue
-        ranked = best[n][np.argsort(-candidates[n, best[n]], kind="stable")]
-        chosen = _choose(beam, ranked, candidates[n], n_words, options)
+        ranked = [
+            (int(c) // n_each, int(words_nc[n, c]), float(totals_nc[n, c])) for c in ranked_nc[n]
+        ]
+        chosen = _choose(beam, ranked, options)
         totals_nw[n] = -np.inf
         for slot, (row, word, total) in enumerate(chosen):
             totals_nw[n, slot] = total
@@ -147,19 +177,13 @@ def _grow(
 
 
 def _choose(
-    beam: _Beam,
-    ranked: npt.NDArray[np.intp],
-    candidates: Logits,
-    n_words: int,
-    options: SearchOptions,
+    beam: _Beam, ranked: list[tuple[int, int, float]], options: SearchOptions
 ) -> list[tuple[int, int, float]]:
     """Move ended candidates to ``beam.finished``; return the live ones: (row, word, total)."""
     chosen: list[tuple[int, int, float]] = []
-    for rank, index in enumerate(ranked):
-        total = float(candidates[index])
+    for rank, (row, word, total) in enumerate(ranked):
         if total == -np.inf or len(chosen) == options.beam_width:
             break
-        row, word = divmod(int(index), n_words)
         if word != END:
             chosen.append((row, word, total))
         elif rank < options.beam_width:  # an end mark below the beam would not have lived

@@ -42,6 +42,12 @@ def load_interpreter(path: Path, threads: int) -> Any:
         try:
             interpreter = runtime.Interpreter(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
+        except (ImportError, SystemError) as exc:  # tflite-runtime 2.14 was built for NumPy 1
+            raise BundleError(
+                f"{name} does not run with NumPy {np.__version__}: {exc}; "
+                "run: pip install ai-edge-litert, or where that is not to be had: pip install "
+                "'numpy<2' 'opencv-python-headless<4.12'"
+            ) from exc
         except (ValueError, RuntimeError, OSError) as exc:
             raise BundleError(f"{name} refuses {path}: {exc}; export the bundle again") from exc
         return interpreter
@@ -203,12 +209,12 @@ def _quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.N
         return values
     scale, zero_point = tensor["quantization"]
     limits = np.iinfo(dtype)
-    levels = np.round(values / scale) + zero_point
-    return np.clip(levels, limits.min, limits.max).astype(dtype)
+    levels = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
+    return np.asarray(levels, dtype=dtype)
 
 
 def _dequantized(raw: npt.NDArray[Any], tensor: dict[str, Any]) -> Features:
     if raw.dtype == np.float32:
-        return raw
+        return np.asarray(raw, dtype=np.float32)
     scale, zero_point = tensor["quantization"]
     return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -121,7 +121,7 @@ def load_features(
         float16 [pictures, height, width, channels] of the encoder's grid (or the trunk's).
 
     Raises:
-        DatasetError: a picture cannot be read.
+        DatasetError: a picture cannot be read, or the cache is damaged.
         WeightsError: the encoder's weights are missing or broken.
     """
     root = (cache_dir or default_cache_dir()) / "features"
@@ -153,7 +153,8 @@ def _compute(
         image_hwc = views.apply(read_picture(picture.path), picture.name, view)
         square_hwc = device.preprocess.preprocess(image_hwc, spec.input_size_px)
         normalised = (square_hwc.astype(np.float32) - spec.mean) / spec.scale
-        grid = model(normalised).astype(np.float16)
+        with np.errstate(over="ignore"):  # what float16 cannot hold is noticed below
+            grid = model(normalised).astype(np.float16)
         if not np.isfinite(grid).all():
             raise TrainingError(f"the features of {picture.path} are not finite numbers")
         yield grid
@@ -199,17 +200,20 @@ def _write_shard(
 
 
 def _read_shard(path: Path, pictures: Sequence[CaptionedPicture]) -> Features:
-    grids = []
-    for picture, record in zip(
-        pictures, tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), strict=True
-    ):
-        feature = tf.train.Example.FromString(record).features.feature
-        if feature["name"].bytes_list.value[0].decode() != picture.name:
-            raise DatasetError(f"feature cache {path} is of other pictures: delete its folder")
-        shape = tuple(feature["shape"].int64_list.value)
-        raw = feature["grid"].bytes_list.value[0]
-        grids.append(np.frombuffer(raw, dtype=np.float16).reshape(shape))
-    return np.stack(grids)
+    try:
+        records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+    except tf.errors.DataLossError as exc:
+        raise DatasetError(f"feature cache {path} is damaged: delete its folder") from exc
+    features = [tf.train.Example.FromString(record).features.feature for record in records]
+    names = [feature["name"].bytes_list.value[0].decode() for feature in features]
+    if names != [picture.name for picture in pictures]:
+        raise DatasetError(f"feature cache {path} is of other pictures: delete its folder")
+    return np.stack([_grid(feature) for feature in features])
+
+
+def _grid(feature: Any) -> Features:
+    raw = feature["grid"].bytes_list.value[0]
+    return np.frombuffer(raw, dtype=np.float16).reshape(tuple(feature["shape"].int64_list.value))
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -15,13 +15,15 @@ from support import tiny_model as tiny
 from support.pictures import Image
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE, copy_bundle, replace_file
 
+from device import interpreter
 from device.bundle import DECODER, ENCODER, VOCABULARY, load_bundle
 from device.captioner import Captioner, CaptionOptions
-from device.decoding import SearchOptions, search
+from device.decoding import SearchOptions, Sequence, search
 from device.errors import BundleError, ConfigError, InferenceError
-from device.interpreter import Encoder
+from device.interpreter import Encoder, load_interpreter
 from device.preprocess import preprocess
 from device.records import Caption, Frame
+from device.selftest import pattern
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, tzinfo=UTC)
 TOLERANCE = 1e-5
@@ -48,6 +50,17 @@ def refusal(folder: Path, **options: Any) -> str:
         Captioner(bundle, CaptionOptions(**options))
     assert str(folder) in str(caught.value)
     return str(caught.value)
+
+
+def by_the_rules(image_hwc: Image, max_words: int = tiny.MAX_WORDS) -> list[Sequence]:
+    """Return what the rules say from the encoder's own grid on."""
+    encoder = Encoder(ENCODERS["uint8"], mean=tiny.MEAN, scale=tiny.SCALE, threads=1)
+    seen = tiny.seen(encoder.encode(preprocess(image_hwc, tiny.SIZE_PX)))
+    return search(
+        lambda tokens, state: tiny.step(seen, tokens, state),
+        tiny.initial_state(tiny.BEAM_WIDTH),
+        SearchOptions(tiny.BEAM_WIDTH, max_words, tiny.LENGTH_PENALTY),
+    )[0]
 
 
 # --- captions ---------------------------------------------------------------------------------
@@ -84,16 +97,9 @@ def test_every_picture_is_captioned_as_the_rules_say(
     rng = np.random.default_rng(seed)
     picture = np.full((height_px, width_px, 3), rng.integers(0, 256, 3), np.uint8)
     picture[height_px // 2 :, width_px // 2 :] = rng.integers(0, 256, 3)
-    encoder = Encoder(ENCODERS["uint8"], mean=tiny.MEAN, scale=tiny.SCALE, threads=1)
-    seen = tiny.seen(encoder.encode(preprocess(picture, tiny.SIZE_PX)))
-    expected = search(
-        lambda tokens, state: tiny.step(seen, tokens, state),
-        tiny.initial_state(tiny.BEAM_WIDTH),
-        SearchOptions(tiny.BEAM_WIDTH, tiny.MAX_WORDS, tiny.LENGTH_PENALTY),
-    )[0]
-    n_best = say(captioner, picture).n_best
-    assert n_best[0].log_probability == pytest.approx(expected[0].log_probability, abs=1e-4)
-    assert n_best[0].score == pytest.approx(expected[0].score, abs=1e-4)
+    expected, found = by_the_rules(picture)[0], say(captioner, picture).n_best[0]
+    assert found.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
+    assert found.score == pytest.approx(expected.score, abs=1e-4)
 
 
 def test_a_caption_carries_its_frame_and_bundle(captioner: Captioner) -> None:
@@ -163,10 +169,12 @@ def test_a_narrower_beam_says_the_same_of_a_clear_picture_and_less_beside() -> N
 
 
 def test_greedy_search_misses_what_the_beam_finds() -> None:
-    """Grey: "dark" is the likeliest first word, by less than what "picture" then costs."""
-    picture = np.full((32, 32, 3), (97, 97, 80), np.uint8)
+    """Grey: "red" leads "dark" by a hair, and then every second colour is as likely."""
+    grey = tiny.plain((100, 100, 100))
     with open_tiny(beam_width=1) as greedy, open_tiny() as beam:
-        assert say(greedy, picture).n_best[0].score < say(beam, picture).n_best[0].score
+        missed, found = say(greedy, grey), say(beam, grey)
+    assert (missed.text, found.text) == ("a red and green picture", "a dark picture")
+    assert missed.n_best[0].score < found.n_best[0].score
 
 
 def test_the_length_penalty_changes_the_ranking() -> None:
@@ -181,6 +189,26 @@ def test_the_length_penalty_changes_the_ranking() -> None:
         length = len(n_best[0].text.split()) + 1
         assert n_best[0].score == pytest.approx(n_best[0].log_probability / length**penalty)
     assert len(texts[0.0].split()) < len(texts[2.0].split())
+
+
+def test_the_longest_caption_is_the_manifests(tmp_path: Path) -> None:
+    ids = by_the_rules(pattern(0), max_words=3)[0].ids
+    changes = {"search/max_words": 3, "self_test/pattern": 0, "self_test/ids": list(ids)}
+    with Captioner(load_bundle(copy_bundle(tmp_path / "bundle", changes))) as captioner:
+        for hypothesis in say(captioner, tiny.red_and_blue()).n_best:
+            assert len(hypothesis.text.split()) <= 3
+
+
+def test_the_threads_are_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def load(path: Path, threads: int) -> Any:
+        asked.append(threads)
+        return load_interpreter(path, threads)
+
+    monkeypatch.setattr(interpreter, "load_interpreter", load)
+    open_tiny(threads=2).close()
+    assert asked == [2, 1], "the decoder's step is too small to share"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from support.tiny_bundle import ENCODERS, TINY_BUNDLE
 
 from device import interpreter as module
 from device.bundle import DECODER
+from device.decoding import State
 from device.errors import BundleError, InferenceError
 from device.interpreter import Decoder, Encoder, load_interpreter
 from device.vocabulary import START
@@ -99,9 +100,12 @@ def test_the_first_picture_does_not_reach_the_second(noise: np.ndarray) -> None:
 
 def test_it_runs_on_every_core_when_not_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(
-        module, "load_interpreter", lambda path, n: asked.append(n) or load_interpreter(path, n)
-    )
+
+    def load(path: Path, threads: int) -> Any:
+        asked.append(threads)
+        return load_interpreter(path, threads)
+
+    monkeypatch.setattr(module, "load_interpreter", load)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
     for threads in (None, 2):
         Encoder(ENCODERS["uint8"], mean=0, scale=1, threads=threads)
@@ -130,7 +134,8 @@ def test_a_sentence_is_scored_as_the_rules_say(decoder: Decoder) -> None:
     """Three rows with histories of their own, over as many words as there may be."""
     seen = features()
     decoder.prepare(seen)
-    state, expected_state = decoder.initial_state(3), tiny.initial_state(3)
+    state: State = decoder.initial_state(3)
+    expected_state: State = tiny.initial_state(3)
     tokens = np.full(3, START, np.int32)
     rng = np.random.default_rng(1)
     for _ in range(tiny.MAX_WORDS + 1):
@@ -202,7 +207,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="refuses .*none.tflite"):
+    with pytest.raises(BundleError, match=r"refuses .*none\.tflite"):
         load_interpreter(tmp_path / "none.tflite", 1)
 
 
@@ -229,9 +234,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *names: str) -> list[str]:
         imported.append(name)
         if name not in names:
             raise ModuleNotFoundError(f"No module named {name!r}")
-        return types.SimpleNamespace(
-            Interpreter=type(name, (FakeInterpreter,), {"runtime": name})
-        )
+        return types.SimpleNamespace(Interpreter=type(name, (FakeInterpreter,), {"runtime": name}))
 
     monkeypatch.setattr(importlib, "import_module", import_module)
     return imported
@@ -265,6 +268,20 @@ def test_without_a_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BundleError) as caught:
         load_interpreter(Path("m.tflite"), 1)
     assert str(caught.value) == expected
+
+
+def test_a_runtime_that_is_too_old_for_numpy_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """tflite-runtime 2.14 with NumPy 2: it is imported, and fails where a model is opened."""
+
+    def fail(**_: object) -> None:
+        raise SystemError("<built-in method CreateWrapperFromFile> returned a result with …")
+
+    runtime = types.SimpleNamespace(Interpreter=fail)
+    monkeypatch.setattr(importlib, "import_module", lambda _: runtime)
+    with pytest.raises(BundleError, match=rf"does not run with NumPy {np.__version__}.*'numpy<2'"):
+        load_interpreter(Path("m.tflite"), 1)
 
 
 def test_a_failing_runtime_is_an_inference_error() -> None:

@@ -139,7 +139,8 @@ def test_another_array_is_refused(picture: np.ndarray, what: str) -> None:
 @given(height_px=SIDES_PX, width_px=SIDES_PX, size_px=st.integers(1, 64))
 def test_every_picture_becomes_a_square(height_px: int, width_px: int, size_px: int) -> None:
     square = preprocess(noise(height_px, width_px), size_px)
-    assert (square.shape, square.dtype) == ((size_px, size_px, 3), np.uint8)
+    assert square.shape == (size_px, size_px, 3)
+    assert square.dtype == np.uint8
     assert square.flags.c_contiguous
 
 

@@ -21,7 +21,8 @@ def test_the_pictures_are_the_ones_that_bundles_were_made_with() -> None:
 @pytest.mark.parametrize("number", range(N_PATTERNS))
 def test_each_is_a_picture(number: int) -> None:
     image = pattern(number)
-    assert (image.shape, image.dtype) == ((256, 256, 3), np.uint8)
+    assert image.shape == (256, 256, 3)
+    assert image.dtype == np.uint8
     assert image.flags.c_contiguous
     np.testing.assert_array_equal(image, pattern(number))
 

@@ -49,10 +49,15 @@ def assemble(
     """Return the data set of captions by picture name, split lists and a folder of pictures.
 
     Raises:
-        DatasetError: a picture is in two splits or twice in one, a listed picture has no caption
-            or no file, or a caption names a picture without a file.
+        DatasetError: a split is empty, a picture is in two splits or twice in one, a listed
+            picture has no caption or no file, or a caption names a picture without a file.
     """
     _refuse_overlap(splits)
+    _refuse(
+        [split for split in SPLITS if not splits[split]],
+        "splits without a picture",
+        "training needs all three",
+    )
     present = {path.name for path in images.iterdir()} if images.is_dir() else set()
     if not present:
         raise DatasetError(f"no pictures in {images}: unpack the data set's pictures there")

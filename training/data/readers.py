@@ -13,7 +13,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,7 @@ def read_original(root: Path) -> Dataset:
         DatasetError: a file is missing or malformed, or the parts disagree.
     """
     captions: Captions = {}
-    for number, line in enumerate(_read(root / _TOKEN_FILE).splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in _read_lines(root / _TOKEN_FILE):
         key, tab, sentence = line.partition("\t")
         name, mark, _ = key.rpartition("#")
         if not tab or not mark or not sentence.strip():
@@ -93,17 +91,19 @@ def read_kaggle(root: Path) -> Dataset:
         DatasetError: a file is missing or malformed, or the parts disagree.
     """
     path = root / "captions.txt"
-    rows = csv.reader(_read(path).splitlines())
-    header = next(rows, [])
+    # Line by line: in copies that do not quote, an odd quotation mark would swallow what follows.
+    rows = ((number, next(csv.reader([line]))) for number, line in _read_lines(path))
+    _, header = next(rows, (1, []))
     if [cell.strip() for cell in header] != ["image", "caption"]:
         raise DatasetError(f"{path} begins with {header!r}, expected the header image,caption")
     captions: Captions = {}
-    for row in rows:
-        if len(row) < 2 or not row[1].strip():
-            raise DatasetError(f"{path} line {rows.line_num} is {row!r}, expected image,caption")
+    for number, row in rows:
         # Some copies do not quote a comma inside the sentence.
-        captions.setdefault(row[0].strip(), []).append(",".join(row[1:]).strip())
-    has_lists = all((root / name).is_file() for name in _SPLIT_FILES.values())
+        sentence = ",".join(row[1:]).strip()
+        if not sentence:
+            raise DatasetError(f"{path} line {number} is {row!r}, expected image,caption")
+        captions.setdefault(row[0].strip(), []).append(sentence)
+    has_lists = any((root / name).is_file() for name in _SPLIT_FILES.values())
     splits = _read_split_lists(root) if has_lists else _split_by_hash(captions)
     return assemble(captions, splits, _find_images(root))
 
@@ -118,6 +118,8 @@ def read_coco(root: Path) -> Dataset:
     splits: Splits = {split: [] for split in SPLITS}
     for path in sorted(root.glob("*.json")):
         content = _read_json(path)
+        if not isinstance(content, dict):
+            continue
         if "annotations" in content:
             _take_coco(path, content, captions, splits)
         elif "images" in content:
@@ -171,8 +173,19 @@ def _find_images(root: Path) -> Path:
     return found[0] if found else root
 
 
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank with their numbers, from 1.
+
+    Only at line feeds: ``splitlines`` would cut a caption at a Unicode line separator as well.
+    """
+    for number, line in enumerate(_read(path).split("\n"), start=1):
+        if line.strip():
+            yield number, line
+
+
 def _read(path: Path) -> str:
-    return _wrapped(path, lambda: path.read_text(encoding="utf-8-sig"))
+    text: str = _wrapped(path, lambda: path.read_text(encoding="utf-8-sig"))
+    return text
 
 
 def _read_json(path: Path) -> Any:

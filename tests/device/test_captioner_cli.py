@@ -1,0 +1,138 @@
+"""``seealoud describe`` with a real bundle, the tiny one: from the picture's file to the line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import tiny_model as tiny
+from support.pictures import encoded, write
+from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
+
+from device.__main__ import main
+from device.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 60
+Run = Callable[..., tuple[int, list[str], list[str]]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs the program: exit code, lines of stdout, lines of stderr."""
+    monkeypatch.setenv("SEEALOUD_BUNDLE", str(TINY_BUNDLE))
+
+    def run(*arguments: Any) -> tuple[int, list[str], list[str]]:
+        code = main(["describe", *map(str, arguments)])
+        said = capfd.readouterr()
+        return code, said.out.splitlines(), said.err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    return write(tmp_path / "red.png", encoded(tiny.plain((255, 0, 0)), ".png"))
+
+
+@pytest.mark.parametrize(("colour", "known"), tiny.KNOWN.items())
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_is_described(
+    run: Run, tmp_path: Path, colour: tuple[int, int, int], known: tuple[str, float], suffix: str
+) -> None:
+    picture = write(tmp_path / f"picture{suffix}", encoded(tiny.plain(colour), suffix))
+    assert run(picture) == (0, [known[0].capitalize() + "."], [])
+
+
+def test_a_camera_frame_is_described_by_its_middle(run: Run, tmp_path: Path) -> None:
+    frame = tiny.plain((0, 0, 255), 720, 1280)
+    frame[:, 160:-160] = (0, 255, 0)
+    path = write(tmp_path / "frame.png", encoded(frame, ".png"))
+    assert run(path) == (0, ["A green picture."], [])
+
+
+def test_json_has_all_that_is_known(run: Run, red: Path) -> None:
+    code, [line], err = run(red, "--json", "--n-best", 2)
+    assert (code, err) == (0, [])
+    said = json.loads(line)
+    text, log_probability = tiny.KNOWN[255, 0, 0]
+    assert said["caption"] == said["n_best"][0]["text"] == text
+    assert said["sentence"] == "A red picture."
+    assert said["log_probability"] == pytest.approx(
+        log_probability, abs=tiny.QUANTIZATION_TOLERANCE
+    )
+    assert said["n_best"][0]["log_probability"] == said["log_probability"]
+    assert len(said["n_best"]) == 2
+    assert said["bundle"] == "tiny"
+    assert said["source"] == str(red)
+    assert said["timings"]["encoder_ms"] > 0
+
+
+def test_a_bad_file_in_a_folder_takes_nothing_with_it(run: Run, tmp_path: Path, red: Path) -> None:
+    write(tmp_path / "bad.jpg", b"no picture")
+    write(tmp_path / "blue.png", encoded(tiny.plain((0, 0, 255)), ".png"))
+    code, out, err = run(tmp_path)
+    assert code == 4
+    assert out == [f"{tmp_path}/blue.png: A blue picture.", f"{red}: A red picture."]
+    assert len(err) == 1
+    assert "bad.jpg" in err[0]
+
+
+def test_the_option_comes_before_the_environment(
+    run: Run, red: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEALOUD_BUNDLE", "/nowhere")
+    code, out, [line] = run(red)
+    assert (code, out) == (3, [])
+    assert line.startswith("seealoud: no bundle '/nowhere': neither /nowhere/manifest.json nor ")
+    assert run(red, "--bundle", TINY_BUNDLE) == (0, ["A red picture."], [])
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER, VOCABULARY, MANIFEST])
+def test_one_changed_byte_ends_in_one_line(run: Run, red: Path, tmp_path: Path, name: str) -> None:
+    folder = copy_bundle(tmp_path / "broken")
+    flip_byte(folder / name, 40)
+    code, out, err = run(red, "--bundle", folder)
+    assert (code, out, len(err)) == (3, [], 1)
+    assert str(folder) in err[0]
+    assert name in err[0]
+
+
+def test_a_failed_self_test_ends_in_one_line(run: Run, red: Path, tmp_path: Path) -> None:
+    folder = copy_bundle(tmp_path / "broken", {"self_test/ids": [tiny.A]})
+    code, out, err = run(red, "--bundle", folder)
+    assert (code, out, len(err)) == (3, [], 1)
+    assert "fails its self-test" in err[0]
+
+
+def test_a_beam_wider_than_the_bundle_ends_in_one_line(run: Run, red: Path) -> None:
+    assert run(red, "--beam", 4) == (
+        2,
+        [],
+        ["seealoud: beam width 4: bundle tiny was exported for at most 3"],
+    )
+
+
+def test_greedy_search_can_be_asked_for(run: Run, red: Path) -> None:
+    code, [line], err = run(red, "--json", "--beam", 1)
+    assert (code, err) == (0, [])
+    assert [hypothesis["text"] for hypothesis in json.loads(line)["n_best"]] == ["a red picture"]
+
+
+def test_as_a_process_it_says_nothing_but_the_caption(red: Path) -> None:
+    """LiteRT greets on the process's stderr, which no capturing inside Python would show."""
+    done = subprocess.run(
+        [sys.executable, "-m", "device", "describe", str(red), "--bundle", str(TINY_BUNDLE)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONWARNINGS": "error"},
+        capture_output=True,
+        check=False,
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"A red picture.\n", b"")

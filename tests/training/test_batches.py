@@ -1,0 +1,133 @@
+"""Batches: an order that (seed, epoch) fixes, every picture once, mirrored words where needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.vocabulary import END, START, Vocabulary
+from training.batches import Batch, CaptionedFeatures, encode_pictures
+from training.data.dataset import CaptionedPicture
+
+VOCABULARY = Vocabulary.from_words(["a", "dog", "left", "right", "of"])
+A, DOG, LEFT, RIGHT, OF = range(4, 9)
+MAX_WORDS = 5
+GRID = (2, 2, 3)
+
+
+def pictures(count: int, n_captions: int = 2) -> list[CaptionedPicture]:
+    captions = ("A dog , left of a dog .",) * n_captions
+    return [CaptionedPicture(f"{k}.jpg", Path(f"{k}.jpg"), captions) for k in range(count)]
+
+
+def made(count: int, n_views: int = 1) -> CaptionedFeatures:
+    """Features that tell their picture and view: channel 0 the picture, channel 1 the view."""
+    features = []
+    for view in range(n_views):
+        of_view = np.zeros((count, *GRID), np.float16)
+        of_view[..., 0] = np.arange(count)[:, None, None]
+        of_view[..., 1] = view
+        features.append(of_view)
+    return CaptionedFeatures(pictures(count), features, VOCABULARY, MAX_WORDS)
+
+
+def seen(batches: list[Batch]) -> tuple[list[int], list[int]]:
+    """Return the pictures and the views, in the order of the batches."""
+    features = np.concatenate([batch.features for batch in batches])
+    return features[:, 0, 0, 0].astype(int).tolist(), features[:, 0, 0, 1].astype(int).tolist()
+
+
+def test_a_batch_holds_what_a_step_needs() -> None:
+    (batch, *_) = made(8).epoch(4, seed=1, epoch=0)
+    assert batch.features.shape == (4, *GRID)
+    assert batch.features.dtype == np.float16
+    assert batch.inputs.shape == batch.targets.shape == (4, 2, MAX_WORDS + 1)
+    assert batch.inputs.dtype == batch.targets.dtype == np.int32
+    assert batch.inputs[0, 0].tolist() == [START, A, DOG, LEFT, OF, 0]
+    assert batch.targets[0, 0].tolist() == [A, DOG, LEFT, OF, A, 0]
+
+
+def test_seed_and_epoch_fix_the_order() -> None:
+    captioned = made(40, n_views=4)
+    orders = {
+        (seed, epoch): seen(list(captioned.epoch(8, seed, epoch)))
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    }
+    for (seed, epoch), order in orders.items():
+        assert seen(list(made(40, n_views=4).epoch(8, seed, epoch))) == order
+    assert len({str(order) for order in orders.values()}) == len(orders)
+    assert orders[0, 0][0] != sorted(orders[0, 0][0])
+
+
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 9), st.integers(0, 9))
+def test_an_epoch_shows_every_picture_once(count: int, size: int, seed: int, epoch: int) -> None:
+    """But for those of the last, smaller batch: they are others in every epoch."""
+    captioned = made(count)
+    batches = list(captioned.epoch(size, seed, epoch))
+    assert len(batches) == captioned.steps(size)
+    shown, _ = seen(batches)
+    assert len(shown) == len(set(shown))
+    if count >= size:
+        assert {len(batch.features) for batch in batches} == {size}
+        assert count - len(shown) < size
+    else:
+        assert len(shown) == count
+
+
+def test_other_pictures_are_left_out_in_other_epochs() -> None:
+    left_out = [
+        set(range(10)) - set(seen(list(made(10).epoch(4, seed=1, epoch=epoch)))[0])
+        for epoch in range(6)
+    ]
+    assert len(set.union(*left_out)) > 2
+
+
+def test_views_are_drawn_anew_for_every_picture() -> None:
+    captioned = made(300, n_views=3)
+    _, first = seen(list(captioned.epoch(30, seed=1, epoch=0)))
+    _, second = seen(list(captioned.epoch(30, seed=1, epoch=1)))
+    for chosen in (first, second):
+        counts = np.bincount(chosen, minlength=3)
+        assert counts.min() > 70  # of 100 expected; 4 standard deviations
+    assert first != second
+
+
+def test_a_mirrored_view_gets_mirrored_words() -> None:
+    (batch,) = made(60, n_views=4).epoch(60, seed=1, epoch=0)
+    _, chosen = seen([batch])
+    assert set(chosen) == {0, 1, 2, 3}
+    for view, inputs, targets in zip(chosen, batch.inputs, batch.targets, strict=True):
+        side, other = (RIGHT, LEFT) if view % 2 else (LEFT, RIGHT)
+        for rows in (inputs, targets):
+            assert (rows == side).any(axis=1).all()
+            assert not (rows == other).any()
+
+
+@pytest.mark.parametrize(("size", "sizes"), [(4, [4, 4, 2]), (5, [5, 5]), (20, [10])])
+def test_plain_shows_all_in_order(size: int, sizes: list[int]) -> None:
+    captioned = made(10, n_views=3)
+    batches = list(captioned.plain(size))
+    assert [len(batch.features) for batch in batches] == sizes
+    assert seen(batches) == (list(range(10)), [0] * 10)
+    np.testing.assert_array_equal(
+        captioned.plain_features(), np.concatenate([batch.features for batch in batches])
+    )
+    assert not any((batch.targets == RIGHT).any() for batch in batches)
+
+
+def test_fewer_captions_than_others_are_filled_with_padding() -> None:
+    mixed = [
+        CaptionedPicture("one.jpg", Path("one.jpg"), ("A dog .",)),
+        CaptionedPicture("three.jpg", Path("three.jpg"), ("A .", "Dog .", "Of .")),
+    ]
+    inputs, targets = encode_pictures(mixed, VOCABULARY, MAX_WORDS)
+    assert inputs.shape == targets.shape == (2, 3, MAX_WORDS + 1)
+    assert targets[0, 0, :3].tolist() == [A, DOG, END]
+    assert not inputs[0, 1:].any()
+    assert not targets[0, 1:].any()
+    assert targets[1, :, 0].tolist() == [A, DOG, OF]
