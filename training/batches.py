@@ -27,11 +27,15 @@ class Batch:
         features: float16 [pictures, height, width, channels].
         inputs: int32 [pictures, captions, words], start mark first.
         targets: int32 of the same shape, shifted by one; padding is id 0.
+        pictures: index of each picture in its split.
+        views: number of the view that each picture is shown in.
     """
 
     features: Features
     inputs: npt.NDArray[np.int32]
     targets: npt.NDArray[np.int32]
+    pictures: npt.NDArray[np.int64]
+    views: npt.NDArray[np.int64]
 
 
 class CaptionedFeatures:
@@ -79,7 +83,7 @@ class CaptionedFeatures:
         features = np.stack([self._features[view][i] for i, view in pairs])
         inputs = np.stack([self._tokens[views.is_mirrored(int(view))][0][i] for i, view in pairs])
         targets = np.stack([self._tokens[views.is_mirrored(int(view))][1][i] for i, view in pairs])
-        return Batch(features, inputs, targets)
+        return Batch(features, inputs, targets, indices, chosen)
 
 
 def encode_pictures(

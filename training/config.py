@@ -87,6 +87,17 @@ class SearchConfig(_Strict):
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
 
 
+class SelfCriticalConfig(_Strict):
+    """Reinforcement of whole captions (SCST) instead of cross-entropy; the encoder is frozen."""
+
+    samples: Annotated[int, Field(ge=2)] = 5
+    """Captions sampled of each picture; the others' mean is the baseline."""
+    temperature: Positive = 0.6
+    """Of the policy, in sampling and in the gradient."""
+    bleu_weight: Annotated[float, Field(ge=0)] = 2
+    """Of sentence BLEU-4 (0..1) beside CIDEr-D (0..10); it keeps the length."""
+
+
 class RunConfig(_Strict):
     """One training run."""
 
@@ -98,6 +109,9 @@ class RunConfig(_Strict):
     decoder: DecoderConfig
     optimiser: OptimiserConfig = OptimiserConfig()
     search: SearchConfig = SearchConfig()
+    start_from: str | None = None
+    """Name of the run whose best weights this one starts from."""
+    self_critical: SelfCriticalConfig | None = None
 
 
 def read_run_config(name_or_path: str) -> RunConfig:

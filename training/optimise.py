@@ -62,13 +62,20 @@ def caption_loss(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.
 class Optimiser(tf.Module):  # type: ignore[misc]
     """AdamW for the decoder and, at its own rate, for the fine-tuned blocks; keeps the average."""
 
-    def __init__(self, model: Captioner, config: OptimiserConfig, steps_per_epoch: int) -> None:
+    def __init__(
+        self,
+        model: Captioner,
+        config: OptimiserConfig,
+        steps_per_epoch: int,
+        *,
+        trains_encoder: bool = True,
+    ) -> None:
         super().__init__()
         steps = config.epochs * steps_per_epoch
         warmup = round(config.warmup_epochs * steps_per_epoch)
         self._config = config
         self._groups = [(config.learning_rate, list(model.decoder.trainable_variables))]
-        if model.tail_variables:
+        if model.tail_variables and trains_encoder:
             self._groups.append((config.encoder_learning_rate, model.tail_variables))
         self.variables_ = [variable for _, group in self._groups for variable in group]
         self.adams = []

@@ -129,11 +129,32 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
     Raises:
         CheckpointError: the run is unknown or has no best weights yet.
     """
-    if not folder.best_weights.is_file():
-        raise CheckpointError(
-            f"no trained weights in {folder.path}: train first with seealoud-train run"
-        )
-    config = folder.read_config()
+    config = folder.read_config() if folder.config.is_file() else None
+    if config is None or not folder.best_weights.is_file():
+        raise _untrained(folder)
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
     return config, built
+
+
+def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:
+    """Put another run's best weights into a captioner of the same shape.
+
+    Raises:
+        CheckpointError: the run is not trained, or has other words or shapes.
+    """
+    if not folder.best_weights.is_file():
+        raise _untrained(folder)
+    if Vocabulary.read(folder.vocabulary) != built.vocabulary:
+        raise CheckpointError(f"{folder.path} was trained with other words: train it anew")
+    try:
+        built.model.load_weights(folder.best_weights)
+    except ValueError as exc:
+        raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
+
+
+def _untrained(folder: RunFolder) -> CheckpointError:
+    return CheckpointError(
+        f"no trained weights in {folder.path}: train first with seealoud-train run "
+        f"{folder.path.name}"
+    )

@@ -17,7 +17,7 @@ from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
 from training.report.record import Epoch
-from training.run_folder import EpochResult, RunFolder
+from training.run_folder import EpochResult, RunFolder, load_weights_of, run_folder
 from training.text import build_vocabulary, words_of
 from training.trainer import Trainer
 
@@ -38,6 +38,8 @@ def train(
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
     folder.prepare(config, vocabulary)
     built = build_captioner(config, vocabulary)
+    if config.start_from is not None:
+        load_weights_of(built, run_folder(config.start_from, folder.path.parent))
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )

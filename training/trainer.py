@@ -24,6 +24,7 @@ from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
 from training.metrics.cider import CiderReward
 from training.model import BuiltCaptioner
+from training.objectives import CaptionRewards, CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
 from training.run_folder import EpochResult, RunFolder
 from training.search import caption_features
@@ -49,7 +50,9 @@ class Trainer:
         self._train, self._dev = train, dev
         settings = config.optimiser
         self._steps = train.steps(settings.batch_pictures)
-        self._optimiser = Optimiser(built.model, settings, self._steps)
+        self._optimiser = Optimiser(
+            built.model, settings, self._steps, trains_encoder=config.self_critical is None
+        )
         self._dev_cider = DevCider(dev.pictures, config, built)
         self._checkpoint = tf.train.Checkpoint(
             model=built.model, optimiser=self._optimiser, adams=self._optimiser.adams
@@ -57,9 +60,18 @@ class Trainer:
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder.checkpoints), max_to_keep=2
         )
-        self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._objective = self._build_objective()
         self._teach = tf.function(self._dev_step, reduce_retracing=True)
         self._board = tf.summary.create_file_writer(str(folder.path / "tensorboard"))
+
+    def _build_objective(self) -> Objective:
+        config, model = self._config, self._built.model
+        if config.self_critical is None:
+            return CrossEntropy(model, self._optimiser, config.optimiser.label_smoothing)
+        rewards = CaptionRewards(
+            self._train.pictures, self._built.vocabulary, config.self_critical.bleu_weight
+        )
+        return SelfCritical(model, self._optimiser, rewards, config.self_critical)
 
     def run(self) -> list[EpochResult]:
         """Train until the last epoch or the early stop; return the history."""
@@ -108,7 +120,7 @@ class Trainer:
         saved = time.monotonic()
         todo = itertools.islice(batches, skip, None)
         for batch in tqdm(todo, desc=f"epoch {epoch + 1}", initial=skip, total=self._steps):
-            losses.append(float(self._step(*_tensors(batch))))
+            losses.append(self._objective.step(batch))
             if not np.isfinite(losses[-1]):
                 raise TrainingError(
                     f"loss is {losses[-1]} in epoch {epoch + 1}: lower optimiser.learning_rate"
@@ -117,13 +129,6 @@ class Trainer:
                 self._manager.save()
                 saved = time.monotonic()
         return float(np.mean(losses)) if losses else float("nan")
-
-    def _train_step(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = self._built.model((features, inputs), training=True)
-            loss = caption_loss(logits, targets, self._config.optimiser.label_smoothing)
-        self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
-        return loss
 
     def _dev_step(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         return caption_loss(self._built.model((features, inputs)), targets, smoothing=0.0)

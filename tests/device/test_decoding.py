@@ -83,6 +83,7 @@ def chances(**rows: dict[int, float]) -> Model:
     follows_vv = np.full((C + 1, C + 1), NEVER)
     follows_vv[:, END] = 0.0  # rows without a rule end
     for name, row in rows.items():
+        assert sum(row.values()) == pytest.approx(1)
         word = {"start": START, "a": A, "b": B, "c": C}[name]
         follows_vv[word] = NEVER
         for following, probability in row.items():
@@ -173,10 +174,25 @@ def test_it_stops_when_all_captions_have_ended() -> None:
 
 
 def test_an_end_mark_below_the_beam_does_not_count() -> None:
-    """Else every beam would be filled with captions that were cut off at their first words."""
-    model = chances(start={A: 0.5, B: 0.4, END: 0.1}, a={END: 1}, b={END: 1})
+    """Else poor captions that end early fill the beam, and the better ones are given up."""
+    model = chances(
+        start={A: 0.55, B: 0.45}, a={END: 0.55, C: 0.45}, b={END: 0.5, C: 0.3, B: 0.2}, c={END: 1}
+    )
+    # Of the second words: "a" ends with 0.30, "a c" has 0.25, and only then "b" ends, with 0.23.
     found = model.best(SearchOptions(beam_width=2, max_words=3, length_penalty=0.0))[0]
-    assert [s.ids for s in found] == [(A,), (B,)]
+    assert [s.ids for s in found] == [(A,), (A, C)]
+
+
+def test_an_ended_caption_leaves_its_place_to_the_next_best() -> None:
+    """With "a" ended, "a c" and "b b" both go on, and the third turns out better."""
+    model = chances(
+        start={A: 0.55, B: 0.45},
+        a={END: 0.52, C: 0.48},
+        b={B: 0.5, END: 0.3, A: 0.2},
+        c={C: 0.9, END: 0.1},
+    )
+    found = model.best(SearchOptions(beam_width=2, max_words=2, length_penalty=0.0))[0]
+    assert [s.ids for s in found] == [(A,), (B, B)]
 
 
 def test_fewer_sentences_than_the_beam_is_wide() -> None:

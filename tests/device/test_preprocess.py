@@ -86,13 +86,20 @@ def test_nothing_of_the_sides_of_a_camera_frame_is_left() -> None:
 
 
 def test_the_mean_of_the_pixels_is_taken_where_it_shrinks() -> None:
-    picture = np.zeros((4, 4, 3), np.uint8)
-    picture[:2, :2] = [[[0], [40]], [[80], [120]]]  # mean 60
-    picture[2:, 2:, 2] = 200
+    picture = np.zeros((6, 6, 3), np.uint8)
+    picture[:3, :3] = np.arange(0, 180, 20).reshape(3, 3, 1)
+    picture[1, 1] = 40  # mean of the nine: (720 - 80 + 40) / 9 = 75.6
+    picture[3:, 3:, 2] = 200
     expected = np.zeros((2, 2, 3), np.uint8)
-    expected[0, 0] = 60
+    expected[0, 0] = 76
     expected[1, 1] = (0, 0, 200)
     np.testing.assert_array_equal(preprocess(picture, 2), expected)
+
+
+def test_a_picture_that_grows_is_interpolated() -> None:
+    picture = np.zeros((2, 2, 3), np.uint8)
+    picture[:, 1] = 200
+    np.testing.assert_array_equal(preprocess(picture, 4)[:, :, 0], [[0, 50, 150, 200]] * 4)
 
 
 def test_a_picture_of_the_right_size_is_left_as_it_is() -> None:
