@@ -46,17 +46,15 @@ def _signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
         for i, tensor in enumerate(decoder.initial_state(beam_width))
     ]
 
-    @tf.function
     def decode(tokens: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, grown = decoder.step(tokens, rest[: len(memory)], rest[len(memory) :])
         return {"logits": logits, **{f"state_{i}": tensor for i, tensor in enumerate(grown)}}
 
-    @tf.function
     def prepare(features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f"memory_{i}": tensor for i, tensor in enumerate(decoder.prepare(features))}
 
     tokens = tf.TensorSpec([beam_width], tf.int32, name="tokens")
     return {
-        STEP_SIGNATURE: decode.get_concrete_function(tokens, *memory, *state),
-        PREPARE_SIGNATURE: prepare.get_concrete_function(features),
+        STEP_SIGNATURE: tf.function(decode).get_concrete_function(tokens, *memory, *state),
+        PREPARE_SIGNATURE: tf.function(prepare).get_concrete_function(features),
     }

@@ -107,7 +107,8 @@ def _conversion(manifest: Manifest) -> list[str]:
         "## Conversion",
         "",
         "- Encoder, float TFLite against Keras: largest difference "
-        f"{signatures['encoder_float']:.1e}; int8: mean cosine {signatures['encoder_int8_cosine']:.4f}.",
+        f"{signatures['encoder_float']:.1e}; int8: mean cosine "
+        f"{signatures['encoder_int8_cosine']:.4f}.",
         "- Decoder, first word's log-probabilities against Keras: float, largest "
         f"{signatures['prepare_and_step_float']:.1e}; int8 weights, mean "
         f"{signatures['prepare_and_step_int8']:.4f}.",

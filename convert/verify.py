@@ -197,7 +197,7 @@ def _first_word(decoder: Decoder, grid: npt.NDArray[np.float32]) -> npt.NDArray[
     decoder.prepare(grid)
     tokens = np.full(decoder.beam_width, START, dtype=np.int32)
     logits, _ = decoder.step(tokens, decoder.initial_state(decoder.beam_width))
-    return log_softmax(logits)[0]
+    return np.asarray(log_softmax(logits)[0])
 
 
 def _first_word_keras(
@@ -206,7 +206,7 @@ def _first_word_keras(
     decoder = built.model.decoder
     memory = decoder.prepare(grid[None])
     logits, _ = decoder.step(np.array([START], np.int32), memory, decoder.initial_state(1))
-    return log_softmax(logits.numpy())[0]
+    return np.asarray(log_softmax(logits.numpy())[0])
 
 
 def _largest(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import keras
@@ -71,7 +71,7 @@ class FeatureSource:
 
     def build(self) -> keras.Model:
         """Return the model that computes the features, with its weights."""
-        weights = self.weights_path or "imagenet"
+        weights: Path | Literal["imagenet"] = self.weights_path or "imagenet"
         if self.end_block is None:
             return build_encoder(self.encoder, input_size_px=self.input_size_px, weights=weights)
         if self.encoder not in LITE_NAMES:

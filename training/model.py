@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -115,6 +116,6 @@ def _build_tail(source: FeatureSource) -> keras.Model | None:
     tail = build_efficientnet_lite(
         source.encoder, source.input_size_px, first_block=source.end_block
     )
-    weights = source.weights_path or "imagenet"
+    weights: Path | Literal["imagenet"] = source.weights_path or "imagenet"
     apply_weights(tail, load_encoder_weights(source.encoder, weights))
     return tail
