@@ -62,12 +62,13 @@ class SearchSpec(_Strict):
 
 
 class SelfTest(_Strict):
-    """What the bundle must say of a generated picture (``device.selftest``).
+    """How likely the bundle must find some words for a generated picture (``device.selftest``).
 
     Attributes:
         pattern: number of the generated picture.
         ids: word ids of the best hypothesis.
-        log_probability: natural log, of the machine that exported the bundle.
+        log_probability: natural log of these words and the end mark, on the machine that
+            exported the bundle.
     """
 
     pattern: Annotated[int, Field(ge=0)]

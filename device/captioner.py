@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from device.bundle import Bundle
-from device.decoding import SearchOptions, Sequence, search
+from device.decoding import SearchOptions, Sequence, log_probability, search
 from device.errors import BundleError, ConfigError, InferenceError
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.records import Caption, Frame, Hypothesis, Timings
-from device.selftest import N_PATTERNS, pattern
+from device.selftest import LARGEST_DIFFERENCE, N_PATTERNS, pattern
 
 _MS = 1000.0
 
@@ -87,7 +87,8 @@ class Captioner:
         features = self._encoder.encode(square_hwc)
         encoded = time.perf_counter()
         self._decoder.prepare(features)
-        found = self._find(self._search)
+        state = self._decoder.initial_state(self._search.beam_width)
+        found = search(self._decoder.step, state, self._search)[0]
         decoded = time.perf_counter()
         return Caption(
             frame_source=frame.source,
@@ -104,10 +105,6 @@ class Captioner:
         self._is_closed = True
         self.__dict__.pop("_encoder", None)
         self.__dict__.pop("_decoder", None)
-
-    def _find(self, options: SearchOptions) -> list[Sequence]:
-        state = self._decoder.initial_state(options.beam_width)
-        return search(self._decoder.step, state, options)[0]
 
     def _hypothesis(self, sequence: Sequence) -> Hypothesis:
         text = self._bundle.vocabulary.decode(sequence.ids)
@@ -139,22 +136,22 @@ class Captioner:
                 )
 
     def _self_test(self) -> None:
-        """Caption the generated picture that the manifest names; it is the warm-up as well."""
-        expected = self._bundle.manifest.self_test
+        """Look at the generated picture that the manifest names; it is the warm-up as well."""
+        expected, path = self._bundle.manifest.self_test, self._bundle.path
         if expected.pattern >= N_PATTERNS:
-            raise BundleError(
-                f"bundle {self._bundle.path}: no self-test picture {expected.pattern}"
-            )
+            raise BundleError(f"bundle {path}: no self-test picture {expected.pattern}")
         square_hwc = preprocess(pattern(expected.pattern), self._encoder.size_px)
         try:
             self._decoder.prepare(self._encoder.encode(square_hwc))
-            found = list(self._find(self._bundle.manifest.search.options())[0].ids)
+            state = self._decoder.initial_state(1)
+            found = log_probability(self._decoder.step, state, expected.ids)
         except InferenceError as exc:
-            raise BundleError(f"bundle {self._bundle.path} fails its self-test: {exc}") from exc
-        if found != expected.ids:
-            words = self._bundle.vocabulary
+            raise BundleError(f"bundle {path} fails its self-test: {exc}") from exc
+        largest = LARGEST_DIFFERENCE * (len(expected.ids) + 1)
+        if not abs(found - expected.log_probability) <= largest:
+            words = self._bundle.vocabulary.decode(expected.ids)
             raise BundleError(
-                f"bundle {self._bundle.path} fails its self-test: it says "
-                f"{words.decode(found)!r}, expected {words.decode(expected.ids)!r}; the runtime or "
+                f"bundle {path} fails its self-test: it finds {words!r} as likely as "
+                f"exp({found:.2f}), expected exp({expected.log_probability:.2f}); the runtime or "
                 "the processor computes wrongly: update ai-edge-litert or use another bundle"
             )

@@ -7,7 +7,7 @@ serves one frame on the device and hundreds of pictures in training's evaluation
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,22 @@ def search(
             break
         state = tuple(array[parents_r] for array in state)
     return [sorted(beam.finished, key=lambda s: -s.score)[:width] for beam in beams]
+
+
+def log_probability(step: Step, initial_state: State, ids: Iterable[int]) -> float:
+    """Return the natural-log probability of given words and the end mark, <= 0.
+
+    Args:
+        step: as ``search`` takes it.
+        initial_state: arrays with one row.
+        ids: the words, without start and end mark.
+    """
+    total, state, token = 0.0, initial_state, START
+    for word in (*ids, END):
+        logits_rv, state = step(np.array([token], dtype=np.int32), state)
+        total += float(log_softmax(logits_rv)[0, word])
+        token = word
+    return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import RunConfigError
 
@@ -18,10 +18,11 @@ CONFIGS = Path(__file__).parent / "configs"
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy takes no other
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class TextConfig(_Strict):
@@ -56,6 +57,12 @@ class DecoderConfig(_Strict):
     n_encoder_layers: Annotated[int, Field(ge=0)] = 1
     n_decoder_layers: Count = 2
     dropout: Share = 0.1
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.name == "transformer" and self.width % self.n_heads:
+            raise ValueError(f"width {self.width} is no multiple of n_heads {self.n_heads}")
+        return self
 
 
 class OptimiserConfig(_Strict):
@@ -102,7 +109,7 @@ class RunConfig(_Strict):
     """One training run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-    seed: int = 1
+    seed: Seed = 1
     note: str = ""
     text: TextConfig = TextConfig()
     encoder: EncoderConfig
@@ -118,7 +125,7 @@ def read_run_config(name_or_path: str) -> RunConfig:
     """Return the settings in a TOML file, or in the shipped one of that name.
 
     Raises:
-        RunConfigError: no such file, not TOML, an unknown key or a value out of range.
+        RunConfigError: no such file, unreadable, not TOML, an unknown key or a value out of range.
     """
     path = Path(name_or_path)
     if not path.suffix:
@@ -128,6 +135,8 @@ def read_run_config(name_or_path: str) -> RunConfig:
         raise RunConfigError(f"no run config {path}: give a TOML file or one of {shipped}")
     try:
         return RunConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise RunConfigError(f"cannot read {path}: {exc}") from exc
     except tomllib.TOMLDecodeError as exc:
         raise RunConfigError(f"{path} is not TOML: {exc}") from exc
     except ValidationError as exc:

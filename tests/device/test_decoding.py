@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.decoding import Logits, SearchOptions, Sequence, State, log_softmax, search
+from device.decoding import (
+    Logits,
+    SearchOptions,
+    Sequence,
+    State,
+    log_probability,
+    log_softmax,
+    search,
+)
 from device.errors import ConfigError
 from device.vocabulary import END, PAD, SPECIALS, START, UNKNOWN
 
@@ -236,6 +244,13 @@ def test_every_caption_has_its_true_probability(
         normaliser = (len(sequence.ids) + 1) ** length_penalty
         assert sequence.score == pytest.approx(expected / normaliser, abs=TOLERANCE)
         assert sequence.log_probability <= 0
+
+
+@given(model=MODELS, max_words=LENGTHS)
+def test_given_words_have_their_true_probability(model: Model, max_words: int) -> None:
+    for ids in model.all_sentences(max_words):
+        found = log_probability(model.step, model.start(1), ids)
+        assert found == pytest.approx(model.log_probability(ids), abs=TOLERANCE)
 
 
 @given(model=MODELS, width=WIDTHS, max_words=LENGTHS, length_penalty=PENALTIES)

@@ -1,6 +1,7 @@
-"""``python -m support.caption_bundle BUNDLE PICTURE…`` prints what a bundle says, as JSON.
+"""``python -m support.caption_bundle BUNDLE`` prints what a bundle says of pictures, as JSON.
 
-It needs the device's core alone, so that it runs in the environment of an old runtime.
+On stdin comes a JSON object: by a picture's path a caption whose likelihood is asked for. It needs
+the device's core alone, so that it runs in the environment of an old runtime.
 """
 
 from __future__ import annotations
@@ -12,23 +13,40 @@ from typing import Any
 
 from device.bundle import load_bundle
 from device.captioner import Captioner
+from device.decoding import log_probability
+from device.interpreter import Decoder, Encoder
+from device.preprocess import preprocess
 from device.sources.files import read_picture_file
 
+_RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 
-def caption_bundle(folder: Path, pictures: list[Path]) -> dict[str, Any]:
-    """Return the runtime's name, and of each picture [text, log-probability, score] n-best."""
-    with Captioner(load_bundle(folder)) as captioner:
-        said = {}
-        for path in pictures:
-            frame = read_picture_file(path, path.name)
-            said[path.name] = [
-                [hypothesis.text, hypothesis.log_probability, hypothesis.score]
-                for hypothesis in captioner.caption(frame).n_best
-            ]
-    runtimes = ("ai_edge_litert", "tflite_runtime")
-    return {"runtime": [name for name in runtimes if name in sys.modules], "said": said}
+
+def caption_bundle(folder: Path, texts: dict[str, str]) -> dict[str, Any]:
+    """Return what a bundle says of pictures on the runtime that is here.
+
+    Args:
+        folder: the bundle.
+        texts: by a picture's path words of the bundle's vocabulary.
+
+    Returns:
+        ``runtime``: which ones were loaded; and by path ``text`` and ``score`` of the best
+        caption, and ``log_probability`` of the words in ``texts``.
+    """
+    bundle = load_bundle(folder)
+    spec = bundle.manifest.input
+    encoder = Encoder(bundle.encoder, mean=spec.mean, scale=spec.scale, threads=1)
+    decoder = Decoder(bundle.decoder)
+    said: dict[str, Any] = {}
+    with Captioner(bundle) as captioner:
+        for path, text in texts.items():
+            frame = read_picture_file(Path(path), path)
+            best = captioner.caption(frame).n_best[0]
+            decoder.prepare(encoder.encode(preprocess(frame.image_hwc, encoder.size_px)))
+            ids = bundle.vocabulary.encode(text.split())
+            likelihood = log_probability(decoder.step, decoder.initial_state(1), ids)
+            said[path] = {"text": best.text, "score": best.score, "log_probability": likelihood}
+    return {"runtime": [name for name in _RUNTIMES if name in sys.modules], **said}
 
 
 if __name__ == "__main__":
-    bundle, *paths = map(Path, sys.argv[1:])
-    print(json.dumps(caption_bundle(bundle, paths)))  # noqa: T201 - its only output
+    print(json.dumps(caption_bundle(Path(sys.argv[1]), json.load(sys.stdin))))  # noqa: T201

@@ -1,0 +1,129 @@
+"""A run's TOML: what is read, and how every mistake is named with its key and value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from training.config import CONFIGS, RunConfig, read_run_config
+from training.errors import RunConfigError
+
+MINIMAL = """
+name = "mine"
+[encoder]
+name = "efficientnet_lite0"
+[decoder]
+name = "merge"
+"""
+
+SHIPPED = sorted(path.stem for path in CONFIGS.glob("*.toml"))
+
+
+def read(folder: Path, text: str | bytes) -> RunConfig:
+    path = folder / "run.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_run_config(str(path))
+
+
+def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
+    config = read(tmp_path, MINIMAL)
+    assert config.name == "mine"
+    assert config.decoder.name == "merge"
+    assert config.encoder.trainable_from_block is None
+    assert config.optimiser.clip_norm == 1.0
+    assert config.search.beam_width == 3
+
+
+def test_what_is_said_counts(tmp_path: Path) -> None:
+    text = MINIMAL + "dropout = 0.4\n[optimiser]\nepochs = 7\n[text]\nminimum_count = 2\n"
+    config = read(tmp_path, text)
+    assert (config.decoder.dropout, config.optimiser.epochs) == (0.4, 7)
+    assert config.text.minimum_count == 2
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs_are_read_by_name(name: str) -> None:
+    assert read_run_config(name).name == name
+
+
+def test_the_shipped_ones_are_the_two_of_the_results() -> None:
+    assert {"lite0-merge", "lite0-transformer"} <= set(SHIPPED)
+
+
+def test_settings_do_not_change() -> None:
+    config = read_run_config(SHIPPED[0])
+    with pytest.raises(ValidationError):
+        config.seed = 3  # type: ignore[misc]
+
+
+def test_the_json_of_a_run_reads_back() -> None:
+    config = read_run_config(SHIPPED[0])
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
+
+
+TRANSFORMER = MINIMAL.replace('"merge"', '"transformer"')
+MISTAKES = {
+    "unknown key": (MINIMAL + "[optimiser]\nepoch = 3", r"optimiser\.epoch: .*\(is 3\)"),
+    "unknown table": (MINIMAL + "[optimizer]\nepochs = 3", "optimizer: .*not permitted"),
+    "no encoder": (MINIMAL.replace("[encoder]", "[decoder.x]"), "encoder: Field required"),
+    "too few epochs": (MINIMAL + "[optimiser]\nepochs = 0", r"optimiser\.epochs: .*\(is 0\)"),
+    "all dropped": (MINIMAL + "dropout = 1.0", r"decoder\.dropout: .*less than 1 \(is 1\.0\)"),
+    "rate of zero": (
+        MINIMAL + "[optimiser]\nlearning_rate = 0.0",
+        r"optimiser\.learning_rate: .*greater than 0 \(is 0\.0\)",
+    ),
+    "rate without end": (
+        MINIMAL + "[optimiser]\nlearning_rate = inf",
+        r"optimiser\.learning_rate: .*finite number \(is inf\)",
+    ),
+    "penalty too large": (
+        MINIMAL + "[search]\nlength_penalty = 2.5",
+        r"search\.length_penalty: .*\(is 2\.5\)",
+    ),
+    "wrong type": (MINIMAL + "[text]\nmax_words = 'ten'", r"text\.max_words: .*\(is 'ten'\)"),
+    "unknown decoder": (
+        MINIMAL.replace("merge", "lstm"),
+        r"decoder\.name: .*'merge' or 'transformer' \(is 'lstm'\)",
+    ),
+    "name unfit for a folder": (MINIMAL.replace("mine", "../mine"), r"name: .*\(is '\.\./mine'\)"),
+    "negative seed": ("seed = -1" + MINIMAL, r"seed: .*\(is -1\)"),
+    "seed too large for NumPy": (f"seed = {2**32}" + MINIMAL, r"seed: .*\(is 4294967296\)"),
+    "heads that do not share the width": (
+        TRANSFORMER + "width = 100\nn_heads = 8",
+        "decoder: .*width 100 .*n_heads 8",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_names_key_and_value(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(RunConfigError, match=rf"run\.toml: {message}"):
+        read(tmp_path, text)
+
+
+def test_the_merge_decoder_has_no_heads(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL + "width = 100").decoder.width == 100
+
+
+def test_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(RunConfigError, match=r"run\.toml is not TOML: .*line 1"):
+        read(tmp_path, "epochs: 7\n")
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    with pytest.raises(RunConfigError, match=r"cannot read .*run\.toml: .*utf-8"):
+        read(tmp_path, 'note = "Bär"'.encode("latin-1"))
+
+
+@pytest.mark.parametrize("name", ["nothing", "/nowhere/run.toml"])
+def test_no_such_file_names_the_shipped_ones(name: str) -> None:
+    with pytest.raises(RunConfigError, match=r"no run config .*lite0-merge, lite0-tr"):
+        read_run_config(name)
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").mkdir()
+    with pytest.raises(RunConfigError, match="no run config"):
+        read_run_config(str(tmp_path / "run.toml"))
