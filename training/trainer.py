@@ -2,7 +2,8 @@
 
 Invariant: everything that the next step depends on is in the checkpoint (weights, both
 optimisers, average, dropout seeds) or follows from (seed, epoch, step); a run that is killed and
-started again with the same command goes on where its last checkpoint was.
+started again with the same command goes on where its last checkpoint was. Only the captions that
+a self-critical step samples are drawn anew.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Trainer:
         )
         self._dev_cider = DevCider(dev.pictures, config, built)
         self._checkpoint = tf.train.Checkpoint(
-            model=built.model, optimiser=self._optimiser, adams=self._optimiser.adams
+            model=built.model,
+            optimiser=self._optimiser,
+            adams=self._optimiser.adams,
+            dropout=_dropout_seeds(built.model),
         )
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder.checkpoints), max_to_keep=2
@@ -81,17 +85,22 @@ class Trainer:
             _LOGGER.info("resumed from %s", self._manager.latest_checkpoint)
         done = int(self._optimiser.steps_done.numpy())
         history = self._folder.read_history()[: done // self._steps]
-        for epoch in range(len(history), settings.epochs):
+        while len(history) < settings.epochs and not self._has_stalled(history):
+            epoch = len(history)
             history.append(
                 self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history)
             )
             self._folder.write_history(history)
             self._manager.save()
-            best = max(range(len(history)), key=lambda i: history[i].dev_cider)
-            if len(history) - 1 - best >= settings.patience_epochs:
-                _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best + 1)
-                break
         return history
+
+    def _has_stalled(self, history: Sequence[EpochResult]) -> bool:
+        """Return whether the best epoch is so long ago that the run ends early."""
+        best = max(range(len(history)), key=lambda i: history[i].dev_cider, default=0)
+        if len(history) - 1 - best < self._config.optimiser.patience_epochs:
+            return False
+        _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best + 1)
+        return True
 
     def _epoch(self, epoch: int, skip: int, past: Sequence[EpochResult]) -> EpochResult:
         began = time.monotonic()
@@ -162,6 +171,12 @@ class DevCider:
         words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
         names = [picture.name for picture in dev.pictures]
         return _PERCENT * float(np.mean(self._reward.scores(names, words)))
+
+
+def _dropout_seeds(model: keras.Model) -> list[tf.Variable]:
+    """Return the state of the model's random generators; TensorFlow does not track them."""
+    weights = {id(variable) for variable in model.weights}
+    return [variable.value for variable in model.variables if id(variable) not in weights]
 
 
 def _tensors(batch: Batch) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

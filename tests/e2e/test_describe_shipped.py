@@ -41,9 +41,9 @@ ctl.!default {{ type hw card 0 }}
 
 # The first pictures of the test list; all 1000 are scored where the bundle is made.
 N_SCORED = 100
-# On these hundred people score 76 (82 on the 1000) and one caption for all scores 18. The bundle
-# is held to 50 on the 1000, of which a hundred may be off by three standard errors of 5.
-CIDER_FLOOR = 35.0
+# The claim on all 1000. The hundred are fixed, so that only the bundle and a processor's rounding
+# move their score: a half-trained bundle had 57, with the pictures upside down 45, black ones 7.
+CIDER_FLOOR = 50.0
 
 pytestmark = needs_shipped_bundle
 

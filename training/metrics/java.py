@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 INSTALL_COMMAND = "apt install default-jre-headless"
 
-_STOP_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 120.0  # a killed Java took over 10 s to go on a busy machine
 
 
 def find_java() -> str | None:
