@@ -16,8 +16,8 @@ from device.selftest import N_PATTERNS, pattern
 def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> SelfTest:
     """Return the self-test of the models in a folder.
 
-    Among the generated pictures the one is taken whose best caption leads the second by most, so
-    that another processor's rounding cannot turn the order.
+    Among the generated pictures the one is taken whose best caption leads the second by most: the
+    device compares how likely it finds these words, and a clear case moves least with rounding.
     """
     encoder = Encoder(folder / ENCODER, mean=spec.mean, scale=spec.scale, threads=1)
     decoder = Decoder(folder / DECODER)

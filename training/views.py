@@ -52,4 +52,4 @@ def _crop_and_light(
     crop = image_hwc[top : top + h, left : left + w].astype(np.float32)
     gain = 1 + rng.uniform(-_CONTRAST, _CONTRAST)
     lit = (crop - 128) * gain + 128 + rng.uniform(-_BRIGHTNESS, _BRIGHTNESS)
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lit, 0, 255), dtype=np.uint8)
