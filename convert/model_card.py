@@ -133,12 +133,14 @@ def _use() -> list[str]:
 
 
 def _origin(manifest: Manifest) -> list[str]:
+    earlier = manifest.training.get("start_from")
     return [
         "## Data, licence, how it was made",
         "",
         manifest.data_licence,
         "",
         "```",
+        *([f"seealoud-train run {earlier} --data FLICKR8K"] if earlier else []),
         f"seealoud-train run {manifest.name} --data FLICKR8K",
         f"seealoud-convert {manifest.name} --data FLICKR8K",
         "```",
