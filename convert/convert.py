@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
@@ -17,8 +16,8 @@ from training.data.dataset import Dataset, Split
 from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions
 from training.metrics.bootstrap import paired_bootstrap
 from training.model import BuiltCaptioner
-from training.report.record import Bounds, Epoch, Quantization, RunRecord, write_record
-from training.run_folder import RunFolder, load_run
+from training.report.record import Bounds, Quantization, RunRecord, write_record
+from training.run_folder import RunFolder, load_run, recorded
 
 _LOGGER = logging.getLogger(__name__)
 _SCORED: tuple[Split, ...] = ("dev", "test")
@@ -110,7 +109,7 @@ def _record(
             int8=verification.metrics["int8"]["test"],
             cider_change=verification.int8_change["test"],
         ),
-        history=tuple(Epoch(**asdict(result)) for result in history),
+        history=recorded(history),
         note=config.note,
     )
 

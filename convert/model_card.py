@@ -87,8 +87,7 @@ def _quality(manifest: Manifest) -> list[str]:
         "| kind | said | confirmed | precision |",
         "|---|---|---|---|",
         *(
-            f"| {kind} | {tally['mentioned']} | {tally['right']} | "
-            f"{tally['right'] / max(1, tally['mentioned']):.2f} |"
+            f"| {kind} | {tally['mentioned']} | {tally['right']} | {_share(tally)} |"
             for kind, tally in scores["int8"]["test"]["precision"].items()
         ),
         "",
@@ -98,6 +97,10 @@ def _quality(manifest: Manifest) -> list[str]:
 
 def _row(scores: dict[str, Any]) -> str:
     return " | ".join("-" if scores[name] is None else f"{scores[name]:g}" for name, _ in _METRICS)
+
+
+def _share(tally: dict[str, int]) -> str:
+    return f"{tally['right'] / tally['mentioned']:.2f}" if tally["mentioned"] else "-"
 
 
 def _conversion(manifest: Manifest) -> list[str]:

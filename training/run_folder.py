@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from training.config import RunConfig
 from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
+from training.report.record import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,17 @@ class RunFolder:
             writer.writeheader()
             writer.writerows(asdict(result) for result in results)
         temporary.replace(self.history)
+
+
+def recorded(history: Sequence[EpochResult]) -> tuple[Epoch, ...]:
+    """Return a history as a run's record has it: what is no number was not measured.
+
+    Killed between an epoch's last step and its score, a run no longer knows that epoch's loss.
+    """
+    return tuple(
+        Epoch(**{name: value for name, value in asdict(result).items() if math.isfinite(value)})
+        for result in history
+    )
 
 
 def run_folder(name: str, root: Path | None = None) -> RunFolder:

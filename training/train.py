@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -16,8 +15,7 @@ from training.features import load_features, read_picture
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
-from training.report.record import Epoch
-from training.run_folder import EpochResult, RunFolder, load_weights_of, run_folder
+from training.run_folder import EpochResult, RunFolder, load_weights_of, recorded, run_folder
 from training.text import build_vocabulary, words_of
 from training.trainer import Trainer
 
@@ -60,8 +58,7 @@ def _draw(
     cache_dir: Path | None,
 ) -> None:
     """Write the loss plot, and dev pictures with what the best weights say of them."""
-    epochs = [Epoch(**asdict(result)) for result in history]
-    write_history_plot(config.name, epochs, folder.path / "history.png")
+    write_history_plot(config.name, recorded(history), folder.path / "history.png")
     built.model.load_weights(folder.best_weights)
     pictures = dataset.dev[:: max(1, len(dataset.dev) // _SHEET_PICTURES)][:_SHEET_PICTURES]
     said = caption_with_keras(config, built, pictures, cache_dir)

@@ -1,4 +1,4 @@
-"""A generated data set in Flickr8k's original form: coloured shapes and what one says of them."""
+"""A generated data set in Flickr8k's original form: shapes, and what one says of them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ import numpy as np
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (30, 60, 210)}
 SHAPES = ("square", "circle")
+WHITE = (245, 245, 245)
+# One of them twice: with all equally likely, the best caption would be drawn by rounding.
 TEMPLATES = (
-    "A {c} {s} on a white wall .",
-    "There is a {c} {s} .",
-    "The {s} is {c} .",
+    "A white {s} on a {c} wall .",
+    "The wall is {c} .",
+    "A white {s} on a {c} wall .",
 )
 SIZE_PX = 96
 
 
 def draw(colour: str, shape: str, rng: np.random.Generator) -> np.ndarray:
-    """Return a uint8 RGB picture of one shape at a random place."""
-    image = np.full((SIZE_PX, SIZE_PX, 3), 245, np.uint8)
+    """Return a uint8 RGB picture of a white shape at a random place before a wall of a colour."""
+    image = np.full((SIZE_PX, SIZE_PX, 3), COLOURS[colour], np.uint8)
     x, y = (int(v) for v in rng.integers(30, SIZE_PX - 30, size=2))
     if shape == "circle":
-        cv2.circle(image, (x, y), 22, COLOURS[colour], -1)
+        cv2.circle(image, (x, y), 22, WHITE, -1)
     else:
-        cv2.rectangle(image, (x - 20, y - 20), (x + 20, y + 20), COLOURS[colour], -1)
+        cv2.rectangle(image, (x - 20, y - 20), (x + 20, y + 20), WHITE, -1)
     return image
 
 

@@ -12,7 +12,7 @@ from device.vocabulary import Vocabulary
 from training import run_folder as module
 from training.config import RunConfig
 from training.errors import CheckpointError
-from training.run_folder import EpochResult, RunFolder, load_run, run_folder
+from training.run_folder import EpochResult, RunFolder, load_run, recorded, run_folder
 
 VOCABULARY = Vocabulary.from_words(["a", "dog"])
 
@@ -141,6 +141,8 @@ def test_an_epoch_that_was_only_scored_reads_back(begun: RunFolder) -> None:
     (result,) = begun.read_history()
     assert math.isnan(result.train_loss)
     assert result.dev_cider == 20.0
+    (epoch,) = recorded([result])
+    assert (epoch.train_loss, epoch.dev_loss, epoch.epoch) == (None, 2.5, 1)
 
 
 def test_a_kill_while_writing_leaves_the_old_history(

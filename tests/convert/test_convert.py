@@ -1,0 +1,130 @@
+"""Conversion refuses before it writes, and the command line says why in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.smoke import NAME, Done, Smoke
+
+from convert import convert as module
+from convert.__main__ import main
+from convert.convert import convert
+from convert.variants import Variant
+from convert.verify import SignatureCheck, Verification
+from device.bundle import load_bundle
+from training.data.readers import open_dataset
+from training.errors import TrainingError
+from training.report.record import Bounds
+from training.run_folder import RunFolder
+
+BAD = Verification(
+    signatures=SignatureCheck(3e-5, 0.5, 1e-5, 0.01),
+    float_agreement=1.0,
+    int8_agreement=1.0,
+    metrics={},
+    int8_change={"dev": Bounds(estimate=0.0, low=0.0, high=0.0)},
+)
+
+
+@pytest.fixture
+def already_exported(smoke: Smoke, converted: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the variants of the tiny run instead of exporting them again."""
+    assert converted.returncode == 0, converted.stderr[-2000:]
+
+    def exported(config: object, built: object, folder: Path, calibration: object) -> Variant:
+        return Variant(folder, load_bundle(folder).manifest)
+
+    monkeypatch.setattr(module, "load_run", lambda folder: (None, FakeBuilt()))
+    monkeypatch.setattr(module, "calibration_pictures", lambda pictures, spec: [])
+    monkeypatch.setattr(module, "export_variant", exported)
+
+
+class FakeBuilt:
+    spec = None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("already_exported")
+def test_a_failed_verification_writes_nothing(
+    smoke: Smoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_verify", lambda *_: BAD)
+    out, records = tmp_path / "models", tmp_path / "records"
+    with pytest.raises(TrainingError, match=r"no bundle was written: int8 encoder's .* is 0\.5"):
+        convert(RunFolder(smoke.run), open_dataset(smoke.data), out, records)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("already_exported")
+def test_a_failed_verification_leaves_the_bundle_that_is_there(
+    smoke: Smoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_verify", lambda *_: BAD)
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "manifest.json").write_text("the one before")
+    with pytest.raises(TrainingError):
+        convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path)
+    assert [path.name for path in (tmp_path / NAME).iterdir()] == ["manifest.json"]
+    assert (tmp_path / NAME / "manifest.json").read_text() == "the one before"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("already_exported")
+def test_a_good_one_is_written_over_the_one_before(
+    smoke: Smoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = dataclasses.replace(BAD, signatures=SignatureCheck(3e-5, 0.99, 1e-5, 0.01))
+    monkeypatch.setattr(module, "_verify", lambda *_: good)
+    monkeypatch.setattr(module, "model_card", lambda manifest: f"# {manifest.name}")
+    (tmp_path / NAME).mkdir()
+    (tmp_path / NAME / "manifest.json").write_text("the one before")
+    written = convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path)
+    assert written == tmp_path / NAME
+    manifest = load_bundle(written).manifest
+    assert manifest.metrics == good.facts()
+    assert (written / "MODEL_CARD.md").read_text() == f"# {NAME}"
+
+
+# --- command line -----------------------------------------------------------------------------
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def execute(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["seealoud-convert", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return execute
+
+
+def test_an_unknown_run_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> None:
+    code, out, err = run("nothing", "--data", smoke.data, "--runs", tmp_path, "--out", tmp_path)
+    assert (code, out) == (9, "")
+    assert err == (
+        f"seealoud-convert: no trained weights in {tmp_path}/nothing: "
+        "train first with seealoud-train run nothing\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_data_is_one_line(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("any", "--data", tmp_path / "no", "--runs", tmp_path, "--out", tmp_path)
+    assert code == 9
+    assert err.startswith(f"seealoud-convert: no folder {tmp_path / 'no'}: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_without_a_run_it_shows_how(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "")
+    assert "Missing argument 'RUN'" in err

@@ -1,0 +1,82 @@
+"""The whole chain as real processes: train, be killed, go on, convert, describe."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import pytest
+from support.smoke import EPOCHS, NAME, STEPS, Done, Killed, Smoke
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_killed_run_leaves_a_checkpoint_of_half_an_epoch(killed: Killed) -> None:
+    assert killed.exit_code == -9
+    assert killed.checkpoints
+    assert not killed.has_history
+
+
+def test_the_same_command_goes_on_and_ends(smoke: Smoke, trained: Done) -> None:
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    assert f"resumed from {smoke.run}/checkpoints/ckpt-" in trained.stderr
+    # The bar of the first epoch begins behind the steps that were done before the kill.
+    first_bar = re.search(rf"epoch 1: .*? (\d+)/{STEPS} ", trained.stderr)
+    assert first_bar is not None
+    assert 0 < int(first_bar[1]) < STEPS
+    with (smoke.run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
+    assert float(rows[-1]["train_loss"]) < 0.7 * float(rows[0]["train_loss"])
+    best = max(float(row["dev_cider"]) for row in rows)
+    assert best > 500  # of 740, if every caption is right
+    assert trained.stdout.splitlines() == [
+        f"{NAME}: best dev CIDEr {best:.1f} in epoch "
+        f"{1 + [float(row['dev_cider']) for row in rows].index(best)}",
+        f"weights: {smoke.run / 'best.weights.h5'}",
+    ]
+
+
+def test_it_leaves_plots_and_a_contact_sheet(smoke: Smoke, trained: Done) -> None:
+    for name in ("history.png", "contact-sheet.png"):
+        assert (smoke.run / name).read_bytes().startswith(b"\x89PNG"), name
+
+
+def test_the_bundle_is_written(smoke: Smoke, converted: Done) -> None:
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    assert converted.stdout == f"wrote {smoke.bundle}\n"
+    assert {path.name for path in smoke.bundle.iterdir()} == {
+        "encoder.tflite",
+        "decoder.tflite",
+        "vocabulary.txt",
+        "manifest.json",
+        "MODEL_CARD.md",
+    }
+
+
+def test_the_bundle_describes_pictures(smoke: Smoke, converted: Done) -> None:
+    """The 12 test pictures: six kinds, two of each, none seen in training."""
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    names = (smoke.data / "Flickr_8k.testImages.txt").read_text().split()
+    pictures = [smoke.data / "images" / name for name in names]
+    done = smoke.execute("seealoud", "describe", "--json", "--bundle", smoke.bundle, *pictures)
+    assert (done.returncode, done.stderr) == (0, "")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["source"] for record in records] == [str(path) for path in pictures]
+    assert {record["bundle"] for record in records} == {NAME}
+    kinds = [(c, s) for c in ("red", "green", "blue") for s in ("square", "circle")]
+    said = [record["caption"].lower().rstrip(".") for record in records]
+    right = [
+        text == f"a white {shape} on a {colour} wall"
+        for (colour, shape), text in zip(kinds * 2, said, strict=True)
+    ]
+    assert sum(right) >= 10, said
+
+
+def test_a_picture_beside_the_point_is_one_error(smoke: Smoke, converted: Done) -> None:
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    done = smoke.execute("seealoud", "describe", "--bundle", smoke.bundle, smoke.config)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,176 @@
+"""``seealoud-train run``: what it passes on, and errors in one line with their exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import training.train
+from training.__main__ import main
+from training.config import RunConfig
+from training.data.dataset import Dataset
+from training.run_folder import EpochResult, RunFolder
+
+CONFIG = """
+name = "mine"
+[encoder]
+name = "efficientnet_lite0"
+[decoder]
+name = "merge"
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def execute(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["seealoud-train", *map(str, arguments)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as exc:
+            code = exc.code
+        captured = capsys.readouterr()
+        assert isinstance(code, int)
+        return code, captured.out, captured.err
+
+    return execute
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    (root / "images").mkdir(parents=True)
+    names = {"train": "a.jpg", "dev": "b.jpg", "test": "c.jpg"}
+    for split, name in names.items():
+        (root / "images" / name).touch()
+        (root / f"Flickr_8k.{split}Images.txt").write_text(name)
+    lines = [f"{name}#0\tA dog .\n" for name in names.values()]
+    (root / "Flickr8k.token.txt").write_text("".join(lines))
+    return root
+
+
+Trained = list[tuple[RunConfig, Dataset, RunFolder]]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """What the command hands to ``train``, which is not run."""
+    calls: Trained = []
+
+    def train(config: RunConfig, dataset: Dataset, folder: RunFolder) -> list[EpochResult]:
+        calls.append((config, dataset, folder))
+        return [EpochResult(k + 1, 3.0, 2.0, cider, 0.1, 9.0) for k, cider in enumerate((5, 7, 6))]
+
+    monkeypatch.setattr(training.train, "train", train)
+    return calls
+
+
+def test_the_best_epoch_is_told(
+    run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
+) -> None:
+    code, out, _ = run("run", config, "--data", data, "--runs", tmp_path / "runs")
+    assert code == 0
+    assert out.splitlines() == [
+        "mine: best dev CIDEr 7.0 in epoch 2",
+        f"weights: {tmp_path / 'runs' / 'mine' / 'best.weights.h5'}",
+    ]
+    ((settings, dataset, folder),) = trained
+    assert settings.name == "mine"
+    assert [picture.name for picture in dataset.dev] == ["b.jpg"]
+    assert folder.path == tmp_path / "runs" / "mine"
+
+
+def test_weights_may_be_given(
+    run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
+) -> None:
+    run("run", config, "--data", data, "--runs", tmp_path, "--weights", "my.npz")
+    assert trained[0][0].encoder.weights == Path("my.npz")
+    assert trained[0][0].encoder.name == "efficientnet_lite0"
+
+
+def test_data_and_runs_have_defaults(
+    run: Run,
+    trained: Trained,
+    config: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SEEALOUD_FLICKR8K", str(data))
+    monkeypatch.setenv("SEEALOUD_CACHE", str(tmp_path / "cache"))
+    assert run("run", config)[0] == 0
+    assert trained[0][2].path == tmp_path / "cache" / "runs" / "mine"
+
+
+def test_an_unknown_config_is_one_line(run: Run, trained: Trained, data: Path) -> None:
+    code, out, err = run("run", "nothing", "--data", data)
+    assert (code, out) == (9, "")
+    assert err.startswith("seealoud-train: no run config ")
+    assert len(err.splitlines()) == 1
+    assert trained == []
+
+
+def test_a_wrong_value_is_one_line(run: Run, trained: Trained, config: Path, data: Path) -> None:
+    config.write_text(CONFIG + "width = 0\n")
+    code, _, err = run("run", config, "--data", data)
+    assert code == 9
+    assert err.splitlines() == [
+        f"seealoud-train: {config}: decoder.width: "
+        "Input should be greater than or equal to 1 (is 0)"
+    ]
+    assert trained == []
+
+
+def test_missing_data_is_one_line(run: Run, trained: Trained, config: Path, tmp_path: Path) -> None:
+    code, _, err = run("run", config, "--data", tmp_path / "no", "--runs", tmp_path)
+    assert code == 9
+    assert (
+        err
+        == f"seealoud-train: no folder {tmp_path / 'no'}: give the data set's folder with --data\n"
+    )
+    assert trained == []
+
+
+def test_an_unknown_encoder_is_one_line(run: Run, config: Path, data: Path, tmp_path: Path) -> None:
+    config.write_text(CONFIG.replace("efficientnet_lite0", "vgg16"))
+    code, _, err = run("run", config, "--data", data, "--runs", tmp_path / "runs")
+    assert code == 2
+    assert err.splitlines()[-1].startswith("seealoud-train: unknown encoder 'vgg16': choose one")
+
+
+def test_an_encoder_that_cannot_be_cut_is_one_line(
+    run: Run, config: Path, data: Path, tmp_path: Path
+) -> None:
+    for name, block in (("inception_v3", 3), ("efficientnet_lite0", 0), ("efficientnet_lite0", 17)):
+        config.write_text(
+            CONFIG.replace('"efficientnet_lite0"', f'"{name}"\ntrainable_from_block = {block}')
+        )
+        code, _, err = run("run", config, "--data", data, "--runs", tmp_path / "runs")
+        assert code in (2, 9), err
+        assert err.splitlines()[-1].startswith("seealoud-train: "), err
+        assert str(block) in err.splitlines()[-1]
+
+
+def test_without_a_command_it_shows_them(run: Run) -> None:
+    code, out, err = run()
+    assert code == 2
+    assert "Commands:" in out + err
+
+
+@pytest.mark.parametrize("wrong", [("run",), ("fly",), ("run", "x", "--fast")])
+def test_wrong_use_is_an_exit_code(run: Run, wrong: tuple[str, ...]) -> None:
+    code, out, err = run(*wrong)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
