@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from device.bundle import Bundle
-from device.decoding import SearchOptions, Sequence, log_probability, search
+from device.decoding import SearchOptions, Sequence, log_probability, search_rows
 from device.errors import BundleError, ConfigError, InferenceError
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
@@ -87,8 +87,7 @@ class Captioner:
         features = self._encoder.encode(square_hwc)
         encoded = time.perf_counter()
         self._decoder.prepare(features)
-        state = self._decoder.initial_state(self._search.beam_width)
-        found = search(self._decoder.step, state, self._search)[0]
+        found = search_rows(self._decoder.advance, self._search)[0]
         decoded = time.perf_counter()
         return Caption(
             frame_source=frame.source,

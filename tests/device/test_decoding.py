@@ -313,6 +313,57 @@ def test_several_pictures_at_once_are_searched_as_one_by_one(
     assert together == [model.best(options)[0] for model in models]
 
 
+def many_words(seed: int, n_words: int) -> Model:
+    """Return a model of whole logits: many candidates are equally likely, and sums are exact."""
+    rng = np.random.default_rng(seed)
+    size = len(SPECIALS) + n_words
+    follows_vv = rng.integers(-6, 7, (size, size)).astype(float)
+    follows_vv[:, END] += rng.integers(0, 6)
+    return Model(follows_vv, rng.integers(-1, 2, (size, size)).astype(float))
+
+
+def in_full(model: Model, options: SearchOptions) -> list[tuple[tuple[int, ...], float]]:
+    """Return words and log-probabilities by a search that sorts all there is; see ``search``."""
+    live: list[tuple[tuple[int, ...], np.float32]] = [((), np.float32(0))]
+    finished: list[tuple[tuple[int, ...], float]] = []
+    for length in range(1, options.max_words + 2):
+        is_full = length > options.max_words
+        words = (END,) if is_full else (END, *range(len(SPECIALS), model.n_words))
+        grown: list[tuple[tuple[int, ...], np.float32]] = []
+        for ids, total in live:
+            said_1v = np.bincount((START, *ids), minlength=model.n_words)[None].astype(np.float32)
+            [log_probs_v] = log_softmax(model.logits(np.array([(START, *ids)[-1]]), said_1v))
+            grown.extend(((*ids, word), total + log_probs_v[word]) for word in words)
+        grown.sort(key=lambda candidate: -candidate[1])
+        live = []
+        for rank, (ids, total) in enumerate(grown):
+            if len(live) == options.beam_width:
+                break
+            if ids[-1] != END:
+                live.append((ids, total))
+            elif rank < options.beam_width:
+                finished.append((ids[:-1], float(total)))
+        if not live or len(finished) >= options.beam_width:
+            break
+    by_score = sorted(finished, key=lambda f: -f[1] / (len(f[0]) + 1) ** options.length_penalty)
+    return by_score[: options.beam_width]
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_words=st.integers(1, 300),
+    width=WIDTHS,
+    max_words=st.integers(1, 6),
+)
+def test_nothing_is_lost_by_looking_at_the_likely_words_only(
+    seed: int, n_words: int, width: int, max_words: int
+) -> None:
+    """Exactly the captions of a search that sorts everything, ties and all."""
+    model, options = many_words(seed, n_words), SearchOptions(width, max_words)
+    found = [(s.ids, s.log_probability) for s in model.best(options)[0]]
+    assert found == in_full(model, options)
+
+
 # --- parts ------------------------------------------------------------------------------------
 
 

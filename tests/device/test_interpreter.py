@@ -164,6 +164,33 @@ def test_fewer_rows_than_the_beam_give_the_same(decoder: Decoder, n_rows: int) -
         np.testing.assert_array_equal(few, full[:n_rows])
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 3])
+def test_a_state_kept_in_the_model_is_the_state_handed_around(
+    decoder: Decoder, n_rows: int
+) -> None:
+    """With rows that change places, over two pictures: nothing of the first may stay."""
+    apart, rng = Decoder(TINY_BUNDLE / DECODER), np.random.default_rng(4)
+    for seed in (0, 1):
+        decoder.prepare(features(seed))
+        apart.prepare(features(seed))
+        tokens, parents, state = np.full(n_rows, START, np.int32), None, apart.initial_state(n_rows)
+        for _ in range(tiny.MAX_WORDS + 1):
+            if parents is not None:
+                state = tuple(array[parents] for array in state)
+            expected, state = apart.step(tokens, state)
+            np.testing.assert_array_equal(decoder.advance(tokens, parents), expected)
+            parents = rng.integers(n_rows, size=n_rows)
+            tokens = rng.integers(4, tiny.N_WORDS, n_rows).astype(np.int32)
+
+
+def test_logits_are_not_overwritten_by_the_next_step(decoder: Decoder) -> None:
+    decoder.prepare(features())
+    first = decoder.advance(np.full(3, START, np.int32), None)
+    kept = first.copy()
+    decoder.advance(np.full(3, tiny.RED, np.int32), np.arange(3))
+    np.testing.assert_array_equal(first, kept)
+
+
 def test_another_picture_replaces_the_first(decoder: Decoder) -> None:
     tokens, state = np.full(3, START, np.int32), decoder.initial_state(3)
     answers = []
@@ -186,8 +213,11 @@ def test_features_of_another_encoder_are_refused(decoder: Decoder, shape: tuple[
 
 def test_what_is_not_a_number_is_an_error_and_no_caption(decoder: Decoder) -> None:
     decoder.prepare(np.full((tiny.N_CELLS, len(tiny.CHANNELS)), np.nan, np.float32))
+    tokens = np.full(3, START, np.int32)
     with pytest.raises(InferenceError, match="not a number"):
-        decoder.step(np.full(3, START, np.int32), decoder.initial_state(3))
+        decoder.step(tokens, decoder.initial_state(3))
+    with pytest.raises(InferenceError, match="not a number"):
+        decoder.advance(tokens, None)
 
 
 def test_an_encoder_is_no_decoder() -> None:
