@@ -51,6 +51,28 @@ def print_report(result: dict[str, Any]) -> None:
     _print_row("first sound of a caption", speech, lambda s: _pair(s["first_sound_ms"], 0))
     _print_row("loading", speech, lambda s: f"{s['load_ms']:.0f}")
     _print_row("peak memory", speech, lambda s: f"{s['peak_memory_mb']:.0f} MB")
+    if "peers" in result:
+        print()
+        print_peers(result["peers"])
+
+
+def print_peers(peers: dict[str, Any]) -> None:
+    """Print the whole caption beside others' ways of it."""
+    columns = peers["contestants"]
+    print(f"Whole captions, taking turns for {peers['rounds']} rounds, one thread each")
+    for column in columns:
+        print(f"  {column['name']}: {column['runtime']}")
+    print()
+    _print_head([c["name"] for c in columns])
+    _print_row("whole caption", columns, lambda c: _pair(c["caption_ms"]))
+    _print_row("... to the first", columns, lambda c: _ratio(c["time_to_ours"]))
+    _print_row("processor's time", columns, lambda c: _pair(c["caption_cpu_ms"]))
+    _print_row("... to the first", columns, lambda c: _ratio(c["cpu_to_ours"]))
+    _print_row("words", columns, lambda c: f"{c['words']:g}")
+    _print_row("peak memory", columns, lambda c: f"{c['peak_memory_mb']:.0f} MB")
+    _print_row("... to the first", columns, lambda c: f"x {c['memory_to_ours']:.2f}")
+    _print_row("parameters", columns, lambda c: _millions(c["parameters"]))
+    _print_row("models on disk", columns, lambda c: f"{c['model_bytes'] / 1e6:.1f} MB")
 
 
 def _print_head(titles: Sequence[str]) -> None:
@@ -69,6 +91,10 @@ def _pair(figures: dict[str, float], decimals: int = 2) -> str:
 
 def _ratio(figures: dict[str, float]) -> str:
     return f"x {figures['median']:.2f} ({figures['p95']:.2f})"
+
+
+def _millions(n: int | None) -> str:
+    return "-" if n is None else f"{n / 1e6:.1f} million"
 
 
 def _threads(n: int) -> str:

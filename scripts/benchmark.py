@@ -7,6 +7,7 @@ meets all of them alike; they are compared by medians and 95th percentiles, neve
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -17,8 +18,10 @@ from typing import Any
 import cv2
 from bench_captions import CaptionCase, Image, measure_captions
 from bench_memory import captioner_peak_mb
+from bench_peers import Contestant, contestants, measure_peers
 from bench_report import machine_facts, print_report
 from bench_speech import measure_speech
+from peer_venv import peers_python
 from samples import sample_pictures
 
 from device.bundle import find_bundle, load_bundle
@@ -55,13 +58,16 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         variants["float32"] = load_bundle(float_folder)
     else:
         print(_NO_FLOAT, file=sys.stderr)
-    images = {path.name: _read(path) for path in options.pictures or sample_pictures()}
+    paths = options.pictures or sample_pictures()
+    images = {path.name: _read(path) for path in paths}
+    # Before anything is measured: what they need may be missing.
+    entered = _peers(folder, paths) if options.peers else []
     threads = sorted({1, os.cpu_count() or 1})
     cases = [CaptionCase(name, v, n) for name, v in variants.items() for n in threads]
     captions = measure_captions(cases, list(images.values()), options.runs)
     for measured, case in zip(captions, cases, strict=True):
         measured["peak_memory_mb"] = captioner_peak_mb(case)
-    return {
+    result = {
         "machine": machine_facts(),
         "bundle": bundle.name,
         "pictures": list(images),
@@ -69,13 +75,26 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
         "captions": captions,
         "speech": measure_speech(threads, options.runs),
     }
+    if entered:
+        result["peers"] = measure_peers(entered, options.peer_rounds)
+    return result
+
+
+def _peers(bundle: Path, pictures: Sequence[Path]) -> list[Contestant]:
+    """Return who takes part in ``--peers``, having set up what they need."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise SeeAloudError("--peers needs TensorFlow for the seed's way: scripts/setup training")
+    return contestants(bundle, pictures, peers_python(_cache_folder() / "peers-venv"))
 
 
 def default_float_folder(name: str) -> Path | None:
     """Return where ``seealoud-convert`` leaves a run's float32 variant, if it has."""
-    cache = Path(os.environ.get(_CACHE) or Path.home() / ".cache" / "seealoud")
-    folder = cache / "runs" / name / "float32"
+    folder = _cache_folder() / "runs" / name / "float32"
     return folder if (folder / "manifest.json").is_file() else None
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get(_CACHE) or Path.home() / ".cache" / "seealoud")
 
 
 def _read(path: Path) -> Image:
@@ -102,9 +121,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=10, help="rounds over all pictures [10]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="also compare with BLIP-base in PyTorch and with the seed's way in Keras; "
+        "installs both (4 GB of disk), takes 3 GB of memory and some minutes",
+    )
+    parser.add_argument(
+        "--peer-rounds", type=int, default=5, metavar="N", help="rounds of --peers [5]"
+    )
     options = parser.parse_args(arguments)
-    if options.runs < 1:
-        parser.error("--runs must be at least 1")
+    if min(options.runs, options.peer_rounds) < 1:
+        parser.error("--runs and --peer-rounds must be at least 1")
     return options
 
 
