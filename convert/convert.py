@@ -7,16 +7,19 @@ import shutil
 from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
+from convert.honesty import honesty
 from convert.model_card import model_card
+from convert.origin import earlier_runs, with_origin
 from convert.variants import Variant, export_variant, training_facts
 from convert.verify import Verification, agreement, check_signatures, require
-from device.bundle import HASHED_FILES
+from device.bundle import HASHED_FILES, Manifest
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
 from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions
 from training.metrics.bootstrap import paired_bootstrap
 from training.model import BuiltCaptioner
-from training.report.record import Bounds, Quantization, RunRecord, write_record
+from training.report.keras_run import chain_wall_time_s, wall_time_s
+from training.report.record import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
 from training.run_folder import RunFolder, load_run, recorded
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,9 +40,11 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
         records: where the run's record is written; None writes none.
 
     Raises:
-        TrainingError: the run is not trained, or the verification fails.
+        TrainingError: the run is not trained, the settings of a run that it came from are gone,
+            or the verification fails.
     """
     config, built = load_run(folder)
+    earlier = earlier_runs(folder)
     calibration = calibration_pictures(dataset.train, built.spec)
     floating = export_variant(config, built, folder.path / _FLOAT_FOLDER, None)
     quantized = export_variant(config, built, folder.path / _INT8_FOLDER, calibration)
@@ -49,7 +54,7 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
     require(verification)
     if records is not None:
         write_record(_record(config, built, folder, quantized, verification), records)
-    return _write(quantized, verification, out)
+    return _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
 
 
 def _verify(
@@ -82,6 +87,7 @@ def _verify(
             split: Bounds.of(paired_bootstrap(scored["int8"][split][0], scored["float"][split][0]))
             for split in _SCORED
         },
+        honesty=honesty(said["int8"], dataset),
     )
 
 
@@ -93,30 +99,32 @@ def _record(
     verification: Verification,
 ) -> RunRecord:
     """Return the run's record; its scores are the int8 bundle's, through the device's code."""
-    history = folder.read_history()
     return RunRecord(
         name=config.name,
         config=training_facts(config),
         seed=config.seed,
         git_commit=quantized.manifest.source_commit,
+        measured=INT8_BUNDLE,
         dev=verification.metrics["int8"]["dev"],
         test=verification.metrics["int8"]["test"],
-        wall_time_s=round(sum(result.seconds for result in history), 1),
+        wall_time_s=wall_time_s(folder),
+        chain_wall_time_s=chain_wall_time_s(folder),
         parameters=whole_encoder(built).count_params() + built.model.decoder.count_params(),
         bundle_bytes=quantized.bytes,
         quantization=Quantization(
-            float32=verification.metrics["float"]["test"],
-            int8=verification.metrics["int8"]["test"],
+            float32=verification.metrics["float"]["test"].without_pictures(),
+            int8=verification.metrics["int8"]["test"].without_pictures(),
             cider_change=verification.int8_change["test"],
         ),
-        history=recorded(history),
+        reliability=verification.honesty.reliability if verification.honesty else None,
+        history=recorded(folder.read_history()),
         note=config.note,
     )
 
 
-def _write(quantized: Variant, verification: Verification, out: Path) -> Path:
+def _write(manifest: Manifest, quantized: Variant, verification: Verification, out: Path) -> Path:
     """Copy the verified variant to ``out``, with its metrics and its card."""
-    manifest = quantized.manifest.model_copy(update={"metrics": verification.facts()})
+    manifest = manifest.model_copy(update={"metrics": verification.facts()})
     target = out / manifest.name
     target.mkdir(parents=True, exist_ok=True)
     for name in HASHED_FILES:

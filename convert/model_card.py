@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from convert.card_failures import failures_part
+from convert.card_origin import rewards_mentions, training_commands
 from device.bundle import Manifest
 
 _METRICS = (
@@ -34,6 +36,7 @@ def model_card(manifest: Manifest) -> str:
             *_quality(manifest),
             *_conversion(manifest),
             *_use(),
+            *_failures(manifest),
             *_origin(manifest),
         ]
     )
@@ -82,15 +85,6 @@ def _quality(manifest: Manifest) -> list[str]:
         f"pictures). CIDEr of int8 against float, paired, on test: {change['estimate']:+.2f} "
         f"({change['low']:+.2f} to {change['high']:+.2f}).",
         "",
-        "How often a word of each kind, when said, is confirmed by a reference (test):",
-        "",
-        "| kind | said | confirmed | precision |",
-        "|---|---|---|---|",
-        *(
-            f"| {kind} | {tally['mentioned']} | {tally['right']} | {_share(tally)} |"
-            for kind, tally in scores["int8"]["test"]["precision"].items()
-        ),
-        "",
     ]
     return lines
 
@@ -123,29 +117,54 @@ def _conversion(manifest: Manifest) -> list[str]:
 
 def _use() -> list[str]:
     return [
-        "## Intended use, and what it does badly",
+        "## Intended use",
         "",
         "Made to give a first idea of an everyday scene with people, dogs, sport and the open "
         "air, which is what Flickr8k shows. It does not read text or money, does not recognise "
         "persons, does not judge distances, and must not be used to decide whether a way is "
         "safe. It names what it has seen in training even where the picture shows something "
-        "else; counts, colours and activities are wrong more often than the subject. Indoor "
-        "scenes, objects alone, drawings and night pictures are outside its training.",
+        "else. Indoor scenes, objects alone, drawings and night pictures are outside its training.",
+        "",
+    ]
+
+
+def _failures(manifest: Manifest) -> list[str]:
+    metrics = manifest.metrics
+    if "failures" in metrics:
+        part = failures_part(metrics["failures"], metrics.get("calibration"))
+    else:  # a manifest from before they were counted
+        part = _precision(metrics["scores"]["int8"]["test"]["precision"])
+    if rewards_mentions(manifest):
+        part += [
+            "Training rewarded right words and punished wrong ones by this very measure, on the "
+            "training pictures: it may flatter the captions more than a listener would.",
+            "",
+        ]
+    return ["## What it does badly", "", *part]
+
+
+def _precision(tallies: dict[str, dict[str, int]]) -> list[str]:
+    return [
+        "How often a word of each kind, when said, is confirmed by a reference (test):",
+        "",
+        "| kind | said | confirmed | precision |",
+        "|---|---|---|---|",
+        *(
+            f"| {kind} | {tally['mentioned']} | {tally['right']} | {_share(tally)} |"
+            for kind, tally in tallies.items()
+        ),
         "",
     ]
 
 
 def _origin(manifest: Manifest) -> list[str]:
-    earlier = manifest.training.get("start_from")
     return [
         "## Data, licence, how it was made",
         "",
         manifest.data_licence,
         "",
         "```",
-        *([f"seealoud-train run {earlier} --data FLICKR8K"] if earlier else []),
-        f"seealoud-train run {manifest.name} --data FLICKR8K",
-        f"seealoud-convert {manifest.name} --data FLICKR8K",
+        *training_commands(manifest),
         "```",
         "",
         f"Source commit `{manifest.source_commit}`, made {manifest.created_at}, "

@@ -28,12 +28,13 @@ from device.bundle import (
 )
 from training.config import RunConfig
 from training.model import BuiltCaptioner
+from training.report.keras_run import recorded_config
 from training.source import source_commit
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
-    "research and education; the encoder starts from EfficientNet-Lite ImageNet weights "
-    "(Apache-2.0). No picture and no caption of the data set is part of the bundle."
+    "research and education; the encoder starts from ImageNet weights (EfficientNet-Lite and "
+    "InceptionV3: Apache-2.0). No picture and no caption of the data set is part of the bundle."
 )
 
 
@@ -113,4 +114,4 @@ def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifes
 
 def training_facts(config: RunConfig) -> dict[str, Any]:
     """Return the run's settings as the manifest and the records state them."""
-    return config.model_dump(mode="json", exclude={"encoder": {"weights"}})
+    return recorded_config(config)

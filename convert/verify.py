@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.encoder import whole_encoder
+from convert.honesty import Honesty
 from convert.variants import Variant
 from device.bundle import DECODER, ENCODER
 from device.decoding import log_softmax
@@ -107,6 +108,7 @@ class Verification:
         int8_agreement: the same of int8 and float TFLite.
         metrics: by variant ("keras", "float", "int8") and split ("dev", "test").
         int8_change: CIDEr of int8 - float by split, paired over the pictures.
+        honesty: what int8 gets wrong and whether its log-probability tells; None: not judged.
     """
 
     signatures: SignatureCheck
@@ -114,6 +116,7 @@ class Verification:
     int8_agreement: float
     metrics: dict[str, dict[Split, Metrics]]
     int8_change: dict[Split, Bounds]
+    honesty: Honesty | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers as the manifest states them."""
@@ -128,6 +131,7 @@ class Verification:
             "int8_cider_change": {
                 split: bounds.model_dump() for split, bounds in self.int8_change.items()
             },
+            **(self.honesty.facts() if self.honesty else {}),
         }
 
 

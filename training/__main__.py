@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from device.errors import SeeAloudError
+from training.command_line import data_option as _data
+from training.command_line import run_program, set_up_logging
+from training.command_line import runs_option as _runs
 
 if TYPE_CHECKING:
     from training.data.dataset import Split
     from training.report.record import Metrics
 
-# TensorFlow prints its CPU features and missing GPUs to stderr unless told before its import.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-_DATA_HELP = (
-    "Folder of Flickr8k (original or Kaggle form, or COCO caption JSON). "
-    "Default: $SEEALOUD_FLICKR8K or ../shared/flickr8k."
-)
-
-
-_data = click.option("--data", type=click.Path(path_type=Path), default=None, help=_DATA_HELP)
-_runs = click.option(
-    "--runs",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Folder of the runs. Default: $SEEALOUD_CACHE/runs or ~/.cache/seealoud/runs.",
-)
 _docs = click.option(
     "--docs",
     type=click.Path(path_type=Path),
@@ -45,12 +30,7 @@ _docs = click.option(
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
 def cli(verbose: bool) -> None:
     """Train and score SeeAloud's captioner."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("absl", "matplotlib", "tensorflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    set_up_logging(logging.DEBUG if verbose else logging.INFO)
 
 
 @cli.command()
@@ -66,13 +46,13 @@ def run(config_name: str, data: Path | None, runs: Path | None, weights: Path | 
     from training.train import train
 
     config = read_run_config(config_name)
-    if weights is not None:
-        encoder = config.encoder.model_copy(update={"weights": weights})
-        config = config.model_copy(update={"encoder": encoder})
     folder = run_folder(config.name, runs)
+    config = folder.with_weights(config, weights)
     history = train(config, open_dataset(data or default_data()), folder)
-    best = max(history, key=lambda result: result.dev_cider)
-    click.echo(f"{config.name}: best dev CIDEr {best.dev_cider:.1f} in epoch {best.epoch}")
+    best = max(history, key=lambda result: result.merit)
+    has_pictures = math.isfinite(best.dev_cider)
+    score = f"CIDEr {best.dev_cider:.1f}" if has_pictures else f"loss {best.dev_loss:.3f}"
+    click.echo(f"{config.name}: best dev {score} in epoch {best.epoch}")
     click.echo(f"weights: {folder.best_weights}")
 
 
@@ -133,13 +113,45 @@ def sweep(run_name: str, data: Path | None, runs: Path | None) -> None:
 
     config, built = load_run(run_folder(run_name, runs))
     pictures = open_dataset(data or default_data()).dev
-    click.echo("beam  length penalty  CIDEr  BLEU-4  ROUGE-L  words")
+    click.echo("bonus  beam  length penalty  CIDEr  BLEU-4  colour  count  distinct words  words")
     for result in searches(config, built, pictures):
-        options, scores = result.options, result.scores
+        search, metrics = result.search, result.metrics
+        colour, count = (metrics.precision[kind].precision or 0 for kind in ("colour", "count"))
         click.echo(
-            f"{options.beam_width:4}  {options.length_penalty:14}  {scores.cider:5.1f}  "
-            f"{scores.bleu_4:6.1f}  {scores.rouge_l:7.1f}  {scores.mean_length_words:5.1f}"
+            f"{search.rare_word_bonus:5}  {search.beam_width:4}  {search.length_penalty:14}  "
+            f"{metrics.cider.estimate:5.1f}  {metrics.bleu_4.estimate:6.1f}  {colour:6.2f}  "
+            f"{count:5.2f}  {metrics.distinct_words:14}  {metrics.mean_length_words:5.1f}"
         )
+
+
+@cli.command()
+@click.argument("run_name", metavar="RUN")
+@_data
+@_runs
+@_docs
+@click.option("--force", is_flag=True, help="Write even over the record of an int8 bundle.")
+def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, force: bool) -> None:
+    """Score a trained run in Keras on dev and test and write its record; minutes."""
+    from training.report.record import refuse_to_hide_a_bundle, write_record
+    from training.run_folder import run_folder
+
+    if not force:
+        refuse_to_hide_a_bundle(run_name, docs / "runs")
+    from training.data.readers import default_data, open_dataset
+    from training.report.keras_run import keras_record
+
+    made = keras_record(run_folder(run_name, runs), open_dataset(data or default_data()))
+    click.echo(f"wrote {write_record(made, docs / 'runs')}")
+
+
+@cli.command()
+@click.argument("benchmark", type=click.Path(path_type=Path), metavar="BENCHMARK.json")
+@_docs
+def latency(benchmark: Path, docs: Path) -> None:
+    """Put what scripts/benchmark --json wrote into the record of its bundle."""
+    from training.report.latency import record_latency
+
+    click.echo(f"wrote {record_latency(benchmark, docs / 'runs')}")
 
 
 @cli.command()
@@ -159,10 +171,8 @@ def baselines(data: Path | None, docs: Path) -> None:
         for split in ("dev", "test")
     )
     for make in (floor_record, human_record):
-        record = make(
-            dev, test, git_commit=source_commit(), cache_dir=default_cache_dir() / "tokens"
-        )
-        click.echo(f"wrote {write_record(record, docs / 'runs')}")
+        made = make(dev, test, git_commit=source_commit(), cache_dir=default_cache_dir() / "tokens")
+        click.echo(f"wrote {write_record(made, docs / 'runs')}")
 
 
 @cli.command()
@@ -176,16 +186,7 @@ def report(docs: Path) -> None:
 
 def main() -> None:
     """Run the command line; errors are one line on stderr and the error's exit code."""
-    try:
-        cli.main(standalone_mode=False)
-    except SeeAloudError as exc:
-        click.echo(f"seealoud-train: {exc}", err=True)
-        sys.exit(exc.exit_code)
-    except click.ClickException as exc:
-        exc.show()
-        sys.exit(exc.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+    run_program(cli, "seealoud-train")
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ class OptimiserConfig(_Strict):
     warmup_epochs: Annotated[float, Field(ge=0)] = 1
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     label_smoothing: Share = 0.1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the decoder computes in while it is trained; weights and shipped models are float32."""
     clip_norm: Positive = 1.0
     """Largest global norm of a step's gradient."""
     ema_decay: Share = 0.998
@@ -92,10 +94,12 @@ class SearchConfig(_Strict):
 
     beam_width: Count = 3
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
+    rare_word_bonus: Annotated[float, Field(ge=0, le=1)] = 0
+    """Strength of the bonus in the output bias of a finished run (``training.rare_words``)."""
 
 
 class SelfCriticalConfig(_Strict):
-    """Reinforcement of whole captions (SCST) instead of cross-entropy; the encoder is frozen."""
+    """Reinforcement of whole captions (SCST) instead of cross-entropy."""
 
     samples: Annotated[int, Field(ge=2)] = 5
     """Captions sampled of each picture; the others' mean is the baseline."""
@@ -103,6 +107,21 @@ class SelfCriticalConfig(_Strict):
     """Of the policy, in sampling and in the gradient."""
     bleu_weight: Annotated[float, Field(ge=0)] = 2
     """Of sentence BLEU-4 (0..1) beside CIDEr-D (0..10); it keeps the length."""
+    right_mention_weight: Annotated[float, Field(ge=0)] = 0
+    """Added for each subject, count, colour or activity that a reference confirms."""
+    wrong_mention_weight: Annotated[float, Field(ge=0)] = 0
+    """Taken off for each that none confirms: what is not sure enough stays unsaid."""
+    cross_entropy_weight: Annotated[float, Field(ge=0)] = 0
+    """Of the people's captions' cross-entropy beside the reward; it keeps the words many."""
+    trains_encoder: bool = False
+    """Whether the reward reaches the fine-tuned blocks too."""
+
+
+class LanguageModelConfig(_Strict):
+    """The decoder alone learns from sentences without pictures (``training.language``)."""
+
+    sentences: Path | None = None
+    """File of the sentences; default: $SEEALOUD_SENTENCES or the shared ones."""
 
 
 class RunConfig(_Strict):
@@ -117,8 +136,27 @@ class RunConfig(_Strict):
     optimiser: OptimiserConfig = OptimiserConfig()
     search: SearchConfig = SearchConfig()
     start_from: str | None = None
-    """Name of the run whose best weights this one starts from."""
+    """Name of the run whose best weights this one starts from; of a language model the decoder."""
+    average_of: tuple[str, ...] = ()
+    """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
+    language_model: LanguageModelConfig | None = None
     self_critical: SelfCriticalConfig | None = None
+    ablates: str | None = None
+    """Name of the run from which this one differs in one thing; only the report reads it."""
+
+    @model_validator(mode="after")
+    def _samples_are_drawn_in_float32(self) -> Self:
+        if self.self_critical and self.optimiser.precision != "float32":
+            raise ValueError('self_critical goes with optimiser.precision = "float32" only')
+        return self
+
+    @model_validator(mode="after")
+    def _a_language_has_no_pictures(self) -> Self:
+        if self.language_model and (self.self_critical or self.encoder.trainable_from_block):
+            raise ValueError(
+                "language_model goes with neither self_critical nor encoder.trainable_from_block"
+            )
+        return self
 
 
 def read_run_config(name_or_path: str) -> RunConfig:

@@ -16,6 +16,7 @@ from training.decoders import DECODERS, Decoder, DecoderSize
 from training.encoders import (
     LITE_NAMES,
     EncoderSpec,
+    FoldedNetwork,
     apply_weights,
     block_output_shape,
     build_efficientnet_lite,
@@ -46,12 +47,13 @@ class Captioner(keras.Model):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.decoder = decoder
         self.tail = tail
+        self._folded = None if tail is None else FoldedNetwork(tail)
 
     def grid(self, features_nhwc: tf.Tensor) -> tf.Tensor:
         """Return the encoder's grid, float32 [pictures, cells, channels], of cached features."""
         grid = tf.cast(features_nhwc, tf.float32)
-        if self.tail is not None:
-            grid = self.tail(grid, training=False)
+        if self._folded is not None:
+            grid = self._folded(grid)
         return tf.reshape(grid, [-1, self.decoder.size.n_cells, self.decoder.size.n_channels])
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -62,7 +64,7 @@ class Captioner(keras.Model):  # type: ignore[misc]
     @property
     def tail_variables(self) -> list[keras.Variable]:
         """Trainable weights of the fine-tuned blocks."""
-        return [] if self.tail is None else list(self.tail.trainable_variables)
+        return [] if self._folded is None else self._folded.trainable_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,34 @@ def build_captioner(config: RunConfig, vocabulary: Vocabulary) -> BuiltCaptioner
         **config.decoder.model_dump(exclude={"name"}),
     )
     model = Captioner(DECODERS[config.decoder.name](size), _build_tail(source))
-    # One call on zeros makes every weight exist before weights are loaded or averaged.
-    shape = feature_shape(source)
-    model((np.zeros((1, *shape), np.float32), np.zeros((1, 1, size.max_words + 1), np.int32)))
+    _make_weights(model, source)
     return BuiltCaptioner(model, spec, source, vocabulary)
+
+
+def training_twin(built: BuiltCaptioner, config: RunConfig) -> Captioner:
+    """Return the captioner to train: the built one, or its twin that computes in bfloat16.
+
+    The twin's weights are float32 and begin as the built one's; the tail is the same object.
+    Convolutions stay float32: without AMX's large tiles they lose more to casts than they win.
+    """
+    if config.optimiser.precision == "float32":
+        return built.model
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        decoder = type(built.model.decoder)(built.model.decoder.size)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    twin = Captioner(decoder, built.model.tail)
+    _make_weights(twin, built.source)
+    twin.decoder.set_weights(built.model.decoder.get_weights())
+    return twin
+
+
+def _make_weights(model: Captioner, source: FeatureSource) -> None:
+    """Call the model once on zeros, so that every weight exists before it is loaded."""
+    shape, length = feature_shape(source), model.decoder.size.max_words + 1
+    model((np.zeros((1, *shape), np.float32), np.zeros((1, 1, length), np.int32)))
 
 
 def feature_shape(source: FeatureSource) -> tuple[int, int, int]:

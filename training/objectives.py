@@ -16,6 +16,7 @@ from training.config import SelfCriticalConfig
 from training.data.dataset import CaptionedPicture
 from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
+from training.metrics.mentions import MentionCounts
 from training.model import Captioner
 from training.optimise import Optimiser, caption_loss
 from training.text import words_of
@@ -46,14 +47,14 @@ class CrossEntropy:
 
     def _update(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = self._model((features, inputs), training=True)
+            logits = tf.cast(self._model((features, inputs), training=True), tf.float32)
             loss = caption_loss(logits, targets, self._smoothing)
         self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
         return loss
 
 
 class SelfCritical:
-    """REINFORCE on CIDEr-D + BLEU of sampled captions; the encoder stays as it is.
+    """REINFORCE on CIDEr-D + BLEU of sampled captions.
 
     Sources: Rennie et al. 2017, self-critical sequence training (arXiv 1612.00563); the baseline
     is the mean of the picture's other samples, after Luo 2020 (arXiv 2003.09971). Sampling and
@@ -88,7 +89,11 @@ class SelfCritical:
         others_nk = (rewards_nk.sum(axis=1, keepdims=True) - rewards_nk) / n_others
         inputs_nkt = np.roll(targets_nkt, 1, axis=2)
         inputs_nkt[:, :, 0] = START
-        self._update_function(grid, inputs_nkt, targets_nkt, rewards_nk - others_nk)
+        seen = batch.features if self._config.trains_encoder else grid
+        advantage_nk = rewards_nk - others_nk
+        self._update_function(
+            seen, (inputs_nkt, targets_nkt, advantage_nk), (batch.inputs, batch.targets)
+        )
         return -float(rewards_nk.mean())
 
     def _sample(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -112,31 +117,52 @@ class SelfCritical:
         return grid, tf.reshape(tf.stack(words, axis=1), [-1, n_samples, len(words)])
 
     def _update(
-        self, grid: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor, advantage_nk: tf.Tensor
+        self,
+        seen: tf.Tensor,
+        sampled: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        written: tuple[tf.Tensor, tf.Tensor],
     ) -> None:
+        """Move the weights: ``sampled`` captions by their advantage, ``written`` ones by words."""
+        weight = self._config.cross_entropy_weight
         with tf.GradientTape() as tape:
-            logits = self._model.decoder((grid, inputs))
-            tempered = logits / self._config.temperature + self._mask_v
-            nll = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tempered)
-            said = tf.cast(tf.not_equal(targets, PAD), tf.float32)
-            weighted = tf.cast(advantage_nk, tf.float32)[..., None] * nll * said
-            loss = tf.reduce_sum(weighted) / tf.reduce_sum(said)
+            grid = self._model.grid(seen) if self._config.trains_encoder else seen
+            loss = self._policy_loss(grid, *sampled)
+            if weight:
+                inputs, targets = written
+                loss += weight * caption_loss(self._model.decoder((grid, inputs)), targets, 0.0)
         self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
+
+    def _policy_loss(
+        self, grid: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor, advantage_nk: tf.Tensor
+    ) -> tf.Tensor:
+        logits = self._model.decoder((grid, inputs))
+        tempered = logits / self._config.temperature + self._mask_v
+        nll = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tempered)
+        said = tf.cast(tf.not_equal(targets, PAD), tf.float32)
+        weighted = tf.cast(advantage_nk, tf.float32)[..., None] * nll * said
+        return tf.reduce_sum(weighted) / tf.reduce_sum(said)
 
 
 class CaptionRewards:
-    """CIDEr-D (0..10) + weight x BLEU-4 (0..1) of captions against training references."""
+    """CIDEr-D (0..10), BLEU-4 (0..1) and right and wrong mentions, weighted and added.
+
+    All against the training references of the captions' pictures.
+    """
 
     def __init__(
-        self, pictures: Sequence[CaptionedPicture], vocabulary: Vocabulary, bleu_weight: float
+        self,
+        pictures: Sequence[CaptionedPicture],
+        vocabulary: Vocabulary,
+        config: SelfCriticalConfig,
     ) -> None:
-        self._vocabulary, self._bleu_weight = vocabulary, bleu_weight
+        self._vocabulary, self._config = vocabulary, config
         self._names = [picture.name for picture in pictures]
         plain = {p.name: [words_of(caption) for caption in p.captions] for p in pictures}
         self._mirrored = _mirrored(plain)
         references = {**plain, **self._mirrored}
         self._cider = CiderReward(references)
         self._bleu = SentenceBleu(references)
+        self._mentions = MentionCounts(references)
 
     def of(self, batch: Batch, ids_nkt: Ids) -> npt.NDArray[np.float32]:
         """Return the reward of each caption, float32 [pictures, captions]."""
@@ -146,7 +172,14 @@ class CaptionRewards:
             for ids in of_picture:
                 keys.append(key)
                 said.append(self._vocabulary.decode(ids).split())
-        total = self._cider.scores(keys, said) + self._bleu_weight * self._bleu.scores(keys, said)
+        config = self._config
+        right, wrong = self._mentions.counts(keys, said).T
+        total = (
+            self._cider.scores(keys, said)
+            + config.bleu_weight * self._bleu.scores(keys, said)
+            + config.right_mention_weight * right
+            - config.wrong_mention_weight * wrong
+        )
         return np.asarray(total, dtype=np.float32).reshape(ids_nkt.shape[:2])
 
     def _key(self, name: str, view: int) -> str:

@@ -15,6 +15,7 @@ from training.config import RunConfig
 from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
+from training.rare_words import add_rare_word_bonus
 from training.report.record import Epoch
 
 
@@ -37,6 +38,11 @@ class EpochResult:
     dev_cider: float
     learning_rate: float
     seconds: float
+
+    @property
+    def merit(self) -> float:
+        """What the best epoch has most of: CIDEr, or without pictures minus the loss on dev."""
+        return self.dev_cider if math.isfinite(self.dev_cider) else -self.dev_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,32 @@ class RunFolder:
         self.config.write_text(config.model_dump_json(indent=2), encoding="utf-8")
         vocabulary.write(self.vocabulary)
 
+    def holds(self, config: RunConfig) -> bool:
+        """Return whether a run lies there with these settings, as far as its weights hang on them.
+
+        Raises:
+            CheckpointError: its settings cannot be read.
+        """
+        return self.config.is_file() and _trained(self.read_config()) == _trained(config)
+
+    def with_weights(self, config: RunConfig, weights: Path | None = None) -> RunConfig:
+        """Return the settings with the file of the encoder's weights, absolute, if there is one.
+
+        It is the given one, else the settings' own, else the one that the run here began with: so
+        that it need be given once, and is found from whichever folder the run is converted.
+
+        Raises:
+            CheckpointError: the settings of the run here cannot be read.
+        """
+        weights = weights or config.encoder.weights
+        if weights is None and self.config.is_file():
+            earlier = self.read_config().encoder
+            weights = earlier.weights if earlier.name == config.encoder.name else None
+        if weights is None:
+            return config
+        encoder = config.encoder.model_copy(update={"weights": weights.resolve()})
+        return config.model_copy(update={"encoder": encoder})
+
     def read_config(self) -> RunConfig:
         """Return the run's settings.
 
@@ -134,14 +166,23 @@ def recorded(history: Sequence[EpochResult]) -> tuple[Epoch, ...]:
     )
 
 
+def is_over(config: RunConfig, history: Sequence[EpochResult]) -> bool:
+    """Return whether a run takes no further step: all epochs are done, or dev gets no better."""
+    if config.average_of:
+        return bool(history)
+    best = max(range(len(history)), key=lambda i: history[i].merit, default=0)
+    has_stalled = len(history) - 1 - best >= config.optimiser.patience_epochs
+    return has_stalled or len(history) >= config.optimiser.epochs
+
+
 def run_folder(name: str, root: Path | None = None) -> RunFolder:
     """Return the folder of the run called ``name``; default root: the user's cache folder."""
     return RunFolder((root or default_cache_dir() / "runs") / name)
 
 
 def _trained(config: RunConfig) -> dict[str, object]:
-    """Return the settings that the weights depend on; the search may be chosen afterwards."""
-    return config.model_dump(exclude={"search", "note"})
+    """Return the settings that the weights depend on; the rest may be chosen afterwards."""
+    return config.model_dump(exclude={"search", "note", "ablates"})
 
 
 def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
@@ -155,6 +196,7 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
         raise _untrained(folder)
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
+    add_rare_word_bonus(built.model.decoder, config.search.rare_word_bonus)
     return config, built
 
 
@@ -168,8 +210,14 @@ def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:
         raise _untrained(folder)
     if Vocabulary.read(folder.vocabulary) != built.vocabulary:
         raise CheckpointError(f"{folder.path} was trained with other words: train it anew")
+    earlier = folder.read_config()
     try:
-        built.model.load_weights(folder.best_weights)
+        if earlier.language_model is None:
+            built.model.load_weights(folder.best_weights)
+        else:
+            language = build_captioner(earlier, built.vocabulary).model
+            language.load_weights(folder.best_weights)
+            built.model.decoder.set_weights(language.decoder.get_weights())
     except ValueError as exc:
         raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import keras
 
+from training.average import train_average
 from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
+from training.data.leakage import (
+    drop_captions,
+    held_out_captions,
+    without_held_out_captions,
+)
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
+from training.language import default_sentences, read_sentences, without_pictures
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
@@ -32,6 +39,7 @@ def train(
         TrainingError: the data, the weights or the run's folder are not as they must be.
     """
     keras.utils.set_random_seed(config.seed)
+    dataset = without_held_out_captions(dataset)
     sentences = (words_of(caption) for picture in dataset.train for caption in picture.captions)
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
     folder.prepare(config, vocabulary)
@@ -41,10 +49,19 @@ def train(
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )
-    n_views = config.encoder.views
-    train_set = _captioned(config, built, dataset.train, n_views, cache_dir)
+    if config.language_model is not None:
+        sentences_file = config.language_model.sentences or default_sentences()
+        corpus = drop_captions(read_sentences(sentences_file), held_out_captions(dataset))
+        train_set, dev_set = (
+            without_pictures(texts, built, config.text.max_words) for texts in (corpus, dataset.dev)
+        )
+        return Trainer(config, built, train_set, dev_set, folder).run()
     dev_set = _captioned(config, built, dataset.dev, 1, cache_dir)
-    history = Trainer(config, built, train_set, dev_set, folder).run()
+    if config.average_of:
+        history = train_average(config, built, dev_set, folder)
+    else:
+        train_set = _captioned(config, built, dataset.train, config.encoder.views, cache_dir)
+        history = Trainer(config, built, train_set, dev_set, folder).run()
     _draw(config, built, dataset, folder, history, cache_dir)
     return history
 

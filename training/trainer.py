@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
 from collections.abc import Sequence
 
@@ -24,10 +25,10 @@ from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
 from training.metrics.cider import CiderReward
-from training.model import BuiltCaptioner
+from training.model import BuiltCaptioner, training_twin
 from training.objectives import CaptionRewards, CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
-from training.run_folder import EpochResult, RunFolder
+from training.run_folder import EpochResult, RunFolder, is_over
 from training.search import caption_features
 from training.text import words_of
 
@@ -51,15 +52,17 @@ class Trainer:
         self._train, self._dev = train, dev
         settings = config.optimiser
         self._steps = train.steps(settings.batch_pictures)
+        self._model = training_twin(built, config)
         self._optimiser = Optimiser(
-            built.model, settings, self._steps, trains_encoder=config.self_critical is None
+            self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
         )
-        self._dev_cider = DevCider(dev.pictures, config, built)
+        has_pictures = config.language_model is None
+        self._dev_cider = DevCider(dev.pictures, config, built) if has_pictures else None
         self._checkpoint = tf.train.Checkpoint(
-            model=built.model,
+            model=self._model,
             optimiser=self._optimiser,
             adams=self._optimiser.adams,
-            dropout=_dropout_seeds(built.model),
+            dropout=_dropout_seeds(self._model),
         )
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(folder.checkpoints), max_to_keep=2
@@ -69,52 +72,46 @@ class Trainer:
         self._board = tf.summary.create_file_writer(str(folder.path / "tensorboard"))
 
     def _build_objective(self) -> Objective:
-        config, model = self._config, self._built.model
+        config, model = self._config, self._model
         if config.self_critical is None:
             return CrossEntropy(model, self._optimiser, config.optimiser.label_smoothing)
-        rewards = CaptionRewards(
-            self._train.pictures, self._built.vocabulary, config.self_critical.bleu_weight
-        )
+        rewards = CaptionRewards(self._train.pictures, self._built.vocabulary, config.self_critical)
         return SelfCritical(model, self._optimiser, rewards, config.self_critical)
 
     def run(self) -> list[EpochResult]:
         """Train until the last epoch or the early stop; return the history."""
-        settings = self._config.optimiser
         if self._manager.latest_checkpoint:
             self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
             _LOGGER.info("resumed from %s", self._manager.latest_checkpoint)
         done = int(self._optimiser.steps_done.numpy())
         history = self._folder.read_history()[: done // self._steps]
-        while len(history) < settings.epochs and not self._has_stalled(history):
+        while not is_over(self._config, history):
             epoch = len(history)
             history.append(
                 self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history)
             )
             self._folder.write_history(history)
             self._manager.save()
+        if len(history) < self._config.optimiser.epochs:
+            best = max(history, key=lambda result: result.merit)
+            _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best.epoch)
         return history
-
-    def _has_stalled(self, history: Sequence[EpochResult]) -> bool:
-        """Return whether the best epoch is so long ago that the run ends early."""
-        best = max(range(len(history)), key=lambda i: history[i].dev_cider, default=0)
-        if len(history) - 1 - best < self._config.optimiser.patience_epochs:
-            return False
-        _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best + 1)
-        return True
 
     def _epoch(self, epoch: int, skip: int, past: Sequence[EpochResult]) -> EpochResult:
         began = time.monotonic()
         train_loss = self._train_epoch(epoch, skip)
         with self._optimiser.averaged():
+            if self._model is not self._built.model:
+                self._built.model.decoder.set_weights(self._model.decoder.get_weights())
             dev_loss = self._dev_loss()
-            cider = self._dev_cider.score(self._dev)
-            if all(cider > result.dev_cider for result in past):
+            cider = math.nan if self._dev_cider is None else self._dev_cider.score(self._dev)
+            adam: keras.optimizers.AdamW = self._optimiser.adams[0]
+            rate, seconds = float(adam.learning_rate), time.monotonic() - began
+            result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, seconds)
+            if all(result.merit > earlier.merit for earlier in past):
                 temporary = self._folder.best_weights.with_name("writing.weights.h5")
                 self._built.model.save_weights(temporary)
                 temporary.replace(self._folder.best_weights)
-        adam: keras.optimizers.AdamW = self._optimiser.adams[0]
-        rate = float(adam.learning_rate)
-        result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, time.monotonic() - began)
         _LOGGER.info("%s", result)
         with self._board.as_default(step=epoch + 1):
             for name in ("train_loss", "dev_loss", "dev_cider", "learning_rate"):
@@ -171,6 +168,10 @@ class DevCider:
         words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
         names = [picture.name for picture in dev.pictures]
         return _PERCENT * float(np.mean(self._reward.scores(names, words)))
+
+
+def _trains_encoder(config: RunConfig) -> bool:
+    return config.self_critical is None or config.self_critical.trains_encoder
 
 
 def _dropout_seeds(model: keras.Model) -> list[tf.Variable]:

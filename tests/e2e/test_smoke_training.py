@@ -9,6 +9,8 @@ import re
 import pytest
 from support.smoke import EPOCHS, NAME, STEPS, Done, Killed, Smoke
 
+from training.report.record import INT8_BUNDLE, KERAS_FLOAT32, read_record
+
 pytestmark = pytest.mark.slow
 
 
@@ -30,7 +32,7 @@ def test_the_same_command_goes_on_and_ends(smoke: Smoke, trained: Done) -> None:
     assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
     assert float(rows[-1]["train_loss"]) < 0.7 * float(rows[0]["train_loss"])
     best = max(float(row["dev_cider"]) for row in rows)
-    assert best > 500  # of 740, if every caption is right
+    assert best > 500  # of 717, if every caption is right
     assert trained.stdout.splitlines() == [
         f"{NAME}: best dev CIDEr {best:.1f} in epoch "
         f"{1 + [float(row['dev_cider']) for row in rows].index(best)}",
@@ -80,3 +82,35 @@ def test_a_picture_beside_the_point_is_one_error(smoke: Smoke, converted: Done) 
     assert done.returncode == 4
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_run_is_recorded_without_a_bundle(smoke: Smoke, trained: Done) -> None:
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    docs = smoke.root / "docs"
+    command = ("record", NAME, "--data", smoke.data, "--runs", smoke.runs, "--docs", docs)
+    done = smoke.execute("seealoud-train", *command)
+    assert done.returncode == 0, done.stderr[-2000:]
+    path = docs / "runs" / f"{NAME}.json"
+    assert done.stdout == f"wrote {path}\n"
+    record = read_record(path)
+    assert record.measured == KERAS_FLOAT32
+    assert record.bundle_bytes is None
+    assert len(record.history) == EPOCHS
+    assert record.dev is not None
+    assert record.test is not None
+    assert record.test.cider_n is not None
+    assert len(record.test.cider_n) == record.test.pictures == 12
+    assert record.test.cider.estimate > 500
+
+
+def test_the_bundles_record_tells_of_the_same_run(smoke: Smoke, converted: Done) -> None:
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    record = read_record(smoke.records / f"{NAME}.json")
+    assert record.measured == INT8_BUNDLE
+    assert record.test is not None
+    assert record.test.cider_n is not None
+    assert record.quantization is not None
+    assert record.quantization.int8 == record.test.without_pictures()
+    keras = smoke.root / "docs" / "runs" / f"{NAME}.json"
+    if keras.is_file():  # of the test above
+        assert read_record(keras).parameters == record.parameters

@@ -138,7 +138,12 @@ class Smoke:
 def _program(name: str) -> list[str]:
     """Return the installed command, or the same as a module where it is not installed."""
     command = shutil.which(name, path=str(Path(sys.executable).parent))
-    modules = {"seealoud": "device", "seealoud-train": "training", "seealoud-convert": "convert"}
+    modules = {
+        "seealoud": "device",
+        "seealoud-train": "training",
+        "seealoud-convert": "convert",
+        "reproduce": "convert.reproduce",  # scripts/reproduce, which would set up first
+    }
     return [command] if command else [sys.executable, "-m", modules[name]]
 
 
@@ -149,6 +154,21 @@ class Killed:
     exit_code: int
     checkpoints: tuple[str, ...]
     has_history: bool
+
+
+def kill_when_it_has(file: Path, smoke: Smoke, program: str, *arguments: object) -> int:
+    """Start a program, end it by SIGKILL as soon as it has written a file; return its exit code."""
+    deadline = time.monotonic() + DEADLINE_S
+    with smoke.start(program, *arguments) as process:
+        try:
+            while not file.is_file():
+                assert process.poll() is None, process.communicate()[1][-2000:]
+                assert time.monotonic() < deadline
+                time.sleep(_POLL_S)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+    return process.returncode
 
 
 @pytest.fixture(scope="session")
@@ -167,18 +187,11 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
 def killed(smoke: Smoke) -> Killed:
     """The run after a SIGKILL between its first checkpoint and the end of its first epoch."""
     checkpoints = smoke.run / "checkpoints"
-    deadline = time.monotonic() + DEADLINE_S
-    with smoke.start("seealoud-train", *smoke.train()) as process:
-        try:
-            while not (checkpoints / "checkpoint").is_file():
-                assert process.poll() is None, process.communicate()[1][-2000:]
-                assert time.monotonic() < deadline
-                time.sleep(_POLL_S)
-        finally:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+    exit_code = kill_when_it_has(
+        checkpoints / "checkpoint", smoke, "seealoud-train", *smoke.train()
+    )
     found = tuple(sorted(path.name for path in checkpoints.glob("*.index")))
-    return Killed(process.returncode, found, (smoke.run / "history.csv").exists())
+    return Killed(exit_code, found, (smoke.run / "history.csv").exists())
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.records import run as made_up
 
+import training.report.keras_run
 import training.train
+from device.vocabulary import Vocabulary
 from training.__main__ import main
 from training.config import RunConfig
 from training.data.dataset import Dataset
+from training.report.record import KERAS_FLOAT32, RunRecord, read_record, write_record
 from training.run_folder import EpochResult, RunFolder
 
 CONFIG = """
@@ -93,11 +98,43 @@ def test_the_best_epoch_is_told(
 
 
 def test_weights_may_be_given(
+    run: Run,
+    trained: Trained,
+    config: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a path that holds wherever the run is gone on with or converted."""
+    monkeypatch.chdir(tmp_path)
+    run("run", config, "--data", data, "--runs", tmp_path, "--weights", "my.npz")
+    assert trained[0][0].encoder.weights == tmp_path / "my.npz"
+    assert trained[0][0].encoder.name == "efficientnet_lite0"
+
+
+def test_weights_are_given_once(
     run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
 ) -> None:
-    run("run", config, "--data", data, "--runs", tmp_path, "--weights", "my.npz")
-    assert trained[0][0].encoder.weights == Path("my.npz")
-    assert trained[0][0].encoder.name == "efficientnet_lite0"
+    arguments = ("run", config, "--data", data, "--runs", tmp_path / "runs")
+    run(*arguments, "--weights", tmp_path / "my.npz")
+    settings, _, folder = trained[0]
+    folder.prepare(settings, Vocabulary.from_words(["a"]))
+    run(*arguments)
+    assert trained[1][0] == settings
+
+
+def test_a_language_tells_its_loss(
+    run: Run, config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pictures there is no CIDEr, and the best epoch is that of the least loss."""
+    nan = float("nan")
+    history = [
+        EpochResult(k + 1, 3.0, loss, nan, 0.1, 9.0) for k, loss in enumerate((3.5, 3.1, 3.2))
+    ]
+    monkeypatch.setattr(training.train, "train", lambda *_: history)
+    code, out, _ = run("run", config, "--data", data, "--runs", tmp_path / "runs")
+    assert code == 0
+    assert out.splitlines()[0] == "mine: best dev loss 3.100 in epoch 2"
 
 
 def test_data_and_runs_have_defaults(
@@ -163,6 +200,26 @@ def test_an_encoder_that_cannot_be_cut_is_one_line(
         assert str(block) in err.splitlines()[-1]
 
 
+def test_without_a_network_the_seeds_recipe_says_what_to_download(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nothing listens on 'discard'
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("SEEALOUD_CACHE", str(tmp_path / "cache"))
+    arguments = ("run", "inception-merge", "--data", data, "--runs", tmp_path / "runs")
+    code, _, err = run(*arguments)
+    assert code == 9
+    error = err.splitlines()[-1]
+    assert error.startswith("seealoud-train: cannot download the ImageNet weights of inception_v3")
+    assert re.search(r"get https://\S+notop\.h5 elsewhere and pass it with --weights PATH$", error)
+    # A path that is none is not forgotten over the download.
+    code, _, err = run(*arguments, "--weights", tmp_path / "no.h5")
+    assert code == 9
+    assert f"cannot read the weights file {tmp_path / 'no.h5'}" in err.splitlines()[-1]
+
+
 def test_without_a_command_it_shows_them(run: Run) -> None:
     code, out, err = run()
     assert code == 2
@@ -174,3 +231,48 @@ def test_wrong_use_is_an_exit_code(run: Run, wrong: tuple[str, ...]) -> None:
     code, out, err = run(*wrong)
     assert (code, out) == (2, "")
     assert "Error: " in err
+
+
+# --- records ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders of the runs that ``record`` scores, which is not done."""
+    folders: list[Path] = []
+
+    def keras_record(folder: RunFolder, dataset: Dataset) -> RunRecord:
+        folders.append(folder.path)
+        return made_up(folder.path.name, 41.0, measured=KERAS_FLOAT32)
+
+    monkeypatch.setattr(training.report.keras_run, "keras_record", keras_record)
+    return folders
+
+
+def test_a_record_of_a_keras_run(run: Run, scored: list[Path], data: Path, tmp_path: Path) -> None:
+    command = ("record", "mine", "--data", data, "--runs", tmp_path / "runs", "--docs", tmp_path)
+    for _ in range(2):  # the second writes over the first
+        assert run(*command) == (0, f"wrote {tmp_path / 'runs' / 'mine.json'}\n", "")
+    assert scored == [tmp_path / "runs" / "mine"] * 2
+    assert read_record(tmp_path / "runs" / "mine.json").measured == KERAS_FLOAT32
+
+
+def test_a_bundles_record_is_written_over_only_by_force(
+    run: Run, scored: list[Path], data: Path, tmp_path: Path
+) -> None:
+    path = write_record(made_up("mine", 40.0, bundle_bytes=9), tmp_path / "runs")
+    command = ("record", "mine", "--data", data, "--docs", tmp_path)
+    code, out, err = run(*command)
+    assert (code, out) == (9, "")
+    assert err.startswith(f"seealoud-train: {path} is of the int8 bundle")
+    assert len(err.splitlines()) == 1
+    assert scored == []  # no minute is lost
+    assert run(*command, "--force")[0] == 0
+    assert read_record(path).measured == KERAS_FLOAT32
+
+
+def test_latency_of_no_benchmark_is_one_line(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("latency", tmp_path / "no.json", "--docs", tmp_path)
+    assert (code, out) == (9, "")
+    assert err.startswith(f"seealoud-train: cannot read the benchmark {tmp_path / 'no.json'}: ")
+    assert len(err.splitlines()) == 1

@@ -52,6 +52,16 @@ def test_the_shipped_ones_are_the_two_of_the_results() -> None:
     assert {"lite0-merge", "lite0-transformer"} <= set(SHIPPED)
 
 
+def test_the_seeds_recipe_differs_from_the_baseline_in_its_encoder_alone() -> None:
+    """So that the table compares encoders."""
+    seed, baseline = (read_run_config(name) for name in ("inception-merge", "lite0-merge"))
+    assert (seed.encoder.name, seed.encoder.input_size_px) == ("inception_v3", 299)
+    assert seed.encoder.trainable_from_block is None
+    assert seed.model_dump(exclude={"name", "note", "encoder"}) == baseline.model_dump(
+        exclude={"name", "note", "encoder"}
+    )
+
+
 def test_settings_do_not_change() -> None:
     config = read_run_config(SHIPPED[0])
     with pytest.raises(ValidationError):

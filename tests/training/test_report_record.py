@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from training.errors import TrainingError
 from training.metrics import java
@@ -19,6 +20,8 @@ from training.report.baselines import floor_record, human_record
 from training.report.record import (
     FLOOR_NAME,
     HUMAN_NAME,
+    INT8_BUNDLE,
+    KERAS_FLOAT32,
     SCHEMA_VERSION,
     Bounds,
     Epoch,
@@ -27,6 +30,7 @@ from training.report.record import (
     RunRecord,
     read_record,
     read_records,
+    refuse_to_hide_a_bundle,
     write_record,
 )
 
@@ -56,6 +60,7 @@ def record(name: str = "lite0-merge") -> RunRecord:
         config={"encoder": {"name": "efficientnet_lite0", "blocks": [11, 12]}, "rate": 0.1},
         seed=3,
         git_commit="0123abc",
+        measured=INT8_BUNDLE,
         dev=metrics(),
         test=metrics(),
         wall_time_s=61,
@@ -64,8 +69,8 @@ def record(name: str = "lite0-merge") -> RunRecord:
         latency_ms=20.5,
         latency_machine="one x86 thread",
         quantization=Quantization(
-            float32=metrics(),
-            int8=metrics(),
+            float32=metrics().without_pictures(),
+            int8=metrics().without_pictures(),
             cider_change=Bounds(estimate=-0.2, low=-0.9, high=0.5),
         ),
         history=(Epoch(epoch=1, train_loss=4.2, dev_cider=10.0), Epoch(epoch=2, seconds=80.0)),
@@ -107,6 +112,63 @@ def test_metrics_carry_their_intervals() -> None:
     assert found.precision["colour"].precision == pytest.approx(2 / 3)
 
 
+def test_each_pictures_cider_is_one_line_of_the_file(tmp_path: Path) -> None:
+    scores = score_tokens(
+        {name: refs[0] for name, refs in REFERENCES.items()}, REFERENCES, with_meteor=False
+    )
+    assert metrics().cider_n == pytest.approx(scores.cider_n, abs=0.05)
+    text = write_record(record(), tmp_path).read_text(encoding="utf-8")
+    stored = ", ".join(map(str, metrics().cider_n or ()))
+    assert text.count(f'  "cider_n": [{stored}],\n') == 2
+    assert text.count('"cider_n": null') == 2  # float32 and int8
+    strange = record().model_copy(update={"note": "[\n 1,\n 2]", "config": {"a": [], "b": ["x"]}})
+    assert read_record(write_record(strange, tmp_path)) == strange
+
+
+def test_each_picture_has_one_cider() -> None:
+    with pytest.raises(ValidationError, match="cider_n has 2 numbers of 3 pictures"):
+        Metrics.model_validate({**metrics().model_dump(), "cider_n": (1.0, 2.0)})
+
+
+@pytest.mark.parametrize(
+    ("bundle_bytes", "measured"), [(5_000_000, INT8_BUNDLE), (None, None)], ids=str
+)
+def test_a_record_of_version_1_is_read(
+    tmp_path: Path, bundle_bytes: int | None, measured: str | None
+) -> None:
+    made = record().model_copy(update={"bundle_bytes": bundle_bytes, "measured": measured})
+    if bundle_bytes is None:
+        made = made.model_copy(update={"latency_ms": None, "quantization": None})
+    path = write_record(made, tmp_path)
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    del stored["measured"], stored["chain_wall_time_s"]
+    for split in ("dev", "test"):
+        del stored[split]["cider_n"]
+    path.write_text(json.dumps({**stored, "schema_version": 1}), encoding="utf-8")
+    found = read_record(path)
+    assert found.measured == measured
+    assert found.schema_version == SCHEMA_VERSION
+    assert found.test == metrics().without_pictures()
+
+
+def test_a_bundles_record_is_not_to_be_hidden(tmp_path: Path) -> None:
+    refuse_to_hide_a_bundle("lite0-merge", tmp_path)
+    keras = RunRecord.model_validate(
+        {
+            **record().model_dump(),
+            "measured": KERAS_FLOAT32,
+            "bundle_bytes": None,
+            "latency_ms": None,
+            "quantization": None,
+        }
+    )
+    write_record(keras, tmp_path)
+    refuse_to_hide_a_bundle("lite0-merge", tmp_path)
+    write_record(record(), tmp_path)
+    with pytest.raises(TrainingError, match=r"lite0-merge\.json is of the int8 bundle.* --force"):
+        refuse_to_hide_a_bundle("lite0-merge", tmp_path)
+
+
 def test_records_come_by_name(tmp_path: Path) -> None:
     for name in ("b", "a", "c.2"):
         write_record(record(name), tmp_path)
@@ -117,7 +179,10 @@ def test_records_come_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema_version"),
+        ({"schema_version": 3}, "schema_version"),
+        ({"measured": "int4 bundle"}, "measured"),
+        ({"measured": KERAS_FLOAT32}, "are an int8 bundle's, measured is 'keras float32'"),
+        ({"measured": None}, "are an int8 bundle's, measured is None"),
         ({"learning_rat": 1}, "learning_rat: Extra"),
         ({"seed": "3"}, "seed: .*integer"),
         ({"wall_time_s": -1}, "wall_time_s"),
@@ -126,6 +191,7 @@ def test_records_come_by_name(tmp_path: Path) -> None:
         ({"name": "other"}, "name: says 'other'"),
         ({"name": "No Such"}, "name: .*pattern"),
         ({"parameters": float("nan")}, "parameters"),
+        ({"schema_version": 1, "parameters": float("nan")}, "parameters"),
     ],
 )
 def test_a_wrong_record_is_named_with_its_key(

@@ -4,72 +4,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from support.records import HISTORY, quantization, run
 
 from training.errors import TrainingError
 from training.report import markdown
 from training.report.anchors import ANCHORS
 from training.report.contact_sheet import Tile, write_contact_sheet
+from training.report.op_time import read_op_time
 from training.report.plots import write_history_plot, write_learning_curves, write_trade_off
 from training.report.record import (
     FLOOR_NAME,
     HUMAN_NAME,
-    Bounds,
+    KERAS_FLOAT32,
     Epoch,
-    KindTally,
-    Metrics,
-    Quantization,
-    RunRecord,
     read_records,
     write_record,
 )
-from training.report.results import COMMAND, render, write_report
+from training.report.results import COMMAND, render, shipped_name, write_report
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def around(value: float) -> Bounds:
-    return Bounds(estimate=value, low=value - 2.0, high=value + 3.0)
-
-
-def metrics(cider: float) -> Metrics:
-    return Metrics(
-        pictures=1000,
-        bleu_1=around(62.0),
-        bleu_2=around(44.0),
-        bleu_3=around(31.0),
-        bleu_4=around(21.0),
-        meteor=None,
-        rouge_l=around(46.0),
-        cider=around(cider),
-        distinct_words=300,
-        distinct_captions=800,
-        mean_length_words=9.87,
-        precision={"colour": KindTally(mentioned=800, right=600)},
-    )
-
-
-def run(name: str, dev_cider: float | None = None, **changes: Any) -> RunRecord:
-    settings: dict[str, Any] = {
-        "config": {"name": name, "seed": 1, "decoder": {"name": "merge", "width": 256}},
-        "seed": 1,
-        "git_commit": "abc",
-        "dev": None if dev_cider is None else metrics(dev_cider),
-        "test": metrics(50.0),
-        "wall_time_s": 3700.0,
-        "parameters": 4_400_000,
-    }
-    return RunRecord(name=name, **{**settings, **changes})
-
-
-HISTORY = tuple(
-    Epoch(epoch=i, train_loss=5.0 / i, dev_loss=5.5 / i, dev_cider=50.0 - 30.0 / i, seconds=9.0)
-    for i in range(1, 6)
-)
 
 
 def rows(page: str, start: str) -> list[str]:
@@ -80,7 +37,8 @@ def test_the_committed_page_is_up_to_date() -> None:
     records = read_records(DOCS / "runs")
     if not records:
         pytest.skip("docs/runs holds no records yet")
-    assert (DOCS / "results.md").read_text(encoding="utf-8") == render(records), f"run {COMMAND}"
+    page = render(records, shipped_name(DOCS), read_op_time(DOCS))
+    assert (DOCS / "results.md").read_text(encoding="utf-8") == page, f"run {COMMAND}"
 
 
 def test_runs_come_by_dev_and_the_baselines_last() -> None:
@@ -106,9 +64,10 @@ def test_order_of_records_changes_nothing() -> None:
 def test_a_row_says_everything() -> None:
     page = render([run("lite0-merge", 45.04, bundle_bytes=5_240_000)])
     (row,) = rows(page, "[lite0-merge]")
+    assert "| keras float32 |" in rows(render([run("k", measured=KERAS_FLOAT32)]), "[k]")[0]
     assert row == (
-        "| [lite0-merge](runs/lite0-merge.json) | 1 | 45.0 ± 2.5 | 62.0 ± 2.5 | 21.0 ± 2.5 | - "
-        "| 46.0 ± 2.5 | 50.0 ± 2.5 | 300 | 9.9 | 4.40 M | 5.2 MB | 1 h 02 min |"
+        "| [lite0-merge](runs/lite0-merge.json) | int8 bundle | 1 | 45.0 ± 2.5 | 62.0 ± 2.5 "
+        "| 21.0 ± 2.5 | - | 46.0 ± 2.5 | 50.0 ± 2.5 | 300 | 9.9 | 4.40 M | 5.2 MB | 1 h 02 min |"
     )
 
 
@@ -118,12 +77,65 @@ def test_the_head_names_the_command() -> None:
 
 
 def test_published_numbers_stand_beside_the_best_of_dev() -> None:
-    page = render([run("weak", 40.0), run("strong", 41.0, latency_ms=21.6, bundle_bytes=5 * 10**6)])
+    speed = {"latency_ms": 21.6, "latency_machine": "one thread of a Pi"}
+    page = render([run("weak", 40.0), run("strong", 41.0, bundle_bytes=5 * 10**6, **speed)])
+    assert "Median time of a whole caption of strong: one thread of a Pi." in page
     (ours,) = rows(page, "**SeeAloud")
     assert "strong" in ours
     assert "4.4 M parameters, 5.0 MB, 22 ms a caption" in ours
+    assert "Of what ships there is no record; [strong]" in page
     for anchor in ANCHORS:
         assert rows(page, anchor.model)
+
+
+def test_what_ships_is_ours_even_if_another_is_better_on_dev() -> None:
+    page = render([run("ships", 40.0, bundle_bytes=5 * 10**6), run("strong", 41.0)], "ships")
+    assert rows(page, "**SeeAloud, ships**")
+    assert "**[ships](runs/ships.json)** ships, as [models/DEFAULT](../models/DEFAULT) says" in page
+    order = ["What ships", "Beside published numbers", "Quality, size and speed", "Runs"]
+    assert re.findall(r"^## (.+)", page, flags=re.MULTILINE)[:4] == order
+
+
+def test_people_and_the_floor_stand_beside_published_numbers() -> None:
+    page = render([run("a", 1.0), run(FLOOR_NAME, config={"caption": "x"}), run(HUMAN_NAME)])
+    assert rows(page, "people, leave-one-out")
+    assert rows(page, "one caption for every picture")
+
+
+def test_ablations_are_folded_and_leave_the_runs_to_the_others() -> None:
+    ablation = {"ablates": "base", "decoder": {"name": "merge", "width": 256}}
+    many = [
+        run(f"without-{i}", 30.0 + i, config={**ablation, "x": i}, note=f"note {i}")
+        for i in range(9)
+    ]
+    page = render([run("base", 40.0), *many])
+    runs, folded = page.split("## Ablation runs in full")
+    runs = runs.split("## Runs")[1].split("## ")[0]
+    assert re.findall(r"^\| \[(.+?)\]", runs, flags=re.MULTILINE) == ["base"]
+    assert "9 more are below" in runs
+    assert "note" not in runs
+    assert re.findall(r"^\| \[(.+?)\]", folded, flags=re.MULTILINE) == [
+        f"without-{i}" for i in reversed(range(9))
+    ]
+    assert folded.startswith("\n\n<details>\n<summary>")
+    assert folded.endswith("\n\n</details>\n")
+    # What ships is with the others, whatever it differs from.
+    assert "8 more are below" in render([run("base", 40.0), *many], "without-3")
+
+
+def test_the_time_of_a_chain_is_told() -> None:
+    later = {"config": {"start_from": "first"}, "wall_time_s": 600.0}
+    (row,) = rows(render([run("second", **later)]), "[second]")
+    assert row.endswith("| 10 min (+ first) |")
+    both = render([run("second", **later), run("first", wall_time_s=1200.0)])
+    assert rows(both, "[second]")[0].endswith("| 10 min (30 min in all) |")
+    assert rows(both, "[first]")[0].endswith("| 20 min |")
+    known = render([run("second", **later, chain_wall_time_s=7200.0)])
+    assert rows(known, "[second]")[0].endswith("| 10 min (2 h 00 min in all) |")
+    mean = run("mean", config={"average_of": ["first", "second"]}, wall_time_s=60.0)
+    parts = [run("second", **later), run("first", wall_time_s=1200.0)]
+    assert rows(render([mean, *parts]), "[mean]")[0].endswith("| 60 s (31 min in all) |")
+    assert rows(render([mean]), "[mean]")[0].endswith("| 60 s (+ first, second) |")
 
 
 def test_only_differing_settings_are_listed() -> None:
@@ -134,13 +146,15 @@ def test_only_differing_settings_are_listed() -> None:
     assert "Settings that differ" not in render([run("a"), run("b")])
 
 
+def test_a_key_that_a_record_does_not_know_yet_has_its_default() -> None:
+    plain = {"name": "a", "encoder": {"name": "e"}, "decoder": {"name": "merge"}}
+    stated = {**plain, "optimiser": {"clip_norm": 1.0, "epochs": 3}, "self_critical": None}
+    page = render([run("a", 2.0, config=plain), run("b", 1.0, config=stated)])
+    assert "- a: `optimiser.epochs=15`\n- b: `optimiser.epochs=3`\n" in page
+
+
 def test_precision_and_quantization() -> None:
-    quantization = Quantization(
-        float32=metrics(51.0),
-        int8=metrics(50.5),
-        cider_change=Bounds(estimate=-0.5, low=-1.25, high=0.125),
-    )
-    page = render([run("a", 40.0, quantization=quantization)])
+    page = render([run("a", 40.0, quantization=quantization(0.5))])
     assert "| a | - | - | 0.75 (800) | - |" in page
     assert "| a | 51.0 ± 2.5 | 50.5 ± 2.5 | -0.50 (-1.25 to +0.12) |" in page
     assert "float32 and int8" not in render([run("a")])
@@ -152,6 +166,18 @@ def test_figures_are_named_when_there_is_something_to_draw() -> None:
     assert "trade-off.svg" in render([run("a", bundle_bytes=5_000_000)])
 
 
+def test_write_report_reads_what_ships(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    for name in ("a", "b"):
+        write_record(run(name, 40.0), docs / "runs")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "DEFAULT").write_text("b\n")
+    assert "**[b](runs/b.json)** ships" in write_report(docs).read_text(encoding="utf-8")
+    (tmp_path / "models" / "DEFAULT").write_bytes(b"\xff")
+    with pytest.raises(TrainingError, match="cannot read which run ships"):
+        write_report(docs)
+
+
 def test_write_report_makes_the_page_and_its_figures(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_record(run(name, 40.0, history=HISTORY, bundle_bytes=9), tmp_path / "runs")
@@ -160,6 +186,7 @@ def test_write_report_makes_the_page_and_its_figures(tmp_path: Path) -> None:
     figures = re.findall(r"!\[.+?\]\((.+?)\)", text)
     assert len(figures) == 2
     assert all((tmp_path / figure).is_file() for figure in figures)
+    assert "Of what ships there is no record" in text
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     write_report(tmp_path)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -199,6 +226,15 @@ def test_learning_curves_svg(tmp_path: Path) -> None:
     assert "without" not in text
 
 
+def test_learning_curves_of_ablations_have_no_names(tmp_path: Path) -> None:
+    others = [run(f"other-{i}", history=HISTORY) for i in range(5)]
+    write_learning_curves([run("named", history=HISTORY)], tmp_path / "x.svg", others)
+    text = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    assert "named" in text
+    assert "other-" not in text
+    assert text.count(">ablations</text>") == 1
+
+
 def test_trade_off_with_and_without_latency(tmp_path: Path) -> None:
     sized = run("sized", bundle_bytes=5_000_000)
     timed = run("timed", bundle_bytes=6_000_000, latency_ms=30.0)
@@ -208,6 +244,7 @@ def test_trade_off_with_and_without_latency(tmp_path: Path) -> None:
     assert "sized" in one
     assert "unknown" not in one
     assert "whole caption, ms" not in one
+    assert one.count(">sized</text>") == 1
     assert "whole caption, ms" in two
 
 

@@ -79,9 +79,9 @@ def test_other_settings_are_refused(begun: RunFolder, changes: dict[str, object]
     assert begun.read_config() == config()
 
 
-def test_search_and_note_may_change(begun: RunFolder) -> None:
+def test_search_note_and_ablates_may_change(begun: RunFolder) -> None:
     """They change no weight: the best search is found after training."""
-    changed = config(search={"beam_width": 5}, note="best on dev")
+    changed = config(search={"beam_width": 5}, note="best on dev", ablates="other")
     begun.prepare(changed, VOCABULARY)
     assert begun.read_config() == changed
 
@@ -107,6 +107,46 @@ def test_broken_settings_are_named(begun: RunFolder, content: str | None) -> Non
     for use in (begun.read_config, lambda: begun.prepare(config(), VOCABULARY)):
         with pytest.raises(CheckpointError, match=r"cannot read the settings .*config\.json"):
             use()
+
+
+# --- the encoder's weights --------------------------------------------------------------------
+
+
+def encoder_of(**changes: object) -> dict[str, object]:
+    return {"encoder": {"name": "efficientnet_lite0", **changes}}
+
+
+def test_weights_become_absolute(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert folder.with_weights(config()) == config()
+    given = folder.with_weights(config(), Path("a.npz"))
+    assert given == config(**encoder_of(weights=tmp_path / "a.npz"))
+    own = folder.with_weights(config(**encoder_of(weights="b.npz")))
+    assert own == config(**encoder_of(weights=tmp_path / "b.npz"))
+
+
+def test_weights_are_remembered(folder: RunFolder) -> None:
+    first = folder.with_weights(config(), Path("/somewhere/a.npz"))
+    folder.prepare(first, VOCABULARY)
+    assert folder.with_weights(config()) == first
+    other = folder.with_weights(config(), Path("/elsewhere/b.npz"))
+    assert other.encoder.weights == Path("/elsewhere/b.npz")
+
+
+def test_weights_of_another_encoder_are_not(folder: RunFolder) -> None:
+    folder.prepare(folder.with_weights(config(), Path("/somewhere/a.npz")), VOCABULARY)
+    other = config(encoder={"name": "efficientnet_lite1"})
+    assert folder.with_weights(other) == other
+
+
+def test_a_folder_holds_the_run_of_its_settings(folder: RunFolder) -> None:
+    assert not folder.holds(config())
+    folder.prepare(config(), VOCABULARY)
+    assert folder.holds(config())
+    assert folder.holds(config(note="another", search={"beam_width": 5}))
+    assert not folder.holds(config(seed=2))
 
 
 # --- history ----------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ class MergeDecoder(Decoder):
         self.merged = keras.layers.Dense(size.width, activation="relu", name="merged")
         self.words_out = keras.layers.Dense(size.n_words, name="words_out")
 
+    @property
+    def word_bias(self) -> keras.Variable:
+        """See ``Decoder.word_bias``."""
+        return self.words_out.bias
+
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return the picture's vector, float32 [pictures, width]."""
         pooled_nc = tf.reduce_mean(features_nsc, axis=1)
@@ -44,7 +49,7 @@ class MergeDecoder(Decoder):
         n, k, t = tf.shape(tokens_nkt)[0], tokens_nkt.shape[1], tokens_nkt.shape[2]
         embedded = self.drop(self.embedding(tokens_nkt), training=training)
         inputs_rtg = tf.reshape(self.gates_in(embedded), [n * k, t, 4 * self.size.width])
-        zeros = tf.zeros([n * k, self.size.width])
+        zeros = tf.zeros([n * k, self.size.width], inputs_rtg.dtype)
         hidden, cell = zeros, zeros
         outputs = []
         for i in range(t):

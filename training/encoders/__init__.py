@@ -1,8 +1,8 @@
 """Image encoders with ImageNet weights: EfficientNet-Lite 0 to 2 and InceptionV3.
 
-The modules from the bottom up: ``efficientnet_lite`` (networks), ``named_weights`` (arrays by
-layer name), ``torch_file`` (safe checkpoint reader), ``port`` (PyTorch to Keras) and
-``registry`` (encoders by name). ``prove_port`` alone needs PyTorch.
+The modules from the bottom up: ``efficientnet_lite`` (networks), ``folded`` (their pass in
+training), ``named_weights`` (arrays by layer name), ``torch_file`` (safe checkpoint reader),
+``port`` (PyTorch to Keras) and ``registry`` (encoders by name). ``prove_port`` alone needs PyTorch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from training.encoders.efficientnet_lite import (
     block_specs,
     build_efficientnet_lite,
 )
+from training.encoders.folded import FoldedNetwork
 from training.encoders.named_weights import (
     NamedWeights,
     apply_weights,
@@ -37,6 +38,7 @@ __all__ = [
     "LITE_NAMES",
     "BlockSpec",
     "EncoderSpec",
+    "FoldedNetwork",
     "NamedWeights",
     "apply_weights",
     "block_output_shape",

@@ -2,9 +2,8 @@
 
 For each kind of word (subject, count, colour, activity; see ``lexicon``) a caption mentions
 classes, each once however often it is said. A mention is right when at least one of the
-picture's references mentions the same class or a narrower one. Words are judged, not pixels: "a
-red shirt" is confirmed by "a red car", and a true detail that nobody wrote down counts as wrong,
-so even people stay below 1. Pure; sees tokens only.
+picture's references mentions the same class or a narrower one. What that cannot tell is said in
+``judgement``; even people stay below 1. Pure; sees tokens only.
 """
 
 from __future__ import annotations
@@ -12,7 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from training.errors import TrainingError
+from training.metrics.judgement import (
+    Judged,
+    judge_kind,
+    people_among_themselves,
+    with_references,
+)
 from training.metrics.lexicon import LEXICONS, Lexicon
 
 
@@ -32,9 +36,6 @@ class Tally:
         return Tally(self.mentioned + other.mentioned, self.right + other.right)
 
 
-Judged = tuple[Sequence[str], Sequence[Sequence[str]]]
-
-
 def precision_by_kind(
     hypotheses: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[Sequence[str]]]
 ) -> dict[str, Tally]:
@@ -47,7 +48,7 @@ def precision_by_kind(
     Raises:
         TrainingError: a caption's picture has no references.
     """
-    return _by_kind(_judged(hypotheses, references))
+    return _by_kind(with_references(hypotheses, references))
 
 
 def precision_by_class(
@@ -58,7 +59,7 @@ def precision_by_class(
     Raises:
         TrainingError: a caption's picture has no references.
     """
-    judged = _judged(hypotheses, references)
+    judged = with_references(hypotheses, references)
     return {kind: _by_class(lexicon, judged) for kind, lexicon in LEXICONS.items()}
 
 
@@ -67,22 +68,7 @@ def human_precision_by_kind(references: Mapping[str, Sequence[Sequence[str]]]) -
 
     One reference fewer confirms a person than confirms a model, so this is a little too low.
     """
-    return _by_kind(
-        [
-            (tokens, [*of_picture[:index], *of_picture[index + 1 :]])
-            for of_picture in references.values()
-            for index, tokens in enumerate(of_picture)
-        ]
-    )
-
-
-def _judged(
-    hypotheses: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[Sequence[str]]]
-) -> list[Judged]:
-    unknown = sorted(name for name in hypotheses if not references.get(name))
-    if unknown:
-        raise TrainingError(f"no references for {len(unknown)} captions: {', '.join(unknown[:5])}")
-    return [(tokens, references[name]) for name, tokens in hypotheses.items()]
+    return _by_kind(people_among_themselves(references))
 
 
 def _by_kind(judged: Sequence[Judged]) -> dict[str, Tally]:
@@ -95,8 +81,8 @@ def _by_kind(judged: Sequence[Judged]) -> dict[str, Tally]:
 def _by_class(lexicon: Lexicon, judged: Iterable[Judged]) -> dict[str, Tally]:
     tallies: dict[str, Tally] = {}
     for tokens, references in judged:
-        seen = frozenset[str]().union(*(lexicon.mentions(words) for words in references))
-        for mentioned in lexicon.mentions(tokens):
-            is_right = lexicon.confirms(mentioned, seen)
+        judgement = judge_kind(lexicon, tokens, references)
+        for mentioned in judgement.confirmed | judgement.wrong:
+            is_right = mentioned in judgement.confirmed
             tallies[mentioned] = tallies.get(mentioned, Tally()) + Tally(1, int(is_right))
     return dict(sorted(tallies.items()))

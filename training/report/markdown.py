@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from training.report.record import Bounds, KindTally
+from training.report.record import Bounds, KindTally, RunRecord
 
 NOT_KNOWN = "-"
 
+_OF_WORDS = frozenset({"note", "against", "what differs", "measured", "met", "operator", "where"})
 _BYTES_PER_MB = 1e6
 _SECONDS_PER_MINUTE = 60
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; the first column and one called "note" are aligned left, others right."""
-    rule = ["---" if i == 0 or name == "note" else "---:" for i, name in enumerate(header)]
+    """Return a table; the first column and those of words are aligned left, others right."""
+    rule = ["---" if i == 0 or name in _OF_WORDS else "---:" for i, name in enumerate(header)]
     return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in (header, rule, *rows))
 
 
@@ -28,9 +29,15 @@ def bounds(value: Bounds | None) -> str:
     return NOT_KNOWN if value is None else f"{value.estimate:.1f} ± {value.half_width:.1f}"
 
 
-def change(value: Bounds) -> str:
-    """Return a difference with its sign and its 95 % interval."""
-    return f"{value.estimate:+.2f} ({value.low:+.2f} to {value.high:+.2f})"
+def change(value: Bounds, decimals: int = 2, *, has_sign: bool = True) -> str:
+    """Return a difference and its 95 % interval, each with its sign unless that goes without."""
+    form = f"{'+' if has_sign else ''}.{decimals}f"
+    return f"{value.estimate:{form}} ({value.low:{form}} to {value.high:{form}})"
+
+
+def record_link(record: RunRecord) -> str:
+    """Return a run's name that leads to its record."""
+    return f"[{record.name}](runs/{record.name}.json)"
 
 
 def tally(value: KindTally | None) -> str:

@@ -7,7 +7,8 @@ bytes for the same records and matplotlib: no date, a fixed salt for ids, text a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
@@ -24,8 +25,20 @@ TRADE_OFF = "figures/trade-off.svg"
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f")
 _LINES = ("-", "--", ":")
 _DOTS_PER_INCH = 110
-_ROOM_FOR_NAMES = 1.3  # x axis, in units of the largest value
+_GREY = "#bbbbbb"
+_THIN = 0.8  # points
+_ROOM = 1.15  # x axis, in units of the largest value
 _BYTES_PER_MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """How a curve is drawn; the width is in points."""
+
+    colour: str
+    label: str
+    style: str = "-"
+    width: float = 1.5
 
 
 def has_curve(record: RunRecord) -> bool:
@@ -44,31 +57,42 @@ def write_history_plot(name: str, history: Sequence[Epoch], path: Path) -> None:
     losses = figure.add_subplot()
     losses.set(title=name, xlabel="epoch", ylabel="loss, nats per word")
     losses.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _draw(losses, history, "train_loss", _COLOURS[0], "train loss")
-    _draw(losses, history, "dev_loss", _COLOURS[4], "dev loss")
+    _draw(losses, history, "train_loss", _Line(_COLOURS[0], "train loss"))
+    _draw(losses, history, "dev_loss", _Line(_COLOURS[4], "dev loss"))
     metric = losses.twinx()
     metric.set_ylabel("dev CIDEr")
-    _draw(metric, history, "dev_cider", _COLOURS[2], "dev CIDEr")
+    _draw(metric, history, "dev_cider", _Line(_COLOURS[2], "dev CIDEr"))
     losses.grid(alpha=0.3)
     lines = [*losses.get_lines(), *metric.get_lines()]
     if lines:
         losses.legend(handles=lines, loc="center right")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def write_learning_curves(records: Sequence[RunRecord], path: Path) -> None:
-    """Write dev CIDEr by epoch of every record that has it, one line each."""
+def write_learning_curves(
+    records: Sequence[RunRecord], path: Path, others: Sequence[RunRecord] = ()
+) -> None:
+    """Write dev CIDEr by epoch of every record that has it, one line each.
+
+    Args:
+        records: each with a colour and its name.
+        path: PNG or SVG.
+        others: thin grey lines behind, without names.
+    """
     figure = Figure(figsize=(8.0, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set(xlabel="epoch", ylabel="dev CIDEr")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for number, record in enumerate(filter(has_curve, others)):
+        name = "_" if number else "ablations"  # matplotlib keeps names with _ from the legend
+        _draw(axes, record.history, "dev_cider", _Line(_GREY, name, width=_THIN))
     styles = itertools.cycle(itertools.product(_LINES, _COLOURS))
-    for record, (line, colour) in zip(filter(has_curve, records), styles, strict=False):
-        _draw(axes, record.history, "dev_cider", colour, record.name, line)
+    for record, (style, colour) in zip(filter(has_curve, records), styles, strict=False):
+        _draw(axes, record.history, "dev_cider", _Line(colour, record.name, style))
     axes.grid(alpha=0.3)
     if axes.get_lines():
         figure.legend(loc="outside right upper", fontsize="small")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def write_trade_off(records: Sequence[RunRecord], path: Path) -> None:
@@ -78,42 +102,65 @@ def write_trade_off(records: Sequence[RunRecord], path: Path) -> None:
     """
     shown = [record for record in records if has_trade_off(record)]
     timed = [record for record in shown if record.latency_ms is not None]
-    figure = Figure(figsize=(9.0 if timed else 5.5, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
+    colours = dict(zip((r.name for r in shown), itertools.cycle(_COLOURS), strict=False))
+    n_panels = 2 if timed else 1
+    figure = Figure(figsize=(1.0 + 4.0 * n_panels, 4.6), layout="constrained")
+    panels = figure.subplots(1, n_panels, sharey=True, squeeze=False)[0]
     panels[0].set(xlabel="bundle, MB", ylabel="test CIDEr")
-    _scatter(panels[0], shown, [(record.bundle_bytes or 0) / _BYTES_PER_MB for record in shown])
+    sizes = [(record.bundle_bytes or 0) / _BYTES_PER_MB for record in shown]
+    _scatter(panels[0], shown, sizes, colours)
     if timed:
         panels[1].set(xlabel="whole caption, ms")
-        _scatter(panels[1], timed, [record.latency_ms or 0.0 for record in timed])
-    _save(figure, path)
+        _scatter(panels[1], timed, [record.latency_ms or 0.0 for record in timed], colours)
+    # Names in a legend: beside their points those of like runs would lie over each other.
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9
+    )
+    save_figure(figure, path)
 
 
-def _draw(
-    axes: Axes, history: Sequence[Epoch], key: str, colour: str, label: str, line: str = "-"
-) -> None:
+def _draw(axes: Axes, history: Sequence[Epoch], key: str, line: _Line) -> None:
     points = [(e.epoch, getattr(e, key)) for e in history if getattr(e, key) is not None]
     if points:
         epochs, values = zip(*points, strict=True)
-        axes.plot(epochs, values, line, color=colour, label=label, marker="o", markersize=3)
+        axes.plot(
+            epochs,
+            values,
+            line.style,
+            color=line.colour,
+            label=line.label,
+            linewidth=line.width,
+            marker="o",
+            markersize=2 * line.width,
+        )
 
 
-def _scatter(axes: Axes, records: Sequence[RunRecord], x_values: Sequence[float]) -> None:
-    for record, x_value, colour in zip(records, x_values, itertools.cycle(_COLOURS), strict=False):
+def _scatter(
+    axes: Axes,
+    records: Sequence[RunRecord],
+    x_values: Sequence[float],
+    colours: Mapping[str, str],
+) -> None:
+    for record, x_value in zip(records, x_values, strict=True):
         if record.test is None:
             continue
         cider = record.test.cider
         spread = [[cider.estimate - cider.low], [cider.high - cider.estimate]]
         axes.errorbar(
-            x_value, cider.estimate, yerr=spread, fmt="o", color=colour, capsize=3, alpha=0.9
+            x_value,
+            cider.estimate,
+            yerr=spread,
+            fmt="o",
+            color=colours[record.name],
+            capsize=3,
+            label=record.name,
         )
-        axes.annotate(
-            record.name, (x_value, cider.estimate), (6, 4), textcoords="offset points", fontsize=8
-        )
-    axes.set_xlim(0.0, _ROOM_FOR_NAMES * max(x_values))
+    axes.set_xlim(0.0, _ROOM * max(x_values))
     axes.grid(alpha=0.3)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, its folder made when missing; PNG or SVG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None, "Creator": "SeeAloud"} if path.suffix == ".svg" else {}
     with mpl.rc_context({"svg.hashsalt": "seealoud", "svg.fonttype": "none"}):

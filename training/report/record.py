@@ -2,23 +2,29 @@
 
 Everything that ``docs/results.md`` says comes out of these files. Reading is strict: an unknown,
 missing or ill-typed key is an error that names the file and the key, so that a number never goes
-missing in silence. A change of the keys raises ``SCHEMA_VERSION``.
+missing in silence. A change of the keys raises ``SCHEMA_VERSION``; older records are still read.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from training.errors import TrainingError
 from training.metrics.bootstrap import METRICS, Interval, interval
 from training.metrics.precision import Tally
 from training.metrics.scores import Scores
+from training.report.reliability_record import Reliability
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+Measured = Literal["int8 bundle", "keras float32"]
+INT8_BUNDLE: Measured = "int8 bundle"
+KERAS_FLOAT32: Measured = "keras float32"
 
 # Records of no training run; the page of results shows them beside the runs.
 FLOOR_NAME = "constant-caption"
@@ -26,6 +32,12 @@ HUMAN_NAME = "human"
 
 # Stored digits: a resampled interval is not known better, and diffs stay readable.
 _DECIMALS = 3
+# Of one picture's CIDEr: a thousand of them are kept, and their mean is known to 0.01 so.
+_PICTURE_DECIMALS = 1
+
+# A list of numbers as ``json.dumps`` spreads it over lines; none is inside a string, where a line
+# break is escaped.
+_NUMBERS = re.compile(r"\[\n\s*(-?\d[-+.\deE,\s]*?)\s*\]")
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0.0)]
@@ -70,7 +82,9 @@ class KindTally(_Part):
 class Metrics(_Part):
     """Scores on one split by the COCO protocol; metrics times 100, with 95 % intervals.
 
-    ``meteor`` is None where Java was missing; it has no interval (see ``bootstrap``).
+    ``meteor`` is None where Java was missing; it has no interval (see ``bootstrap``). ``cider_n``
+    is the CIDEr of each picture in the order of their sorted names, by which two runs are paired;
+    None where it was not kept.
     """
 
     pictures: Count
@@ -85,6 +99,13 @@ class Metrics(_Part):
     distinct_captions: Count
     mean_length_words: float
     precision: dict[str, KindTally] = Field(default_factory=dict)
+    cider_n: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_cider_a_picture(self) -> Self:
+        if self.cider_n is not None and len(self.cider_n) != self.pictures:
+            raise ValueError(f"cider_n has {len(self.cider_n)} numbers of {self.pictures} pictures")
+        return self
 
     @classmethod
     def of(cls, scores: Scores, precision: dict[str, Tally] | None = None) -> Metrics:
@@ -101,7 +122,12 @@ class Metrics(_Part):
                 kind: KindTally(mentioned=tally.mentioned, right=tally.right)
                 for kind, tally in tallies.items()
             },
+            cider_n=tuple(round(float(value), _PICTURE_DECIMALS) for value in scores.cider_n),
         )
+
+    def without_pictures(self) -> Metrics:
+        """Return the same without the CIDEr of each picture, which is most of the file."""
+        return self.model_copy(update={"cider_n": None})
 
 
 class Epoch(_Part):
@@ -136,29 +162,46 @@ class RunRecord(_Part):
         name: also the file's name; letters, digits, ``.``, ``_`` and ``-``.
         config: the run's TOML as read.
         git_commit: of the source that ran.
+        measured: what said the captions that ``dev`` and ``test`` score; None: no model of ours.
         dev: by which every choice was made.
         test: measured once, for the report.
         wall_time_s: training and evaluation together.
+        chain_wall_time_s: the same with the run that this one started from, and so on back to a
+            run that started from none; None where this one did, or an earlier one is not known.
         parameters: weights of encoder and decoder.
         bundle_bytes: encoder + decoder + vocabulary as shipped.
         latency_ms: whole caption, and ``latency_machine`` says where.
+        reliability: how many captions are right, and whether their log-probability tells.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     config: dict[str, JsonValue]
     seed: int
     git_commit: str
+    measured: Measured | None = None
     dev: Metrics | None = None
     test: Metrics | None = None
     wall_time_s: Seconds
+    chain_wall_time_s: Seconds | None = None
     parameters: Count
     bundle_bytes: Count | None = None
     latency_ms: Seconds | None = None
     latency_machine: str = ""
     quantization: Quantization | None = None
+    reliability: Reliability | None = None
     history: tuple[Epoch, ...] = ()
     note: str = ""
+
+    @model_validator(mode="after")
+    def _only_a_bundle_has_a_size(self) -> Self:
+        of_bundle = (self.bundle_bytes, self.latency_ms, self.quantization)
+        if self.measured != INT8_BUNDLE and any(value is not None for value in of_bundle):
+            raise ValueError(
+                f"bundle_bytes, latency_ms and quantization are an int8 bundle's, measured is "
+                f"{self.measured!r}"
+            )
+        return self
 
 
 def write_record(record: RunRecord, directory: Path) -> Path:
@@ -169,7 +212,9 @@ def write_record(record: RunRecord, directory: Path) -> Path:
     """
     path = directory / f"{record.name}.json"
     neighbour = path.with_suffix(".json.new")
-    text = json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    stored = record.model_dump(mode="json")
+    text = json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False)
+    text = _NUMBERS.sub(lambda found: f"[{', '.join(found[1].replace(',', ' ').split())}]", text)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         neighbour.write_text(text + "\n", encoding="utf-8")
@@ -190,7 +235,7 @@ def read_record(path: Path) -> RunRecord:
     except (OSError, UnicodeDecodeError) as exc:
         raise TrainingError(f"cannot read the run record {path}: {exc}") from exc
     try:
-        record = RunRecord.model_validate_json(text)
+        record = RunRecord.model_validate_json(_of_this_version(text))
     except ValidationError as exc:
         problems = "; ".join(
             f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
@@ -202,6 +247,20 @@ def read_record(path: Path) -> RunRecord:
     return record
 
 
+def refuse_to_hide_a_bundle(name: str, directory: Path) -> None:
+    """Do nothing, unless the directory holds that record and it is of an int8 bundle.
+
+    Raises:
+        TrainingError: it is, or as ``read_record``.
+    """
+    path = directory / f"{name}.json"
+    if path.exists() and read_record(path).measured == INT8_BUNDLE:
+        raise TrainingError(
+            f"{path} is of the int8 bundle, which tells more than the Keras run: give --force to "
+            "write the Keras run's record over it"
+        )
+
+
 def read_records(directory: Path) -> list[RunRecord]:
     """Return every record of a directory by name; none when it does not exist.
 
@@ -209,6 +268,18 @@ def read_records(directory: Path) -> list[RunRecord]:
         TrainingError: as ``read_record``.
     """
     return [read_record(path) for path in sorted(directory.glob("*.json"))]
+
+
+def _of_this_version(text: str) -> str:
+    """Return a record from before ``measured``, when only bundles had a size, as one of now."""
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        return text  # whose reading will say what is wrong
+    if not isinstance(stored, dict) or stored.get("schema_version") != 1:
+        return text
+    measured = None if stored.get("bundle_bytes") is None else INT8_BUNDLE
+    return json.dumps({"measured": measured, **stored, "schema_version": SCHEMA_VERSION})
 
 
 def _rounded(value: float) -> float:

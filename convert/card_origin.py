@@ -1,0 +1,45 @@
+"""How a bundle was made, as its card says it; from the manifest's training facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from device.bundle import Manifest
+
+# In the manifest's training facts: settings of each run before the bundle's own, first to last.
+EARLIER_RUNS = "earlier_runs"
+
+
+def training_commands(manifest: Manifest) -> list[str]:
+    """Return the commands that made the bundle, the first one first."""
+    return [
+        *map(_training_command, _runs(manifest)),
+        f"seealoud-convert {manifest.name} --data FLICKR8K",
+    ]
+
+
+def rewards_mentions(manifest: Manifest) -> bool:
+    """Return whether training rewarded right mentions, or punished wrong ones."""
+    rewards = [run.get("self_critical") or {} for run in _runs(manifest)]
+    return any(
+        reward.get(f"{what}_mention_weight") for reward in rewards for what in ("right", "wrong")
+    )
+
+
+def _runs(manifest: Manifest) -> list[Mapping[str, Any]]:
+    """Return the settings of every run that led to the bundle, its own last."""
+    training = manifest.training
+    # Manifests from before the chain was kept know the direct predecessor's name alone.
+    known = [{"name": training["start_from"]}] if training.get("start_from") else []
+    return [*training.get(EARLIER_RUNS, known), {**training, "name": manifest.name}]
+
+
+def _training_command(run: Mapping[str, Any]) -> str:
+    sentences = "SEEALOUD_SENTENCES=FLICKR30K_TEXT " if is_language_model(run) else ""
+    return f"{sentences}seealoud-train run {run['name']} --data FLICKR8K"
+
+
+def is_language_model(run: Mapping[str, Any]) -> bool:
+    """Return whether a run's settings, as the manifest has them, are a language model's."""
+    return run.get("language_model") is not None

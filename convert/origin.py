@@ -1,0 +1,76 @@
+"""Which runs a bundle's weights come from, and under which terms that puts it.
+
+A bundle whose origin is not known is not written: its licence would be a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from convert.card_origin import EARLIER_RUNS, is_language_model
+from convert.variants import DATA_LICENCE, training_facts
+from device.bundle import Manifest
+from training.config import CONFIGS, RunConfig, read_run_config
+from training.errors import TrainingError
+from training.run_folder import RunFolder, run_folder
+
+SENTENCES_LICENCE = (
+    "Before it saw a picture, the decoder learned its language from the caption sentences of "
+    "Flickr30k (Young, Lai, Hodosh and Hockenmaier 2014): text only, no picture, cleaned of every "
+    "caption of Flickr8k's dev and test pictures, for non-commercial research and education too. "
+    "No sentence of them is part of the bundle."
+)
+
+
+def earlier_runs(folder: RunFolder) -> tuple[RunConfig, ...]:
+    """Return the settings of the runs that a run's weights come from, in the order of training.
+
+    Each once, the run's own left out. Where the folder of an earlier run is gone, the shipped
+    settings of that name are taken.
+
+    Raises:
+        TrainingError: the settings of an earlier run are nowhere, or cannot be read.
+    """
+    found: dict[str, RunConfig] = {}
+    own = folder.read_config()
+    _collect(own, folder, found, {own.name})
+    return tuple(found.values())
+
+
+def _collect(
+    config: RunConfig, folder: RunFolder, found: dict[str, RunConfig], seen: set[str]
+) -> None:
+    """Add the runs before ``config`` to ``found``, the earliest first."""
+    started_from = (config.start_from,) if config.start_from else ()
+    for name in (*started_from, *config.average_of):
+        if name not in seen:
+            seen.add(name)
+            earlier = _settings(run_folder(name, folder.path.parent))
+            _collect(earlier, folder, found, seen)
+            found[name] = earlier
+
+
+def _settings(folder: RunFolder) -> RunConfig:
+    if folder.config.is_file():
+        return folder.read_config()
+    name = folder.path.name
+    if (CONFIGS / f"{name}.toml").is_file():
+        return read_run_config(name)
+    raise TrainingError(
+        f"cannot say from what the weights were trained: the run {name} has neither "
+        f"{folder.config} nor shipped settings; put its folder back, or train anew"
+    )
+
+
+def with_origin(manifest: Manifest, earlier: Sequence[RunConfig]) -> Manifest:
+    """Return the manifest with the runs before its own, and the terms of all their data."""
+    runs = [training_facts(config) for config in earlier]
+    has_sentences = any(map(is_language_model, (*runs, manifest.training)))
+    return manifest.model_copy(
+        update={
+            "training": {**manifest.training, EARLIER_RUNS: runs},
+            "data_licence": f"{DATA_LICENCE} {SENTENCES_LICENCE}"
+            if has_sentences
+            else DATA_LICENCE,
+        }
+    )

@@ -1,0 +1,152 @@
+"""``python -m convert.reproduce``: the shipped bundle from photographs, by one command.
+
+What is over is skipped, so a stopped one goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from training.command_line import data_option, run_program, runs_option, set_up_logging
+
+if TYPE_CHECKING:
+    from convert.stages import Conversion, Stage, Training
+    from device.bundle import Manifest
+    from training.data.dataset import Dataset
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_MODELS = _PROJECT / "models"
+_RECORDS = _PROJECT / "docs" / "runs"
+# With its scores, of lite0 at 224 px on two busy cores; most of it captions 2000 pictures thrice.
+_CONVERSION_S = 360.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A stage and how long it took on two cores, where that is known."""
+
+    stage: Stage
+    expected_s: float | None
+
+    @property
+    def expected(self) -> str:
+        """The time in words."""
+        return _duration(self.expected_s)
+
+
+@click.command()
+@click.argument("config_name", metavar="[CONFIG]", required=False)
+@data_option
+@runs_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reproduced"),
+    show_default=True,
+    help="Folder for the bundle's folder, and for the run's record. What ships is left alone.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
+def cli(
+    config_name: str | None, data: Path | None, runs: Path | None, out: Path, dry_run: bool
+) -> None:
+    """Train CONFIG (default: the shipped bundle's run) and all it starts from, then convert it.
+
+    CONFIG is a TOML file, or a name from training/configs. Started again it goes on where it was.
+    """
+    set_up_logging()
+    trainings, conversion = _stages(config_name or _default_name(), runs, out)
+    plan = [Planned(stage, _recorded_s(stage.config.name)) for stage in trainings]
+    plan.append(Planned(conversion, _CONVERSION_S))
+    for line in describe(plan):
+        click.echo(line)
+    if dry_run:
+        return
+    from training.data.readers import default_data, open_dataset
+
+    for line in carry_out(plan, open_dataset(data or default_data())):
+        click.echo(line)
+    click.echo(f"wrote {conversion.bundle}")
+    for line in compare(conversion.bundle, _MODELS / conversion.bundle.name):
+        click.echo(line)
+
+
+def _default_name() -> str:
+    return (_MODELS / "DEFAULT").read_text(encoding="utf-8").strip()
+
+
+def _stages(name: str, runs: Path | None, out: Path) -> tuple[list[Training], Conversion]:
+    from convert.stages import Conversion, Training, chain
+    from training.run_folder import run_folder
+
+    trainings = []
+    for config in chain(name):
+        folder = run_folder(config.name, runs)
+        trainings.append(Training(folder.with_weights(config), folder))
+    last = trainings[-1]
+    return trainings, Conversion(last.config, last.folder, out, out / "runs")
+
+
+def _recorded_s(name: str) -> float | None:
+    """Return how long a run took when its record was made, on two cores."""
+    from training.report.record import read_record
+
+    path = _RECORDS / f"{name}.json"
+    return read_record(path).wall_time_s if path.is_file() else None
+
+
+def describe(plan: Sequence[Planned]) -> Iterator[str]:
+    """Yield a line for each stage: what, how long, whether it is over."""
+    yield "stages, and what each took on two cores:"
+    for number, planned in enumerate(plan, start=1):
+        over = ", over already" if planned.stage.is_over() else ""
+        yield f"  {number}. {planned.stage.name}: {planned.expected}{over}"
+
+
+def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
+    """Do what is left to do; yield a line when a stage is over, with its time in this process."""
+    for planned in plan:
+        stage = planned.stage
+        if stage.is_over():
+            yield f"{stage.name}: over already, skipped"
+            continue
+        began_s = time.monotonic()
+        stage.run(dataset)
+        took = _duration(time.monotonic() - began_s)
+        yield f"{stage.name}: {took} (expected: {planned.expected})"
+
+
+def compare(ours: Path, shipped: Path) -> Iterator[str]:
+    """Yield how well a bundle does on test beside the shipped one of its name, if there is one."""
+    from device.bundle import MANIFEST, load_bundle
+
+    if ours.resolve() == shipped.resolve() or not (shipped / MANIFEST).is_file():
+        return
+    for what, path in (("reproduced", ours), ("shipped", shipped)):
+        yield f"CIDEr on test, {what}: {_cider(load_bundle(path).manifest)}"
+
+
+def _cider(manifest: Manifest) -> str:
+    scores = manifest.metrics["scores"]["int8"]["test"]
+    low, high = scores["cider_95"]
+    return f"{scores['cider']:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _duration(seconds: float | None) -> str:
+    from training.report.markdown import duration
+
+    return "not recorded" if seconds is None else duration(seconds)
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr and the error's exit code."""
+    run_program(cli, "reproduce")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The stages in which a bundle is made of photographs, and which of them are over.
+
+Invariant: what is over is told from the files alone, so whoever was killed goes on where he was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import keras
+
+from convert.convert import convert
+from device.bundle import MANIFEST, load_bundle
+from device.errors import BundleError
+from device.vocabulary import Vocabulary
+from training.config import CONFIGS, RunConfig, read_run_config
+from training.data.dataset import Dataset
+from training.errors import RunConfigError
+from training.run_folder import RunFolder, is_over
+from training.train import train
+
+# Where ``convert`` leaves the files that it verified, in the run's folder.
+_VERIFIED = "int8"
+_CARD = "MODEL_CARD.md"
+
+
+def chain(name_or_path: str) -> tuple[RunConfig, ...]:
+    """Return the settings of a run and of all runs that it comes from, in the order of training.
+
+    Args:
+        name_or_path: a TOML file, or the name of a shipped one. An earlier run's file is looked
+            for beside it first.
+
+    Raises:
+        RunConfigError: a file is missing or wrong, or has another run's name; or the runs start
+            from each other.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = CONFIGS / f"{name_or_path}.toml"
+    found: dict[str, RunConfig] = {}
+    _collect(read_run_config(str(path)), path.parent, found, ())
+    return tuple(found.values())
+
+
+def _collect(
+    config: RunConfig, folder: Path, found: dict[str, RunConfig], later: tuple[str, ...]
+) -> None:
+    """Add a run's settings to ``found``, behind those of the runs that it comes from."""
+    later = (*later, config.name)
+    for name in earlier_names(config):
+        if name in later:
+            circle = " -> ".join((*later[later.index(name) :], name))
+            raise RunConfigError(
+                f"the runs start from each other in a circle: {circle}; correct start_from or "
+                "average_of in one of them"
+            )
+        if name not in found:
+            _collect(_read(name, folder), folder, found, later)
+    found[config.name] = config
+
+
+def earlier_names(config: RunConfig) -> tuple[str, ...]:
+    """Return the names of the runs that a run directly comes from."""
+    return (*((config.start_from,) if config.start_from else ()), *config.average_of)
+
+
+def _read(name: str, folder: Path) -> RunConfig:
+    beside = folder / f"{name}.toml"
+    path = beside if beside.is_file() else CONFIGS / f"{name}.toml"
+    config = read_run_config(str(path))
+    if config.name != name:
+        raise RunConfigError(
+            f"{path}: name: is {config.name!r}, but a run starts from {name!r}: call the file and "
+            "the run alike"
+        )
+    return config
+
+
+class Stage(Protocol):
+    """One step on the way."""
+
+    @property
+    def name(self) -> str:
+        """What it does, for people."""
+
+    def is_over(self) -> bool:
+        """Return whether nothing is left to do."""
+
+    def run(self, dataset: Dataset) -> None:
+        """Do it, or go on with it.
+
+        Raises:
+            SeeAloudError: it cannot be done.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A run is trained."""
+
+    config: RunConfig
+    folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """See ``Stage``."""
+        return f"train {self.config.name}"
+
+    def is_over(self) -> bool:
+        """See ``Stage``; a run with other settings is not this one."""
+        return (
+            self.folder.holds(self.config)
+            and self.folder.best_weights.is_file()
+            and is_over(self.config, self.folder.read_history())
+        )
+
+    def run(self, dataset: Dataset) -> None:
+        """See ``Stage``; an interrupted run goes on at its last checkpoint."""
+        # As in a process of its own: the names of layers begin anew, and the last graph is freed.
+        keras.utils.clear_session()
+        train(self.config, dataset, self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A trained run becomes a bundle.
+
+    Attributes:
+        config: the run's settings.
+        folder: the run's folder.
+        out: where the bundle's folder is written.
+        records: where the run's record is written.
+    """
+
+    config: RunConfig
+    folder: RunFolder
+    out: Path
+    records: Path
+
+    @property
+    def name(self) -> str:
+        """See ``Stage``."""
+        return f"convert {self.config.name}"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle's folder."""
+        return self.out / self.config.name
+
+    def is_over(self) -> bool:
+        """See ``Stage``; the bundle must be what was made of the best weights as they are now."""
+        verified = self.folder.path / _VERIFIED
+        try:
+            ours, theirs = load_bundle(self.bundle).manifest, load_bundle(verified).manifest
+        except BundleError:
+            return False
+        best = self.folder.best_weights
+        return (
+            ours.files == theirs.files
+            and bool(ours.metrics)
+            and ours.training.get("search") == self.config.search.model_dump(mode="json")
+            and (self.bundle / _CARD).is_file()
+            and best.is_file()
+            and best.stat().st_mtime <= (verified / MANIFEST).stat().st_mtime
+        )
+
+    def run(self, dataset: Dataset) -> None:
+        """See ``Stage``; it begins anew when interrupted."""
+        keras.utils.clear_session()
+        # A finished run keeps the search that it was trained with; the settings may know a better.
+        self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
+        convert(self.folder, dataset, self.out, self.records)

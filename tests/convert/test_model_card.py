@@ -1,0 +1,264 @@
+"""What the model card says of failures, confidence, licence and training, from a manifest alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from convert.card_origin import EARLIER_RUNS, training_commands
+from convert.model_card import model_card
+from device.bundle import Manifest
+
+SCORES = {
+    "bleu_1": 66.5,
+    "bleu_4": 23.9,
+    "rouge_l": 47.4,
+    "cider": 53.3,
+    "meteor": None,
+    "cider_95": [49.9, 56.8],
+    "distinct_words": 130,
+    "distinct_captions": 554,
+    "mean_length_words": 8.2,
+    "precision": {"subject": {"mentioned": 10, "right": 8}, "count": {"mentioned": 0, "right": 0}},
+}
+OLD_METRICS: dict[str, Any] = {
+    "signatures": {
+        "encoder_float": 6e-5,
+        "encoder_int8_cosine": 0.99,
+        "prepare_and_step_float": 1e-5,
+        "prepare_and_step_int8": 0.012,
+    },
+    "float_agreement": 1.0,
+    "int8_agreement": 0.83,
+    "scores": {name: {"dev": SCORES, "test": SCORES} for name in ("keras", "float", "int8")},
+    "int8_cider_change": {"test": {"estimate": -0.4, "low": -1.2, "high": 0.5}},
+}
+NOTHING = {"said": 0, "wrong": 0, "classes": []}
+FAILURES = {
+    "captions": 1000,
+    "right": 402,
+    "nothing_mentioned": 4,
+    "one_wrong": 400,
+    "two_or_more_wrong": 194,
+    "kinds": {
+        "subject": {
+            "said": 1039,
+            "wrong": 183,
+            "classes": [
+                {
+                    "name": "man",
+                    "said": 220,
+                    "wrong": 62,
+                    "instead": {"person": 35, "boy": 24},
+                    "nothing_instead": 1,
+                },
+                {"name": "dog", "said": 9, "wrong": 3, "instead": {}, "nothing_instead": 0},
+            ],
+        },
+        "count": NOTHING,
+        "colour": NOTHING,
+        "activity": NOTHING,
+    },
+}
+CALIBRATION = {
+    "definition": "a caption is right when ...",
+    "signal": "natural-log probability of the words and the end mark / (words + 1)",
+    "slope": 2.0849,
+    "intercept": 0.5577,
+    "fitted_on": "dev",
+    "fitted_n": 1000,
+    "fitted_right": 0.369,
+    "measured_on": "test",
+    "n": 1000,
+    "right": 0.402,
+    "people_right": 0.63,
+    "auc": 0.5617,
+    "auc_95": [0.525, 0.598],
+    "ece": 0.0444,
+    "ece_by_chance": 0.038,
+    "brier": 0.2391,
+    "brier_constant": 0.2415,
+    "bins": [
+        {"predicted": 0.23, "right": 0.35, "n": 100, "low": 0.26, "high": 0.45},
+        {"predicted": 0.5, "right": 0.56, "n": 100, "low": 0.46, "high": 0.65},
+    ],
+}
+METRICS = {**OLD_METRICS, "failures": FAILURES, "calibration": CALIBRATION}
+
+
+def settings(name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "seed": 1,
+        "encoder": {"name": "efficientnet_lite0"},
+        "decoder": {"name": "transformer", "width": 256},
+        "start_from": None,
+        "language_model": None,
+        **changes,
+    }
+
+
+def manifest(metrics: dict[str, Any] = METRICS, **training: Any) -> Manifest:
+    entry = {"sha256": "0" * 64, "bytes": 1000}
+    return Manifest.model_validate(
+        {
+            "schema_version": 1,
+            "name": "shipped",
+            "created_at": "2026-11-23T08:20:04+00:00",
+            "source_commit": "abc",
+            "data_licence": "Trained on Flickr8k.",
+            "input": {"size_px": 224, "mean": 127.0, "scale": 128.0},
+            "search": {"beam_width": 3, "max_words": 17, "length_penalty": 0.7},
+            "files": {"encoder.tflite": entry},
+            "self_test": {"pattern": 0, "ids": [4], "log_probability": -1.0},
+            "training": settings("shipped", **training),
+            "metrics": metrics,
+        }
+    )
+
+
+CARD = model_card(manifest())
+
+
+def part(title: str, card: str = CARD) -> str:
+    return card.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_sections_and_their_order() -> None:
+    assert re.findall(r"^## (.*)$", CARD, re.MULTILINE) == [
+        "Quality",
+        "Conversion",
+        "Intended use",
+        "What it does badly",
+        "Data, licence, how it was made",
+    ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| nothing wrong | 402 | 40.2 % |",
+        "| one thing wrong | 400 | 40.0 % |",
+        "| two or more wrong | 194 | 19.4 % |",
+        "| says nothing that is judged | 4 | 0.4 % |",
+        "| subject | 1039 | 183 | 18 % |",
+        "| colour | 0 | 0 | - |",
+        "| subject | man | 220 | 62 | person 35, boy 24, nothing of the kind 1 |",
+        "| subject | dog | 9 | 3 | - |",
+    ],
+)
+def test_failures_stand_with_their_counts(row: str) -> None:
+    assert row in part("What it does badly").splitlines()
+
+
+def test_right_and_wrong_are_defined_with_their_limits() -> None:
+    text = part("What it does badly")
+    for needed in (
+        "1000 test captions",
+        "A caption is right when",
+        "Words are judged, not pixels.",
+        "nobody wrote down counts as wrong",
+        '"a red shirt" passes',
+        "is right in 63 %",
+    ):
+        assert needed in text, needed
+
+
+def test_what_its_confidence_is_worth() -> None:
+    text = part("What it does badly")
+    for needed in (
+        "1 / (1 + exp(-(0.558 + 2.085 x)))",
+        "56 % of the pairs (52 % to 60 %; 50 % is chance)",
+        "100 captions with the least probability 35 % are right (predicted: 23 %)",
+        "greatest 56 % (predicted: 50 %)",
+        "over 2 bins: 0.044",
+        "0.038 by chance",
+        "Brier score 0.239; 0.241 if dev's share",
+    ):
+        assert needed in text, needed
+
+
+def test_what_was_not_measured_is_left_out() -> None:
+    bare = {**CALIBRATION, "auc": None, "auc_95": None, "people_right": None}
+    card = model_card(manifest({**METRICS, "calibration": bare}))
+    assert "of the pairs" not in card
+    assert "What people wrote themselves" not in card
+    assert "None" not in card
+    without = {key: value for key, value in METRICS.items() if key != "calibration"}
+    assert "Does it know" not in model_card(manifest(without))
+
+
+def test_nothing_wrong_needs_no_list_of_words() -> None:
+    faultless = {**FAILURES, "kinds": dict.fromkeys(FAILURES["kinds"], NOTHING)}  # type: ignore[call-overload]
+    assert "most often wrong" not in model_card(manifest({**METRICS, "failures": faultless}))
+
+
+@pytest.mark.parametrize(
+    ("self_critical", "is_said"),
+    [
+        (None, False),
+        ({"samples": 5}, False),  # from before there were such weights
+        ({"right_mention_weight": 0.0, "wrong_mention_weight": 0.0}, False),
+        ({"right_mention_weight": 0.0, "wrong_mention_weight": 0.2}, True),
+        ({"right_mention_weight": 0.1, "wrong_mention_weight": 0.0}, True),
+    ],
+)
+def test_a_measure_that_was_trained_for_is_named(
+    self_critical: dict[str, Any] | None, is_said: bool
+) -> None:
+    own = manifest(self_critical=self_critical)
+    earlier = manifest(**{EARLIER_RUNS: [settings("first", self_critical=self_critical)]})
+    for made in (own, earlier):
+        assert ("by this very measure" in model_card(made)) == is_said
+
+
+def test_an_old_manifest_still_has_a_card() -> None:
+    text = part("What it does badly", model_card(manifest(OLD_METRICS)))
+    assert "| subject | 10 | 8 | 0.80 |" in text
+    assert "| count | 0 | 0 | - |" in text
+
+
+def test_tables_have_as_many_cells_as_their_heads() -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", CARD, re.MULTILINE)
+    assert len(tables) == 6
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+# --- how it was made --------------------------------------------------------------------------
+
+CHAIN = [
+    settings("language", language_model={}),
+    settings("words", start_from="language"),
+    settings("pictures", start_from="words"),
+]
+
+
+def test_every_stage_has_its_command() -> None:
+    made = manifest(start_from="pictures", **{EARLIER_RUNS: CHAIN})
+    assert training_commands(made) == [
+        "SEEALOUD_SENTENCES=FLICKR30K_TEXT seealoud-train run language --data FLICKR8K",
+        "seealoud-train run words --data FLICKR8K",
+        "seealoud-train run pictures --data FLICKR8K",
+        "seealoud-train run shipped --data FLICKR8K",
+        "seealoud-convert shipped --data FLICKR8K",
+    ]
+    assert "\n".join(training_commands(made)) in part(
+        "Data, licence, how it was made", model_card(made)
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "trained"),
+    [
+        ({}, ["shipped"]),
+        ({"start_from": "first"}, ["first", "shipped"]),  # from before the chain was kept
+        ({EARLIER_RUNS: []}, ["shipped"]),
+    ],
+)
+def test_short_and_old_chains(training: dict[str, Any], trained: list[str]) -> None:
+    *commands, last = training_commands(manifest(**training))
+    assert commands == [f"seealoud-train run {name} --data FLICKR8K" for name in trained]
+    assert last == "seealoud-convert shipped --data FLICKR8K"

@@ -1,0 +1,98 @@
+"""The runs that a bundle's weights come from, and the terms of their data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convert.card_origin import EARLIER_RUNS
+from convert.origin import SENTENCES_LICENCE, earlier_runs, with_origin
+from convert.variants import DATA_LICENCE, training_facts
+from device.bundle import load_bundle
+from training.config import RunConfig
+from training.errors import CheckpointError, TrainingError
+from training.run_folder import RunFolder, run_folder
+
+TINY = Path(__file__).parents[1] / "data" / "tiny-bundle"
+
+
+def run(root: Path, name: str, **changes: Any) -> RunFolder:
+    """Write the settings of a run, and nothing else of it."""
+    folder = run_folder(name, root)
+    folder.path.mkdir()
+    folder.config.write_text(config(name, **changes).model_dump_json(), encoding="utf-8")
+    return folder
+
+
+def config(name: str, **changes: Any) -> RunConfig:
+    settings = {"name": name, "encoder": {"name": "x"}, "decoder": {"name": "merge"}, **changes}
+    return RunConfig.model_validate(settings)
+
+
+def names(folder: RunFolder) -> list[str]:
+    return [earlier.name for earlier in earlier_runs(folder)]
+
+
+def test_a_run_from_nothing_has_none_before_it(tmp_path: Path) -> None:
+    assert earlier_runs(run(tmp_path, "only")) == ()
+
+
+def test_a_chain_comes_in_the_order_of_training(tmp_path: Path) -> None:
+    run(tmp_path, "language", language_model={"sentences": "/home/me/captions.tsv"})
+    run(tmp_path, "words", start_from="language")
+    run(tmp_path, "pictures", start_from="words")
+    assert names(run(tmp_path, "last", start_from="pictures")) == ["language", "words", "pictures"]
+
+
+def test_averaged_runs_come_each_once(tmp_path: Path) -> None:
+    run(tmp_path, "first")
+    run(tmp_path, "b", start_from="first")
+    run(tmp_path, "a", start_from="first")
+    assert names(run(tmp_path, "mean", average_of=["b", "a"])) == ["first", "b", "a"]
+
+
+def test_a_circle_ends(tmp_path: Path) -> None:
+    run(tmp_path, "a", start_from="b")
+    assert names(run(tmp_path, "b", start_from="a")) == ["a"]
+
+
+def test_where_the_folder_is_gone_the_shipped_settings_do(tmp_path: Path) -> None:
+    last = run(tmp_path, "last", start_from="lite0-transformer-scst")
+    assert names(last) == ["lite0-transformer", "lite0-transformer-scst"]
+
+
+def test_an_unknown_origin_is_refused(tmp_path: Path) -> None:
+    last = run(tmp_path, "last", start_from="gone")
+    with pytest.raises(TrainingError, match=r"the run gone has neither .* nor shipped settings"):
+        earlier_runs(last)
+
+
+def test_settings_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    run(tmp_path, "first").config.write_text("{}")
+    with pytest.raises(CheckpointError, match="cannot read the settings"):
+        earlier_runs(run(tmp_path, "last", start_from="first"))
+
+
+# --- the manifest -----------------------------------------------------------------------------
+
+
+def test_the_manifest_states_every_run_and_no_path_of_the_machine() -> None:
+    manifest = load_bundle(TINY).manifest
+    language = config("language", language_model={"sentences": "/home/me/captions.tsv"})
+    made = with_origin(manifest, [language, config("words")])
+    assert [facts["name"] for facts in made.training[EARLIER_RUNS]] == ["language", "words"]
+    assert made.training[EARLIER_RUNS][1] == training_facts(config("words"))
+    assert "/home/me" not in made.model_dump_json()
+    assert manifest.training == {k: v for k, v in made.training.items() if k != EARLIER_RUNS}
+
+
+def test_sentences_without_pictures_are_named_in_the_licence() -> None:
+    manifest = load_bundle(TINY).manifest
+    assert with_origin(manifest, []).data_licence == DATA_LICENCE
+    assert with_origin(manifest, [config("words")]).data_licence == DATA_LICENCE
+    licence = with_origin(manifest, [config("l", language_model={}), config("w")]).data_licence
+    assert licence == f"{DATA_LICENCE} {SENTENCES_LICENCE}"
+    for needed in ("Flickr30k", "text only", "dev and test", "non-commercial research"):
+        assert needed in SENTENCES_LICENCE

@@ -1,0 +1,265 @@
+"""Nothing of dev or test is in what is trained on: no picture, no copy of one, no caption."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.perceptual_hash import N_BITS, Hashes, hamming_distances, perceptual_hash
+
+import training.train
+from training import views
+from training.batches import CaptionedFeatures
+from training.config import RunConfig
+from training.data.dataset import SPLITS, CaptionedPicture, Dataset
+from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
+from training.data.readers import open_dataset
+from training.features import FeatureSource
+from training.language import read_sentences
+from training.model import feature_shape
+from training.run_folder import RunFolder
+from training.text import words_of
+
+ROOT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))
+SENTENCES = Path(
+    os.environ.get("SEEALOUD_SENTENCES", ROOT.parent / "shared/flickr30k_text/captions.tsv")
+)
+
+# Bits. Measured: 100 recompressed, brightened, cropped and shrunken copies lie 0 to 8 bits from
+# their originals, while of all pairs of pictures in two splits the nearest are 10 apart and half
+# are 32 or more. (Against mirrored pictures two pairs are 8 apart, by chance: other scenes.)
+NEAR_DUPLICATE_BITS = 8
+N_COPIES = 100
+
+
+def picture(name: str, *captions: str) -> CaptionedPicture:
+    return CaptionedPicture(name, Path(name), captions)
+
+
+SMALL = Dataset(
+    train=(
+        picture("a", "A dog runs .", "Two dogs !"),
+        picture("b", "the CAT sits", "A tail ."),
+        picture("c", "Snow ."),
+    ),
+    dev=(picture("d", "The cat sits .", "A red ball ."),),
+    test=(picture("e", "Two dogs", "snow"),),
+)
+
+
+def train_captions(dataset: Dataset) -> dict[str, tuple[str, ...]]:
+    return {picture.name: picture.captions for picture in dataset.train}
+
+
+# --- the filter -------------------------------------------------------------------------------
+
+
+def test_what_is_held_out_are_the_words_of_dev_and_test() -> None:
+    assert held_out_captions(SMALL) == {
+        ("the", "cat", "sits"),
+        ("a", "red", "ball"),
+        ("two", "dogs"),
+        ("snow",),
+    }
+
+
+def test_shared_captions_are_dropped_whatever_their_case_and_marks() -> None:
+    assert train_captions(without_held_out_captions(SMALL)) == {
+        "a": ("A dog runs .",),
+        "b": ("A tail .",),
+    }
+
+
+def test_dev_and_test_stay_as_they_are() -> None:
+    filtered = without_held_out_captions(SMALL)
+    assert (filtered.dev, filtered.test) == (SMALL.dev, SMALL.test)
+
+
+def test_filtering_twice_changes_nothing_more() -> None:
+    once = without_held_out_captions(SMALL)
+    assert without_held_out_captions(once) == once
+
+
+def test_what_shares_no_caption_is_left_alone() -> None:
+    alone = Dataset(train=SMALL.train, dev=(picture("d", "A boat ."),), test=(picture("e", "Sea"),))
+    assert without_held_out_captions(alone) == alone
+
+
+def test_part_of_a_caption_is_not_the_caption() -> None:
+    assert drop_captions(SMALL.train, frozenset({("a", "dog")})) == SMALL.train
+
+
+# --- every way in goes through the filter -----------------------------------------------------
+
+CONFIG = {
+    "name": "mine",
+    "text": {"minimum_count": 1, "max_words": 4},
+    "encoder": {"name": "efficientnet_lite0", "input_size_px": 32, "views": 1},
+    "decoder": {"name": "merge", "width": 8},
+}
+Taught = list[CaptionedFeatures]
+
+
+@pytest.fixture
+def taught(monkeypatch: pytest.MonkeyPatch) -> Taught:
+    """What the trainer is given to train on; nothing is trained."""
+    given: Taught = []
+
+    class NoTrainer:
+        def __init__(self, config: object, built: object, train: CaptionedFeatures, *_: object):
+            given.append(train)
+
+        def run(self) -> list[object]:
+            return []
+
+    def no_features(source: FeatureSource, pictures: Dataset, **_: object) -> np.ndarray:
+        return np.zeros((len(pictures), *feature_shape(source)), np.float16)
+
+    monkeypatch.setattr(training.train, "Trainer", NoTrainer)
+    monkeypatch.setattr(training.train, "load_features", no_features)
+    monkeypatch.setattr(training.train, "_draw", lambda *_: None)
+    return given
+
+
+def words_taught(taught: Taught) -> set[tuple[str, ...]]:
+    (train,) = taught
+    return {tuple(words_of(text)) for picture in train.pictures for text in picture.captions}
+
+
+def test_training_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "mine")
+    training.train.train(RunConfig.model_validate(CONFIG), SMALL, folder)
+    assert words_taught(taught) == {("a", "dog", "runs"), ("a", "tail")}
+    assert "snow" not in folder.vocabulary.read_text().split()
+
+
+def test_a_language_model_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) -> None:
+    """The shared sentences are clean (below), but anybody may give a file of their own."""
+    sentences = tmp_path / "sentences.tsv"
+    sentences.write_text("1.jpg\tTwo dogs .\n1.jpg\tA boat .\n2.jpg\tA red ball .\n")
+    config = {**CONFIG, "language_model": {"sentences": sentences}}
+    training.train.train(RunConfig.model_validate(config), SMALL, RunFolder(tmp_path / "mine"))
+    assert words_taught(taught) == {("a", "boat")}
+
+
+# --- the hash ---------------------------------------------------------------------------------
+
+
+def test_distances_are_counted_bit_by_bit() -> None:
+    rng = np.random.default_rng(1)
+    left, right = rng.random((3, N_BITS)) > 0.5, rng.random((2, N_BITS)) > 0.5
+    expected = [[np.count_nonzero(a != b) for b in right] for a in left]
+    np.testing.assert_array_equal(hamming_distances(left, right), expected)
+    assert hamming_distances(left[:1], ~left[:1]) == N_BITS
+
+
+# --- Flickr8k itself, where it is -------------------------------------------------------------
+
+real = pytest.mark.skipif(
+    not (DATA / "Flickr8k.token.txt").is_file(),
+    reason=f"no Flickr8k in {DATA} (set SEEALOUD_FLICKR8K)",
+)
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return open_dataset(DATA)
+
+
+@pytest.fixture(scope="module")
+def hashes(dataset: Dataset) -> dict[str, Hashes]:
+    """The hashes of all pictures by split, bool [pictures, 64]."""
+    return {
+        split: np.stack([perceptual_hash(grey(picture.path)) for picture in dataset.split(split)])
+        for split in SPLITS
+    }
+
+
+def grey(path: Path) -> np.ndarray:
+    # Half the size: the hash wants an eighth, and the JPEG decoder then works a third as long.
+    return cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_2)
+
+
+def altered_copy(path: Path) -> np.ndarray:
+    """Return a picture as somebody might have put it up again: cut, brighter, smaller, worse."""
+    image_bgr = cv2.imread(str(path))
+    height, width = image_bgr.shape[:2]
+    y, x = height // 50, width // 50
+    cut = cv2.convertScaleAbs(image_bgr[y:-y, x:-x], alpha=1.1, beta=10)
+    small = cv2.resize(cut, (int(0.8 * width), int(0.8 * height)), interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    return cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE)
+
+
+def two_splits() -> Iterator[tuple[str, str]]:
+    yield from (("train", "dev"), ("train", "test"), ("dev", "test"))
+
+
+@real
+@pytest.mark.flickr8k
+def test_no_picture_is_in_two_splits_by_name_or_by_content(dataset: Dataset) -> None:
+    names = {split: {p.name for p in dataset.split(split)} for split in SPLITS}
+    contents = {
+        split: {hashlib.sha256(p.path.read_bytes()).digest() for p in dataset.split(split)}
+        for split in SPLITS
+    }
+    for one, other in two_splits():
+        assert not names[one] & names[other]
+        assert not contents[one] & contents[other]
+
+
+@real
+@pytest.mark.flickr8k
+def test_altered_copies_are_found(dataset: Dataset, hashes: dict[str, Hashes]) -> None:
+    """Else finding none would say nothing."""
+    numbers = range(0, len(dataset.train), len(dataset.train) // N_COPIES)
+    copies = np.stack([perceptual_hash(altered_copy(dataset.train[i].path)) for i in numbers])
+    distances = hamming_distances(copies, hashes["train"])
+    of_originals = distances[np.arange(len(numbers)), list(numbers)]
+    assert of_originals.max() <= NEAR_DUPLICATE_BITS
+    assert of_originals.max() > 0
+    # And hardly anything else is taken for one.
+    assert np.count_nonzero(distances <= NEAR_DUPLICATE_BITS) <= 1.1 * len(numbers)
+
+
+@real
+@pytest.mark.flickr8k
+def test_no_picture_has_a_near_duplicate_in_another_split(
+    dataset: Dataset, hashes: dict[str, Hashes]
+) -> None:
+    for one, other in two_splits():
+        near = np.argwhere(hamming_distances(hashes[one], hashes[other]) <= NEAR_DUPLICATE_BITS)
+        found = [(dataset.split(one)[i].name, dataset.split(other)[j].name) for i, j in near]
+        assert not found, f"{one} and {other}"
+
+
+@real
+@pytest.mark.flickr8k
+def test_no_held_out_caption_is_among_the_training_captions(dataset: Dataset) -> None:
+    held_out = held_out_captions(dataset)
+    filtered = without_held_out_captions(dataset)
+    kept = [tuple(words_of(text)) for p in filtered.train for text in p.captions]
+    assert held_out.isdisjoint(kept)
+    # Nor do they become one where the picture is mirrored, and left is right.
+    assert held_out.isdisjoint(tuple(views.mirror_words(list(words))) for words in kept)
+    n_captions = sum(len(picture.captions) for picture in dataset.train)
+    assert n_captions - len(kept) == 137  # so there was something to drop, and no more than that
+    assert len(filtered.train) == len(dataset.train)
+
+
+@real
+@pytest.mark.flickr8k
+@pytest.mark.skipif(not SENTENCES.is_file(), reason=f"no sentences in {SENTENCES}")
+def test_the_sentences_have_neither_captions_nor_pictures_held_out(dataset: Dataset) -> None:
+    sentences = read_sentences(SENTENCES)
+    held_out = held_out_captions(dataset)
+    assert drop_captions(sentences, held_out) == sentences
+    # Flickr8k's names are the photograph's number, "_", a secret; here the number alone.
+    ids = {picture.name.partition("_")[0] for picture in (*dataset.dev, *dataset.test)}
+    assert ids.isdisjoint(picture.name.removesuffix(".jpg") for picture in sentences)

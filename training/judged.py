@@ -1,0 +1,79 @@
+"""A split's captions, judged by the references, and how likely the captioner found them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import starmap
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from device.records import Hypothesis
+from training.data.dataset import CaptionedPicture
+from training.metrics.judgement import (
+    CaptionJudgement,
+    judge_caption,
+    people_among_themselves,
+    with_references,
+)
+from training.metrics.reliability import mean_log_probability
+from training.metrics.tokenise import tokenise
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedSplit:
+    """What is right, and how likely the captioner found it.
+
+    Attributes:
+        captions: judgement of each caption.
+        people: judgement of each reference by the others of its picture.
+        mean_log_prob_n: float64 [captions], see ``reliability.SIGNAL``.
+    """
+
+    captions: tuple[CaptionJudgement, ...]
+    people: tuple[CaptionJudgement, ...]
+    mean_log_prob_n: npt.NDArray[np.float64]
+
+    @property
+    def is_right_n(self) -> npt.NDArray[np.bool_]:
+        """Whether each caption is right, bool [captions]."""
+        return np.array([judgement.is_right for judgement in self.captions], dtype=np.bool_)
+
+    @property
+    def people_right(self) -> float | None:
+        """Share of the references that are right, 0..1; None where there are none."""
+        rights = [judgement.is_right for judgement in self.people]
+        return sum(rights) / len(rights) if rights else None
+
+
+def judge_split(
+    captions: Mapping[str, Hypothesis],
+    pictures: Sequence[CaptionedPicture],
+    cache_dir: Path | None = None,
+) -> JudgedSplit:
+    """Return the judgements of the device's best hypotheses by picture name.
+
+    Args:
+        captions: by picture name.
+        pictures: of these names.
+        cache_dir: keeps the references' tokens; None keeps nothing.
+
+    Raises:
+        TrainingError: a caption is of another picture, or Java failed.
+    """
+    references = tokenise({picture.name: picture.captions for picture in pictures}, cache_dir)
+    said = tokenise({name: [hypothesis.text] for name, hypothesis in captions.items()})
+    hypotheses = {name: tokens for name, (tokens,) in said.items()}
+    return JudgedSplit(
+        captions=tuple(starmap(judge_caption, with_references(hypotheses, references))),
+        people=tuple(starmap(judge_caption, people_among_themselves(references))),
+        mean_log_prob_n=np.array(
+            [
+                mean_log_probability(h.log_probability, len(h.text.split()))
+                for h in captions.values()
+            ],
+            dtype=np.float64,
+        ),
+    )

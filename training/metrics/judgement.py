@@ -1,0 +1,118 @@
+"""What a caption says, judged by what people said of the same picture; kind by kind.
+
+Every number about right and wrong (``precision``, ``failures``, ``reliability``) is a count of
+these judgements, so that they all mean the same. Words are judged, not pixels: "a red shirt" is
+confirmed by "a red car", and a true detail that nobody wrote down is wrong. Things, places and
+who does what to whom are not judged at all. Pure; sees tokens only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from training.errors import TrainingError
+from training.metrics.lexicon import LEXICONS, Lexicon
+
+RIGHT_MEANS = (
+    "a caption is right when it mentions at least one subject, count, colour or activity of "
+    "training/metrics/lexicon.py, and at least one of the picture's references confirms each "
+    "one that it mentions"
+)
+
+Tokens = Sequence[str]
+Judged = tuple[Tokens, Sequence[Tokens]]
+
+_NAMED_AT_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class KindJudgement:
+    """The classes of one kind in one caption, each once however often it is said.
+
+    Attributes:
+        confirmed: mentioned, and at least one reference mentions the same or a narrower class.
+        wrong: mentioned and not confirmed.
+        instead: what the references mention that confirms nothing in the caption.
+    """
+
+    confirmed: frozenset[str]
+    wrong: frozenset[str]
+    instead: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionJudgement:
+    """One caption.
+
+    Attributes:
+        kinds: the judgement of each kind (``lexicon.KINDS``).
+    """
+
+    kinds: Mapping[str, KindJudgement]
+
+    @property
+    def n_wrong(self) -> int:
+        """How many classes it mentions that no reference confirms."""
+        return sum(len(kind.wrong) for kind in self.kinds.values())
+
+    @property
+    def n_mentioned(self) -> int:
+        """How many classes it mentions."""
+        return self.n_wrong + sum(len(kind.confirmed) for kind in self.kinds.values())
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it mentions something, and nothing that is wrong (``RIGHT_MEANS``)."""
+        return self.n_mentioned > 0 and self.n_wrong == 0
+
+
+def judge_kind(lexicon: Lexicon, tokens: Tokens, references: Sequence[Tokens]) -> KindJudgement:
+    """Return the judgement of one kind of word in a caption's tokens."""
+    mentioned = lexicon.mentions(tokens)
+    seen = frozenset[str]().union(*map(lexicon.mentions, references))
+    confirmed = frozenset(name for name in mentioned if lexicon.confirms(name, seen))
+    instead = frozenset(
+        other
+        for other in seen
+        if not any(lexicon.confirms(name, frozenset((other,))) for name in confirmed)
+    )
+    return KindJudgement(confirmed, mentioned - confirmed, instead)
+
+
+def judge_caption(tokens: Tokens, references: Sequence[Tokens]) -> CaptionJudgement:
+    """Return the judgement of a caption's PTB tokens by those of the picture's references."""
+    return CaptionJudgement(
+        {kind: judge_kind(lexicon, tokens, references) for kind, lexicon in LEXICONS.items()}
+    )
+
+
+def with_references(
+    hypotheses: Mapping[str, Tokens], references: Mapping[str, Sequence[Tokens]]
+) -> list[Judged]:
+    """Return each caption with its picture's references, in the captions' order.
+
+    Args:
+        hypotheses: PTB tokens of one caption by picture name.
+        references: PTB tokens of each reference by picture name.
+
+    Raises:
+        TrainingError: a caption's picture has no references.
+    """
+    unknown = sorted(name for name in hypotheses if not references.get(name))
+    if unknown:
+        named = ", ".join(unknown[:_NAMED_AT_MOST])
+        raise TrainingError(f"no references for {len(unknown)} captions: {named}")
+    return [(tokens, references[name]) for name, tokens in hypotheses.items()]
+
+
+def people_among_themselves(references: Mapping[str, Sequence[Tokens]]) -> list[Judged]:
+    """Return each reference with the others of its picture.
+
+    One reference fewer confirms a person than confirms a model, so people come out a little low.
+    """
+    return [
+        (tokens, [*of_picture[:index], *of_picture[index + 1 :]])
+        for of_picture in references.values()
+        for index, tokens in enumerate(of_picture)
+    ]

@@ -1,0 +1,45 @@
+"""Right and wrong mentions as a reward: many captions a step, references prepared once.
+
+The rules are those of ``precision``, which reports; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from training.metrics.lexicon import LEXICONS
+
+
+class MentionCounts:
+    """Counts what captions mention rightly and wrongly.
+
+    Args:
+        references: tokens of each reference by picture name.
+    """
+
+    def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        self._seen = {
+            name: [
+                frozenset[str]().union(*map(lexicon.mentions, sentences))
+                for lexicon in LEXICONS.values()
+            ]
+            for name, sentences in references.items()
+        }
+
+    def counts(
+        self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
+    ) -> npt.NDArray[np.int64]:
+        """Return how many mentions of each caption are right and wrong, int64 [captions, 2]."""
+        rows = [self._count(name, words) for name, words in zip(names, hypotheses, strict=True)]
+        return np.array(rows, dtype=np.int64).reshape(-1, 2)
+
+    def _count(self, name: str, words: Sequence[str]) -> tuple[int, int]:
+        is_right = [
+            lexicon.confirms(mentioned, seen)
+            for lexicon, seen in zip(LEXICONS.values(), self._seen[name], strict=True)
+            for mentioned in lexicon.mentions(words)
+        ]
+        return sum(is_right), len(is_right) - sum(is_right)

@@ -1,0 +1,138 @@
+"""What a run's captions are worth as their log-probability tells it: numbers for record and bundle.
+
+The same keys stand in a run's record and in a bundle's manifest (``metrics.calibration``).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.judged import JudgedSplit
+from training.metrics.judgement import RIGHT_MEANS
+from training.metrics.reliability import (
+    SIGNAL,
+    area_under_roc,
+    brier_score,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    fit_calibration,
+    reliability_curve,
+)
+
+_DECIMALS = 4  # of shares: a thousand pictures know no more
+_COEFFICIENT_DECIMALS = 6
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ReliabilityBin(_Part):
+    """Test captions of about the same predicted probability.
+
+    ``right`` is the observed share that is right, ``low`` and ``high`` its Wilson 95 % interval.
+    """
+
+    predicted: Share
+    right: Share
+    n: Count
+    low: Share
+    high: Share
+
+
+class Reliability(_Part):
+    """A calibration fitted on dev, and what it is worth on test.
+
+    probability that a caption is right = 1 / (1 + exp(-(``intercept`` + ``slope`` * ``signal``)))
+
+    Attributes:
+        definition: when a caption is right.
+        signal: what the calibration takes.
+        slope: log-odds per nat a word, >= 0.
+        intercept: log-odds.
+        fitted_on: the split that chose slope and intercept.
+        fitted_n: captions of it.
+        fitted_right: share of them that is right.
+        measured_on: the split of everything below.
+        n: captions of it.
+        right: share of them that is right.
+        people_right: share of the references that are right, judged by the others of the picture.
+        auc: how often, of a right and a wrong caption, the right one has the greater signal; 0.5
+            is chance. None where nearly all are right, or nearly all wrong.
+        auc_95: its 95 % interval.
+        ece: expected calibration error over the bins.
+        ece_by_chance: the same, if every probability were true.
+        brier: mean squared error of the probabilities.
+        brier_constant: the same of ``fitted_right`` said of every caption.
+        bins: equally many captions each, by rising probability.
+    """
+
+    definition: str
+    signal: str
+    slope: Annotated[float, Field(ge=0)]
+    intercept: float
+    fitted_on: Literal["dev"] = "dev"
+    fitted_n: Count
+    fitted_right: Share
+    measured_on: Literal["test"] = "test"
+    n: Count
+    right: Share
+    people_right: Share | None
+    auc: Share | None
+    auc_95: tuple[Share, Share] | None
+    ece: Share
+    ece_by_chance: Share
+    brier: Share
+    brier_constant: Share
+    bins: tuple[ReliabilityBin, ...]
+
+    @classmethod
+    def of(cls, dev: JudgedSplit, test: JudgedSplit) -> Reliability:
+        """Return the calibration of dev, measured on test.
+
+        Raises:
+            TrainingError: a split has no captions.
+        """
+        calibration = fit_calibration(dev.mean_log_prob_n, dev.is_right_n)
+        probability_n = calibration.probability(test.mean_log_prob_n)
+        bins = reliability_curve(probability_n, test.is_right_n)
+        area = area_under_roc(test.mean_log_prob_n, test.is_right_n)
+        fitted_right = float(dev.is_right_n.mean())
+        constant_n = np.full(len(probability_n), fitted_right)
+        return cls(
+            definition=RIGHT_MEANS,
+            signal=SIGNAL,
+            slope=round(calibration.slope, _COEFFICIENT_DECIMALS),
+            intercept=round(calibration.intercept, _COEFFICIENT_DECIMALS),
+            fitted_n=len(dev.captions),
+            fitted_right=_share(fitted_right),
+            n=len(test.captions),
+            right=_share(float(test.is_right_n.mean())),
+            people_right=None if test.people_right is None else _share(test.people_right),
+            auc=None if area is None else _share(area.estimate),
+            auc_95=None if area is None else (_share(area.low), _share(area.high)),
+            ece=_share(expected_calibration_error(bins)),
+            ece_by_chance=_share(calibration_error_by_chance(bins)),
+            brier=_share(brier_score(probability_n, test.is_right_n)),
+            brier_constant=_share(brier_score(constant_n, test.is_right_n)),
+            bins=tuple(
+                ReliabilityBin(
+                    predicted=_share(found.predicted),
+                    right=_share(found.right),
+                    n=found.n,
+                    low=_share(found.low),
+                    high=_share(found.high),
+                )
+                for found in bins
+            ),
+        )
+
+
+def _share(value: float) -> float:
+    return round(value, _DECIMALS)
