@@ -24,7 +24,8 @@ def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> 
     options = search_spec.options()
     candidates = []
     for number in range(N_PATTERNS):
-        decoder.prepare(encoder.encode(preprocess(pattern(number), encoder.size_px)))
+        square_hwc = preprocess(pattern(number), encoder.size_px)
+        decoder.prepare(encoder.encode(square_hwc, mirrored=spec.mirrored))
         found = search(decoder.step, decoder.initial_state(options.beam_width), options)[0]
         lead = found[0].score - found[1].score if len(found) > 1 else np.inf
         candidates.append((lead, number, found[0]))

@@ -91,7 +91,12 @@ def export_variant(
 
 
 def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifest:
-    spec = InputSpec(size_px=built.spec.input_size_px, mean=built.spec.mean, scale=built.spec.scale)
+    spec = InputSpec(
+        size_px=built.spec.input_size_px,
+        mean=built.spec.mean,
+        scale=built.spec.scale,
+        mirrored=config.search.mirrored,
+    )
     search = SearchSpec(
         beam_width=config.search.beam_width,
         max_words=config.text.max_words,

@@ -42,11 +42,15 @@ class HashedFile(_Strict):
 
 
 class InputSpec(_Strict):
-    """What the encoder takes: normalised = (pixel - mean) / scale, pixels 0..255."""
+    """What the encoder takes: normalised = (pixel - mean) / scale, pixels 0..255.
+
+    With ``mirrored`` it takes the mirror image as well, and the decoder the mean of both grids.
+    """
 
     size_px: Annotated[int, Field(ge=1)]
     mean: float
     scale: Annotated[float, Field(gt=0)]
+    mirrored: bool = False
 
 
 class SearchSpec(_Strict):

@@ -84,7 +84,7 @@ class Captioner:
         began = time.perf_counter()
         square_hwc = preprocess(frame.image_hwc, self._encoder.size_px)
         prepared = time.perf_counter()
-        features = self._encoder.encode(square_hwc)
+        features = self._encoder.encode(square_hwc, mirrored=self._bundle.manifest.input.mirrored)
         encoded = time.perf_counter()
         self._decoder.prepare(features)
         found = search_rows(self._decoder.advance, self._search)[0]
@@ -141,7 +141,8 @@ class Captioner:
             raise BundleError(f"bundle {path}: no self-test picture {expected.pattern}")
         square_hwc = preprocess(pattern(expected.pattern), self._encoder.size_px)
         try:
-            self._decoder.prepare(self._encoder.encode(square_hwc))
+            mirrored = self._bundle.manifest.input.mirrored
+            self._decoder.prepare(self._encoder.encode(square_hwc, mirrored=mirrored))
             state = self._decoder.initial_state(1)
             found = log_probability(self._decoder.step, state, expected.ids)
         except InferenceError as exc:

@@ -59,6 +59,7 @@ class _Bench:
         self._encoder = Encoder(
             case.bundle.encoder, mean=spec.mean, scale=spec.scale, threads=case.threads
         )
+        self._mirrored = spec.mirrored
         self._decoder = Decoder(case.bundle.decoder)
         self._search = case.bundle.manifest.search.options()
         self.samples = _Samples()
@@ -67,11 +68,12 @@ class _Bench:
         """Measure every stage once, one right after the other, so that a ratio is of one moment."""
         samples, decoder = self.samples, self._decoder
         square = preprocess(image, self._encoder.size_px)
-        features = self._encoder.encode(square)
+        features = self._encoder.encode(square, mirrored=self._mirrored)
         n_steps = self._count_steps(features)
         samples.steps.append(n_steps)
         samples.preprocess.append(_ms(lambda: preprocess(image, self._encoder.size_px)))
-        samples.encoder.append(_ms(self._encoder.invoke))
+        # With the mirror image the encoder runs twice a caption.
+        samples.encoder.append(sum(_ms(self._encoder.invoke) for _ in range(1 + self._mirrored)))
         samples.prepare.append(_ms(lambda: decoder.prepare(features)))
         # As many as the caption takes, one by one: the later ones find the caches warm.
         steps_ms = [_ms(decoder.invoke) for _ in range(n_steps)]

@@ -113,12 +113,15 @@ def sweep(run_name: str, data: Path | None, runs: Path | None) -> None:
 
     config, built = load_run(run_folder(run_name, runs))
     pictures = open_dataset(data or default_data()).dev
-    click.echo("bonus  beam  length penalty  CIDEr  BLEU-4  colour  count  distinct words  words")
+    click.echo(
+        "mirrored  bonus  beam  length penalty  CIDEr  BLEU-4  colour  count  distinct words  words"
+    )
     for result in searches(config, built, pictures):
         search, metrics = result.search, result.metrics
         colour, count = (metrics.precision[kind].precision or 0 for kind in ("colour", "count"))
         click.echo(
-            f"{search.rare_word_bonus:5}  {search.beam_width:4}  {search.length_penalty:14}  "
+            f"{search.mirrored!s:>8}  {search.rare_word_bonus:5}  {search.beam_width:4}  "
+            f"{search.length_penalty:14}  "
             f"{metrics.cider.estimate:5.1f}  {metrics.bleu_4.estimate:6.1f}  {colour:6.2f}  "
             f"{count:5.2f}  {metrics.distinct_words:14}  {metrics.mean_length_words:5.1f}"
         )

@@ -94,6 +94,8 @@ class SearchConfig(_Strict):
 
     beam_width: Count = 3
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
+    mirrored: bool = False
+    """Whether the mirror image is encoded too and the mean of both grids captioned."""
     rare_word_bonus: Annotated[float, Field(ge=0, le=1)] = 0
     """Strength of the bonus in the output bias of a finished run (``training.rare_words``)."""
 
@@ -113,6 +115,8 @@ class SelfCriticalConfig(_Strict):
     """Taken off for each that none confirms: what is not sure enough stays unsaid."""
     cross_entropy_weight: Annotated[float, Field(ge=0)] = 0
     """Of the people's captions' cross-entropy beside the reward; it keeps the words many."""
+    dropout: bool = False
+    """Whether dropout is on in the gradient, as with cross-entropy; samples are drawn without."""
     trains_encoder: bool = False
     """Whether the reward reaches the fine-tuned blocks too."""
 

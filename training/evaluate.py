@@ -14,6 +14,7 @@ from device.bundle import load_bundle
 from device.captioner import Captioner
 from device.decoding import SearchOptions
 from device.records import Frame, Hypothesis
+from training import views
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.encoders import default_cache_dir
@@ -51,18 +52,32 @@ def caption_with_keras(
     cache_dir: Path | None = None,
 ) -> Captions:
     """Return a Keras captioner's best hypothesis by picture name, from cached features."""
-    features = load_features(built.source, pictures, cache_dir=cache_dir)
-    return caption_cached(built, pictures, features, search_options(config))
+    seen = search_features(config, built, pictures, cache_dir)
+    return caption_cached(built, pictures, seen, search_options(config))
+
+
+def search_features(
+    config: RunConfig,
+    built: BuiltCaptioner,
+    pictures: Sequence[CaptionedPicture],
+    cache_dir: Path | None = None,
+) -> tuple[Features, ...]:
+    """Return the features that a run's search looks at: the pictures', and maybe the mirrored."""
+    wanted = (views.PLAIN, views.MIRRORED) if config.search.mirrored else (views.PLAIN,)
+    return tuple(
+        load_features(built.source, pictures, view=view, cache_dir=cache_dir) for view in wanted
+    )
 
 
 def caption_cached(
     built: BuiltCaptioner,
     pictures: Sequence[CaptionedPicture],
-    features: Features,
+    seen: tuple[Features, ...],
     options: SearchOptions,
 ) -> Captions:
-    """Return a Keras captioner's best hypothesis by picture name, of features at hand."""
-    found = caption_features(built.model, features, options)
+    """Return a Keras captioner's best hypothesis by picture name, of ``search_features``."""
+    plain, *mirrored = seen
+    found = caption_features(built.model, plain, options, *mirrored)
     return {
         picture.name: Hypothesis(
             built.vocabulary.decode(best.ids), best.log_probability, best.score

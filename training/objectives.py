@@ -135,7 +135,7 @@ class SelfCritical:
     def _policy_loss(
         self, grid: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor, advantage_nk: tf.Tensor
     ) -> tf.Tensor:
-        logits = self._model.decoder((grid, inputs))
+        logits = self._model.decoder((grid, inputs), training=self._config.dropout)
         tempered = logits / self._config.temperature + self._mask_v
         nll = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, tempered)
         said = tf.cast(tf.not_equal(targets, PAD), tf.float32)

@@ -1,4 +1,4 @@
-"""Which search serves a trained run best, on dev alone: rare words' bonus, then beam and length."""
+"""Which search serves a trained run best, on dev alone."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ from dataclasses import dataclass
 
 from training.config import RunConfig, SearchConfig
 from training.data.dataset import CaptionedPicture
-from training.evaluate import caption_cached, score_captions, search_options
-from training.features import Features, load_features
+from training.evaluate import caption_cached, score_captions, search_features, search_options
+from training.features import Features
 from training.model import BuiltCaptioner
 from training.rare_words import rare_word_bias
 from training.report.record import Metrics
 
-RARE_WORD_BONUSES = (0.0, 0.05, 0.1, 0.2, 0.3)
-BEAM_WIDTHS = (1, 2, 3, 4, 5)
-LENGTH_PENALTIES = (0.5, 0.7, 0.9, 1.1)
+# Tried one after the other, each with the best of those before.
+STAGES: tuple[tuple[dict[str, float], ...], ...] = (
+    tuple({"mirrored": mirrored} for mirrored in (False, True)),
+    tuple({"rare_word_bonus": bonus} for bonus in (0.0, 0.05, 0.1, 0.2, 0.3)),
+    # Greedy search knows no length penalty.
+    (
+        {"beam_width": 1, "length_penalty": 0.7},
+        *(
+            {"beam_width": width, "length_penalty": penalty}
+            for width in (2, 3, 4, 5)
+            for penalty in (0.5, 0.7, 0.9, 1.1)
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,42 +40,35 @@ class SearchResult:
 def sweep(
     config: RunConfig, built: BuiltCaptioner, pictures: Sequence[CaptionedPicture]
 ) -> Iterator[SearchResult]:
-    """Yield the scores of every bonus with the run's own search, then of every search.
-
-    The bonus that gave the best CIDEr is kept while beam widths and length penalties are tried.
-    """
-    features = load_features(built.source, pictures)
+    """Yield the scores of every search of ``STAGES``, in order."""
+    both = config.model_copy(update={"search": config.search.model_copy(update={"mirrored": True})})
+    seen = search_features(both, built, pictures)
     best = config.search
-    best_cider = -1.0
-    for bonus in RARE_WORD_BONUSES:
-        search = config.search.model_copy(update={"rare_word_bonus": bonus})
-        result = _score(config, search, built, (pictures, features))
-        if result.metrics.cider.estimate > best_cider:
-            best, best_cider = search, result.metrics.cider.estimate
-        yield result
-    for width in BEAM_WIDTHS:
-        # Greedy search knows no length penalty.
-        for penalty in LENGTH_PENALTIES if width > 1 else LENGTH_PENALTIES[:1]:
-            tried = {"beam_width": width, "length_penalty": penalty}
-            search = best.model_copy(update=tried)
-            yield _score(config, search, built, (pictures, features))
+    for stage in STAGES:
+        results = []
+        for change in stage:
+            search = best.model_copy(update=change)
+            results.append(_score(config, search, built, (pictures, seen)))
+            yield results[-1]
+        best = max(results, key=lambda result: result.metrics.cider.estimate).search
 
 
 def _score(
     config: RunConfig,
     search: SearchConfig,
     built: BuiltCaptioner,
-    dev: tuple[Sequence[CaptionedPicture], Features],
+    dev: tuple[Sequence[CaptionedPicture], tuple[Features, ...]],
 ) -> SearchResult:
     """Score one search; the run's own bonus is in the weights already."""
-    pictures, features = dev
+    pictures, seen = dev
     bias, size = built.model.decoder.word_bias, built.model.decoder.size
     own = bias.numpy()
     more = search.rare_word_bonus - config.search.rare_word_bonus
     bias.assign(own + rare_word_bias(size.n_words, 1.0) * more)
     try:
         tried = config.model_copy(update={"search": search})
-        said = caption_cached(built, pictures, features, search_options(tried))
+        looked_at = seen if search.mirrored else seen[:1]
+        said = caption_cached(built, pictures, looked_at, search_options(tried))
     finally:
         bias.assign(own)
     _, metrics = score_captions(said, pictures, with_meteor=False)

@@ -279,7 +279,9 @@ def test_an_encoder_that_computes_wrongly_is_found(
     monkeypatch: pytest.MonkeyPatch, computes: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     encode = Encoder.encode
-    monkeypatch.setattr(Encoder, "encode", lambda self, image: computes(encode(self, image)))
+    monkeypatch.setattr(
+        Encoder, "encode", lambda self, image, **how: computes(encode(self, image, **how))
+    )
     assert "fails its self-test" in refusal(TINY_BUNDLE)
 
 
@@ -313,7 +315,7 @@ def test_models_that_do_not_belong_together_are_refused(
 ) -> None:
     """The two models of different bundles, each whole: a broken bundle and no failing runtime."""
     folder = copy_bundle(tmp_path / "bundle")
-    monkeypatch.setattr(Encoder, "encode", lambda *_: np.zeros((49, 320), np.float32))
+    monkeypatch.setattr(Encoder, "encode", lambda *_, **__: np.zeros((49, 320), np.float32))
     said = refusal(folder)
     assert "decoder takes features (4, 4), the encoder gives (49, 320)" in said
 

@@ -71,6 +71,15 @@ def test_cells_are_in_reading_order(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ENCODERS)
+def test_the_mirror_images_grid_is_turned_back_and_averaged(kind: str, noise: np.ndarray) -> None:
+    encoder = open_encoder(kind)
+    side = tiny.SIZE_PX // tiny.CELL_PX
+    mirror = encoder.encode(np.ascontiguousarray(noise[:, ::-1])).reshape(side, side, -1)
+    expected = (encoder.encode(noise) + mirror[:, ::-1].reshape(tiny.N_CELLS, -1)) / 2
+    np.testing.assert_allclose(encoder.encode(noise, mirrored=True), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
 def test_mean_and_scale_are_the_manifests(kind: str) -> None:
     """A pixel of 255 that is told to be the lower end, -1, becomes a channel of 0."""
     white = tiny.plain((255, 255, 255), 32, 32)

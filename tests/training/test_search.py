@@ -47,6 +47,20 @@ def alone(model: Captioner, picture_hwc: np.ndarray, options: SearchOptions) -> 
     return search(step, zeros, options)[0]
 
 
+def test_of_both_grids_the_mean_is_captioned(model: Captioner) -> None:
+    options = SearchOptions(beam_width=2, max_words=4)
+    plain = features()
+    mirrored = np.random.default_rng(4).normal(0, 2, plain.shape).astype(np.float16)
+    mean = (plain.astype(np.float32) + mirrored.astype(np.float32)[:, :, ::-1]) / 2
+    found = list(caption_features(model, plain, options, mirrored))
+    expected = list(caption_features(model, mean.astype(np.float32), options))
+    for sequences, wanted in zip(found, expected, strict=True):
+        assert [s.ids for s in sequences] == [s.ids for s in wanted]
+        assert [s.score for s in sequences] == pytest.approx(
+            [s.score for s in wanted], abs=TOLERANCE
+        )
+
+
 @pytest.mark.parametrize(
     "options",
     [
