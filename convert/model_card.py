@@ -46,11 +46,12 @@ def _what(manifest: Manifest) -> list[str]:
     encoder, decoder = manifest.training["encoder"], manifest.training["decoder"]
     size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
     search = manifest.search
+    grid = "the mean of its grid and the mirror image's" if manifest.input.mirrored else "its grid"
     return [
         f"An image captioner of {size:.1f} MB for one English sentence of at most "
         f"{search.max_words} words. Encoder `{encoder['name']}` at {manifest.input.size_px} px, "
-        f"full int8; decoder `{decoder['name']}`, width {decoder['width']}, int8 weights. Search: "
-        f"beam {search.beam_width}, length penalty {search.length_penalty}.",
+        f"full int8; decoder `{decoder['name']}`, width {decoder['width']}, int8 weights, on "
+        f"{grid}. Search: beam {search.beam_width}, length penalty {search.length_penalty}.",
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",

@@ -23,7 +23,7 @@ STAGES: tuple[tuple[dict[str, float], ...], ...] = (
         *(
             {"beam_width": width, "length_penalty": penalty}
             for width in (2, 3, 4, 5)
-            for penalty in (0.5, 0.7, 0.9, 1.1)
+            for penalty in (0.7, 0.9, 1.1, 1.3, 1.5)
         ),
     ),
 )

@@ -41,9 +41,10 @@ ctl.!default {{ type hw card 0 }}
 
 # The first pictures of the test list; all 1000 are scored where the bundle is made.
 N_SCORED = 100
-# The claim on all 1000. The hundred are fixed, so that only the bundle and a processor's rounding
-# move their score: a half-trained bundle had 57, with the pictures upside down 45, black ones 7.
-CIDER_FLOOR = 50.0
+# The claim on all 1000 is 64.6. The hundred are fixed, so that only the bundle and a processor's
+# rounding move their score, 67.7: an earlier bundle, 53.3 on all, had 45 with the pictures upside
+# down and 7 with black ones.
+CIDER_FLOOR = 60.0
 
 pytestmark = needs_shipped_bundle
 
