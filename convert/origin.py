@@ -41,8 +41,7 @@ def _collect(
     config: RunConfig, folder: RunFolder, found: dict[str, RunConfig], seen: set[str]
 ) -> None:
     """Add the runs before ``config`` to ``found``, the earliest first."""
-    started_from = (config.start_from,) if config.start_from else ()
-    for name in (*started_from, *config.average_of):
+    for name in config.earlier_runs:
         if name not in seen:
             seen.add(name)
             earlier = _settings(run_folder(name, folder.path.parent))

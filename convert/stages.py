@@ -50,7 +50,7 @@ def _collect(
 ) -> None:
     """Add a run's settings to ``found``, behind those of the runs that it comes from."""
     later = (*later, config.name)
-    for name in earlier_names(config):
+    for name in config.earlier_runs:
         if name in later:
             circle = " -> ".join((*later[later.index(name) :], name))
             raise RunConfigError(
@@ -60,11 +60,6 @@ def _collect(
         if name not in found:
             _collect(_read(name, folder), folder, found, later)
     found[config.name] = config
-
-
-def earlier_names(config: RunConfig) -> tuple[str, ...]:
-    """Return the names of the runs that a run directly comes from."""
-    return (*((config.start_from,) if config.start_from else ()), *config.average_of)
 
 
 def _read(name: str, folder: Path) -> RunConfig:

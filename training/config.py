@@ -148,6 +148,11 @@ class RunConfig(_Strict):
     ablates: str | None = None
     """Name of the run from which this one differs in one thing; only the report reads it."""
 
+    @property
+    def earlier_runs(self) -> tuple[str, ...]:
+        """Names of the runs whose weights this one begins with."""
+        return (*((self.start_from,) if self.start_from else ()), *self.average_of)
+
     @model_validator(mode="after")
     def _samples_are_drawn_in_float32(self) -> Self:
         if self.self_critical and self.optimiser.precision != "float32":

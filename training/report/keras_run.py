@@ -101,9 +101,8 @@ def chain_wall_time_s(folder: RunFolder) -> float | None:
     """
     chain = [folder]
     for run in chain:  # grows while it is gone through
-        config = run.read_config()
-        for name in (config.start_from, *config.average_of):
-            earlier = run_folder(name, folder.path.parent) if name else run
+        for name in run.read_config().earlier_runs:
+            earlier = run_folder(name, folder.path.parent)
             if not earlier.history.is_file():
                 return None
             if earlier not in chain:
