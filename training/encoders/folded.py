@@ -29,13 +29,13 @@ class FoldedNetwork:
         self._input_name = model.layers[0].name
         self._layers = model.layers[1:]
         self._output_name = model.layers[-1].name
-        self._frozen = {
+        frozen = {
             id(layer.kernel)
             for layer in self._layers
             if isinstance(layer, keras.layers.DepthwiseConv2D)
         }
         self.trainable_variables: list[keras.Variable] = [
-            variable for variable in model.trainable_variables if id(variable) not in self._frozen
+            variable for variable in model.trainable_variables if id(variable) not in frozen
         ]
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:

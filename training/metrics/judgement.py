@@ -70,7 +70,7 @@ class CaptionJudgement:
 def judge_kind(lexicon: Lexicon, tokens: Tokens, references: Sequence[Tokens]) -> KindJudgement:
     """Return the judgement of one kind of word in a caption's tokens."""
     mentioned = lexicon.mentions(tokens)
-    seen = frozenset[str]().union(*map(lexicon.mentions, references))
+    seen = lexicon.mentions_of_any(references)
     confirmed = frozenset(name for name in mentioned if lexicon.confirms(name, seen))
     instead = frozenset(
         other

@@ -31,6 +31,10 @@ class Lexicon:
         """Return the classes that a caption's tokens mention."""
         return frozenset(self.class_of[token] for token in tokens if token in self.class_of)
 
+    def mentions_of_any(self, sentences: Iterable[Iterable[str]]) -> frozenset[str]:
+        """Return the classes that at least one of several captions' tokens mentions."""
+        return frozenset[str]().union(*map(self.mentions, sentences))
+
     def confirms(self, mentioned: str, seen: frozenset[str]) -> bool:
         """Return whether the classes ``seen`` in the references confirm a mentioned one."""
         return mentioned in seen or not seen.isdisjoint(self.narrower.get(mentioned, ()))

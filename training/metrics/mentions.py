@@ -22,10 +22,7 @@ class MentionCounts:
 
     def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
         self._seen = {
-            name: [
-                frozenset[str]().union(*map(lexicon.mentions, sentences))
-                for lexicon in LEXICONS.values()
-            ]
+            name: [lexicon.mentions_of_any(sentences) for lexicon in LEXICONS.values()]
             for name, sentences in references.items()
         }
 
