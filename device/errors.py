@@ -10,7 +10,11 @@
     ├── SpeechError (RuntimeError)       no sound card, no voice, Piper died          exit 7
     │   ├── VoiceError                   the voice's files are missing or unreadable
     │   └── PlaybackError                the sound card is missing or refused
-    └── BrokerError (ConnectionError)    the MQTT broker is away or refused           exit 8
+    ├── BrokerError (ConnectionError)    the MQTT broker is away or refused           exit 8
+    ├── TriggerError (OSError)           a button, key or socket cannot be used       exit 9
+    ├── RequestError (ValueError)        a request to the daemon is wrong or refused  exit 10
+    └── DaemonError (RuntimeError)       the daemon cannot run, or is not running     exit 11
+        └── WorkerError                  a worker failed too often or does not end
 
 Each class carries the exit code with which the command line ends. A message says what was
 tried, with which value, and what to do next. Foreign errors are wrapped where they occur.
@@ -79,3 +83,25 @@ class BrokerError(SeeAloudError, ConnectionError):
     """The MQTT broker is away, refused us or did not confirm."""
 
     exit_code = 8
+
+
+class TriggerError(SeeAloudError, OSError):
+    """A button, key or socket cannot be used."""
+
+    exit_code = 9
+
+
+class RequestError(SeeAloudError, ValueError):
+    """A request to the daemon is malformed, or was refused."""
+
+    exit_code = 10
+
+
+class DaemonError(SeeAloudError, RuntimeError):
+    """The daemon cannot run, or the one that is asked is not running."""
+
+    exit_code = 11
+
+
+class WorkerError(DaemonError):
+    """A worker failed too often, or does not end."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,13 @@ class Frame:
         image_hwc: uint8 array [height, width, 3], RGB, 0..255.
         source: where it came from: a path, a URL or ``camera:0``.
         captured_at: aware UTC time at which it was taken or read.
+        captured_s: the same by the daemon's clock, monotonic seconds; 0 where nobody asks.
     """
 
     image_hwc: npt.NDArray[np.uint8]
     source: str
     captured_at: datetime
+    captured_s: float = 0.0
 
     @staticmethod
     def now(image_hwc: npt.NDArray[np.uint8], source: str) -> Frame:
@@ -93,3 +96,61 @@ class Caption:
     def sentence(self) -> str:
         """The words as a sentence, for people's eyes and for speech."""
         return f"{self.text[:1].upper()}{self.text[1:]}."
+
+
+class Cause(StrEnum):
+    """Who or what asked."""
+
+    DESCRIBE = "describe"
+    BUTTON = "button"
+    KEY = "key"
+    SIGNAL = "signal"
+    CLI = "cli"
+    MQTT = "mqtt"
+    WEB = "web"
+    NARRATION = "narration"
+    STARTUP = "startup"
+    SCHEDULE = "schedule"
+
+
+class Priority(IntEnum):
+    """Whose words go first: the higher ones."""
+
+    NARRATION = 0
+    ALERT = 1
+    ANSWER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Words to be spoken.
+
+    Attributes:
+        text: a sentence or several.
+        priority: an answer cuts everything else, an alert narration; the newest narration
+            replaces one that waits.
+        cause: who asked for it.
+        asked_s: the clock's monotonic seconds of the press or decision that led to it.
+        id: comes back in what is reported of it; empty where nobody waits for that.
+    """
+
+    text: str
+    priority: Priority
+    cause: Cause
+    asked_s: float = 0.0
+    id: str = ""
+
+
+class Earcon(StrEnum):
+    """A short sound that means one thing; synthesised by ``device.speech.earcons``."""
+
+    HEARD = "heard"
+    """The press was noticed."""
+    CAPTURED = "captured"
+    """A picture was taken."""
+    UNCHANGED = "unchanged"
+    """Alive, and nothing new to tell."""
+    FAILED = "failed"
+    """It did not work; words follow where a voice can speak."""
+    ALERT = "alert"
+    """Something that was waited for."""

@@ -7,7 +7,7 @@ from device.errors import ConfigError
 from device.mqtt.device_id import default_device_id
 from device.mqtt.publisher import MqttPublisher
 from device.mqtt.settings import PROTOCOLS, BrokerSettings, TlsSettings, parse_broker, read_password
-from device.records import Caption
+from device.records import Caption, Cause
 
 
 class MqttSink:
@@ -29,7 +29,7 @@ class MqttSink:
         Raises:
             BrokerError: the broker is away, refuses or does not confirm.
         """
-        self._publisher.publish_caption(caption, "describe")
+        self._publisher.publish_caption(caption, Cause.DESCRIBE)
 
     def close(self) -> None:
         """Say offline and disconnect.

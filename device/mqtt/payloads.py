@@ -12,10 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import Caption, Hypothesis, Timings
+from device.records import Caption, Cause, Hypothesis, Timings
 
 SCHEMA_VERSION: Literal[1] = 1
-Cause = Literal["describe"]
 
 
 def _rfc3339(moment: datetime) -> str:

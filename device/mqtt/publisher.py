@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from device.mqtt.connection import Connection, Outgoing, open_connection
-from device.mqtt.payloads import Cause, caption_message
+from device.mqtt.payloads import caption_message
 from device.mqtt.settings import BrokerSettings
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ONLINE, Topic
-from device.records import Caption
+from device.records import Caption, Cause
 
 
 class MqttPublisher:
@@ -22,7 +22,7 @@ class MqttPublisher:
 
     Example:
         with MqttPublisher(BrokerSettings("127.0.0.1", "kitchen")) as publisher:
-            publisher.publish_caption(caption, "describe")
+            publisher.publish_caption(caption, Cause.DESCRIBE)
     """
 
     def __init__(self, settings: BrokerSettings) -> None:

@@ -1,0 +1,226 @@
+"""What happens in the daemon, as values, and the bus that carries them to whoever listens.
+
+The seam for MQTT, history, metrics and the log: they subscribe, nobody else knows them.
+Invariant: a listener that fails or is slow takes nothing else with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from device.records import Caption, Cause, Utterance
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        at: aware UTC time.
+    """
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested(Event):
+    """Somebody asked for something.
+
+    Attributes:
+        action: name of the request, as in ``device.requests``.
+        cause: through what.
+        is_accepted: whether it is carried out.
+        reason: why not; empty when it is.
+        id: the asker's own, or empty.
+    """
+
+    action: str
+    cause: Cause
+    is_accepted: bool
+    reason: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Event):
+    """An answer to "describe" was found, and goes to speech.
+
+    Attributes:
+        text: what is said, worded by how sure it is.
+        cause: who asked.
+        caption: what the captioner said; None where nothing could be captioned.
+        reason: why there is no caption, as in ``too_dark``; empty where there is one.
+        probability: calibrated, that the caption is right, 0..1; None where unknown.
+        frame_age_s: age of the frame when it was captioned, in seconds; None without a frame.
+        id: the asker's own, or empty.
+    """
+
+    text: str
+    cause: Cause
+    caption: Caption | None = None
+    reason: str = ""
+    probability: float | None = None
+    frame_age_s: float | None = None
+    id: str = ""
+
+
+class DecisionReason(StrEnum):
+    """Why narration spoke, or why it did not."""
+
+    FIRST = "first"
+    CHANGED = "changed"
+    HEARTBEAT = "heartbeat"
+    ALERT = "alert"
+    NARRATION_OFF = "narration_off"
+    SNOOZED = "snoozed"
+    QUIET_HOURS = "quiet_hours"
+    PICTURE_SAME = "picture_same"
+    FEATURES_SAME = "features_same"
+    NOT_STABLE = "not_stable"
+    TOO_SOON = "too_soon"
+    TEXT_SAME = "text_same"
+    UNUSABLE_PICTURE = "unusable_picture"
+    UNSURE = "unsure"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Event):
+    """Narration looked at a frame.
+
+    Attributes:
+        is_spoken: whether ``text`` goes to speech.
+        reason: why, or why not.
+        detail: numbers and words for people, as in "feature change 0.03 < 0.12".
+        text: what is or would have been said; empty where nothing was captioned.
+        caption: None where nothing was captioned.
+        probability: as in ``Answered``.
+        frame_age_s: as in ``Answered``.
+    """
+
+    is_spoken: bool
+    reason: DecisionReason
+    detail: str = ""
+    text: str = ""
+    caption: Caption | None = None
+    probability: float | None = None
+    frame_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerted(Event):
+    """A keyword rule found what it waits for.
+
+    Attributes:
+        rule: its name in the settings.
+        text: what is said.
+        caption: in which it was found.
+    """
+
+    rule: str
+    text: str
+    caption: Caption
+
+
+class SpeechOutcome(StrEnum):
+    """What became of an utterance."""
+
+    HEARD = "heard"
+    CUT = "cut"
+    REPLACED = "replaced"
+    SILENT = "silent"
+    """There is no sound card, or speech is muted."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoke(Event):
+    """An utterance is over.
+
+    Attributes:
+        utterance: the words.
+        outcome: what became of them.
+        first_sample_s: from ``utterance.asked_s`` to the first sample given to the sound device;
+            None where there was none.
+        detail: why it failed; empty otherwise.
+    """
+
+    utterance: Utterance
+    outcome: SpeechOutcome
+    first_sample_s: float | None = None
+    detail: str = ""
+
+
+class Part(StrEnum):
+    """Parts that can be away and come back."""
+
+    CAMERA = "camera"
+    SOUND = "sound"
+    VOICE = "voice"
+    BROKER = "broker"
+    BUNDLE = "bundle"
+    BUTTON = "button"
+    STATE = "state"
+    DISK = "disk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemChanged(Event):
+    """A part went away or came back; once for each change.
+
+    Attributes:
+        part: which.
+        is_problem: whether it is away now.
+        text: what is wrong and what to do, or that it is over; one line for people.
+    """
+
+    part: Part
+    is_problem: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChanged(Event):
+    """A setting that can change at run time did.
+
+    Attributes:
+        name: as in ``device.settings.state.RunState``.
+        value: the new one.
+        cause: who asked.
+    """
+
+    name: str
+    value: bool | int | float | str | None
+    cause: Cause
+
+
+class Listener(Protocol):
+    """Takes events; called by whichever thread they happen in."""
+
+    def accept(self, event: Event) -> None:
+        """Take an event and return at once: who has more to do queues it."""
+
+
+class EventBus:
+    """Hands each event to every listener, in the order of subscription."""
+
+    def __init__(self) -> None:
+        self._listeners: tuple[Listener, ...] = ()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Add a listener; before the workers start."""
+        self._listeners = (*self._listeners, listener)
+
+    def publish(self, event: Event) -> None:
+        """Tell every listener; from any thread."""
+        for listener in self._listeners:
+            try:
+                listener.accept(event)
+            except Exception:
+                _LOGGER.exception("%s could not take %s", type(listener).__name__, event)

@@ -1,0 +1,165 @@
+"""What can be asked of the daemon, by button, key, signal, socket or MQTT: one strict model each.
+
+Invariant: a request is obeyed whole or refused with a reason, never half.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
+
+from device.errors import RequestError
+from device.records import Cause
+
+MAX_REQUEST_BYTES = 4096
+MAX_SAY_CHARS = 500
+MAX_SNOOZE_MIN = 24 * 60
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    id: Annotated[str, Field(max_length=64)] = ""
+    """The asker's own; it comes back with the answer."""
+
+
+class Describe(_Request):
+    """Say what the camera sees now."""
+
+    action: Literal["describe"] = "describe"
+
+
+class Repeat(_Request):
+    """Say the last words once more."""
+
+    action: Literal["repeat"] = "repeat"
+
+
+class Stop(_Request):
+    """Be silent now."""
+
+    action: Literal["stop"] = "stop"
+
+
+class Say(_Request):
+    """Say a text."""
+
+    action: Literal["say"] = "say"
+    text: Annotated[str, Field(min_length=1, max_length=MAX_SAY_CHARS)]
+
+
+class Narrate(_Request):
+    """Switch narration; without ``is_on`` to the other state."""
+
+    action: Literal["narrate"] = "narrate"
+    is_on: StrictBool | None = None
+
+
+class Snooze(_Request):
+    """No narration for some minutes; 0 ends it."""
+
+    action: Literal["snooze"] = "snooze"
+    minutes: Annotated[float, Field(ge=0, le=MAX_SNOOZE_MIN)]
+
+
+class Mute(_Request):
+    """Say nothing at all, but go on publishing."""
+
+    action: Literal["mute"] = "mute"
+    is_on: StrictBool
+
+
+class Privacy(_Request):
+    """Let the camera go, and look at nothing."""
+
+    action: Literal["privacy"] = "privacy"
+    is_on: StrictBool
+
+
+class Set(_Request):
+    """Change a setting that can change at run time."""
+
+    action: Literal["set"] = "set"
+    name: Literal["volume", "rate", "minimum_gap_s", "snooze_min", "voice"]
+    value: float | str
+
+
+class SelfCheck(_Request):
+    """Say how the device is."""
+
+    action: Literal["self_check"] = "self_check"
+
+
+class Status(_Request):
+    """Tell the state, without a word."""
+
+    action: Literal["status"] = "status"
+
+
+class Summary(_Request):
+    """Say what was seen in the last minutes."""
+
+    action: Literal["summary"] = "summary"
+    minutes: Annotated[float, Field(gt=0, le=7 * MAX_SNOOZE_MIN)] = 60
+
+
+Request = Annotated[
+    Describe
+    | Repeat
+    | Stop
+    | Say
+    | Narrate
+    | Snooze
+    | Mute
+    | Privacy
+    | Set
+    | SelfCheck
+    | Status
+    | Summary,
+    Field(discriminator="action"),
+]
+_ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)
+
+
+class Outcome(BaseModel):
+    """What became of a request, at once; an answer in words may follow as an event."""
+
+    model_config = ConfigDict(frozen=True)
+
+    is_accepted: bool
+    reason: str = ""
+    """Why it was refused, and what to do; empty when accepted."""
+    data: dict[str, bool | int | float | str | None] = {}
+    """Of ``status``: the state."""
+    id: str = ""
+
+
+class Controller(Protocol):
+    """Carries requests out; every trigger has it and nothing else of the daemon."""
+
+    def handle(self, request: Request, cause: Cause, asked_s: float) -> Outcome:
+        """Accept or refuse a request and return at once; from any thread.
+
+        Args:
+            request: what is asked.
+            cause: through what.
+            asked_s: the clock's monotonic seconds of the press.
+        """
+
+
+def parse_request(data: bytes) -> Request:
+    """Return the request that JSON bytes hold.
+
+    Raises:
+        RequestError: too long, no JSON, an unknown action or key, or a value out of range; the
+            message names the value and what is allowed.
+    """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise RequestError(f"a request of {len(data)} bytes: at most {MAX_REQUEST_BYTES} are taken")
+    try:
+        return _ADAPTER.validate_json(data)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "request"
+        raise RequestError(f"{key}: {first['msg']} (is {str(first['input'])[:80]!r})") from exc

@@ -1,0 +1,127 @@
+"""A named thread that repeats one step until it is told to stop, and shows whether it gets on.
+
+Invariants: a worker never ends unnoticed; a step that fails is logged with its traceback and
+repeated, up to a limit, then the daemon is told and stops. Stopping sets every event first and then
+joins under one deadline.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from device.errors import WorkerError
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What a worker is allowed.
+
+    Attributes:
+        step_s: longest time from one sign of progress to the next, in seconds.
+        crashes: failed steps within ``window_s`` after which the worker is given up.
+        window_s: in seconds.
+        pause_s: rest after a failed step, in seconds.
+    """
+
+    step_s: float = 20.0
+    crashes: int = 5
+    window_s: float = 60.0
+    pause_s: float = 0.5
+
+
+class Worker:
+    """Repeats ``step`` in a thread of its own.
+
+    Args:
+        name: of the thread, for people.
+        step: does a little and returns, within a second when there is nothing to do; it may wait
+            on things of its own but must end soon after ``wake``.
+        on_give_up: called from the thread, once, when steps failed too often.
+        wake: ends a step that waits; called by ``stop`` from another thread.
+        patience: limits.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], None],
+        on_give_up: Callable[[str], None],
+        wake: Callable[[], None] | None = None,
+        patience: Patience = Patience(),
+    ) -> None:
+        self.name = name
+        self._step, self._on_give_up, self._wake = step, on_give_up, wake
+        self._patience = patience
+        self._crashes_s: deque[float] = deque(maxlen=patience.crashes)
+        self._progress_s = time.monotonic()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._progress_s = time.monotonic()
+        self._thread.start()
+
+    def progress(self) -> None:
+        """Note that a long step gets on; from within the step."""
+        self._progress_s = time.monotonic()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the thread has ended or shown no progress for longer than is allowed."""
+        if not self._thread.is_alive():
+            return not self._stopping.is_set()
+        return time.monotonic() - self._progress_s > self._patience.step_s
+
+    def request_stop(self) -> None:
+        """Ask for the end and return at once; may be repeated."""
+        self._stopping.set()
+        if self._wake is not None:
+            self._wake()
+
+    def join(self, timeout_s: float) -> bool:
+        """Return whether the thread has ended within a time."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self.progress()
+            try:
+                self._step()
+            except Exception:
+                _LOGGER.exception("%s: a step failed", self.name)
+                if self._has_crashed_too_often():
+                    self._on_give_up(
+                        f"{self.name} failed {self._patience.crashes} times within "
+                        f"{self._patience.window_s:g} s"
+                    )
+                    return
+                self._stopping.wait(self._patience.pause_s)
+
+    def _has_crashed_too_often(self) -> bool:
+        self._crashes_s.append(time.monotonic())
+        is_full = len(self._crashes_s) == self._crashes_s.maxlen
+        return is_full and self._crashes_s[-1] - self._crashes_s[0] <= self._patience.window_s
+
+
+def stop_all(workers: Sequence[Worker], timeout_s: float) -> None:
+    """Stop workers: every event first, then each joined, all under one deadline.
+
+    Raises:
+        WorkerError: some survived; it names them.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    for worker in workers:
+        worker.request_stop()
+    survivors = [w.name for w in workers if not w.join(deadline_s - time.monotonic())]
+    if survivors:
+        raise WorkerError(f"still running {timeout_s:g} s after the stop: {', '.join(survivors)}")
