@@ -1,0 +1,1 @@
+"""The daemon's own threads: what looks, what is asked, and what both say."""
