@@ -1,0 +1,296 @@
+"""Decides what is said of its own accord, when, and why not; sans-IO, one verdict a frame.
+
+The caller hands in a frame in stages and goes on only while the answer is None, so a static scene
+costs a thumbnail a frame, and no model runs:
+
+    after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
+        -> after_decoder(line) -> Verdict;     after_fault(text) where a stage finds it useless
+
+Rules, in this order; every verdict names the first that keeps narration silent:
+    1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
+       rules captions go on being made and alerts come as events without text or sound.
+    2. The first scene after switching on is told at once. After ``heartbeat_s`` of silence the
+       scene is told again, changed or not. Neither waits for rest; both keep the minimum gap.
+    3. A picture as the encoder saw it last, features as they were last told: nothing new.
+    4. A new scene has to rest (``stable_frames`` and ``stable_s``), or to be restless too long.
+    5. It waits for the minimum gap after whatever was spoken last, also an answer or an alert; it
+       is kept until then. With rules it is captioned meanwhile, once.
+    6. A rule found in a caption raises its alert at once, within the gap too. A spoken alert
+       stands for the narration of that caption and counts as spoken.
+    7. An empty or too improbable caption is not told, and looked at again after a while.
+    8. A line whose words that carry meaning are those of the last spoken line is not told again,
+       unless it is time for the heartbeat.
+Time is monotonic seconds; the wall clock decides on quiet hours and on nothing else. Time that
+goes back or is no number stands still.
+"""
+
+from __future__ import annotations
+
+import math
+
+from device.events import DecisionReason
+from device.narrator.change import Pooled, Thumbnail
+from device.narrator.hush import Hush, Silence
+from device.narrator.pace import Pace
+from device.narrator.rules import Alerts, RuleMatch
+from device.narrator.scene import Scene
+from device.narrator.settings import NarrationSettings
+from device.narrator.trouble import Trouble
+from device.narrator.values import Line, Moment, Verdict
+from device.narrator.words import content_words
+from device.records import Earcon
+
+__all__ = ["Line", "Moment", "Narrator", "RuleMatch", "Verdict"]
+
+# A caption that was too improbable may be better in another moment of the same scene; a whole
+# caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
+_LOOK_AGAIN_S = 10.0
+
+
+class Narrator:
+    """The policy with its memory; one call at a time.
+
+    Args:
+        settings: when to speak; ``is_on`` is the switch's first position.
+    """
+
+    def __init__(self, settings: NarrationSettings) -> None:
+        self._settings = settings
+        self._pace = Pace(settings)
+        self._hush = Hush(settings.quiet_hours, is_on=settings.is_on)
+        self._alerts = Alerts(settings.rules)
+        self._scene = Scene(settings)
+        self._trouble = Trouble()
+        self._now_s = 0.0
+        self._told_words: tuple[str, ...] | None = None
+        self._look_again_s: float | None = None
+
+    # ------------------------------------------------------------ the stages of a frame
+
+    def after_frame(self, moment: Moment, thumbnail_hw: Thumbnail) -> Verdict | None:
+        """Return the verdict by the picture alone, or None to go on to the encoder.
+
+        Args:
+            moment: now.
+            thumbnail_hw: uint8 [height, width], as of ``change.thumbnail``.
+        """
+        silence = self._silence(moment)
+        if silence is not None and not self._is_watching():
+            return _silent(silence)
+        threshold = self._settings.picture_change
+        difference = self._scene.look(thumbnail_hw)
+        if self._trouble.text:
+            is_known = self._trouble.is_known(thumbnail_hw, threshold, self._now_s)
+            return self._useless("a moment ago") if is_known else None
+        if difference >= threshold or self._is_look_due(silence):
+            return None
+        if self._scene.is_changed:
+            self._scene.rest()
+            return self._wait(silence)
+        detail = f"picture change {difference:.3f} < {threshold:.3f}"
+        return self._unchanged(DecisionReason.PICTURE_SAME, detail, silence)
+
+    def after_encoder(self, moment: Moment, pooled_d: Pooled) -> Verdict | None:
+        """Return the verdict by what the encoder sees, or None to go on to the decoder.
+
+        Args:
+            moment: now.
+            pooled_d: float32 [channels], the mean of the features over all cells.
+        """
+        silence = self._silence(moment)
+        if silence is not None and not self._is_watching():
+            return _silent(silence)
+        self._trouble.end()
+        distance = self._scene.recognise(pooled_d, self._now_s)
+        if self._is_look_due(silence):
+            return None
+        if self._scene.is_changed:
+            return self._wait(silence)
+        detail = f"feature change {distance:.3f} < {self._settings.feature_change:.3f}"
+        return self._unchanged(DecisionReason.FEATURES_SAME, detail, silence)
+
+    def after_decoder(self, moment: Moment, line: Line) -> Verdict:
+        """Return the verdict on a line; where it or an alert is spoken, that is noted already."""
+        silence = self._silence(moment)
+        if silence is not None and not self._is_watching():
+            return _silent(silence, line.sentence)
+        alerts = self._alerts.found_in(
+            line.text, line.sentence, self._now_s, is_silent=silence is not None
+        )
+        verdict = self._verdict(line, silence, alerts)
+        if verdict.is_spoken or verdict.reason is DecisionReason.ALERT:
+            self._note(line.text)
+        if silence is not None or verdict.reason is DecisionReason.TOO_SOON:
+            self._scene.note_captioned(self._now_s)
+        else:
+            is_unsure = verdict.reason is DecisionReason.UNSURE
+            self._look_again_s = self._now_s + _LOOK_AGAIN_S if is_unsure else None
+            self._scene.settle()
+        return verdict
+
+    def after_fault(self, moment: Moment, text: str) -> Verdict:
+        """Return the verdict on a picture that cannot be captioned; once told when that lasts.
+
+        Args:
+            moment: now.
+            text: what is said of it, as in "It is too dark to see."
+        """
+        silence = self._silence(moment)
+        if silence is not None:
+            return _silent(silence, text)
+        self._trouble.note(text, self._scene.now_hw, self._now_s)
+        if (
+            not self._trouble.is_to_be_told(self._settings, self._now_s)
+            or self._pace.gap_left_s(self._now_s) > 0
+        ):
+            return self._useless("just now")
+        self._trouble.note_told()
+        self._note(text)
+        self._scene.forget()  # so that what is seen afterwards is told, and the end of it heard
+        return Verdict(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text)
+
+    # ------------------------------------------------------------ what others do
+
+    def note_spoken(self, moment: Moment, text: str) -> None:
+        """Note that something else was said of the scene; it counts as the last spoken line."""
+        self._advance(moment)
+        self._note(text)
+
+    def set_on(self, is_on: bool) -> None:
+        """Switch narration; switched on, it begins with the scene that it finds."""
+        if is_on and not self._hush.is_on:
+            self._forget()
+        self._hush.is_on = is_on
+
+    def snooze(self, until_s: float | None) -> None:
+        """Be silent until a time in monotonic seconds; None ends a snooze.
+
+        Raises:
+            ConfigError: the time is not a number.
+        """
+        self._hush.snooze(until_s)
+
+    def set_minimum_gap(self, gap_s: float) -> None:
+        """Take another minimum gap in seconds, until the next ``reload``.
+
+        Raises:
+            ConfigError: it is out of range.
+        """
+        self._pace.set_minimum_gap(gap_s)
+
+    def reload(self, settings: NarrationSettings) -> None:
+        """Take other settings; the switch, the snooze and what was told stay as they are."""
+        self._settings = settings
+        self._pace.reload(settings)
+        self._hush.reload(settings.quiet_hours)
+        self._alerts.reload(settings.rules)
+        self._scene.reload(settings)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether narration is switched on; it may be snoozed or quiet all the same."""
+        return self._hush.is_on
+
+    @property
+    def snoozed_until_s(self) -> float | None:
+        """Monotonic seconds at which the snooze ends; None without one."""
+        return self._hush.snoozed_until_s
+
+    @property
+    def minimum_gap_s(self) -> float:
+        """Seconds from one spoken line to the next narrated one at least."""
+        return self._pace.minimum_gap_s
+
+    # ------------------------------------------------------------ rules
+
+    def _advance(self, moment: Moment) -> None:
+        if math.isfinite(moment.now_s):
+            self._now_s = max(self._now_s, moment.now_s)
+
+    def _silence(self, moment: Moment) -> Silence | None:
+        self._advance(moment)
+        return self._hush.silence(self._now_s, moment.local)
+
+    def _is_watching(self) -> bool:
+        """Whether captions are made although nothing may be narrated."""
+        return self._hush.is_on and bool(self._alerts)
+
+    def _forget(self) -> None:
+        """Begin anew; only the gap after what was spoken last still holds."""
+        self._scene.forget()
+        self._trouble.end()
+        self._told_words, self._look_again_s = None, None
+
+    def _note(self, text: str) -> None:
+        self._pace.note_spoken(self._now_s)
+        self._told_words = content_words(text)
+
+    def _is_look_due(self, silence: Silence | None) -> bool:
+        """Whether the scene is put into words, changed or not."""
+        if silence is not None or self._pace.gap_left_s(self._now_s) > 0:
+            return False
+        if self._look_again_s is not None:
+            return self._now_s >= self._look_again_s
+        return self._told_words is None or self._pace.is_heartbeat_due(self._now_s)
+
+    def _wait(self, silence: Silence | None) -> Verdict | None:
+        """Return why the change is not told yet, or None to have it put into words."""
+        blocked = self._too_soon() if silence is None else _silent(silence)
+        if unrest := self._scene.unrest(self._now_s):
+            not_stable = Verdict(False, DecisionReason.NOT_STABLE, unrest)
+            return not_stable if silence is None else blocked
+        if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
+            return None
+        return blocked
+
+    def _too_soon(self, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict | None:
+        left_s = self._pace.gap_left_s(self._now_s)
+        if left_s <= 0:
+            return None
+        detail = f"{left_s:.1f} s left of the minimum gap of {self._pace.minimum_gap_s:g} s"
+        return Verdict(False, DecisionReason.TOO_SOON, detail, text, alerts)
+
+    def _verdict(
+        self, line: Line, silence: Silence | None, alerts: tuple[RuleMatch, ...]
+    ) -> Verdict:
+        text = line.sentence
+        if silence is not None:
+            return _silent(silence, text, alerts)
+        if loud := [match.rule for match in alerts if match.text]:
+            detail = f"raised by {', '.join(loud)}"
+            return Verdict(False, DecisionReason.ALERT, detail, text, alerts)
+        if (too_soon := self._too_soon(text, alerts)) is not None:
+            return too_soon
+        if doubt := line.doubt(self._settings.smallest_probability):
+            return Verdict(False, DecisionReason.UNSURE, doubt, text, alerts)
+        return self._wording(line, alerts)
+
+    def _wording(self, line: Line, alerts: tuple[RuleMatch, ...]) -> Verdict:
+        """Return the verdict by the words last spoken."""
+        text, words, told = line.sentence, content_words(line.text), self._told_words
+        if told is None:
+            return Verdict(True, DecisionReason.FIRST, "nothing was told before", text, alerts)
+        if words != told:
+            detail = f'"{" ".join(words)}" after "{" ".join(told)}"'
+            return Verdict(True, DecisionReason.CHANGED, detail, text, alerts)
+        if self._pace.is_heartbeat_due(self._now_s):
+            detail = f"silent for {self._pace.silent_s(self._now_s):.0f} s"
+            return Verdict(True, DecisionReason.HEARTBEAT, detail, text, alerts)
+        detail = f'"{" ".join(words)}" was told already'
+        return Verdict(False, DecisionReason.TEXT_SAME, detail, text, alerts, self._all_is_well())
+
+    def _unchanged(self, reason: DecisionReason, detail: str, silence: Silence | None) -> Verdict:
+        if silence is not None:
+            return _silent(silence)
+        return Verdict(False, reason, detail, earcon=self._all_is_well())
+
+    def _all_is_well(self) -> Earcon | None:
+        return Earcon.UNCHANGED if self._pace.takes_sound(self._now_s) else None
+
+    def _useless(self, when: str) -> Verdict:
+        detail = f"found useless {when}"
+        return Verdict(False, DecisionReason.UNUSABLE_PICTURE, detail, self._trouble.text)
+
+
+def _silent(silence: Silence, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
+    return Verdict(False, silence.reason, silence.detail, text, alerts)

@@ -1,0 +1,68 @@
+"""What goes into the narrator and what comes out; all frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from device.events import DecisionReason
+from device.narrator.rules import RuleMatch
+from device.records import Earcon
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something happens.
+
+    Attributes:
+        now_s: monotonic seconds, >= 0.
+        local: aware local time, for quiet hours.
+    """
+
+    now_s: float
+    local: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A caption that may be told.
+
+    Attributes:
+        text: the caption's words.
+        sentence: as it would be said, with its hedge.
+        probability: calibrated, that it is right, 0..1; None where unknown.
+    """
+
+    text: str
+    sentence: str
+    probability: float | None = None
+
+    def doubt(self, smallest_probability: float) -> str:
+        """Return why it is not good enough to be told; empty when it is."""
+        if not self.text.strip() or not self.sentence.strip():
+            return "the caption is empty"
+        # Not the same as "<": what is no number is no confidence either.
+        if self.probability is not None and not self.probability >= smallest_probability:
+            return f"probability {self.probability:.2f} < {smallest_probability:.2f}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a frame.
+
+    Attributes:
+        is_spoken: whether ``text`` is to be said.
+        reason: why, or why not.
+        detail: numbers and words for people.
+        text: what is or would have been said; empty where nothing was captioned.
+        alerts: rules that fired; each is said first, where it has a text.
+        earcon: a short sound to be played, or None.
+    """
+
+    is_spoken: bool
+    reason: DecisionReason
+    detail: str
+    text: str = ""
+    alerts: tuple[RuleMatch, ...] = ()
+    earcon: Earcon | None = None

@@ -1,0 +1,106 @@
+"""Words of a caption: split, compared, and matched by what a user waits for; pure.
+
+Invariant: whole words only; "cat" never matches "cattle", and upper case never matters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+STEM_MARK = "*"
+SHORTEST_STEM_CHARS = 2
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+# What changes from one caption of a scene to the next without its meaning: articles, auxiliaries,
+# possessives, the shortest prepositions ("in a field", "on a field"). Hedges are not the scene's.
+_SMALL = (
+    "a an the this that these those some there it its his her their and or is are was were be "
+    "being been has have of in on at to by with for from as while "
+    "i think maybe not sure perhaps probably possibly may might"
+)
+_SMALL_WORDS = frozenset(_SMALL.split())
+_IRREGULAR = {
+    "children": "child", "feet": "foot", "geese": "goose", "knives": "knife", "leaves": "leaf",
+    "lives": "life", "loaves": "loaf", "men": "man", "mice": "mouse", "oxen": "ox",
+    "people": "person", "policemen": "policeman", "scarves": "scarf", "shelves": "shelf",
+    "teeth": "tooth", "wolves": "wolf", "wives": "wife", "women": "woman",
+}  # fmt: skip
+_NO_PLURAL_ENDS = ("ss", "us", "is")
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text in order, case folded, without punctuation."""
+    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def content_words(text: str) -> tuple[str, ...]:
+    """Return the words that carry meaning: two texts with the same ones say the same."""
+    return tuple(word for word in split_words(text) if word not in _SMALL_WORDS)
+
+
+def singulars(word: str) -> frozenset[str]:
+    """Return the word and every singular it may be the plural of.
+
+    English spelling does not tell "horses" (horse) from "buses" (bus), so both ways are kept;
+    what is no word matches nothing.
+    """
+    forms = {word, _IRREGULAR.get(word, word)}
+    if word.endswith("ies"):
+        forms.add(f"{word[:-3]}y")
+    if word.endswith("es"):
+        forms.add(word[:-2])
+    if word.endswith("s") and not word.endswith(_NO_PLURAL_ENDS):
+        forms.add(word[:-1])
+    return frozenset(forms - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class WordPattern:
+    """One word to wait for.
+
+    Attributes:
+        letters: case folded, without the mark.
+        is_stem: whether any word that begins so will do.
+    """
+
+    letters: str
+    is_stem: bool
+
+    def matches(self, word: str) -> bool:
+        """Return whether a word of a caption is meant, in singular or plural."""
+        if self.is_stem:
+            return word.startswith(self.letters)
+        return not singulars(word).isdisjoint(singulars(self.letters))
+
+
+def parse_pattern(text: str) -> WordPattern:
+    """Return the pattern of "dog" or of the stem "dog*".
+
+    Raises:
+        ValueError: it is not one word, or the stem is too short.
+    """
+    letters = unicodedata.normalize("NFKC", text.removesuffix(STEM_MARK)).casefold()
+    is_stem = text.endswith(STEM_MARK)
+    if _WORD.fullmatch(letters) is None:
+        raise ValueError(f'{text!r} is not one word: write a word ("dog") or a stem ("dog*")')
+    if is_stem and len(letters) < SHORTEST_STEM_CHARS:
+        raise ValueError(
+            f"the stem {text!r} would match nearly everything: give it at least "
+            f"{SHORTEST_STEM_CHARS} letters"
+        )
+    return WordPattern(letters, is_stem)
+
+
+def parse_phrase(text: str) -> tuple[WordPattern, ...]:
+    """Return the patterns of one or several words that are waited for together.
+
+    Raises:
+        ValueError: there is no word, or one is wrong.
+    """
+    # A hyphen parts words in captions, so it does here: "t-shirt" is "t" and "shirt".
+    parts = text.replace("-", " ").split()
+    if not parts:
+        raise ValueError(f"{text!r} holds no word")
+    return tuple(parse_pattern(part) for part in parts)

@@ -1,0 +1,625 @@
+"""The narrator, driven stage by stage as the observer does, with time passed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from device.errors import ConfigError
+from device.events import DecisionReason as Why
+from device.narrator.narrator import Line, Moment, Narrator, Verdict
+from device.narrator.settings import NarrationSettings
+from device.records import Earcon
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+GAP_S, HEARTBEAT_S, STABLE_S, RESTLESS_S = 8.0, 60.0, 0.8, 15.0
+FRAME_S = 0.5
+N_SCENES = 6
+_PATTERNS = np.random.default_rng(7).integers(30, 220, (N_SCENES, 24, 32)).astype(np.uint8)
+_FEATURES = np.eye(N_SCENES, 16, dtype=np.float32)
+_WORDS = ("a dog runs", "a man stands", "two cats sleep", "a red car", "an empty street", "a boat")
+DOG_RULE = {"name": "dog", "words": ["dog"], "cooldown_s": 100}
+
+
+@dataclass(slots=True)
+class Seen:
+    """A verdict and what it cost."""
+
+    at_s: float
+    verdict: Verdict
+    is_encoded: bool = False
+    is_decoded: bool = False
+
+
+class Room:
+    """Shows scenes by number to a narrator, one frame each ``FRAME_S``."""
+
+    def __init__(self, **changes: object) -> None:
+        values = {
+            "minimum_gap_s": GAP_S,
+            "heartbeat_s": HEARTBEAT_S,
+            "stable_s": STABLE_S,
+            "restless_s": RESTLESS_S,
+            **changes,
+        }
+        self.narrator = Narrator(NarrationSettings.model_validate(values))
+        self.now_s, self.local = 100.0, NOON
+        self.seen: list[Seen] = []
+        self.probability: float | None = None
+        self.fault: str | None = None
+        self.words = list(_WORDS)
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now_s, self.local)
+
+    def show(self, scene: int, for_s: float = FRAME_S) -> list[Seen]:
+        return [self.frame(scene) for _ in range(max(1, round(for_s / FRAME_S)))]
+
+    def frame(self, scene: int) -> Seen:
+        seen = self._look(scene)
+        self.seen.append(seen)
+        self.pass_by(FRAME_S)
+        return seen
+
+    def pass_by(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.local += timedelta(seconds=seconds)
+
+    def _look(self, scene: int) -> Seen:
+        verdict = self.narrator.after_frame(self.moment, _PATTERNS[scene])
+        if verdict is not None:
+            return Seen(self.now_s, verdict)
+        if self.fault is not None:
+            return Seen(self.now_s, self.narrator.after_fault(self.moment, self.fault))
+        verdict = self.narrator.after_encoder(self.moment, _FEATURES[scene])
+        if verdict is not None:
+            return Seen(self.now_s, verdict, is_encoded=True)
+        words = self.words[scene]
+        line = Line(words, words.capitalize() + ".", self.probability)
+        verdict = self.narrator.after_decoder(self.moment, line)
+        return Seen(self.now_s, verdict, is_encoded=True, is_decoded=True)
+
+
+def spoken(seen: Iterable[Seen]) -> list[tuple[str, Why]]:
+    return [(s.verdict.text, s.verdict.reason) for s in seen if s.verdict.is_spoken]
+
+
+def reasons(seen: Iterable[Seen]) -> list[Why]:
+    """Return the reasons without repetition."""
+    found: list[Why] = []
+    for one in seen:
+        if not found or found[-1] is not one.verdict.reason:
+            found.append(one.verdict.reason)
+    return found
+
+
+# ------------------------------------------------------------ the usual day
+
+
+def test_the_first_frame_is_spoken_at_once():
+    room = Room()
+    assert spoken([room.frame(0)]) == [("A dog runs.", Why.FIRST)]
+
+
+def test_a_resting_scene_costs_no_model_and_is_told_again_at_each_heartbeat():
+    room = Room()
+    room.frame(0)
+    shown = room.show(0, for_s=2 * HEARTBEAT_S + 5)
+    assert spoken(shown) == [("A dog runs.", Why.HEARTBEAT)] * 2
+    assert sum(s.is_encoded for s in shown) == 2
+    assert sum(s.is_decoded for s in shown) == 2
+    assert reasons(shown)[0] is Why.PICTURE_SAME
+
+
+def test_a_change_is_told_once_it_rests_and_with_one_caption():
+    room = Room()
+    room.show(0, for_s=20)
+    shown = room.show(1, for_s=10)
+    assert reasons(shown) == [Why.NOT_STABLE, Why.CHANGED, Why.PICTURE_SAME]
+    assert spoken(shown) == [("A man stands.", Why.CHANGED)]
+    (at_s,) = [s.at_s for s in shown if s.verdict.is_spoken]
+    assert at_s - shown[0].at_s == 2 * FRAME_S  # three frames, and longer than stable_s
+    assert sum(s.is_decoded for s in shown) == 1
+    assert sum(s.is_encoded for s in shown) == 2
+
+
+@pytest.mark.parametrize(("frames", "stable_s", "expected"), [(5, 0.0, 4), (1, 3.0, 6), (1, 0, 0)])
+def test_rest_needs_both_frames_and_seconds(frames, stable_s, expected):
+    room = Room(stable_frames=frames, stable_s=stable_s)
+    room.show(0, for_s=20)
+    shown = room.show(1, for_s=10)
+    assert [s.verdict.is_spoken for s in shown].index(True) == expected
+
+
+def test_a_passing_change_is_not_told():
+    room = Room()
+    room.show(0, for_s=20)
+    shown = [room.frame(1), *room.show(0, for_s=20)]
+    assert spoken(shown) == []
+    assert reasons(shown) == [Why.NOT_STABLE, Why.FEATURES_SAME, Why.PICTURE_SAME]
+
+
+def test_what_differs_by_picture_alone_costs_the_encoder_once():
+    room = Room()
+    room.show(0, for_s=20)
+    other = _PATTERNS[1]
+    for _ in range(5):
+        if room.narrator.after_frame(room.moment, other) is None:
+            verdict = room.narrator.after_encoder(room.moment, _FEATURES[0])
+            assert verdict is not None
+            assert verdict.reason is Why.FEATURES_SAME
+            assert verdict.detail == "feature change 0.000 < 0.060"
+            break
+    else:
+        pytest.fail("the encoder was not asked for")
+    verdict = room.narrator.after_frame(room.moment, other)
+    assert verdict is not None
+    assert verdict.reason is Why.PICTURE_SAME
+    assert verdict.detail == "picture change 0.000 < 0.008"
+
+
+def test_other_words_of_the_same_meaning_are_not_told():
+    room = Room()
+    room.show(0, for_s=20)
+    room.words[1] = "the dog runs"
+    shown = room.show(1, for_s=10)
+    assert spoken(shown) == []
+    assert Why.TEXT_SAME in reasons(shown)
+    assert sum(s.is_decoded for s in shown) == 1
+
+
+def test_a_change_within_the_gap_is_told_when_the_gap_is_over_though_all_rests():
+    room = Room()
+    room.frame(0)
+    shown = room.show(1, for_s=20)
+    assert reasons(shown) == [Why.NOT_STABLE, Why.TOO_SOON, Why.CHANGED, Why.PICTURE_SAME]
+    (at_s,) = [s.at_s for s in shown if s.verdict.is_spoken]
+    assert at_s - room.seen[0].at_s == GAP_S
+    assert sum(s.is_decoded for s in shown) == 1
+    assert sum(s.is_encoded for s in shown) == 2
+
+
+def test_a_change_within_the_gap_that_goes_back_is_not_told():
+    room = Room()
+    room.frame(0)
+    shown = [*room.show(1, for_s=3), *room.show(0, for_s=20)]
+    assert spoken(shown) == []
+
+
+def test_a_restless_scene_is_told_in_the_end():
+    room = Room()
+    room.show(0, for_s=20)
+    shown = [room.frame(1 + i % 3) for i in range(round(20 / FRAME_S))]
+    (first, *_) = [s for s in shown if s.verdict.is_spoken]
+    assert first.at_s - shown[0].at_s == RESTLESS_S
+    assert sum(s.is_decoded for s in shown) == 1
+
+
+def test_what_moves_within_a_new_scene_does_not_keep_it_from_resting():
+    room = Room()
+    room.show(0, for_s=20)
+    for scene in (1, 2, 3):
+        assert room.narrator.after_frame(room.moment, _PATTERNS[scene]) is None
+        verdict = room.narrator.after_encoder(room.moment, _FEATURES[1])
+        room.pass_by(FRAME_S)
+        assert (verdict is None) is (scene == 3)
+
+
+def test_a_gap_beyond_the_heartbeat_costs_no_captions():
+    room = Room(minimum_gap_s=2 * HEARTBEAT_S)
+    room.frame(0)
+    shown = room.show(0, for_s=2 * HEARTBEAT_S)
+    assert spoken([*shown, *room.show(0, for_s=5)]) == [("A dog runs.", Why.HEARTBEAT)]
+    assert sum(s.is_decoded for s in room.seen) == 2
+
+
+def test_a_slow_drift_is_noticed():
+    room = Room(stable_frames=1, stable_s=0)
+    room.show(0, for_s=20)
+    start, end = _FEATURES[0], _FEATURES[1]
+    brightest = _PATTERNS.astype(np.float32)
+    is_told = False
+    for share in np.linspace(0, 1, 60, dtype=np.float32):
+        picture = (brightest[0] * (1 - share) + brightest[1] * share).astype(np.uint8)
+        room.pass_by(0.5)
+        if room.narrator.after_frame(room.moment, picture) is not None:
+            continue
+        if room.narrator.after_encoder(room.moment, start * (1 - share) + end * share) is None:
+            verdict = room.narrator.after_decoder(room.moment, Line("a man", "A man."))
+            is_told = is_told or verdict.reason is Why.CHANGED
+    assert is_told
+
+
+# ------------------------------------------------------------ what others say
+
+
+def test_an_answer_counts_as_the_last_line_and_starts_the_gap():
+    room = Room()
+    room.show(0, for_s=20)
+    room.show(1, for_s=FRAME_S)
+    room.narrator.note_spoken(room.moment, "I think a man stands.")
+    answered_s = room.now_s
+    shown = room.show(1, for_s=30)
+    assert spoken(shown) == []
+    assert Why.TEXT_SAME in reasons(shown)
+    later = room.show(2, for_s=5)
+    assert spoken(later) == [("Two cats sleep.", Why.CHANGED)]
+    assert min(s.at_s for s in later if s.verdict.is_spoken) - answered_s >= GAP_S
+
+
+def test_an_answer_before_the_first_frame_is_not_repeated():
+    room = Room()
+    room.narrator.note_spoken(room.moment, "A dog runs.")
+    shown = room.show(0, for_s=20)
+    assert spoken(shown) == []
+    assert spoken(room.show(0, for_s=HEARTBEAT_S)) == [("A dog runs.", Why.HEARTBEAT)]
+
+
+# ------------------------------------------------------------ silence
+
+
+def test_off_costs_nothing_and_on_begins_anew():
+    room = Room()
+    room.show(0, for_s=20)
+    room.narrator.set_on(False)
+    shown = room.show(1, for_s=20)
+    assert reasons(shown) == [Why.NARRATION_OFF]
+    assert not any(s.is_encoded for s in shown)
+    room.narrator.set_on(True)
+    room.narrator.set_on(True)
+    shown = room.show(0, for_s=20)
+    assert spoken(shown) == [("A dog runs.", Why.FIRST)]
+    room.narrator.set_on(True)  # was on: nothing is forgotten
+    assert spoken(room.show(0, for_s=20)) == []
+
+
+def test_switching_off_and_on_does_not_break_the_gap():
+    room = Room()
+    room.frame(0)
+    room.narrator.set_on(False)
+    room.narrator.set_on(True)
+    (told,) = [s for s in room.show(0, for_s=20) if s.verdict.is_spoken]
+    assert told.at_s - room.seen[0].at_s >= GAP_S
+
+
+def test_a_snooze_ends_by_itself_and_tells_what_changed_meanwhile():
+    room = Room()
+    room.frame(0)
+    room.narrator.snooze(room.now_s + 30)
+    until_s = room.now_s + 30
+    shown = room.show(1, for_s=40)
+    assert reasons(shown)[:2] == [Why.SNOOZED, Why.NOT_STABLE]
+    (told,) = [s for s in shown if s.verdict.is_spoken]
+    assert until_s <= told.at_s <= until_s + 2
+    assert room.narrator.snoozed_until_s is None
+    room.narrator.snooze(room.now_s + 30)
+    room.narrator.snooze(None)
+    assert room.frame(1).verdict.reason is Why.PICTURE_SAME
+    with pytest.raises(ConfigError, match="nan"):
+        room.narrator.snooze(math.nan)
+
+
+@pytest.mark.parametrize(
+    ("hours", "time", "is_quiet"),
+    [
+        ("22:00-07:00", "21:59", False), ("22:00-07:00", "22:00", True),
+        ("22:00-07:00", "00:00", True), ("22:00-07:00", "06:59", True),
+        ("22:00-07:00", "07:00", False), ("13:00-14:30", "14:29", True),
+        ("13:00-14:30", "14:30", False), ("13:00-00:00", "23:59", True),
+    ],
+)  # fmt: skip
+def test_quiet_hours(hours, time, is_quiet):
+    room = Room(quiet_hours=["03:00-03:01", hours])
+    room.local = datetime.combine(NOON, datetime.strptime(time, "%H:%M").time(), UTC)
+    verdict = room.frame(0).verdict
+    assert verdict.is_spoken is not is_quiet
+    assert (verdict.reason is Why.QUIET_HOURS) is is_quiet
+    if is_quiet:
+        assert hours in verdict.detail
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(hours=-5), timedelta(days=9)])
+def test_the_wall_clock_may_jump(jump):
+    steady, jumping = Room(), Room()
+    for scene, for_s in ((0, 5.0), (1, 20.0), (1, HEARTBEAT_S), (2, 3.0), (0, 20.0)):
+        jumping.local += jump
+        assert [s.verdict for s in steady.show(scene, for_s)] == [
+            s.verdict for s in jumping.show(scene, for_s)
+        ]
+
+
+def test_monotonic_time_that_is_wrong_stands_still():
+    room = Room()
+    room.show(0, for_s=5)
+    now_s = room.now_s
+    for wrong_s in (now_s - 50, math.nan, math.inf, -math.inf):
+        verdict = room.narrator.after_frame(Moment(wrong_s, NOON), _PATTERNS[0])
+        assert verdict is not None
+        assert verdict.reason is Why.PICTURE_SAME
+    room.narrator.note_spoken(Moment(now_s - 50, NOON), "A boat.")
+    (told,) = [s for s in room.show(1, for_s=20) if s.verdict.is_spoken]
+    assert now_s + GAP_S - FRAME_S <= told.at_s <= now_s + GAP_S
+
+
+# ------------------------------------------------------------ doubt, faults, sounds
+
+
+@pytest.mark.parametrize("probability", [0.1, math.nan, -1.0])
+def test_an_improbable_caption_is_not_told_but_looked_at_again_now_and_then(probability):
+    room = Room(smallest_probability=0.3)
+    room.probability = probability
+    shown = room.show(0, for_s=60)
+    assert spoken(shown) == []
+    assert shown[0].verdict.reason is Why.UNSURE
+    assert 3 <= sum(s.is_decoded for s in shown) <= 7
+    room.probability = 0.3
+    assert spoken(room.show(0, for_s=15)) == [("A dog runs.", Why.FIRST)]
+
+
+def test_an_empty_caption_is_not_told():
+    room = Room()
+    room.words[0] = " "
+    assert room.frame(0).verdict.reason is Why.UNSURE
+
+
+def test_a_lasting_fault_is_told_once_and_so_is_its_end():
+    room = Room()
+    room.show(0, for_s=20)
+    room.fault = "It is too dark to see."
+    shown = room.show(1, for_s=HEARTBEAT_S / 2)
+    assert spoken(shown) == [("It is too dark to see.", Why.UNUSABLE_PICTURE)]
+    assert reasons(shown) == [Why.UNUSABLE_PICTURE]
+    assert not any(s.is_encoded for s in shown)
+    room.fault = None
+    shown = room.show(0, for_s=HEARTBEAT_S / 2)
+    assert spoken(shown) == [("A dog runs.", Why.CHANGED)]
+    assert shown[-1].verdict.reason is Why.PICTURE_SAME
+
+
+def test_a_fault_is_told_once_however_long_it_lasts():
+    room = Room()
+    room.fault = "It is too dark to see."
+    assert len(spoken(room.show(1, for_s=3 * HEARTBEAT_S))) == 1
+
+
+def test_a_passing_fault_is_not_told_and_changes_nothing():
+    room = Room()
+    room.show(0, for_s=20)
+    room.fault = "It is too dark to see."
+    assert spoken(room.frame(1 + i % 2) for i in range(5)) == []
+    room.fault = None
+    shown = room.show(0, for_s=10)
+    assert spoken(shown) == []
+    assert reasons(shown) == [Why.FEATURES_SAME, Why.PICTURE_SAME]
+
+
+def test_a_fault_is_silent_when_narration_is():
+    room = Room()
+    room.fault = "It is too dark to see."
+    room.narrator.snooze(room.now_s + 20)
+    assert reasons(room.show(0, for_s=20)) == [Why.SNOOZED]
+
+
+def test_the_sound_that_all_is_well_is_rare_and_optional():
+    room = Room(is_unchanged_earcon_on=True)
+    room.frame(0)
+    shown = room.show(0, for_s=HEARTBEAT_S - 1)
+    at_s = [s.at_s - room.seen[0].at_s for s in shown if s.verdict.earcon is Earcon.UNCHANGED]
+    assert at_s == [15.0, 30.0, 45.0]
+    silent = Room()
+    assert all(s.verdict.earcon is None for s in silent.show(0, for_s=HEARTBEAT_S))
+
+
+# ------------------------------------------------------------ rules
+
+
+def test_an_alert_is_raised_within_the_gap_and_stands_for_the_narration():
+    room = Room(rules=[DOG_RULE])
+    room.frame(1)
+    shown = room.show(0, for_s=30)
+    (raised,) = [s for s in shown if s.verdict.alerts]
+    assert raised.at_s - room.seen[0].at_s < GAP_S
+    assert raised.verdict.reason is Why.ALERT
+    assert not raised.verdict.is_spoken
+    assert [m.text for m in raised.verdict.alerts] == ["Alert: A dog runs."]
+    assert spoken(shown) == []
+    (told,) = [s for s in room.show(2, for_s=10) if s.verdict.is_spoken]
+    assert told.at_s - raised.at_s >= GAP_S
+
+
+def test_with_rules_a_change_within_the_gap_is_captioned_once_and_told_afterwards():
+    room = Room(rules=[{**DOG_RULE, "words": ["zebra"]}])
+    room.frame(0)
+    shown = room.show(1, for_s=20)
+    assert sum(s.is_decoded for s in shown) == 2
+    assert spoken(shown) == [("A man stands.", Why.CHANGED)]
+
+
+def test_an_alert_that_is_not_spoken_leaves_the_narration_alone():
+    room = Room(rules=[{**DOG_RULE, "is_spoken": False}])
+    verdict = room.frame(0).verdict
+    assert verdict.is_spoken
+    assert [(m.rule, m.text) for m in verdict.alerts] == [("dog", "")]
+
+
+@pytest.mark.parametrize("how", ["snooze", "quiet"])
+def test_in_silence_alerts_are_events_without_words_and_cost_one_caption(how):
+    room = Room(rules=[DOG_RULE], quiet_hours=["11:00-13:00"] if how == "quiet" else [])
+    if how == "snooze":
+        room.narrator.snooze(room.now_s + 600)
+    shown = [*room.show(1, for_s=60), *room.show(0, for_s=60)]
+    assert [(m.rule, m.text) for s in shown for m in s.verdict.alerts] == [("dog", "")]
+    assert spoken(shown) == []
+    assert reasons(shown) == [Why.SNOOZED if how == "snooze" else Why.QUIET_HOURS]
+    assert sum(s.is_decoded for s in shown) == 2
+
+
+def test_off_raises_no_alerts():
+    room = Room(rules=[DOG_RULE], is_on=False)
+    shown = room.show(0, for_s=20)
+    assert reasons(shown) == [Why.NARRATION_OFF]
+    assert not any(s.is_encoded or s.verdict.alerts for s in shown)
+
+
+def test_rules_do_not_make_a_restless_scene_costly_within_the_gap():
+    room = Room(rules=[DOG_RULE], minimum_gap_s=120.0, heartbeat_s=240.0)
+    room.frame(1)
+    shown = [room.frame(2 + i % 3) for i in range(round(100 / FRAME_S))]
+    assert sum(s.is_decoded for s in shown) <= 100 / RESTLESS_S
+
+
+# ------------------------------------------------------------ live changes
+
+
+def test_a_reload_keeps_what_was_told_and_the_switch():
+    room = Room()
+    room.show(0, for_s=20)
+    room.narrator.reload(NarrationSettings(minimum_gap_s=3, is_on=False, heartbeat_s=HEARTBEAT_S))
+    assert room.narrator.is_on
+    assert room.narrator.minimum_gap_s == 3
+    assert room.frame(0).verdict.reason is Why.PICTURE_SAME
+
+
+def test_the_gap_is_changed_live_and_refused_by_value():
+    room = Room()
+    room.frame(0)
+    room.narrator.set_minimum_gap(2)
+    (told,) = [s for s in room.show(1, for_s=20) if s.verdict.is_spoken]
+    assert told.at_s - room.seen[0].at_s == 2
+    for wrong in (-1, math.nan, 4000):
+        with pytest.raises(ConfigError, match=str(wrong)):
+            room.narrator.set_minimum_gap(wrong)
+
+
+# ------------------------------------------------------------ always
+
+_STEPS = st.lists(
+    st.tuples(
+        st.integers(0, N_SCENES - 1),
+        st.floats(0.05, 40.0),
+        st.sampled_from(["", "", "", "", "off", "on", "snooze", "wake", "say", "dark", "gap"]),
+    ),
+    max_size=60,
+)
+_CONFIGS = st.fixed_dictionaries(
+    {
+        "minimum_gap_s": st.floats(0, 30),
+        "heartbeat_s": st.floats(10, 90),
+        "stable_frames": st.integers(1, 4),
+        "stable_s": st.floats(0, 5),
+        "restless_s": st.floats(1, 30),
+        "quiet_hours": st.sampled_from([[], ["12:01-12:03"], ["12:05-12:00"]]),
+        "rules": st.sampled_from([[], [DOG_RULE]]),
+        "is_unchanged_earcon_on": st.booleans(),
+    }
+)
+
+
+@given(config=_CONFIGS, steps=_STEPS)
+@settings(max_examples=150, deadline=None)
+def test_the_gap_and_the_silences_hold_whatever_happens(config, steps):
+    room = Room(**config)
+    gap_s, is_on, snoozed_s = config["minimum_gap_s"], True, -math.inf
+    last_s = -math.inf
+    for scene, wait_s, act in steps:
+        room.pass_by(wait_s)
+        match act:
+            case "off" | "on":
+                is_on = act == "on"
+                room.narrator.set_on(is_on)
+            case "snooze":
+                snoozed_s = room.now_s + 30
+                room.narrator.snooze(snoozed_s)
+            case "wake":
+                snoozed_s = -math.inf
+                room.narrator.snooze(None)
+            case "say":
+                room.narrator.note_spoken(room.moment, "A dog runs.")
+                last_s = room.now_s
+            case "gap":
+                gap_s = 12.0
+                room.narrator.set_minimum_gap(gap_s)
+        room.fault = "It is too dark to see." if act == "dark" else None
+        is_quiet = room.frame(scene).verdict.reason is Why.QUIET_HOURS
+        seen = room.seen[-1]
+        assert isinstance(seen.verdict.reason, Why)
+        assert seen.verdict.detail
+        has_words = any(m.text for m in seen.verdict.alerts)
+        if seen.verdict.is_spoken or has_words:
+            assert is_on
+            assert seen.at_s >= snoozed_s
+            assert not is_quiet
+        if seen.verdict.is_spoken:
+            assert seen.at_s - last_s >= gap_s
+            assert seen.verdict.text
+        if seen.verdict.is_spoken or has_words:
+            last_s = seen.at_s
+
+
+@given(
+    config=_CONFIGS.map(lambda c: {**c, "quiet_hours": []}),
+    before=st.lists(st.integers(0, N_SCENES - 1), max_size=40),
+    last=st.integers(0, N_SCENES - 1),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_scene_that_comes_to_rest_is_told(config, before, last):
+    room = Room(**config)
+    room.narrator.note_spoken(room.moment, "something else altogether")
+    for scene in before:
+        room.frame(scene)
+    longest_s = config["minimum_gap_s"] + config["stable_s"] + 5 * FRAME_S
+    room.show(last, for_s=longest_s)
+    told = [s.verdict.text for s in room.seen if s.verdict.is_spoken]
+    told_s = [s.at_s for s in room.seen if s.verdict.is_spoken or s.verdict.reason is Why.ALERT]
+    assert told_s
+    last_told = next(
+        s.verdict.text
+        for s in reversed(room.seen)
+        if s.verdict.is_spoken or s.verdict.reason is Why.ALERT
+    )
+    assert last_told == _WORDS[last].capitalize() + ".", told
+
+
+@given(
+    config=_CONFIGS.map(lambda c: {**c, "quiet_hours": []}),
+    scenes=st.lists(st.integers(0, N_SCENES - 1), min_size=1, max_size=400),
+)
+@settings(max_examples=60, deadline=None)
+def test_it_is_never_silent_longer_than_heartbeat_and_gap(config, scenes):
+    room = Room(**config)
+    longest_s = max(config["heartbeat_s"], config["minimum_gap_s"]) + config["minimum_gap_s"]
+    last_s = room.now_s
+    for scene in scenes:
+        seen = room.frame(scene)
+        if seen.verdict.is_spoken or seen.verdict.reason is Why.ALERT:
+            last_s = seen.at_s
+        assert seen.at_s - last_s <= longest_s + FRAME_S
+
+
+@given(
+    now_s=st.floats(),
+    values=st.lists(st.floats(width=32), max_size=16),
+    thumb=st.sampled_from([_PATTERNS[0], np.zeros((24, 32), np.uint8), np.zeros((3, 2), np.uint8)]),
+    probability=st.none() | st.floats(),
+    text=st.text(max_size=30),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probability, text):
+    room = Room(rules=[DOG_RULE])
+    room.show(0, for_s=2)
+    pooled = np.array(values, np.float32)
+    for _ in range(4):
+        room.pass_by(5)
+        for at in (Moment(now_s, room.local), room.moment):
+            room.narrator.after_frame(at, thumb)
+            room.narrator.after_encoder(at, pooled)
+            verdict = room.narrator.after_decoder(at, Line(text, text, probability))
+            assert verdict.reason in Why
