@@ -6,6 +6,7 @@
     │   └── BundleHashError              a file differs from the manifest's hash
     ├── PictureError (ValueError)        a picture cannot be found, fetched or read   exit 4
     ├── CameraError (OSError)            a camera cannot be opened or gives no frame  exit 5
+    │   └── EndOfReplay                  a recording is over; no camera was lost      exit 0
     ├── InferenceError (RuntimeError)    the runtime failed on a loaded model         exit 6
     ├── SpeechError (RuntimeError)       no sound card, no voice, Piper died          exit 7
     │   ├── VoiceError                   the voice's files are missing or unreadable
@@ -13,8 +14,10 @@
     ├── BrokerError (ConnectionError)    the MQTT broker is away or refused           exit 8
     ├── TriggerError (OSError)           a button, key or socket cannot be used       exit 9
     ├── RequestError (ValueError)        a request to the daemon is wrong or refused  exit 10
-    └── DaemonError (RuntimeError)       the daemon cannot run, or is not running     exit 11
-        └── WorkerError                  a worker failed too often or does not end
+    ├── DaemonError (RuntimeError)       the daemon cannot run, or is not running     exit 11
+    │   └── WorkerError                  a worker failed too often or does not end
+    └── HistoryError (RuntimeError)      the history cannot be read or erased         exit 12
+        └── NewerSchemaError             its file was made by a newer SeeAloud
 
 Each class carries the exit code with which the command line ends. A message says what was
 tried, with which value, and what to do next. Foreign errors are wrapped where they occur.
@@ -22,6 +25,7 @@ tried, with which value, and what to do next. Foreign errors are wrapped where t
 
 from __future__ import annotations
 
+import sqlite3
 from typing import ClassVar
 
 
@@ -57,6 +61,12 @@ class CameraError(SeeAloudError, OSError):
     """A camera cannot be opened or gives no frame."""
 
     exit_code = 5
+
+
+class EndOfReplay(CameraError):
+    """A replay that is not looped has given its last frame; no camera was lost."""
+
+    exit_code = 0
 
 
 class InferenceError(SeeAloudError, RuntimeError):
@@ -105,3 +115,13 @@ class DaemonError(SeeAloudError, RuntimeError):
 
 class WorkerError(DaemonError):
     """A worker failed too often, or does not end."""
+
+
+class HistoryError(SeeAloudError, RuntimeError):
+    """The history cannot be read or erased."""
+
+    exit_code = 12
+
+
+class NewerSchemaError(HistoryError, sqlite3.DatabaseError):
+    """A file of the history was made by a newer SeeAloud."""

@@ -1,0 +1,220 @@
+"""``seealoud history``: what was seen and said; told, exported, summed up or erased."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from device.commands.report import one_line
+from device.commands.stdout import echo_line
+from device.commands.verbosity import verbose_option
+from device.errors import ConfigError, HistoryError
+
+if TYPE_CHECKING:
+    from device.history.entries import Entry
+    from device.history.reading import Selection
+
+_DEFAULT = click.core.ParameterSource.DEFAULT
+_SYSTEM_STATE = Path("/var/lib/seealoud")
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_TIME = "2h (ago), 3d, yesterday, 14:05, 2026-11-25 or 2026-11-25T10:00"
+
+
+def _state_option(function: _Decorated) -> _Decorated:
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="The daemon's state folder. Default: yours, else /var/lib/seealoud.",
+    )(function)
+
+
+def _span_options(function: _Decorated) -> _Decorated:
+    until = click.option("--until", metavar="TIME", help="Only what was before TIME.")(function)
+    return click.option("--since", metavar="TIME", help=f"Only what was since TIME: {_TIME}.")(
+        until
+    )
+
+
+@click.group("history", invoke_without_command=True, short_help="What was seen and said.")
+@_span_options
+@click.option(
+    "--search", default="", metavar="WORDS", help='Only with WORDS; "dog" finds "dogs" too.'
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Write a table with a heading; - for stdout.",
+)
+@_state_option
+@verbose_option
+@click.pass_context
+def history(context: click.Context, /, **values: Any) -> None:
+    """Tell what the device saw and said, oldest first.
+
+    Works while the daemon runs, and without it.
+    """
+    if context.invoked_subcommand is not None:
+        given = [x for x in values if context.get_parameter_source(x) is not _DEFAULT]
+        if given:  # else `history --since 2h erase` would erase everything
+            raise click.UsageError(
+                f"write the options after {context.invoked_subcommand!r}, not before it", context
+            )
+        return
+    _tell(**values)
+
+
+@history.command("erase")
+@_span_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@_state_option
+@verbose_option
+def erase_command(since: str | None, until: str | None, yes: bool, state: Path | None) -> None:
+    """Erase all of it, or a time span, for good; messages that wait for the broker as well."""
+    from device.history.erase import erase
+
+    span, folder = _selection(since, until), _state(state)
+    if not yes:
+        parts = [f"{word} {_local(x)}" for word, x in _bounds(span) if x is not None]
+        what = f"what was seen and said {' '.join(parts)}" if parts else "the whole history"
+        click.confirm(f"Erase {what} in {folder} for good?", abort=True, err=True)
+    erased = erase(folder, span)
+    counts = [
+        _counted(erased.entries, "entry", "entries"),
+        _counted(erased.messages, "message for the broker", "messages for the broker"),
+        _counted(erased.broken_files, "damaged file", "damaged files"),
+    ]
+    echo_line(f"Erased: {', '.join(counts)}.")
+
+
+@history.command("summary")
+@click.option("--since", default="1h", show_default=True, metavar="TIME", help=f"{_TIME}.")
+@click.option("--until", metavar="TIME", help="Only what was before TIME.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@_state_option
+@verbose_option
+def summary_command(since: str, until: str | None, as_json: bool, state: Path | None) -> None:
+    """Sum up what was seen: grouped, counted, with times."""
+    from device.history.reading import read_entries
+    from device.history.schema import HISTORY_FILE
+    from device.history.summary import Span, summarize
+
+    now, chosen = _now(), _selection(since, until)
+    span = Span(chosen.since or now, chosen.until or now, now)
+    summary = summarize(read_entries(_state(state) / HISTORY_FILE, chosen), span)
+    echo_line(json.dumps(summary.to_json()) if as_json else summary.text)
+
+
+def _tell(
+    *,
+    since: str | None,
+    until: str | None,
+    state: Path | None,
+    csv_file: Path | None,
+    as_json: bool,
+    **choice: Any,
+) -> None:
+    """Print or write the chosen entries."""
+    from device.history.reading import read_entries
+    from device.history.schema import HISTORY_FILE
+
+    if as_json and csv_file is not None:
+        raise ConfigError("--json and --csv: give one of them")
+    entries = read_entries(_state(state) / HISTORY_FILE, _selection(since, until, **choice))
+    if csv_file is not None:
+        _write_csv(entries, csv_file)
+        return
+    for entry in entries:
+        echo_line(json.dumps(entry.to_json()) if as_json else _line(entry))
+
+
+def _selection(since: str | None, until: str | None, **choice: Any) -> Selection:
+    """Return the selection of the options.
+
+    Raises:
+        ConfigError: a time is none, or the span is none.
+    """
+    from device.history.moments import parse_moment
+    from device.history.reading import Selection
+
+    now = _now()
+    first = None if since is None else parse_moment(since, now, is_end=False)
+    last = None if until is None else parse_moment(until, now, is_end=True)
+    if first is not None and last is not None and first >= last:
+        raise ConfigError(f"--since {since} is not before --until {until}: nothing lies between")
+    return Selection(first, last, **choice)
+
+
+def _bounds(span: Selection) -> tuple[tuple[str, datetime | None], ...]:
+    return (("since", span.since), ("until", span.until))
+
+
+def _state(folder: Path | None) -> Path:
+    """Return the folder that the user named, else the first that has a history."""
+    from device.history.schema import HISTORY_FILE, OUTBOX_FILE
+    from device.settings.paths import directories
+
+    if folder is not None:
+        return folder
+    own = directories().state
+    try:
+        for place in (own, _SYSTEM_STATE):
+            if any((place / name).exists() for name in (HISTORY_FILE, OUTBOX_FILE)):
+                return place
+    except OSError as exc:  # systemd hides the state of a service's own user
+        raise HistoryError(f"{_SYSTEM_STATE} cannot be read: {exc.strerror}; try sudo") from exc
+    return own
+
+
+def _write_csv(entries: Iterable[Entry], file: Path) -> None:
+    """Write entries as a table.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    from device.history.entries import FIELDS
+
+    told = ([entry.to_json()[x] for x in FIELDS] for entry in entries)
+    rows = chain(list(islice(told, 1)), told)  # a history that fails leaves no empty table
+    if str(file) == "-":
+        for row in (FIELDS, *rows):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="").writerow(row)
+            echo_line(text.getvalue())
+        return
+    try:
+        with file.open("w", newline="", encoding="utf-8") as opened:
+            csv.writer(opened).writerows((FIELDS, *rows))
+    except OSError as exc:
+        raise ConfigError(f"--csv {file} cannot be written: {exc.strerror}") from exc
+
+
+def _line(entry: Entry) -> str:
+    """Return an entry for people, in local time."""
+    words = entry.text or entry.caption
+    note = f" ({entry.reason})" if entry.reason and entry.reason not in words else ""
+    return one_line(f"{_local(entry.at)}  {entry.kind.value:<9}  {words}{note}")
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()

@@ -1,0 +1,1 @@
+"""What the device saw and said, kept in SQLite; and the messages that wait for the broker."""

@@ -1,0 +1,242 @@
+"""One SQLite file that this process writes, and how far each write lasts.
+
+Invariants:
+- Written means in the kernel's hands: it survives the end of this process, SIGKILL too. Synced
+  means on the disk: it survives a power cut. Only syncs force the disk, so their owners bound them.
+- No failure of the disk leaves here as an exception: a write says whether it was taken, and each
+  change is told once as a ``ProblemChanged``.
+- A damaged file is renamed, never deleted, and a new one begun.
+
+Used by one thread at a time; the owner sees to that. One ``Database`` per file and process:
+SQLite removes the log by its name on closing, so a second one would lose it after a rename.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from device.clock import Clock
+from device.errors import NewerSchemaError
+from device.events import Event, Part, ProblemChanged
+from device.history.schema import (
+    Schema,
+    companions,
+    migrate,
+    set_aside_name,
+)
+
+_LOGGER = logging.getLogger(__name__)
+Publish = Callable[[Event], None]
+# Long enough for another process's small write; an erase takes longer, and then the owner waits
+# with what it has in memory.
+_BUSY_S = 1.0
+_WAL_LIMIT_BYTES = 2**20
+# In a new file only: in any other, SQLite writes a page to say the same again.
+_NEW_FILE_SETTING = "PRAGMA auto_vacuum = INCREMENTAL"
+_SETTINGS = (
+    "PRAGMA journal_mode = WAL",
+    f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}",
+    "PRAGMA secure_delete = ON",  # what is deleted is overwritten with zeros
+    "PRAGMA temp_store = MEMORY",  # no caption in /tmp
+)
+_SYNC = "INSERT INTO counter VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+
+
+class Health:
+    """Knows whether the storage works, and tells each change once.
+
+    Args:
+        title: of the storage, as in "the history".
+        clock: for the time of the event.
+        publish: takes the event.
+    """
+
+    def __init__(self, title: str, clock: Clock, publish: Publish) -> None:
+        self._title, self._clock, self._publish = title, clock, publish
+        self._parts: set[Part] = set()
+
+    def failed(self, part: Part, text: str) -> None:
+        """Note that something is wrong."""
+        if part not in self._parts:
+            self._parts.add(part)
+            _LOGGER.warning("%s", text)
+            self._publish(
+                ProblemChanged(at=self._clock.utc(), part=part, is_problem=True, text=text)
+            )
+
+    def worked(self) -> None:
+        """Note that it works."""
+        while self._parts:
+            part = self._parts.pop()
+            text = f"{self._title} can be written again"
+            _LOGGER.info("%s", text)
+            self._publish(
+                ProblemChanged(at=self._clock.utc(), part=part, is_problem=False, text=text)
+            )
+
+
+class Database:
+    """Opens its file when it is first needed, and again after a failure.
+
+    Args:
+        path: of the file; it and its folder are made readable for the owner only.
+        schema: its tables.
+        clock: for the times of problems.
+        publish: takes problems; called in the thread that writes.
+    """
+
+    def __init__(self, path: Path, schema: Schema, clock: Clock, publish: Publish) -> None:
+        self.path = path
+        self._schema = schema
+        self._health = Health(schema.title, clock, publish)
+        self._connection: sqlite3.Connection | None = None
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> bool:
+        """Do work in a transaction and return whether all of it was taken."""
+        has_written = self._attempt(lambda connection: _transaction(connection, work))
+        if has_written:  # reading proves nothing: a full disk can still be read
+            self._health.worked()
+        return has_written
+
+    def sync(self) -> bool:
+        """Return once everything written so far is on the disk; False where it is not."""
+
+        def forced(connection: sqlite3.Connection) -> None:
+            # The sync of this commit covers every earlier frame of the log.
+            connection.execute("PRAGMA synchronous = FULL")
+            try:
+                _transaction(connection, lambda inside: inside.execute(_SYNC))
+            finally:
+                connection.execute("PRAGMA synchronous = NORMAL")
+
+        return self._attempt(forced)
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; none where the file cannot be read."""
+        rows: list[tuple[Any, ...]] = []
+        self._attempt(lambda connection: rows.extend(connection.execute(sql, parameters)))
+        return rows
+
+    def vacuum(self) -> None:
+        """Give pages of deleted rows back to the file system."""
+        # It answers each page with a row of no columns, and only a script steps over these:
+        # execute() ends after the first.
+        self._attempt(lambda connection: connection.executescript("PRAGMA incremental_vacuum"))
+
+    def check(self) -> None:
+        """Read the whole file through; a damaged one is set aside here and not in a year."""
+
+        def checked(connection: sqlite3.Connection) -> None:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise _damage(found)
+
+        self._attempt(checked)
+
+    def close(self) -> None:
+        """Close the file; it opens again when it is used."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.close()
+            except sqlite3.Error as exc:  # the last checkpoint; the log still has everything
+                _LOGGER.debug("closing %s: %s", self.path, exc)
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+        for _ in range(2):
+            try:
+                if self._connection is None:
+                    self._connection = _open(self.path, self._schema)
+                work(self._connection)
+            except (sqlite3.Error, OSError) as exc:
+                if not self._is_worth_another_try(exc):
+                    return False
+            else:
+                return True
+        return False
+
+    def _is_worth_another_try(self, exc: sqlite3.Error | OSError) -> bool:
+        """Act on a failure; True where a new file has taken the place of a damaged one."""
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            _LOGGER.debug("%s is in use by another process: %s", self.path, exc)
+            return False
+        self.close()
+        if isinstance(exc, NewerSchemaError) or code in (
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+        ):
+            return self._set_aside(exc)
+        self._health.failed(
+            Part.DISK,
+            f"{self._schema.title} {self.path} cannot be written: {exc}; free space on the disk "
+            "and check that the folder belongs to SeeAloud. What is new stays in memory",
+        )
+        return False
+
+    def _set_aside(self, reason: Exception) -> bool:
+        aside = set_aside_name(self.path)
+        try:
+            for old, new in zip(companions(self.path), companions(aside), strict=True):
+                if old.exists():
+                    old.replace(new)
+        except OSError as exc:
+            self._health.failed(
+                Part.DISK, f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}"
+            )
+            return False
+        self._health.failed(
+            Part.STATE,
+            f"{self._schema.title} {self.path} could not be read ({reason}): it is now {aside}, "
+            "and a new one has begun",
+        )
+        return True
+
+
+def _open(path: Path, schema: Schema) -> sqlite3.Connection:
+    """Return a connection that writes; it autocommits.
+
+    Raises:
+        sqlite3.Error: the file is damaged or cannot be written.
+        OSError: the folder cannot be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    is_new = not path.exists()
+    if is_new:  # only then: closing a second handle of an open file would drop SQLite's locks
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    connection = sqlite3.connect(
+        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        for setting in (_NEW_FILE_SETTING, *_SETTINGS) if is_new else _SETTINGS:
+            connection.execute(setting).fetchall()
+        migrate(connection, schema)
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _transaction(
+    connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], object]
+) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _damage(text: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(text)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error

@@ -1,0 +1,170 @@
+"""One line of the history, and which events become one.
+
+Kept are answers, what narration said, alerts, and parts that went away or came back. Of what
+narration saw without a word, that is kept which a person may ask for later: something else than
+before, held back by a pause, by quiet hours or by somebody else speaking; not more often than
+every ``UNSPOKEN_GAP_S``, because the picture changes many times a second.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
+from device.history.moments import from_us, rfc3339, to_us
+from device.records import Cause
+
+UNSPOKEN_GAP_S = 30.0
+_WORTH_KEEPING = frozenset(
+    {
+        DecisionReason.NARRATION_OFF,
+        DecisionReason.SNOOZED,
+        DecisionReason.QUIET_HOURS,
+        DecisionReason.TOO_SOON,
+        DecisionReason.BUSY,
+    }
+)
+
+
+class Kind(StrEnum):
+    """What an entry tells."""
+
+    DESCRIBED = "described"
+    """An answer, also that nothing could be said of the picture."""
+    NARRATED = "narrated"
+    """Said without having been asked."""
+    UNSPOKEN = "unspoken"
+    """Seen, and not said."""
+    ALERT = "alert"
+    PROBLEM = "problem"
+    """A part went away."""
+    RECOVERY = "recovery"
+    """It came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the history.
+
+    Attributes:
+        id: random (version 4).
+        at: aware UTC time of the event, to the microsecond.
+        kind: what it tells.
+        text: what was said, or would have been.
+        caption: the captioner's words; empty where there are none.
+        probability: that the caption is right, 0..1; None where unknown.
+        cause: who asked, as in ``device.records.Cause``; empty for problems.
+        reason: why it was said or was not, the alert's rule, or the part that has the problem.
+        frame_age_s: None without a frame.
+        bundle: that made the caption; empty without one.
+    """
+
+    id: str
+    at: datetime
+    kind: Kind
+    text: str
+    caption: str = ""
+    probability: float | None = None
+    cause: str = ""
+    reason: str = ""
+    frame_age_s: float | None = None
+    bundle: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry for JSON and CSV, the time as RFC 3339 in UTC."""
+        return {"at": rfc3339(self.at), **{x: getattr(self, x) for x in FIELDS if x != "at"}}
+
+    def to_row(self) -> tuple[Any, ...]:
+        """Return the values of ``COLUMNS``."""
+        values = {x: getattr(self, x) for x in FIELDS}
+        return tuple({**values, "at": to_us(self.at), "kind": self.kind.value}[x] for x in FIELDS)
+
+    @staticmethod
+    def from_row(row: tuple[Any, ...]) -> Entry:
+        """Return the entry of the values of ``COLUMNS``."""
+        values = dict(zip(FIELDS, row, strict=True))
+        return Entry(**{**values, "at": from_us(values["at"]), "kind": Kind(values["kind"])})
+
+
+FIELDS = (
+    *("at", "kind", "text", "caption", "probability"),
+    *("cause", "reason", "frame_age_s", "bundle", "id"),
+)
+COLUMNS = ", ".join("at_us" if x == "at" else x for x in FIELDS)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class EntryFilter:
+    """Turns events into entries; remembers only what it kept last.
+
+    Args:
+        new_id: gives every entry its id.
+    """
+
+    def __init__(self, new_id: Callable[[], str] = _new_id) -> None:
+        self._new_id = new_id
+        self._last_caption = ""
+        self._unspoken_s = float("-inf")
+
+    def entry_of(self, event: Event, now_s: float) -> Entry | None:
+        """Return the entry to keep of an event; None for most.
+
+        Args:
+            event: anything that happened.
+            now_s: the clock's monotonic seconds.
+        """
+        match event:
+            case Answered():
+                self._last_caption = event.caption.text if event.caption else ""
+                return self._entry(event, Kind.DESCRIBED, cause=event.cause, reason=event.reason)
+            case Decided():
+                return self._decided(event, now_s)
+            case Alerted():
+                return self._entry(event, Kind.ALERT, cause=Cause.NARRATION, reason=event.rule)
+            case ProblemChanged():
+                kind = Kind.PROBLEM if event.is_problem else Kind.RECOVERY
+                return self._entry(event, kind, reason=event.part)
+            case _:
+                return None
+
+    def _decided(self, event: Decided, now_s: float) -> Entry | None:
+        caption = event.caption.text if event.caption else ""
+        if not event.is_spoken:
+            is_new = caption not in ("", self._last_caption)
+            is_rare = now_s - self._unspoken_s >= UNSPOKEN_GAP_S
+            if event.reason not in _WORTH_KEEPING or not is_new or not is_rare:
+                return None
+            self._unspoken_s = now_s
+        self._last_caption = caption
+        kind = Kind.NARRATED if event.is_spoken else Kind.UNSPOKEN
+        return self._entry(event, kind, cause=Cause.NARRATION, reason=event.reason)
+
+    def _entry(
+        self,
+        event: Answered | Decided | Alerted | ProblemChanged,
+        kind: Kind,
+        cause: str = "",
+        reason: str = "",
+    ) -> Entry:
+        caption = None if isinstance(event, ProblemChanged) else event.caption
+        judged = event if isinstance(event, Answered | Decided) else None
+        return Entry(
+            id=self._new_id(),
+            at=event.at,
+            kind=kind,
+            text=event.text,
+            caption=caption.text if caption else "",
+            probability=judged.probability if judged else None,
+            cause=str(cause),
+            reason=str(reason),
+            frame_age_s=judged.frame_age_s if judged else None,
+            bundle=caption.bundle if caption else "",
+        )

@@ -1,0 +1,118 @@
+"""Reading the history beside whoever writes it; never changes the file."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from device.errors import HistoryError
+from device.history.entries import COLUMNS, Entry
+from device.history.moments import to_us
+from device.history.schema import HISTORY, version_of
+
+_BUSY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries are meant.
+
+    Attributes:
+        since: aware, the first that counts; None for the beginning.
+        until: aware, the first that counts no more; None for the end.
+        search: beginning of words that must be in the text or the caption, in this order; case
+            does not count. Empty for all.
+        limit: at most so many, the newest; None for all.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    search: str = ""
+    limit: int | None = None
+
+    def where(self) -> tuple[str, list[int]]:
+        """Return the time span as an SQL condition and its values."""
+        bounds = (("at_us >= ?", self.since), ("at_us < ?", self.until))
+        given = [(condition, to_us(moment)) for condition, moment in bounds if moment is not None]
+        return " AND ".join(["TRUE", *(x for x, _ in given)]), [us for _, us in given]
+
+
+def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
+    """Yield entries by time, of one moment of the file.
+
+    Raises:
+        HistoryError: there is no history, or it cannot be read.
+    """
+    condition, values = selection.where()
+    if selection.search:
+        condition += " AND (has_words(text) OR has_words(caption))"
+    sql = f"SELECT {COLUMNS}, seq FROM entry WHERE {condition} ORDER BY at_us DESC, seq DESC"
+    if selection.limit is not None:
+        sql += " LIMIT ?"
+        values.append(selection.limit)
+    # The newest are chosen from the end, and told from the beginning.
+    sql = f"SELECT {COLUMNS} FROM ({sql}) ORDER BY at_us, seq"
+    with open_for_reading(path) as connection:
+        connection.create_function(
+            "has_words", 1, _word_matcher(selection.search), deterministic=True
+        )
+        for row in connection.execute(sql, values):
+            yield Entry.from_row(row)
+
+
+@contextmanager
+def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection that cannot write; foreign errors become ours.
+
+    Raises:
+        HistoryError: there is no history, or it cannot be read.
+    """
+    connection = None
+    try:
+        if not path.exists():
+            raise HistoryError(
+                f"there is no history at {path}: `seealoud run` begins it, unless "
+                "history.is_on is false; name another folder with --state"
+            )
+        connection = _connect(path)
+        if version_of(connection) > len(HISTORY.steps):
+            raise HistoryError(f"the history {path} was made by a newer SeeAloud: update this one")
+        yield connection
+    except (sqlite3.Error, OSError) as exc:
+        raise HistoryError(
+            f"the history {path} cannot be read: {exc}; try as the user that the daemon runs as, "
+            "for example with sudo"
+        ) from exc
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Return a read-only connection.
+
+    In a folder that may not be written SQLite cannot make the shared memory that a log needs;
+    without a log nobody is writing, and the file can be read as it lies.
+    """
+    address = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S)
+    try:
+        version_of(connection)
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True)
+    return connection
+
+
+def _word_matcher(search: str) -> Callable[[str], bool]:
+    """Return whether a text has the words; "man" finds "man" and "mans", not "woman"."""
+    words = r"\w*\W+".join(map(re.escape, search.split()))
+    return lambda text: re.search(rf"(?<!\w){words}", text, re.IGNORECASE) is not None

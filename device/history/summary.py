@@ -1,0 +1,199 @@
+"""What did I miss: the entries of a time span as one short spoken text, and as data.
+
+Sans-IO: entries and times come in, nothing is read. Captions that are about the same count
+together and are told in the words that were used most; the text never exceeds
+``LONGEST_TEXT_CHARS``, and what does not fit is counted in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from device.history.entries import Entry, Kind
+from device.history.main_words import MainWords, main_words
+from device.history.moments import rfc3339
+from device.history.summary_words import (
+    LONGEST_TEXT_CHARS,
+    Span,
+    cut,
+    days_and_clock,
+    span_words,
+    times_words,
+)
+
+__all__ = ["LONGEST_TEXT_CHARS", "Seen", "Span", "Summary", "summarize"]
+
+# Half of the main words of both: "a man with a dog" and "a man walking a dog" are one, "a man
+# on a bike" is another.
+ALIKE = 0.5
+# With as many frequent things about one subject the rare ones are told nowhere anyway; without a
+# bound the time would grow with the square of the captions.
+_MOST_COMPARED = 50
+_MOST_TOLD = 6
+_MOST_NAMES = 4
+_LONGEST_CAPTION_CHARS = 100
+_LONGEST_NAME_CHARS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something that was seen, or happened, once or more.
+
+    Attributes:
+        what: the caption used most, the alert's rule, or the part with the problem.
+        times: how often.
+        first_at: aware.
+        last_at: aware.
+    """
+
+    what: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for JSON, times as RFC 3339 in UTC."""
+        return {
+            "what": self.what,
+            "times": self.times,
+            "first_at": rfc3339(self.first_at),
+            "last_at": rfc3339(self.last_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What happened in a time span.
+
+    Attributes:
+        span: of it.
+        seen: what captions were about, the most frequent first.
+        alerts: by rule, the latest first.
+        problems: by part, the latest first.
+        text: all of it in words, for speech.
+    """
+
+    span: Span
+    seen: tuple[Seen, ...]
+    alerts: tuple[Seen, ...]
+    problems: tuple[Seen, ...]
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for JSON, times as RFC 3339 in UTC."""
+        return {
+            "since": rfc3339(self.span.since),
+            "until": rfc3339(self.span.until),
+            "text": self.text,
+            "seen": [x.to_json() for x in self.seen],
+            "alerts": [x.to_json() for x in self.alerts],
+            "problems": [x.to_json() for x in self.problems],
+        }
+
+
+def summarize(entries: Iterable[Entry], span: Span) -> Summary:
+    """Return what the entries of a time span tell; others, and their order, do not matter."""
+    inside = sorted(
+        (x for x in entries if span.since <= x.at < span.until), key=lambda x: (x.at, x.id)
+    )
+    seen = _group([x for x in inside if x.caption and x.kind is not Kind.ALERT])
+    alerts = _by_reason([x for x in inside if x.kind is Kind.ALERT])
+    problems = _by_reason([x for x in inside if x.kind is Kind.PROBLEM])
+    return Summary(span, seen, alerts, problems, _text(span, seen, alerts, problems))
+
+
+def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:
+    """Return groups of captions that are about the same.
+
+    The most frequent wordings come first and each gathers the ones like it, so that neither order
+    nor chance decides; only those with the same subject and number are compared.
+    """
+    by_words: dict[MainWords, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_words[main_words(entry.caption)].append(entry)
+
+    def rank(words: MainWords) -> tuple[int, datetime, list[str]]:
+        return -len(by_words[words]), by_words[words][0].at, sorted(words.stems)
+
+    groups: dict[tuple[str, str], list[tuple[MainWords, list[Entry]]]] = defaultdict(list)
+    for words in sorted(by_words, key=rank):
+        candidates = groups[words.number, words.subject]
+        alike = max(
+            candidates[:_MOST_COMPARED], key=lambda group: group[0].likeness(words), default=None
+        )
+        if alike is not None and alike[0].likeness(words) >= ALIKE:
+            alike[1].extend(by_words[words])
+        else:
+            candidates.append((words, list(by_words[words])))
+    found = [
+        _seen(_wording(x.caption for x in members), members)
+        for some in groups.values()
+        for _, members in some
+    ]
+    return tuple(sorted(found, key=lambda x: (-x.times, -x.last_at.timestamp(), x.what)))
+
+
+def _wording(captions: Iterable[str]) -> str:
+    """Return the caption used most; of several the shortest, which claims the least."""
+    uses = Counter(captions)
+    return min(uses, key=lambda caption: (-uses[caption], len(caption), caption))
+
+
+def _by_reason(entries: Sequence[Entry]) -> tuple[Seen, ...]:
+    members: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        members[entry.reason].append(entry)
+    found = [_seen(reason, some) for reason, some in members.items()]
+    return tuple(sorted(found, key=lambda x: (-x.last_at.timestamp(), x.what)))
+
+
+def _seen(what: str, members: Sequence[Entry]) -> Seen:
+    moments = [x.at for x in members]
+    return Seen(what, len(members), min(moments), max(moments))
+
+
+def _text(
+    span: Span, seen: Sequence[Seen], alerts: Sequence[Seen], problems: Sequence[Seen]
+) -> str:
+    if not (seen or alerts or problems):
+        return f"{span_words(span)}: nothing."
+    rest = [
+        *([_counted(alerts, "alert", span)] if alerts else []),
+        *([_counted(problems, "problem", span)] if problems else []),
+    ]
+    told = [_sighting(x, span) for x in seen[:_MOST_TOLD]]
+    while True:
+        left = len(seen) - len(told)
+        others = [f"And {left} other {'thing' if left == 1 else 'things'}."] if left else []
+        sentences = [*told, *others, *rest] if seen else ["No captions.", *rest]
+        text = f"{span_words(span)}: {' '.join(sentences)}"
+        if len(text) <= LONGEST_TEXT_CHARS or not told:
+            return text
+        told.pop()
+
+
+def _sighting(seen: Seen, span: Span) -> str:
+    what = cut(seen.what, _LONGEST_CAPTION_CHARS)
+    last = "" if seen.times == 1 else "last "
+    return f"{times_words(seen.times)} {what}, {last}{days_and_clock(seen.last_at, span.now)}."
+
+
+def _counted(found: Sequence[Seen], noun: str, span: Span) -> str:
+    total = sum(x.times for x in found)
+    named = [
+        f"{cut(x.what, _LONGEST_NAME_CHARS)} {times_words(x.times).lower()}, "
+        f"{'' if x.times == 1 else 'last '}{days_and_clock(x.last_at, span.now)}"
+        for x in found[:_MOST_NAMES]
+    ]
+    if len(found) > _MOST_NAMES:
+        named.append(f"and {len(found) - _MOST_NAMES} more")
+    return f"{total} {noun if total == 1 else noun + 's'}: {'; '.join(named)}."
+
+
+def last_minutes(now: datetime, minutes: float) -> Span:
+    """Return the span of the last minutes, this moment too; ``now`` in the listener's zone."""
+    return Span(now - timedelta(minutes=minutes), now + timedelta(microseconds=1), now)

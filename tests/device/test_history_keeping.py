@@ -1,0 +1,442 @@
+"""What the history keeps, for how long, and what survives which end; SIGKILL is a real one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from support.history_events import (
+    DEADLINE_S,
+    NOON,
+    Heard,
+    SetClock,
+    alerted,
+    answered,
+    child,
+    counter,
+    decided,
+    kept,
+    no_file_beyond,
+    problem,
+)
+
+from device.events import DecisionReason, Event, EventBus, Part, Requested
+from device.history import history as history_module
+from device.history.entries import UNSPOKEN_GAP_S, Entry, EntryFilter, Kind
+from device.history.history import RETENTION_S, History
+from device.history.reading import Selection, read_entries
+from device.history.retention import CHUNK_ROWS
+from device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
+from device.history.settings import HistorySettings
+from device.records import Cause
+from device.worker import Worker, stop_all
+
+TABLE_LEAF = 0x0D  # the first byte of such a page, see sqlite.org/fileformat.html
+CHILD = """
+import sys
+from pathlib import Path
+from support.history_events import answered
+from device.clock import SystemClock
+from device.history.history import History
+from device.history.settings import HistorySettings
+from device.worker import Worker
+history = History(Path(sys.argv[1]), HistorySettings(), SystemClock())
+Worker("history", history.step, print, wake=history.wake).start()
+number = 0
+while True:
+    history.accept(answered(f"{number} dogs"))
+    assert history.flush(60)
+    print(number, flush=True)
+    number += 1
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "history.sqlite3"
+
+
+def captions(path: Path) -> list[str]:
+    return [x.caption for x in read_entries(path, Selection())]
+
+
+def test_keeps_answers_narration_alerts_and_problems_with_all_they_have(path: Path) -> None:
+    kept(
+        path,
+        answered("a dog in the grass"),
+        answered("", caption=None, reason="too_dark", probability=None, frame_age_s=None),
+        decided("two men on bikes", is_spoken=True, reason=DecisionReason.CHANGED),
+        alerted(),
+        problem(),
+        problem(is_problem=False),
+        Requested(at=NOON, action="describe", cause=Cause.KEY, is_accepted=True),
+    )
+    entries = list(read_entries(path, Selection()))
+    assert [(x.kind, x.caption, x.reason, x.cause) for x in entries] == [
+        (Kind.DESCRIBED, "a dog in the grass", "", "button"),
+        (Kind.DESCRIBED, "", "too_dark", "button"),
+        (Kind.NARRATED, "two men on bikes", "changed", "narration"),
+        (Kind.ALERT, "a man with a bag", "postman", "narration"),
+        (Kind.PROBLEM, "", "camera", ""),
+        (Kind.RECOVERY, "", "camera", ""),
+    ]
+    assert entries[0] == Entry(
+        id=entries[0].id,
+        at=NOON,
+        kind=Kind.DESCRIBED,
+        text="I think a dog in the grass.",
+        caption="a dog in the grass",
+        probability=0.625,
+        cause="button",
+        frame_age_s=0.125,
+        bundle="tiny",
+    )
+    assert len({x.id for x in entries}) == len(entries)
+
+
+@pytest.mark.parametrize("reason", list(DecisionReason))
+def test_keeps_unspoken_captions_only_where_a_pause_held_them_back(reason: DecisionReason) -> None:
+    worth = {"narration_off", "snoozed", "quiet_hours", "too_soon", "busy"}
+    event = decided("a cat", is_spoken=False, reason=reason)
+    assert (EntryFilter().entry_of(event, 0.0) is not None) == (reason in worth)
+
+
+def test_keeps_an_unspoken_caption_once_and_seldom() -> None:
+    chosen = EntryFilter()
+
+    def is_kept(text: str, now_s: float) -> bool:
+        event = decided(text, is_spoken=False, reason=DecisionReason.SNOOZED)
+        return chosen.entry_of(event, now_s) is not None
+
+    assert chosen.entry_of(answered("a cat"), 0.0) is not None
+    assert not is_kept("a cat", 1.0)
+    assert is_kept("a dog", 2.0)
+    assert not is_kept("a horse", 2.0 + UNSPOKEN_GAP_S - 0.1)
+    assert is_kept("a horse", 2.0 + UNSPOKEN_GAP_S)
+    assert not is_kept("a horse", 2.0 + 5 * UNSPOKEN_GAP_S)
+
+
+def test_as_a_listener_with_a_worker_it_keeps_everything_through_a_normal_stop(path: Path) -> None:
+    bus = EventBus()
+    history = History(path, HistorySettings(), SetClock(), publish=bus.publish)
+    bus.subscribe(history)
+    worker = Worker("history", history.step, lambda _: None, wake=history.wake)
+    worker.start()
+    for number in range(200):
+        bus.publish(answered(f"{number} dogs"))
+    stop_all([worker], DEADLINE_S)
+    bus.publish(answered("the last dog"))
+    history.close()
+    assert captions(path) == [*(f"{n} dogs" for n in range(200)), "the last dog"]
+
+
+def test_entries_include_what_is_not_written_yet(path: Path) -> None:
+    history = History(path, HistorySettings(), SetClock())
+    history.accept(answered("a dog"))
+    history.step()
+    history.accept(answered("a cat", at=NOON - timedelta(seconds=1)))
+    history.accept(answered("too late", at=NOON + timedelta(hours=2)))
+    found = history.entries(NOON - timedelta(hours=1), NOON + timedelta(hours=1))
+    assert [x.caption for x in found] == ["a cat", "a dog"]
+    history.close()
+
+
+def test_sigkill_costs_nothing_that_was_flushed(path: Path) -> None:
+    process = child(CHILD, path)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(100)]
+    os.kill(process.pid, signal.SIGKILL)
+    lines += process.stdout.read().splitlines(keepends=True)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGKILL
+    flushed = [f"{line.strip()} dogs" for line in lines if line.endswith("\n")]
+    assert len(flushed) >= 100
+    assert captions(path)[: len(flushed)] == flushed
+
+
+def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
+    clock = SetClock()
+    history = History(path, HistorySettings(writes_per_hour=60), clock)
+    for number in range(3600):
+        history.accept(answered(f"{number} dogs"))
+        history.step()
+        clock.advance(1)
+    assert 59 <= counter(path, "syncs") <= 61
+    history.close()
+    assert len(captions(path)) == 3600
+
+
+def test_nothing_new_never_forces_the_disk(path: Path) -> None:
+    clock = SetClock()
+    history = History(path, HistorySettings(), clock)
+    history.accept(answered())
+    history.step()
+    history.wake()  # a step without work does not wait
+    for _ in range(50):
+        clock.advance(600)
+        history.step()
+    assert counter(path, "syncs") == 1
+    history.close()
+
+
+def test_forgets_what_is_older_than_it_may_be(path: Path) -> None:
+    days = [timedelta(days=n) for n in range(10)]
+    kept(path, *(answered(f"{x.days} dogs", at=NOON - x) for x in days))
+    kept(path, keep_days=3)
+    assert sorted(captions(path)) == ["0 dogs", "1 dogs", "2 dogs", "3 dogs"]
+
+
+def test_retention_comes_back_every_hour_in_chunks(path: Path) -> None:
+    clock = SetClock()
+    history = History(path, HistorySettings(keep_days=1), clock)
+    history.wake()
+    for number in range(CHUNK_ROWS + 10):
+        history.accept(answered(f"{number} dogs"))
+    history.step()
+    clock.advance(24 * 3600 + 1)
+    history.step()
+    assert len(captions(path)) == 10
+    history.step()
+    history.step()  # finds nothing more
+    assert captions(path) == []
+    history.accept(answered("an old dog", at=NOON))
+    history.step()
+    clock.advance(RETENTION_S - 1)
+    history.step()
+    assert captions(path) == ["an old dog"]
+    clock.advance(1)
+    history.step()
+    assert captions(path) == []
+    history.close()
+
+
+def test_the_oldest_go_from_a_file_that_is_too_large_and_the_file_shrinks(path: Path) -> None:
+    text = "a very long sentence " * 50
+    kept(path, *(answered(f"{n} {text}") for n in range(1500)))
+    assert path.stat().st_size > 1_500_000
+    history = History(path, HistorySettings(largest_mb=1), SetClock())
+    history.wake()
+    for _ in range(20):
+        history.step()
+    history.close()
+    numbers = [int(x.split()[0]) for x in captions(path)]
+    assert numbers == list(range(numbers[0], 1500))
+    assert 200 < len(numbers) < 1500
+    assert path.stat().st_size <= 1_100_000
+
+
+def test_a_clock_that_jumps_back_loses_nothing_and_keeps_on_writing(path: Path) -> None:
+    clock = SetClock()
+    history = History(path, HistorySettings(keep_days=1), clock)
+    history.wake()
+    history.accept(answered("before", at=clock.utc()))
+    history.step()
+    clock.jump = timedelta(days=-400)
+    clock.advance(2 * RETENTION_S)
+    history.accept(answered("after", at=clock.utc()))
+    history.step()
+    clock.jump = timedelta()
+    assert captions(path) == ["after", "before"]
+    history.close()
+    assert counter(path, "syncs") == 2
+
+
+def test_switched_off_it_writes_nothing_at_all(path: Path) -> None:
+    history = History(path, HistorySettings(is_on=False), SetClock())
+    history.wake()
+    history.accept(answered())
+    history.step()
+    assert history.entries(NOON - timedelta(days=1), NOON + timedelta(days=1)) == []
+    history.close()
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("is_damaged_inside", [False, True])
+def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
+    path: Path, is_damaged_inside: bool
+) -> None:
+    kept(path, *(answered(f"{n} dogs") for n in range(500)))
+    content = bytearray(path.read_bytes())
+    if is_damaged_inside:  # a page of old rows: only reading it through finds it
+        leaf = next(n for n in range(4096, len(content), 4096) if content[n] == TABLE_LEAF)
+        content[leaf : leaf + 4096] = b"\xa5" * 4096
+    else:
+        content[:100] = bytes(100)
+    path.write_bytes(content)
+    heard = Heard()
+    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history.accept(answered("a new dog"))
+    history.step()
+    history.close()
+    assert captions(path) == ["a new dog"]
+    assert set_aside_name(path).read_bytes() == content
+    assert heard.problems == [(Part.STATE, True), (Part.STATE, False)]
+
+
+def test_a_full_disk_is_told_once_and_costs_nothing_that_fits_into_memory(path: Path) -> None:
+    heard = Heard()
+    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history.accept(answered("the first dog"))
+    history.step()
+    history.wake()
+    with no_file_beyond(10_000):
+        for number in range(30):
+            history.accept(answered(f"{number} dogs " + "in the grass " * 500))
+            history.step()
+        assert heard.problems == [(Part.DISK, True)]
+        assert not history.flush(0)
+    history.step()
+    assert heard.problems == [(Part.DISK, True), (Part.DISK, False)]
+    assert history.flush(0)
+    history.close()
+    found = [int(x.split()[0]) for x in captions(path)[1:]]
+    assert found == list(range(30))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop root's rights")
+def test_a_folder_that_may_not_be_written_is_told_and_the_daemon_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    kept(folder / "history.sqlite3", answered("a dog"))
+    for place in (*folder.parents, folder):
+        if str(place).startswith("/tmp/"):
+            place.chmod(0o755)
+    (folder / "history.sqlite3").chmod(0o444)
+    heard = Heard()
+    history = History(folder / "history.sqlite3", HistorySettings(), SetClock(), publish=heard)
+    history.wake()
+    history.accept(answered("a cat"))
+    os.seteuid(65534)
+    try:
+        history.step()
+        history.step()
+        found = history.entries(NOON, NOON + timedelta(hours=1))
+        history.close()
+    finally:
+        os.seteuid(0)
+    assert "a cat" in [x.caption for x in found]
+    assert heard.problems == [(Part.DISK, True)]
+
+
+def test_a_listener_may_use_the_history_when_it_is_told_of_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    found: list[int] = []
+
+    def publish(event: Event) -> None:
+        history.accept(event)
+        found.append(len(history.entries(NOON, NOON + timedelta(hours=1))))
+
+    path = tmp_path / "state" / "history.sqlite3"
+    history = History(path, HistorySettings(), SetClock(), publish=publish)
+    history.wake()
+    history.accept(answered())
+    history.step()
+    (tmp_path / "state").unlink()
+    history.step()
+    history.step()
+    history.close()
+    assert found == [2, 3]
+    assert [x.kind for x in read_entries(path, Selection())] == ["described", "problem", "recovery"]
+
+
+def test_sums_up_the_last_minutes_this_moment_too(path: Path) -> None:
+    clock = SetClock()
+    history = History(path, HistorySettings(), clock)
+    history.accept(answered("a dog", at=NOON - timedelta(minutes=61)))
+    history.accept(answered("a cat", at=NOON - timedelta(minutes=59)))
+    history.step()
+    history.accept(answered("a cat", at=NOON))
+    summary = history.summary(60)
+    history.close()
+    assert [(x.what, x.times) for x in summary.seen] == [("a cat", 2)]
+    assert summary.text.startswith("In the last hour: Twice a cat, last at ")
+
+
+def test_what_waits_for_the_disk_is_bounded_and_what_is_lost_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_module, "MAX_WAITING", 10)
+    (tmp_path / "state").write_text("a file where the folder should be")
+    heard = Heard()
+    path = tmp_path / "state" / "history.sqlite3"
+    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history.wake()
+    for number in range(25):
+        history.accept(answered(f"{number} dogs"))
+        if number % 5 == 0:
+            history.step()
+    assert history.dropped == 15
+    assert heard.problems == [(Part.DISK, True)]
+    (tmp_path / "state").unlink()
+    history.step()
+    history.close()
+    assert captions(path) == [f"{n} dogs" for n in range(15, 25)]
+
+
+def test_another_process_that_holds_the_file_is_waited_for(path: Path) -> None:
+    kept(path, answered("a dog"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    heard = Heard()
+    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history.wake()
+    history.accept(answered("a cat"))
+    history.step()
+    assert not history.flush(0)
+    other.execute("COMMIT")
+    other.close()
+    history.step()
+    assert history.flush(0)
+    history.close()
+    assert captions(path) == ["a dog", "a cat"]
+    assert heard.events == []
+
+
+def test_a_reader_in_another_thread_sees_a_whole_history(path: Path) -> None:
+    history = History(path, HistorySettings(), SetClock())
+    worker = Worker("history", history.step, lambda _: None, wake=history.wake)
+    worker.start()
+    counts: list[int] = []
+
+    def read() -> None:
+        while not counts or counts[-1] < 300:
+            found = history.entries(NOON - timedelta(days=1), NOON + timedelta(days=1))
+            counts.append(len(found))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(300):
+        history.accept(answered(f"{number} dogs"))
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+    stop_all([worker], DEADLINE_S)
+    history.close()
+    assert counts == sorted(counts)
+
+
+def test_an_older_file_gets_the_newer_tables_and_keeps_its_rows() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, HISTORY)
+    connection.execute("INSERT INTO counter VALUES ('x', 7)")
+    newer = Schema("the history", (*HISTORY.steps, ("ALTER TABLE counter ADD COLUMN note TEXT",)))
+    migrate(connection, newer)
+    migrate(connection, newer)
+    assert version_of(connection) == len(HISTORY.steps) + 1
+    assert connection.execute("SELECT * FROM counter").fetchall() == [("x", 7, None)]
+    connection.close()
+
+
+def test_a_step_that_fails_leaves_the_older_file_as_it_was() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, HISTORY)
+    broken = Schema("the history", (*HISTORY.steps, ("CREATE TABLE new (x)", "no SQL")))
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, broken)
+    assert version_of(connection) == len(HISTORY.steps)
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    assert sorted(tables) == [("counter",), ("entry",)]
+    connection.close()

@@ -1,0 +1,136 @@
+"""Events and times for the tests of history and outbox, and a process to kill."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from support.captions import caption
+
+from device.clock import ReplayClock
+from device.events import Alerted, Answered, Decided, DecisionReason, Event, Part, ProblemChanged
+from device.history.entries import Entry, Kind
+from device.history.history import History
+from device.history.outbox import OutboxMessage
+from device.history.settings import HistorySettings
+from device.records import Cause
+
+NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+DEADLINE_S = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+class SetClock(ReplayClock):
+    """A clock whose wall time can be set, as NTP does; monotonic time goes on."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        super().__init__(now)
+        self.jump = timedelta()
+
+    def utc(self) -> datetime:
+        return super().utc() + self.jump
+
+    def advance(self, seconds: float) -> None:
+        self.advance_to(self.now_s() + seconds)
+
+
+def answered(words: str = "a dog in the grass", at: datetime = NOON, **changes: Any) -> Answered:
+    values: dict[str, Any] = {
+        "text": f"I think {words}.",
+        "cause": Cause.BUTTON,
+        "caption": caption(words),
+        "probability": 0.625,
+        "frame_age_s": 0.125,
+    }
+    return Answered(at=at, **{**values, **changes})
+
+
+def decided(text: str, *, is_spoken: bool, reason: DecisionReason, at: datetime = NOON) -> Decided:
+    return Decided(
+        at=at,
+        is_spoken=is_spoken,
+        reason=reason,
+        text=f"{text}.",
+        caption=caption(text),
+        probability=0.5,
+    )
+
+
+def alerted(rule: str = "postman", at: datetime = NOON) -> Alerted:
+    return Alerted(at=at, rule=rule, text="The postman.", caption=caption("a man with a bag"))
+
+
+def problem(is_problem: bool = True, at: datetime = NOON) -> ProblemChanged:
+    return ProblemChanged(at=at, part=Part.CAMERA, is_problem=is_problem, text="The camera is away")
+
+
+def entry(caption_text: str, at: datetime = NOON, kind: Kind = Kind.NARRATED, **more: Any) -> Entry:
+    values = {"id": f"{at.timestamp()}{caption_text}", "text": f"{caption_text}.", **more}
+    return Entry(at=at, kind=kind, caption=caption_text, **values)
+
+
+def message(number: int, at: datetime = NOON) -> OutboxMessage:
+    payload = b'{"caption": "%d dogs"}' % number
+    return OutboxMessage(f"id-{number}", "seealoud/kitchen/caption", payload, 1, False, at)
+
+
+class Heard:
+    """Keeps the events that were published."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def problems(self) -> list[tuple[Part, bool]]:
+        return [(x.part, x.is_problem) for x in self.events if isinstance(x, ProblemChanged)]
+
+
+def kept(path: Path, *events: Event, **settings: Any) -> None:
+    """Write events into a history as the daemon does, and close it."""
+    history = History(path, HistorySettings(**settings), SetClock())
+    for event in events:
+        history.accept(event)
+    history.step()
+    history.close()
+
+
+def counter(path: Path, name: str) -> int:
+    """Return a counter of a database, from outside."""
+    connection = sqlite3.connect(path)
+    try:
+        row = connection.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
+        return 0 if row is None else int(row[0])
+    finally:
+        connection.close()
+
+
+@contextmanager
+def no_file_beyond(size_bytes: int) -> Iterator[None]:
+    """Have the kernel refuse to make files larger: what a full disk does, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def child(code: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start Python on code, with its stdout to read; whoever starts it kills it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
