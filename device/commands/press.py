@@ -1,0 +1,183 @@
+"""``seealoud press …``: what a button does, and more, asked of the running daemon."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from device.commands.report import one_line
+from device.commands.stdout import echo_line
+from device.commands.verbosity import verbose_option
+from device.errors import RequestError
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_ON_OFF = click.Choice(["on", "off"])
+
+
+@click.group("press", no_args_is_help=False, short_help="Ask the running daemon for something.")
+def press() -> None:
+    """Ask the running daemon for something, as a button would.
+
+    Ends with 0 when it is taken, 10 when it is refused, 11 when no daemon is there. An answer in
+    words is spoken by the device, not printed here.
+    """
+
+
+def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
+    """Make a command of a function that returns a request's fields without action and id."""
+
+    def decorate(function: _Decorated) -> click.Command:
+        @functools.wraps(function)
+        def run(socket: Path | None, request_id: str, as_json: bool, **values: Any) -> int:
+            fields = {"action": name.replace("-", "_"), "id": request_id, **function(**values)}
+            return _ask(fields, socket, as_json)
+
+        run.__doc__ = help_text
+        for option in (
+            verbose_option,
+            click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
+            click.option(
+                "--id", "request_id", default="", metavar="ID", help="Comes back with the answer."
+            ),
+            click.option(
+                "--socket",
+                envvar="SEEALOUD_SOCKET",
+                type=click.Path(path_type=Path),
+                help="The daemon's socket. Default: $SEEALOUD_SOCKET, else the usual places.",
+            ),
+        ):
+            run = option(run)
+        return press.command(name)(run)
+
+    return decorate
+
+
+@_asks("describe", "Say what the camera sees now.")
+def describe() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
+@_asks("repeat", "Say the last words once more.")
+def repeat() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
+@_asks("stop", "Be silent now.")
+def stop() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
+@_asks("narrate", "Narration on or off; without either, to the other state.")
+@click.argument("state", type=_ON_OFF, required=False)
+def narrate(state: str | None) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {} if state is None else {"is_on": state == "on"}
+
+
+@_asks("snooze", "No narration for MINUTES; 0 ends it.")
+@click.argument("minutes", type=float)
+def snooze(minutes: float) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"minutes": minutes}
+
+
+@_asks("mute", "No sound at all, or sound again; MQTT goes on.")
+@click.argument("state", type=_ON_OFF)
+def mute(state: str) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"is_on": state == "on"}
+
+
+@_asks("privacy", "Let the camera go and look at nothing, or look again.")
+@click.argument("state", type=_ON_OFF)
+def privacy(state: str) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"is_on": state == "on"}
+
+
+@_asks("set", "Change a setting: volume, rate, minimum_gap_s, snooze_min or voice.")
+@click.argument("name")
+@click.argument("value")
+def set_(name: str, value: str) -> dict[str, Any]:
+    """Return the request's fields."""
+    try:
+        return {"name": name, "value": float(value)}
+    except ValueError:
+        return {"name": name, "value": value}
+
+
+@_asks("say", "Say a text.")
+@click.argument("text")
+def say(text: str) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"text": text}
+
+
+@_asks("status", "Print how things are, without a word.")
+def status() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
+@_asks("self-check", "Say how the device is.")
+def self_check() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
+@_asks("summary", "Say what was seen in the last MINUTES; 60 without.")
+@click.argument("minutes", type=float, required=False)
+def summary(minutes: float | None) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {} if minutes is None else {"minutes": minutes}
+
+
+def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
+    """Send a request, print what came of it and return the exit code.
+
+    Raises:
+        RequestError: it is wrong, or was refused.
+        DaemonError: no daemon answers.
+    """
+    import json
+
+    from device.requests import parse_request
+    from device.settings.paths import socket_candidates
+    from device.triggers.control_client import ask
+
+    # Through JSON, as it travels: what the daemon would refuse is refused here, in the same words.
+    request = parse_request(json.dumps(fields).encode())
+    outcome = ask(socket_candidates() if socket is None else (socket,), request)
+    if as_json:
+        echo_line(outcome.model_dump_json())
+        return 0 if outcome.is_accepted else RequestError.exit_code
+    if not outcome.is_accepted:
+        raise RequestError(outcome.reason)
+    for line in _table(outcome.data):
+        echo_line(line)
+    return 0
+
+
+def _table(data: dict[str, bool | int | float | str | None]) -> list[str]:
+    """Return the state as lines with the names in one column and the values in the other."""
+    width = max(map(len, data), default=0)
+    return [f"{name:<{width}}  {one_line(_for_people(data[name]))}" for name in data]
+
+
+def _for_people(value: bool | int | float | str | None) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case _:
+            return str(value)

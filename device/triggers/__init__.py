@@ -1,0 +1,1 @@
+"""What people press, send or call to make the device do something."""

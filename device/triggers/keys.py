@@ -1,0 +1,227 @@
+"""Keys of USB and Bluetooth keyboards, remote controls and buttons.
+
+One thread waits for all of them. Devices come and go: a Bluetooth button sleeps and wakes as
+another file. A key that is down while its device goes away counts as let go, so that the press is
+answered.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from device.records import Cause
+from device.triggers.device_watch import DeviceWatch
+from device.triggers.evdev_devices import EvdevDevices, InputDevice, InputDevices
+from device.triggers.press import PressClassifier
+from device.triggers.presses import PressActions
+from device.triggers.settings import KeySettings
+from device.triggers.trigger import Feedback, Target
+from device.worker import Worker
+
+_LOGGER = logging.getLogger(__name__)
+# linux/input-event-codes.h
+_EV_SYN, _SYN_DROPPED = 0, 3
+_EV_KEY = 1
+_UP, _DOWN = 0, 1  # 2 is a repeat of a key that is held
+SCAN_S = 0.5
+_JOIN_TIMEOUT_S = 2.0
+
+
+class _Binding:
+    """One key of the settings, wherever it is."""
+
+    def __init__(self, settings: KeySettings, code: int, actions: PressActions) -> None:
+        self.settings, self.code = settings, code
+        self._actions = actions
+        self._presses = PressClassifier(settings.timing)
+        self._holder: str | None = None  # path of the device on which it is down
+
+    @property
+    def deadline_s(self) -> float:
+        return self._presses.deadline_s
+
+    def is_on(self, path: str, device: InputDevice) -> bool:
+        """Return whether this device is meant, and has the key."""
+        wanted = self.settings.device
+        is_meant = wanted in ("any", device.name) or os.path.realpath(wanted) == path
+        return is_meant and self.code in device.capabilities().get(_EV_KEY, ())
+
+    def change(self, path: str, is_down: bool, now_s: float) -> None:
+        """Take that it went down or up; while it is down on one device others do not count."""
+        if is_down and self._holder is None:
+            self._holder = path
+            self._actions.carry_out(self._presses.down(now_s))
+        elif not is_down and self._holder == path:
+            self._holder = None
+            self._actions.carry_out(self._presses.up(now_s))
+
+    def poll(self, now_s: float) -> None:
+        """Do what is due."""
+        self._actions.carry_out(self._presses.poll(now_s))
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A device that has keys of ours."""
+
+    path: str
+    device: InputDevice
+    bindings: tuple[_Binding, ...]
+
+
+class KeyTrigger:
+    """See ``device.triggers.trigger.Trigger``.
+
+    Args:
+        settings: the keys and what they do.
+        target: where requests go.
+        feedback: the sounds of a press.
+        devices: where to find them; this machine's by default.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[KeySettings],
+        target: Target,
+        feedback: Feedback,
+        devices: InputDevices | None = None,
+    ) -> None:
+        self._settings, self._target, self._feedback = settings, target, feedback
+        self._devices = devices
+        self._bindings: tuple[_Binding, ...] = ()
+        self._open: dict[int, _Open] = {}
+        self._watch, self._next_scan_s = DeviceWatch(), 0.0
+        self._poller = select.poll()
+        self._wake_reader, self._wake_writer = -1, -1
+        self._worker = Worker("keys", self._step, target.give_up, wake=self._wake)
+
+    @property
+    def workers(self) -> Sequence[Worker]:
+        """The thread that waits for keys; empty before ``start``."""
+        return (self._worker,) if self._wake_writer >= 0 else ()
+
+    def start(self) -> None:
+        """Wait for keys, of devices that are there and of those that will be.
+
+        Raises:
+            TriggerError: evdev is not installed, or a key has a name that does not exist.
+        """
+        devices = self._devices = self._devices or EvdevDevices()
+        self._bindings = tuple(
+            _Binding(
+                key,
+                devices.code_of(key.code),
+                PressActions(key, Cause.KEY, self._target, self._feedback),
+            )
+            for key in self._settings
+        )
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poller.register(self._wake_reader, select.POLLIN)
+        self._worker.start()
+
+    def close(self) -> None:
+        """Let go of every device; may be repeated."""
+        if self._wake_writer < 0:
+            return
+        self._worker.request_stop()
+        if not self._worker.join(_JOIN_TIMEOUT_S):
+            _LOGGER.error("keys: still busy %g s after the stop", _JOIN_TIMEOUT_S)
+            return  # it still uses what would be closed
+        for held in self._open.values():
+            held.device.close()
+        self._open.clear()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+        self._wake_reader = self._wake_writer = -1
+
+    def _wake(self) -> None:
+        os.write(self._wake_writer, b"w")
+
+    def _step(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_scan_s:
+            self._scan(now_s)
+            self._next_scan_s = now_s + SCAN_S
+        deadline_s = min((self._next_scan_s, *(binding.deadline_s for binding in self._bindings)))
+        for fd, _ in self._poller.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
+            if fd in self._open:
+                self._read(self._open[fd])
+        now_s = time.monotonic()
+        for binding in self._bindings:
+            binding.poll(now_s)
+
+    def _read(self, held: _Open) -> None:
+        now_s = time.monotonic()
+        try:
+            for event in held.device.read():
+                if event.type == _EV_KEY and event.value in (_UP, _DOWN):
+                    for binding in held.bindings:
+                        if binding.code == event.code:
+                            binding.change(held.path, event.value == _DOWN, now_s)
+                elif event.type == _EV_SYN and event.code == _SYN_DROPPED:
+                    self._catch_up(held, now_s)
+        except BlockingIOError:
+            pass  # nothing to read after all
+        except OSError as exc:
+            self._lose(held, exc)
+
+    def _catch_up(self, held: _Open, now_s: float) -> None:
+        """After the kernel dropped events: a key whose up was among them is up."""
+        down = held.device.active_keys()
+        for binding in held.bindings:
+            if binding.code not in down:
+                binding.change(held.path, False, now_s)
+
+    def _scan(self, now_s: float) -> None:
+        """Open what has come; what has gone says so itself when it is read."""
+        assert self._devices is not None  # since start
+        for path in self._watch.due(self._devices.present(), now_s):
+            try:
+                self._take(path, self._devices.open(path))
+            except OSError as exc:
+                if self._watch.failed(path, now_s):
+                    _LOGGER.info(
+                        "key device %s cannot be used yet: %s; if it stays so: "
+                        "sudo usermod -aG input $USER",
+                        path,
+                        exc.strerror or exc,
+                    )
+            else:
+                self._watch.settled(path)
+
+    def _take(self, path: str, device: InputDevice) -> None:
+        """Keep a device that has keys of ours.
+
+        Raises:
+            OSError: it is gone again, or somebody else has grabbed it.
+        """
+        try:
+            bindings = tuple(x for x in self._bindings if x.is_on(path, device))
+            if any(binding.settings.is_grabbed for binding in bindings):
+                device.grab()
+        except OSError:
+            device.close()
+            raise
+        if not bindings:
+            device.close()
+            return
+        self._open[device.fileno()] = _Open(path, device, bindings)
+        self._poller.register(device.fileno(), select.POLLIN)
+        names = ", ".join(binding.settings.code for binding in bindings)
+        _LOGGER.info("key device %s (%s) is there: %s", path, device.name, names)
+
+    def _lose(self, held: _Open, exc: OSError) -> None:
+        fd = held.device.fileno()
+        self._poller.unregister(fd)
+        del self._open[fd]
+        held.device.close()
+        self._watch.lost(held.path)
+        _LOGGER.info("key device %s (%s) went away: %s", held.path, held.device.name, exc.strerror)
+        now_s = time.monotonic()
+        for binding in held.bindings:
+            binding.change(held.path, False, now_s)

@@ -1,0 +1,158 @@
+"""The tables ``[triggers.…]`` of the settings."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
+
+from device.requests import MAX_SNOOZE_MIN
+from device.settings.strict import SettingsGroup
+from device.triggers.press import PressTiming
+
+# What the kernel takes, without the closing zero: unix(7).
+MAX_SOCKET_PATH_BYTES = 107
+_Number = StrictFloat | StrictInt
+Action = Literal["describe", "repeat", "narrate", "self_check", "stop", "snooze", "none"]
+
+
+class PressSettings(SettingsGroup):
+    """What presses of a button or key do, and what counts as short and long."""
+
+    short_press: Action = "describe"
+    """What a short press does: describe what the camera sees, repeat the last words, narrate
+    (narration on or off), self_check (say how the device is), stop (be silent), snooze (no
+    narration for snooze_min), or none."""
+
+    double_press: Action = "repeat"
+    """What two short presses in a row do. With none, a short press is answered as soon as the
+    button is let go, double_press_s sooner."""
+
+    long_press: Action = "narrate"
+    """What a long press does, when the button is let go; a sound tells when it is long enough.
+    With none, a press may last as long as it likes and is a short one."""
+
+    very_long_press: Action = "self_check"
+    """What a very long press does, while the button is still held."""
+
+    bounce_s: Annotated[_Number, Field(ge=0, le=0.2)] = 0.03
+    """Seconds for which a button must be let go for it to count; shorter is a bounce of its
+    contacts."""
+
+    double_press_s: Annotated[_Number, Field(ge=0, le=2)] = 0.35
+    """Seconds from letting go to pressing again that make a double press; for so long a short
+    press waits for its answer. 0: no double presses, and no wait."""
+
+    long_press_s: Annotated[_Number, Field(ge=0.2, le=10)] = 0.8
+    """Seconds from which a press is long."""
+
+    very_long_press_s: Annotated[_Number, Field(ge=0.5, le=60)] = 5
+    """Seconds from which it is very long."""
+
+    snooze_min: Annotated[_Number, Field(gt=0, le=MAX_SNOOZE_MIN)] = 30
+    """Minutes for which the action snooze pauses narration."""
+
+    @model_validator(mode="after")
+    def _very_long_is_longer(self) -> Self:
+        if self.very_long_press_s <= self.long_press_s:
+            raise ValueError(
+                f"very_long_press_s = {self.very_long_press_s:g} must be more than "
+                f"long_press_s = {self.long_press_s:g}"
+            )
+        return self
+
+    @property
+    def timing(self) -> PressTiming:
+        """What counts as short and long; nobody waits for a press that does nothing."""
+        return PressTiming(
+            bounce_s=self.bounce_s,
+            double_s=0.0 if self.double_press == "none" else self.double_press_s,
+            long_s=math.inf if self.long_press == "none" else self.long_press_s,
+            very_long_s=math.inf if self.very_long_press == "none" else self.very_long_press_s,
+        )
+
+
+class ButtonSettings(PressSettings):
+    """A button at a GPIO pin."""
+
+    pin: Annotated[StrictInt, Field(ge=0, le=53, examples=[17])] | None = None
+    """GPIO number (BCM, not the number of the pin on the header). Not set: there is no button."""
+
+    pull: Literal["up", "down", "none"] = "up"
+    """The resistor that holds the pin while the button is open: up for a button between pin and
+    ground, down for one between pin and 3.3 V, none where a resistor of your own does it."""
+
+    active: Annotated[Literal["low", "high"], Field(examples=["low"])] | None = None
+    """Level of the pin while the button is pressed. Only with pull = "none", where it must be set;
+    otherwise it is the opposite of the pull."""
+
+    @model_validator(mode="after")
+    def _active_with_pull(self) -> Self:
+        if self.pull == "none" and self.active is None:
+            raise ValueError('pull = "none" needs active = "low" or "high"')
+        if self.pull != "none" and self.active not in (None, _OPPOSITE[self.pull]):
+            raise ValueError(
+                f'pull = "{self.pull}" makes active = "{_OPPOSITE[self.pull]}": '
+                "take active out, or turn the pull round"
+            )
+        return self
+
+
+_OPPOSITE = {"up": "low", "down": "high"}
+
+
+class KeySettings(PressSettings):
+    """A key of a USB or Bluetooth keyboard, remote control or button, found through evdev."""
+
+    code: Annotated[
+        StrictStr, Field(pattern=r"^(KEY|BTN)_[A-Z0-9_]{1,40}$", examples=["KEY_VOLUMEUP"])
+    ] = "KEY_ENTER"
+    """The key's name as `evtest` shows it."""
+
+    device: Annotated[StrictStr, Field(min_length=1, max_length=255)] = "any"
+    """Which device's key: its name as `evtest` shows it, its path (/dev/input/by-id/… stays the
+    same from start to start), or any."""
+
+    is_grabbed: StrictBool = False
+    """Whether every key of the device is kept from other programs, so that a remote control
+    types nothing into the console."""
+
+
+class SocketSettings(SettingsGroup):
+    """The Unix socket on which `seealoud press` reaches the daemon."""
+
+    path: Annotated[Path, Field(examples=["/run/seealoud/seealoud.sock"])] | None = None
+    """Where it is; at most 107 bytes. Not set: seealoud.sock in the runtime directory
+    ($RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/seealoud). Who may write to it may make the device
+    speak, and see what it sees in words: it is open to the daemon's user and group. Set
+    $SEEALOUD_SOCKET to the same path for `seealoud press`."""
+
+    @field_validator("path")
+    @classmethod
+    def _can_be_found(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        if not path.is_absolute():
+            raise ValueError(f"{path} must begin with /: other programs could not find it")
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            raise ValueError(f"{path} is too long: at most {MAX_SOCKET_PATH_BYTES} bytes")
+        return path
+
+
+class TriggerSettings(SettingsGroup):
+    """What makes the device do something, besides MQTT and narration."""
+
+    button: ButtonSettings = ButtonSettings()
+    keys: tuple[KeySettings, ...] = ()
+    socket: SocketSettings = SocketSettings()

@@ -1,0 +1,222 @@
+"""Presses told apart: the table of the module, bounces, lateness, and what holds of any edges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.triggers.press import ENDS, PressClassifier, PressTiming, Sign, SignKind
+
+TIMING = PressTiming(bounce_s=0.03, double_s=0.35, long_s=0.8, very_long_s=5.0)
+NO_DOUBLE = replace(TIMING, double_s=0.0)
+NO_LONG = replace(TIMING, long_s=math.inf)
+ONLY_SHORT = PressTiming(bounce_s=0.03, double_s=0.0, long_s=math.inf, very_long_s=math.inf)
+NEVER_S = 1e6
+
+
+def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
+    """Return when each sign was told by someone who polls exactly at each deadline.
+
+    Args:
+        timing: of the classifier.
+        edges: as in ``"down 0, up 0.1"``.
+    """
+    classifier, told = PressClassifier(timing), []
+
+    def note(at_s: float, signs: list[Sign]) -> None:
+        told.extend((round(at_s, 6), sign.kind.value) for sign in signs)
+
+    def poll_until(end_s: float) -> None:
+        nonlocal now_s
+        while (due_s := classifier.deadline_s) <= end_s:
+            now_s = max(now_s, due_s)
+            note(now_s, classifier.poll(now_s))
+
+    now_s = 0.0
+    for edge in edges.split(", "):
+        name, at = edge.split()
+        poll_until(float(at))
+        now_s = float(at)
+        note(now_s, getattr(classifier, name)(now_s))
+    poll_until(NEVER_S)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("timing", "edges", "expected"),
+    [
+        (TIMING, "down 0, up 0.1", [(0, "down"), (0.45, "short")]),
+        (NO_DOUBLE, "down 0, up 0.1", [(0, "down"), (0.13, "short")]),
+        (
+            TIMING,
+            "down 0, up 0.1, down 0.3, up 0.4",
+            [(0, "down"), (0.3, "down"), (0.3, "double")],
+        ),
+        (
+            TIMING,
+            "down 0, up 0.1, down 0.5, up 0.6",
+            [(0, "down"), (0.45, "short"), (0.5, "down"), (0.95, "short")],
+        ),
+        (TIMING, "down 0, up 1", [(0, "down"), (0.8, "hold"), (1.03, "long")]),
+        (TIMING, "down 0, up 9", [(0, "down"), (0.8, "hold"), (5, "very_long")]),
+        (TIMING, "down 0", [(0, "down"), (0.8, "hold"), (5, "very_long")]),  # stuck
+        (NO_LONG, "down 0, up 2", [(0, "down"), (2.35, "short")]),
+        (NO_LONG, "down 0, up 6", [(0, "down"), (5, "very_long")]),
+        (ONLY_SHORT, "down 0, up 60", [(0, "down"), (60.03, "short")]),
+        # The second press of two is a double however long it is held.
+        (TIMING, "down 0, up 0.1, down 0.3, up 9", [(0, "down"), (0.3, "down"), (0.3, "double")]),
+        # Three quick presses are a double and a short one.
+        (
+            TIMING,
+            "down 0, up 0.1, down 0.2, up 0.3, down 0.4, up 0.5",
+            [(0, "down"), (0.2, "down"), (0.2, "double"), (0.4, "down"), (0.85, "short")],
+        ),
+    ],
+)
+def test_the_rules(timing: PressTiming, edges: str, expected: list[tuple[float, str]]) -> None:
+    assert played(timing, edges) == [(float(at_s), kind) for at_s, kind in expected]
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        # Contacts bounce when they close and when they open.
+        (
+            "down 0, up 0.002, down 0.004, up 0.006, down 0.01, up 0.1, down 0.11, up 0.12",
+            [(0, "down"), (0.47, "short")],
+        ),
+        # A worn button loses contact while it is held, also at the very threshold.
+        (
+            "down 0, up 0.79, down 0.81, up 1.5",
+            [(0, "down"), (0.81, "hold"), (1.53, "long")],
+        ),
+        # A tap that is shorter than a bounce is a press all the same.
+        ("down 0, up 0.001", [(0, "down"), (0.351, "short")]),
+        # A press that ended just before the threshold was short, whenever that became certain.
+        ("down 0, up 0.79", [(0, "down"), (1.14, "short")]),
+        # Lost and repeated edges.
+        ("up 0, down 1, down 1.05, up 1.1, up 1.2", [(1, "down"), (1.45, "short")]),
+    ],
+)
+def test_bounces_and_odd_edges(edges: str, expected: list[tuple[float, str]]) -> None:
+    assert played(TIMING, edges) == [(float(at_s), kind) for at_s, kind in expected]
+
+
+def test_a_sign_tells_when_its_press_began() -> None:
+    classifier = PressClassifier(TIMING)
+    signs = [*classifier.down(10.0), *classifier.up(10.1), *classifier.down(10.3)]
+    assert [(sign.kind, sign.pressed_s) for sign in signs] == [
+        (SignKind.DOWN, 10.0),
+        (SignKind.DOWN, 10.3),
+        (SignKind.DOUBLE, 10.3),
+    ]
+    long = PressClassifier(TIMING)
+    signs = [*long.down(20.0), *long.up(21.0), *long.poll(22.0)]
+    assert [sign.pressed_s for sign in signs] == [20.0, 20.0, 20.0]
+
+
+def test_time_never_goes_back() -> None:
+    classifier = PressClassifier(TIMING)
+    assert [sign.pressed_s for sign in classifier.down(5.0)] == [5.0]
+    classifier.up(4.0)
+    assert classifier.deadline_s == pytest.approx(5.03)
+
+
+_TIMINGS = st.builds(
+    PressTiming,
+    bounce_s=st.sampled_from([0.0, 0.01, 0.03, 0.2]),
+    double_s=st.sampled_from([0.0, 0.05, 0.35]),
+    long_s=st.sampled_from([0.8, 2.0, math.inf]),
+    very_long_s=st.sampled_from([2.5, 5.0, math.inf]),
+)
+_GAPS_S = st.one_of(
+    st.floats(0, 8, allow_nan=False),
+    st.sampled_from([0.0, 0.001, 0.01, 0.03, 0.05, 0.35, 0.8, 2.0, 2.5, 5.0]),
+)
+_EDGES = st.lists(st.tuples(_GAPS_S, st.booleans()), max_size=40)
+
+
+def _at_times(edges: list[tuple[float, bool]]) -> list[tuple[float, bool]]:
+    at_s, timed = 0.0, []
+    for gap_s, is_down in edges:
+        at_s += gap_s
+        timed.append((at_s, is_down))
+    return timed
+
+
+def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[Sign]:
+    classifier, signs = PressClassifier(timing), []
+    for at_s, is_down in _at_times(edges):
+        signs += classifier.down(at_s) if is_down else classifier.up(at_s)
+    signs += classifier.up(NEVER_S)  # a finger lets go in the end
+    return signs + classifier.poll(2 * NEVER_S)
+
+
+@given(_TIMINGS, _EDGES)
+def test_every_press_is_answered_once_whatever_the_edges(
+    timing: PressTiming, edges: list[tuple[float, bool]]
+) -> None:
+    signs = _told(timing, edges)
+    presses = sum(sign.kind is SignKind.DOWN for sign in signs)
+    spent = sum(2 if sign.kind is SignKind.DOUBLE else 1 for sign in signs if sign.kind in ENDS)
+    assert spent == presses
+    waiting = 0  # at no time is anything told that no press stands for
+    for sign in signs:
+        waiting += sign.kind is SignKind.DOWN
+        if sign.kind in ENDS:
+            waiting -= 2 if sign.kind is SignKind.DOUBLE else 1
+        assert 0 <= waiting <= 2
+
+
+@given(_TIMINGS, _EDGES)
+def test_a_first_down_is_always_felt_at_once(
+    timing: PressTiming, edges: list[tuple[float, bool]]
+) -> None:
+    """Whatever came before: after a rest, the next down is a press at that very moment."""
+    classifier = PressClassifier(timing)
+    for at_s, is_down in _at_times(edges):
+        classifier.down(at_s) if is_down else classifier.up(at_s)
+    classifier.up(NEVER_S)
+    classifier.poll(2 * NEVER_S)
+    assert classifier.deadline_s == math.inf
+    assert classifier.down(3 * NEVER_S) == [Sign(SignKind.DOWN, 3 * NEVER_S)]
+
+
+@given(_TIMINGS, _EDGES)
+def test_between_two_presses_the_button_was_let_go_for_longer_than_a_bounce(
+    timing: PressTiming, edges: list[tuple[float, bool]]
+) -> None:
+    downs_s = [sign.pressed_s for sign in _told(timing, edges) if sign.kind is SignKind.DOWN]
+    timed = _at_times(edges)
+    for before_s, after_s in pairwise(downs_s):
+        # The level between the two presses, edge by edge.
+        inside = [(at_s, is_down) for at_s, is_down in timed if before_s <= at_s <= after_s]
+        rest_s, up_s = 0.0, None
+        for at_s, is_down in inside:
+            if is_down:
+                rest_s, up_s = max(rest_s, at_s - up_s if up_s is not None else 0.0), None
+            elif up_s is None:
+                up_s = at_s
+        assert rest_s >= timing.bounce_s or math.isclose(rest_s, timing.bounce_s, abs_tol=1e-9)
+
+
+@given(_TIMINGS, _EDGES, st.lists(st.floats(0, 60, allow_nan=False), max_size=60))
+def test_it_does_not_matter_when_and_how_often_it_is_polled(
+    timing: PressTiming, edges: list[tuple[float, bool]], polls_s: list[float]
+) -> None:
+    timed = [(at_s, 0, is_down) for at_s, is_down in _at_times(edges)]
+    # At the same moment the edge comes first, or a poll would be what decides.
+    steps = sorted([*timed, *((at_s, 1, False) for at_s in polls_s)], key=lambda x: x[:2])
+    classifier, signs = PressClassifier(timing), []
+    for at_s, is_poll, is_down in steps:
+        if is_poll:
+            signs += classifier.poll(at_s)
+        else:
+            signs += classifier.down(at_s) if is_down else classifier.up(at_s)
+    signs += [*classifier.up(NEVER_S), *classifier.poll(2 * NEVER_S)]
+    assert signs == _told(timing, edges)

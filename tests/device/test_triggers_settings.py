@@ -1,0 +1,67 @@
+"""Settings of the triggers: what goes together, and what presses make of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from device.requests import MAX_SNOOZE_MIN
+from device.triggers.settings import ButtonSettings, KeySettings, SocketSettings, TriggerSettings
+
+
+def test_by_default_there_is_no_button_and_no_key() -> None:
+    settings = TriggerSettings()
+    assert settings.button.pin is None
+    assert settings.keys == ()
+    assert settings.socket.path is None
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"pin": 54}, "pin"),
+        ({"pin": -1}, "pin"),
+        ({"pin": True}, "pin"),
+        ({"pin": "17"}, "pin"),
+        ({"bounce": 1}, "bounce"),
+        ({"short_press": "dance"}, "short_press"),
+        ({"long_press_s": 5, "very_long_press_s": 5}, "very_long_press_s = 5 must be more"),
+        ({"pull": "none"}, "needs active"),
+        ({"pull": "up", "active": "high"}, 'makes active = "low"'),
+        ({"pull": "down", "active": "low"}, 'makes active = "high"'),
+        ({"snooze_min": 0}, "snooze_min"),
+        ({"snooze_min": MAX_SNOOZE_MIN + 1}, "snooze_min"),
+        ({"double_press_s": math.nan}, "double_press_s"),
+    ],
+)
+def test_what_a_button_cannot_be(table: dict[str, object], named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        ButtonSettings.model_validate(table)
+
+
+@pytest.mark.parametrize("code", ["ENTER", "KEY_", "key_enter", "KEY_ENTER;", ""])
+def test_what_no_key_is_called(code: str) -> None:
+    with pytest.raises(ValidationError, match="code"):
+        KeySettings(code=code)
+
+
+@pytest.mark.parametrize(("path", "named"), [("run/s", "begin with /"), ("/" + "x" * 107, "107")])
+def test_where_no_socket_can_be(path: str, named: str) -> None:
+    with pytest.raises(ValidationError, match=named):
+        SocketSettings.model_validate({"path": path})
+    assert SocketSettings.model_validate({"path": "/" + "x" * 106}).path is not None
+
+
+def test_nobody_waits_for_a_press_that_does_nothing() -> None:
+    usual = ButtonSettings().timing
+    assert (usual.double_s, usual.long_s, usual.very_long_s) == (0.35, 0.8, 5)
+    none = ButtonSettings(double_press="none", long_press="none", very_long_press="none").timing
+    assert (none.double_s, none.long_s, none.very_long_s) == (0, math.inf, math.inf)
+
+
+def test_every_setting_is_explained() -> None:
+    for group in (ButtonSettings, KeySettings, SocketSettings):
+        undocumented = [name for name, x in group.model_fields.items() if not x.description]
+        assert undocumented == [], group
