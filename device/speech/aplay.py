@@ -1,4 +1,4 @@
-"""One utterance through one `aplay` child: spawned at the first chunk, killed to cut.
+"""One utterance through one `aplay` child: spawned at the first chunk or before, killed to cut.
 
 `aplay` belongs to alsa-utils, which every Raspberry Pi OS has.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import subprocess
 import threading
 from contextlib import suppress
@@ -37,6 +38,7 @@ class AplayStream:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._sample_rate_hz = 0
+        self._is_begun = False
         self._is_cut = False
         # In memory: it needs no reading thread, no disk, and never fills up like a pipe.
         self._stderr: BinaryIO = open(os.memfd_create("aplay-stderr"), "w+b")  # noqa: SIM115
@@ -45,6 +47,29 @@ class AplayStream:
     def is_cut(self) -> bool:
         """Whether `cut` was called."""
         return self._is_cut
+
+    @property
+    def pid(self) -> int | None:
+        """The player's process id; None before it is started."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a player that was prepared still waits for its first sound."""
+        process = self._process
+        return process is not None and not self._is_begun and process.poll() is None
+
+    def prepare(self, sample_rate_hz: int) -> None:
+        """Start the player before there is sound: the first sample is played without its start.
+
+        What it says against the device is found out at the first `write`.
+
+        Raises:
+            PlaybackError: there is no aplay.
+        """
+        with self._lock:
+            if not self._is_cut and self._process is None:
+                self._spawn_for(sample_rate_hz)
 
     def write(self, chunk: PcmChunk) -> None:
         """Hand a chunk to the device; returns when all but the last second or so is played.
@@ -76,11 +101,9 @@ class AplayStream:
         assert process.stdin is not None
         process.stdin.close()
         in_pipe_s = _PIPE_BYTES / (SAMPLE_BYTES * self._sample_rate_hz)
-        try:
-            code = process.wait(in_pipe_s + self._stall_timeout_s)
-        except subprocess.TimeoutExpired as exc:
-            raise self._stalled() from exc
-        if code != 0 and not self._is_cut:
+        if not _has_ended(process, in_pipe_s + self._stall_timeout_s):
+            raise self._stalled()
+        if process.wait() != 0 and not self._is_cut:
             raise self._refused(process)
 
     def cut(self) -> None:
@@ -93,25 +116,33 @@ class AplayStream:
 
     def close(self) -> None:
         """Kill what still runs and free all; may be repeated."""
-        process = self._process
-        if process is not None:
-            assert process.stdin is not None
-            process.kill()
-            process.stdin.close()
-            try:
-                process.wait(_KILL_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                _LOGGER.exception("aplay %d survives its killing", process.pid)
+        if self._process is not None:
+            _end(self._process)
         self._stderr.close()
 
     def _started(self, sample_rate_hz: int) -> subprocess.Popen[bytes] | None:
         with self._lock:
             if self._is_cut:
                 return None
+            if self._process is not None and not self._is_fit_for(sample_rate_hz):
+                _end(self._process)
+                self._process = None
             if self._process is None:
-                self._process = self._spawn(sample_rate_hz)
-                self._sample_rate_hz = sample_rate_hz
+                self._spawn_for(sample_rate_hz)
+            self._is_begun = True
             return self._process
+
+    def _is_fit_for(self, sample_rate_hz: int) -> bool:
+        """Return whether the process can play this, which a prepared one may not."""
+        if self._is_begun:
+            return True
+        assert self._process is not None
+        # A device that only one can have refuses the second player while the first one plays.
+        return self._sample_rate_hz == sample_rate_hz and self._process.poll() is None
+
+    def _spawn_for(self, sample_rate_hz: int) -> None:
+        self._process = self._spawn(sample_rate_hz)
+        self._sample_rate_hz = sample_rate_hz
 
     def _spawn(self, sample_rate_hz: int) -> subprocess.Popen[bytes]:
         command = ["aplay", "--quiet", f"--device={self._device}", "--file-type=raw"]
@@ -154,3 +185,29 @@ class AplayStream:
             f"the sound device {self._device!r} took no sound for {self._stall_timeout_s:g} s. "
             f"Try it with: aplay -D {self._device} /usr/share/sounds/alsa/Front_Center.wav"
         )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.kill()
+    process.stdin.close()
+    if _has_ended(process, _KILL_TIMEOUT_S):
+        process.wait()
+    else:
+        _LOGGER.error("aplay %d survives its killing", process.pid)
+
+
+def _has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Return whether the process ends within a time, as soon as it does.
+
+    `Popen.wait` with a timeout sleeps up to 50 ms between its looks: as long as a press may wait.
+    """
+    if process.poll() is not None:
+        return True
+    pid_fd = os.pidfd_open(process.pid)
+    try:
+        poller = select.poll()
+        poller.register(pid_fd, select.POLLIN)
+        return bool(poller.poll(timeout_s * 1000))
+    finally:
+        os.close(pid_fd)

@@ -11,10 +11,13 @@ import re
 import unicodedata
 
 MAX_PHRASE_CHARS = 120
+# Up to here the whole is made about as soon as its opening would be.
+OPENING_CHARS = 40
 
 # Control characters (NUL ends espeak's string), lone surrogates and private use have no sound.
 _MUTE_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Cn"})
 _RAW_PHONEMES = re.compile(r"\[{2,}")
+_OPENING = re.compile(r"[^.!?,;:]{6,60}[.!?,;:]+ ")
 # Where a phrase may end, the best first.
 _BREAKS = (re.compile(r"[.!?]+ "), re.compile(r"[,;:] "), re.compile(r" "))
 
@@ -31,10 +34,15 @@ def split_phrases(text: str, max_chars: int = MAX_PHRASE_CHARS) -> list[str]:
 
     Each piece ends at the last sentence end that fits, else at the last comma, else at the
     last space, else in the middle of a word. A text that fits stays whole: Piper then finds
-    its sentences itself.
+    its sentences itself. Only the opening of a longer text, as "Not sure, maybe", is a piece of
+    its own, where it ends with a mark: its sound starts while the rest is made.
     """
     phrases = []
     rest = text.strip()
+    opening = _OPENING.match(rest) if len(rest) > OPENING_CHARS else None
+    if opening is not None and opening.end() <= max_chars:
+        phrases.append(opening.group().rstrip())
+        rest = rest[opening.end() :].lstrip()
     while len(rest) > max_chars:
         end = _last_break(rest, max_chars)
         phrases.append(rest[:end].rstrip())

@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,8 @@ from device.speech.voice import Voice
 from device.speech.worker_process import Inbox, WorkerProcess
 
 _LOGGER = logging.getLogger(__name__)
-_POLL_S = 0.02
+# A cut while the voice is awaited, and so the sound of a press, comes later by this at most.
+_POLL_S = 0.005
 SLOWEST_RATE = 0.25
 FASTEST_RATE = 4.0
 
@@ -45,6 +46,19 @@ class PiperOptions:
     is_deterministic: bool = False
     start_timeout_s: float = 60.0
     reply_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A wait for the voice, seen from whoever waits."""
+
+    cancelled: threading.Event
+    on_wait: Callable[[], None]
+
+    def is_cancelled(self) -> bool:
+        """Return whether to wait no more; tell that somebody still waits."""
+        self.on_wait()
+        return self.cancelled.is_set()
 
 
 class PiperVoiceProcess:
@@ -97,7 +111,7 @@ class PiperVoiceProcess:
         Raises:
             VoiceError: the voice cannot be loaded, or not in time.
         """
-        ready = self._await_ready(self._living_worker(), threading.Event())
+        ready = self._await_ready(self._living_worker(), _Wait(threading.Event(), lambda: None))
         assert ready is not None  # nobody can cancel it
         return ready
 
@@ -108,6 +122,7 @@ class PiperVoiceProcess:
         rate: float = 1.0,
         volume: float = 1.0,
         cancelled: threading.Event | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> Generator[PcmChunk, None, None]:
         """Return the sound of ``text``, sentence by sentence as each is ready.
 
@@ -119,6 +134,7 @@ class PiperVoiceProcess:
             rate: pace, 0.25..4.0; 2.0 is twice as fast as the voice's own.
             volume: >= 0; 1.0 is as loud as the format goes, more is clipped.
             cancelled: set by another thread to stop.
+            on_wait: called again and again, from within, while the voice takes its time.
 
         Raises:
             ValueError: rate or volume is out of its range; at once.
@@ -130,7 +146,8 @@ class PiperVoiceProcess:
         if not (math.isfinite(volume) and volume >= 0):
             raise ValueError(f"volume {volume} is not 0 or more")
         request = SpeechRequest(next(self._ids), speakable(text), 1.0 / rate, volume)
-        return self._chunks(request, cancelled or threading.Event())
+        wait = _Wait(cancelled or threading.Event(), on_wait or (lambda: None))
+        return self._chunks(request, wait)
 
     def close(self) -> None:
         """End the process; speech in progress fails. May be repeated."""
@@ -140,19 +157,17 @@ class PiperVoiceProcess:
         if worker is not None:
             worker.stop()
 
-    def _chunks(
-        self, request: SpeechRequest, cancelled: threading.Event
-    ) -> Generator[PcmChunk, None, None]:
-        if not request.text or cancelled.is_set():
+    def _chunks(self, request: SpeechRequest, wait: _Wait) -> Generator[PcmChunk, None, None]:
+        if not request.text or wait.is_cancelled():
             return
         worker = self._living_worker()
-        ready = self._await_ready(worker, cancelled)
+        ready = self._await_ready(worker, wait)
         if ready is None:
             return
         is_finished = False
         inbox = worker.submit(request)
         try:
-            while (reply := self._next_reply(worker, inbox, cancelled)) is not None:
+            while (reply := self._next_reply(worker, inbox, wait)) is not None:
                 if not isinstance(reply, Audio):
                     is_finished = True
                     self._check(reply)
@@ -185,9 +200,9 @@ class PiperVoiceProcess:
             command.append("--deterministic")
         return command
 
-    def _await_ready(self, worker: WorkerProcess, cancelled: threading.Event) -> Ready | None:
+    def _await_ready(self, worker: WorkerProcess, wait: _Wait) -> Ready | None:
         try:
-            return worker.wait_ready(self._options.start_timeout_s, cancelled)
+            return worker.wait_ready(self._options.start_timeout_s, wait.is_cancelled)
         except VoiceError as exc:
             raise VoiceError(
                 f"{self._voice.model_path}: {exc}. Try another voice, or none for the built-in one"
@@ -196,12 +211,10 @@ class PiperVoiceProcess:
             worker.stop()
             raise VoiceError(f"the voice {self._voice.model_path} is {exc}; killed") from exc
 
-    def _next_reply(
-        self, worker: WorkerProcess, inbox: Inbox, cancelled: threading.Event
-    ) -> Reply | None:
+    def _next_reply(self, worker: WorkerProcess, inbox: Inbox, wait: _Wait) -> Reply | None:
         """Return the next reply, or None when cancelled."""
         deadline_s = time.monotonic() + self._options.reply_timeout_s
-        while not cancelled.is_set():
+        while not wait.is_cancelled():
             try:
                 reply = inbox.get(timeout=_POLL_S)
             except queue.Empty:

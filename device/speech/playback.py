@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,8 @@ from device.speech.pcm import PcmChunk
 DEFAULT_DEVICE = "default"
 # A Bluetooth loudspeaker that reconnects may take some seconds before it takes sound.
 DEFAULT_STALL_TIMEOUT_S = 10.0
+# By then the first sound is on its way and not held up by the start of another process.
+_CHUNKS_BEFORE_SPARE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ class Playback(Protocol):
 
         Raises:
             PlaybackError: there is no such device, it refused, or the playback is closed.
+        """
+
+    def prepare(self, sample_rate_hz: int) -> None:
+        """Get ready for sound of this rate, where that makes it start sooner; returns at once.
+
+        Raises:
+            PlaybackError: nothing can be played at all.
         """
 
     def cut(self) -> None:
@@ -106,6 +115,10 @@ class StreamPlayback(ABC):
                     self._stream = None
                 stream.close()
 
+    @abstractmethod
+    def prepare(self, sample_rate_hz: int) -> None:
+        """Get ready for sound of this rate, where that makes it start sooner; returns at once."""
+
     def cut(self) -> None:
         """Stop the utterance that plays, within 100 ms; later ones are not touched."""
         with self._lock:
@@ -144,20 +157,93 @@ def _play_through(stream: Stream, chunks: Iterable[PcmChunk]) -> Played:
 class AlsaPlayback(StreamPlayback):
     """Plays through ALSA's `aplay`.
 
+    From a press to its first sample at the device, p50 / p95 (x86_64 under load, file plugin):
+    1 / 4 ms with an aplay that waits, 4 / 7 ms with one that must be started, 5 / 8 ms when words
+    must be cut first; starting aplay alone took up to 12 ms. A Pi 4 is some five times slower,
+    which comes near the 50 ms that a press may wait: so ``is_kept_open`` holds one aplay ready.
+    It serves also where only one program can have the device: there it waits, or ends at once and
+    is started again when its turn comes.
+
     Args:
         device: an ALSA device as in ``aplay -L``.
         stall_timeout_s: longest time the device may take no sound, in seconds.
+        is_kept_open: hold a player ready for the next utterance, from the first one on.
     """
 
     def __init__(
-        self, device: str = DEFAULT_DEVICE, stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S
+        self,
+        device: str = DEFAULT_DEVICE,
+        stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S,
+        *,
+        is_kept_open: bool = False,
     ) -> None:
         super().__init__()
         self._device = device
         self._stall_timeout_s = stall_timeout_s
+        self._is_kept_open = is_kept_open
+        self._spare: AplayStream | None = None
+
+    @property
+    def spare_pid(self) -> int | None:
+        """Process id of the player that is held ready; None when there is none."""
+        spare = self._spare
+        return None if spare is None else spare.pid
+
+    def play(self, chunks: Iterable[PcmChunk]) -> Played:
+        """Play the chunks as they come; return when all is heard or cut.
+
+        Raises:
+            PlaybackError: there is no such device, it refused, or the playback is closed.
+        """
+        rate_hz = 0
+
+        def watched() -> Iterator[PcmChunk]:
+            nonlocal rate_hz
+            for index, chunk in enumerate(chunks):
+                rate_hz = chunk.sample_rate_hz
+                if index == _CHUNKS_BEFORE_SPARE:  # for whoever cuts this long utterance
+                    self.prepare(rate_hz)
+                yield chunk
+
+        played = super().play(watched())
+        if rate_hz:
+            self.prepare(rate_hz)
+        return played
+
+    def prepare(self, sample_rate_hz: int) -> None:
+        """Hold a player ready for sound of this rate, if that is wanted.
+
+        Raises:
+            PlaybackError: there is no aplay.
+        """
+        if not self._is_kept_open or (self._spare is not None and self._spare.is_waiting):
+            return
+        # Outside the lock: a start takes its time, and a cut must not wait for it.
+        spare = AplayStream(self._device, self._stall_timeout_s)
+        try:
+            spare.prepare(sample_rate_hz)
+        except PlaybackError:
+            spare.close()
+            raise
+        with self._lock:
+            old, self._spare = self._spare, spare
+            is_late = self._is_closed
+        if old is not None:
+            old.close()
+        if is_late:
+            self.close()
+
+    def close(self) -> None:
+        """Cut and play no more; may be repeated."""
+        super().close()
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.close()
 
     def _open(self) -> Stream:
-        return AplayStream(self._device, self._stall_timeout_s)
+        spare, self._spare = self._spare, None
+        return spare or AplayStream(self._device, self._stall_timeout_s)
 
 
 class NullPlayback(StreamPlayback):
@@ -172,6 +258,9 @@ class NullPlayback(StreamPlayback):
         super().__init__()
         self.utterances = 0
         self.last_chunks: list[PcmChunk] = []
+
+    def prepare(self, sample_rate_hz: int) -> None:
+        """Do nothing: it is always ready."""
 
     def _open(self) -> Stream:
         self.utterances += 1

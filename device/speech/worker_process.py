@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoiceError
@@ -80,7 +80,7 @@ class WorkerProcess:
         """Whether the process can still be asked for speech."""
         return not self._has_ended.is_set() and self._process.poll() is None
 
-    def wait_ready(self, timeout_s: float, cancelled: threading.Event) -> Ready | None:
+    def wait_ready(self, timeout_s: float, is_cancelled: Callable[[], bool]) -> Ready | None:
         """Return what the loaded voice says of itself, or None when cancelled meanwhile.
 
         Raises:
@@ -89,7 +89,7 @@ class WorkerProcess:
         """
         deadline_s = time.monotonic() + timeout_s
         while not self._is_settled.wait(_POLL_S):
-            if cancelled.is_set():
+            if is_cancelled():
                 return None
             if time.monotonic() > deadline_s:
                 raise TimeoutError(f"not ready after {timeout_s:g} s")

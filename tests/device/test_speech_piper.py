@@ -233,7 +233,7 @@ def test_a_process_that_is_no_worker_is_an_error(program: str, reason: str) -> N
     worker = WorkerProcess([sys.executable, "-c", program])
     try:
         with pytest.raises(VoiceError, match=reason):
-            worker.wait_ready(DEADLINE_S, threading.Event())
+            worker.wait_ready(DEADLINE_S, lambda: False)
     finally:
         worker.stop()
 
@@ -326,7 +326,7 @@ def test_stray_prints_do_not_reach_the_frames() -> None:
 
 def test_our_own_process_never_loads_piper() -> None:
     program = (
-        "import sys, device.speech.speaker, device.speech.wav, device.speech.voice as v;"
+        "import sys, device.speech.announcer, device.speech.wav, device.speech.voice as v;"
         "v.find_voice(); assert not {'piper', 'onnxruntime'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=True)

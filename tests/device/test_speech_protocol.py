@@ -127,9 +127,25 @@ def test_phrases_end_at_the_best_place(text: str, phrases: list[str]) -> None:
 
 
 def test_a_caption_stays_one_phrase() -> None:
-    caption = "Not sure, maybe two people in red coats walk along a beach with a brown dog."
+    caption = "I think two people in red coats walk along a beach with a brown dog."
     assert len(caption) < MAX_PHRASE_CHARS
     assert split_phrases(caption) == [caption]
+
+
+@pytest.mark.parametrize(
+    ("text", "opening"),
+    [
+        ("Not sure, maybe two people in red coats walk along a beach.", "Not sure,"),
+        ("Narration on. The camera gives no picture, so there is none.", "Narration on."),
+        # Over before the rest is made: it would only leave a gap.
+        ("Yes, it is a large dog that walks along the beach by day.", None),
+        ("A dog runs. A cat sits.", None),
+    ],
+)
+def test_the_opening_of_a_longer_text_is_said_first(text: str, opening: str | None) -> None:
+    phrases = split_phrases(text)
+    assert " ".join(phrases) == text
+    assert phrases[0] == (opening or text)
 
 
 def test_pcm_bytes_are_little_endian_and_survive() -> None:

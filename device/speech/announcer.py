@@ -1,0 +1,295 @@
+"""The daemon's voice: takes words and short sounds from any thread and has them heard in turn.
+
+Who goes first is `device.speech.speech_queue`'s. Invariant: every utterance ends in exactly one
+`Spoke` event, and nobody who announces ever waits for the sound.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from device.clock import Clock
+from device.errors import VoiceError
+from device.events import EventBus, SpeechOutcome, Spoke
+from device.records import Cause, Earcon, Priority, Utterance
+from device.speech.delivery import Delivered, Delivery, SpokenVoice
+from device.speech.piper import FASTEST_RATE, SLOWEST_RATE, PiperVoiceProcess
+from device.speech.playback import AlsaPlayback, NullPlayback, Playback
+from device.speech.settings import LOUDEST, SpeechSettings
+from device.speech.speech_queue import Change, SpeechQueue
+from device.speech.voice import find_voice
+
+_IDLE_S = 0.5
+
+
+class LoadedVoice(SpokenVoice, Protocol):
+    """A voice that can be made to load before it is used."""
+
+    def start(self) -> object:
+        """Load it, and return when that is done.
+
+        Raises:
+            VoiceError: it cannot be loaded.
+        """
+
+
+OpenVoice = Callable[[str | None], LoadedVoice]
+
+
+def open_piper(path: str | None) -> PiperVoiceProcess:
+    """Return a Piper voice that is not loaded yet; None is the built-in one.
+
+    Raises:
+        VoiceError: its files are missing.
+    """
+    return PiperVoiceProcess(find_voice(path))
+
+
+def open_playback(settings: SpeechSettings) -> Playback:
+    """Return where the settings want the sound to go."""
+    if settings.output == "none":
+        return NullPlayback()
+    return AlsaPlayback(
+        settings.device, settings.stall_timeout_s, is_kept_open=settings.is_device_kept_open
+    )
+
+
+class Announcer:
+    """Says what it is told, the most important first; `step` for a ``Worker``.
+
+    Args:
+        settings: of the speech.
+        playback: where the sound goes; closed with the announcer.
+        bus: who is told what became of each utterance.
+        clock: the time.
+        open_voice: makes a voice from the path of its file.
+    """
+
+    def __init__(
+        self,
+        settings: SpeechSettings,
+        playback: Playback,
+        bus: EventBus,
+        clock: Clock,
+        open_voice: OpenVoice = open_piper,
+    ) -> None:
+        self._settings, self._bus, self._clock = settings, bus, clock
+        self._open_voice = open_voice
+        self._delivery = Delivery(None, playback, settings, bus, clock)
+        self._voice_path = None if settings.voice is None else str(settings.voice)
+        self._changed = threading.Condition()
+        self._voice_change = threading.Lock()
+        self._queue = SpeechQueue()
+        self._asked_s: dict[Earcon, float] = {}
+        # Of the present turn; each has its own, so that a cut never hits the next.
+        self._cancelled = threading.Event()
+        self._retired: list[SpokenVoice] = []
+        self._is_muted = self._is_woken = self._is_closed = False
+
+    # ------------------------------------------------------------ from any thread
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being said and nothing waits."""
+        with self._changed:
+            return self._queue.current is None and self._queue.is_empty
+
+    @property
+    def last_text(self) -> str | None:
+        """The last words of which something was heard; None when there are none."""
+        return self._delivery.last_text
+
+    def announce(self, utterance: Utterance) -> None:
+        """Have words said, or queued; never blocks."""
+        with self._changed:
+            is_silent = self._is_muted or self._is_closed
+            change = Change() if is_silent else self._queue.offer(utterance)
+            self._apply(change)
+        if is_silent:
+            self._tell(utterance, Delivered(SpeechOutcome.SILENT))
+        self._tell_ended(change)
+
+    def earcon(self, earcon: Earcon, asked_s: float) -> None:
+        """Have a short sound played now; never blocks."""
+        with self._changed:
+            if not self._settings.are_earcons_on or self._is_muted or self._is_closed:
+                return
+            self._asked_s[earcon] = asked_s
+            change = self._queue.sound(earcon)
+            self._apply(change)
+        self._tell_ended(change)
+
+    def repeat(self, cause: Cause, asked_s: float) -> bool:
+        """Say the last words once more; False when there are none."""
+        text = self.last_text
+        if text is None:
+            return False
+        self.announce(Utterance(text, Priority.ANSWER, cause, asked_s))
+        return True
+
+    def stop(self) -> None:
+        """Be silent now, and forget what waits."""
+        with self._changed:
+            change = self._queue.clear()
+            self._apply(change)
+        self._tell_ended(change)
+
+    def set_rate(self, rate: float) -> None:
+        """Speak as fast as this from the next utterance on, 0.25..4.0.
+
+        Raises:
+            ValueError: it is not within that.
+        """
+        if not SLOWEST_RATE <= rate <= FASTEST_RATE:
+            raise ValueError(f"rate {rate} is not within {SLOWEST_RATE}..{FASTEST_RATE}")
+        self._delivery.rate = rate
+
+    def set_volume(self, volume: float) -> None:
+        """Speak as loud as this, 0..2.0, at once: also what is being said.
+
+        Raises:
+            ValueError: it is not within that.
+        """
+        if not 0 <= volume <= LOUDEST:
+            raise ValueError(f"volume {volume} is not within 0..{LOUDEST}")
+        self._delivery.volume = volume
+
+    def set_muted(self, is_muted: bool) -> None:
+        """Say nothing at all, or speak again."""
+        with self._changed:
+            self._is_muted = is_muted
+        if is_muted:
+            self.stop()
+
+    def set_voice(self, path: str | None) -> None:
+        """Speak with another voice from the next utterance on; None for the built-in one.
+
+        Returns when it is loaded, which takes 4 s on a Pi 4; the old one speaks meanwhile.
+
+        Raises:
+            VoiceError: it cannot be used; the old one speaks on.
+        """
+        with self._voice_change:
+            if path == self._voice_path and self._delivery.has_voice:
+                return
+            voice = self._open_voice(path)
+            try:
+                voice.start()
+            except VoiceError:
+                voice.close()
+                raise
+            self._voice_path = path
+            self._replace_voice(voice)
+
+    def warm(self) -> None:
+        """Have voice and player started in the background, before the worker starts.
+
+        A voice without its files is told as a problem and tried again with each utterance.
+        """
+        self._delivery.prepare()
+        self._warm_voice()
+
+    def wake(self) -> None:
+        """Cut what is being said and end a step that waits; for the end of the worker."""
+        with self._changed:
+            self._is_woken = True
+            self._apply(Change(is_cut=True))
+
+    def close(self) -> None:
+        """Say no more; whatever waits ends as cut. May be repeated."""
+        with self._changed:
+            self._is_closed = True
+        self.stop()
+        self._delivery.close()
+        self._close_retired()
+
+    # ------------------------------------------------------------ the thread
+
+    def report_progress_to(self, progress: Callable[[], None]) -> None:
+        """Have a function called again and again while a long utterance is being said."""
+        self._delivery.on_progress = progress
+
+    def step(self) -> None:
+        """Say one utterance or play one sound; wait half a second at most when there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, _IDLE_S)
+            turn = self._queue.take()
+            cancelled = self._cancelled = threading.Event()
+        self._close_retired()
+        if turn is None:
+            self._delivery.look_after()
+        elif isinstance(turn, Earcon):
+            try:
+                self._delivery.sound(turn, self._asked_s[turn])
+            finally:
+                self._finish()
+        else:
+            self._say(turn, cancelled)
+
+    def _warm_voice(self) -> None:
+        with self._voice_change:
+            if self._delivery.voice is not None:
+                return
+            try:
+                voice = self._open_voice(self._voice_path)
+                voice.warm()
+            except VoiceError as exc:
+                self._delivery.voice_failed(exc)
+            else:
+                self._replace_voice(voice)
+
+    def _say(self, utterance: Utterance, cancelled: threading.Event) -> None:
+        # Told also when a defect ends the step.
+        delivered = Delivered(SpeechOutcome.FAILED, detail="saying it failed; the log tells why")
+        self._warm_voice()
+        try:
+            delivered = self._delivery.say(utterance, cancelled)
+        finally:
+            self._finish()
+            self._tell(utterance, delivered)
+        is_mute = delivered.outcome is SpeechOutcome.FAILED and not self._delivery.has_voice
+        if is_mute and utterance.priority is Priority.ANSWER:
+            # Whoever waits for an answer hears at least that none will come.
+            self.earcon(Earcon.FAILED, self._clock.now_s())
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._queue.finish()
+
+    def _apply(self, change: Change) -> None:
+        """Cut where it must be, under the lock: so the cut can never hit a later turn."""
+        if change.is_cut:
+            # First, so that nothing synthesised from here on reaches a playback that starts late.
+            self._cancelled.set()
+            self._delivery.cut()
+        self._changed.notify_all()
+
+    def _replace_voice(self, voice: SpokenVoice) -> None:
+        with self._changed:
+            old, self._delivery.voice = self._delivery.voice, voice
+            if old is not None:
+                # It may be in the middle of a word; the thread ends it between two turns.
+                self._retired.append(old)
+
+    def _close_retired(self) -> None:
+        with self._changed:
+            retired, self._retired = self._retired, []
+        for voice in retired:
+            voice.close()
+
+    def _tell_ended(self, change: Change) -> None:
+        for ended in change.ended:
+            self._tell(ended.utterance, Delivered(ended.outcome))
+
+    def _tell(self, utterance: Utterance, delivered: Delivered) -> None:
+        self._bus.publish(
+            Spoke(
+                at=self._clock.utc(),
+                utterance=utterance,
+                outcome=delivered.outcome,
+                first_sample_s=delivered.first_sample_s,
+                detail=delivered.detail,
+            )
+        )

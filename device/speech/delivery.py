@@ -1,0 +1,256 @@
+"""Says one utterance or plays one short sound, and tells what became of it.
+
+Invariant: a voice or a loudspeaker that fails is tried once more at once and from the beginning;
+then it counts as away, is told so once, and what waits for it never piles up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from device.clock import Clock
+from device.errors import PlaybackError, SpeechError, VoiceError
+from device.events import EventBus, Part, SpeechOutcome
+from device.records import Earcon, Priority, Utterance
+from device.speech.earcons import render_earcon
+from device.speech.pcm import PcmChunk
+from device.speech.playback import Playback
+from device.speech.settings import SpeechSettings
+from device.speech.trouble import Trouble
+
+_LOGGER = logging.getLogger(__name__)
+# Short enough that progress is seen and a new volume heard soon.
+_PIECE_S = 0.25
+# A Bluetooth loudspeaker that got no sound for so long may swallow the next.
+_SLEEPS_AFTER_S = 5.0
+_PROBE_S = 0.02
+_USUAL_RATE_HZ = 22_050
+_LOWEST, _HIGHEST = -32_768, 32_767
+
+
+class SpokenVoice(Protocol):
+    """What turns words into sound; ``device.speech.piper.PiperVoiceProcess``."""
+
+    def warm(self) -> None:
+        """Start loading, if that is needed, and return at once."""
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        rate: float = 1.0,
+        volume: float = 1.0,
+        cancelled: threading.Event | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Generator[PcmChunk, None, None]:
+        """Return the sound of ``text``, sentence by sentence as each is ready."""
+
+    def close(self) -> None:
+        """End; may be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What became of one utterance; as in ``device.events.Spoke``."""
+
+    outcome: SpeechOutcome
+    first_sample_s: float | None = None
+    detail: str = ""
+
+
+class Delivery:
+    """Voice and loudspeaker joined; `cut` and the attributes from any thread, the rest from one.
+
+    Args:
+        voice: makes the sound; None where there is none yet.
+        playback: takes it.
+        settings: lead-in, loudness of the short sounds, and the first rate and volume.
+        bus: who is told of trouble.
+        clock: the time.
+
+    Attributes:
+        voice: what speaks from the next utterance on.
+        rate: pace from the next utterance on.
+        volume: loudness from the next quarter of a second on.
+        last_text: the last words that were begun; None when there are none.
+        on_progress: called at least once a second or so while something is being said.
+    """
+
+    def __init__(
+        self,
+        voice: SpokenVoice | None,
+        playback: Playback,
+        settings: SpeechSettings,
+        bus: EventBus,
+        clock: Clock,
+    ) -> None:
+        self._playback, self._settings, self._clock = playback, settings, clock
+        self.voice = voice
+        self.rate, self.volume = settings.rate, settings.volume
+        self.last_text: str | None = None
+        self.on_progress: Callable[[], None] = lambda: None
+        self._sound = Trouble(Part.SOUND, "The sound works again.", bus, clock)
+        self._voice_trouble = Trouble(Part.VOICE, "The voice works again.", bus, clock)
+        self._rate_hz = _USUAL_RATE_HZ
+        self._ended_s: float | None = None
+        self._begun_s: float | None = None
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether the voice spoke when it was last asked to."""
+        return not self._voice_trouble.is_problem
+
+    def say(self, utterance: Utterance, cancelled: threading.Event) -> Delivered:
+        """Say the words; return when they are heard, cut, or cannot be said."""
+        is_patient = utterance.priority is not Priority.ANSWER
+        if is_patient and self._sound.is_resting:
+            return Delivered(SpeechOutcome.SILENT, detail=self._sound.text)
+        if is_patient and self._voice_trouble.is_resting:
+            return Delivered(SpeechOutcome.FAILED, detail=self._voice_trouble.text)
+        before = self.last_text
+        try:
+            has_ended = self._twice(lambda: self._pieces(utterance, cancelled))
+        except SpeechError as exc:
+            self.last_text = before
+            return self._given_up(exc, cancelled)
+        if cancelled.is_set() or not has_ended:
+            return Delivered(SpeechOutcome.CUT, self._first_sample_s(utterance))
+        if self._begun_s is None:
+            return Delivered(SpeechOutcome.FAILED, detail="the text has no words")
+        self._voice_trouble.worked()
+        return Delivered(SpeechOutcome.HEARD, self._first_sample_s(utterance))
+
+    def sound(self, earcon: Earcon, asked_s: float) -> None:
+        """Play a short sound; return when it is heard or cut."""
+        if self._sound.is_resting:
+            return
+        try:
+            self._twice(lambda: self._sliced([self._rendered(earcon)]))
+        except PlaybackError as exc:
+            self._sound.failed(str(exc))
+        else:
+            waited_s = (self._begun_s or asked_s) - asked_s
+            _LOGGER.debug("Earcon %s sounded after %.0f ms", earcon, 1000 * waited_s)
+
+    def cut(self) -> None:
+        """Stop what sounds, within 100 ms; what comes later is not touched."""
+        self._playback.cut()
+
+    def look_after(self) -> None:
+        """Try a lost loudspeaker again when it is time; for moments without anything to say."""
+        if self._sound.is_problem and not self._sound.is_resting:
+            silence = _silence(_PROBE_S, self._rate_hz)
+            try:
+                self._play([silence])
+            except PlaybackError as exc:
+                self._sound.failed(str(exc))
+
+    def prepare(self) -> None:
+        """Get the loudspeaker ready; without a player it counts as away."""
+        try:
+            self._playback.prepare(self._rate_hz)
+        except PlaybackError as exc:
+            self._sound.failed(str(exc))
+
+    def voice_failed(self, exc: VoiceError) -> None:
+        """Note that the voice cannot be had at all."""
+        self._voice_trouble.failed(str(exc))
+
+    def close(self) -> None:
+        """Cut, and end voice and playback; may be repeated."""
+        self._playback.close()
+        if self.voice is not None:
+            self.voice.close()
+
+    def _twice(self, make_pieces: Callable[[], Iterable[PcmChunk]]) -> bool:
+        """Play; a first failure of what worked so far is met by one more try."""
+        try:
+            return self._play(make_pieces())
+        except PlaybackError as exc:
+            if self._sound.is_problem:
+                raise
+            # As when a player that was held ready has lost its device meanwhile.
+            _LOGGER.warning("%s; tried once more", exc)
+        except VoiceError as exc:
+            if self._voice_trouble.is_problem:
+                raise
+            _LOGGER.warning("%s; said once more", exc)
+        return self._play(make_pieces())
+
+    def _play(self, pieces: Iterable[PcmChunk]) -> bool:
+        """Return whether it was played to its end."""
+        self._begun_s = None
+        self.on_progress()
+        try:
+            played = self._playback.play(pieces)
+        finally:
+            self._ended_s = self._clock.now_s()
+        if played.audio_s and not played.was_cut:
+            self._sound.worked()
+        return not played.was_cut
+
+    def _pieces(self, utterance: Utterance, cancelled: threading.Event) -> Iterator[PcmChunk]:
+        if self.voice is None:
+            raise VoiceError(self._voice_trouble.text or "there is no voice")
+        # The volume is ours: it can change while the words are being said.
+        chunks = self.voice.synthesize(
+            utterance.text, rate=self.rate, cancelled=cancelled, on_wait=self.on_progress
+        )
+        with closing(chunks):
+            for piece in self._sliced(chunks, lambda: self.volume):
+                self.last_text = utterance.text
+                yield piece
+
+    def _sliced(
+        self, chunks: Iterable[PcmChunk], volume: Callable[[], float] = lambda: 1.0
+    ) -> Iterator[PcmChunk]:
+        for chunk in chunks:
+            self._rate_hz = chunk.sample_rate_hz
+            step = round(_PIECE_S * chunk.sample_rate_hz)
+            for start in range(0, len(chunk.samples), step):
+                self.on_progress()
+                piece = PcmChunk(chunk.samples[start : start + step], chunk.sample_rate_hz)
+                if self._begun_s is None:
+                    yield from self._lead_in()
+                    self._begun_s = self._clock.now_s()
+                yield _louder(piece, volume())
+
+    def _lead_in(self) -> Iterator[PcmChunk]:
+        lead_in_s = self._settings.lead_in_ms / 1000
+        is_asleep = self._ended_s is None or self._clock.now_s() - self._ended_s >= _SLEEPS_AFTER_S
+        if lead_in_s and is_asleep:
+            yield _silence(lead_in_s, self._rate_hz)
+
+    def _rendered(self, earcon: Earcon) -> PcmChunk:
+        # At the voice's rate: the player that is held ready can then play either.
+        return render_earcon(earcon, self._rate_hz, self._settings.earcon_volume)
+
+    def _first_sample_s(self, utterance: Utterance) -> float | None:
+        return None if self._begun_s is None else max(0.0, self._begun_s - utterance.asked_s)
+
+    def _given_up(self, exc: SpeechError, cancelled: threading.Event) -> Delivered:
+        if cancelled.is_set():
+            return Delivered(SpeechOutcome.CUT)
+        if isinstance(exc, PlaybackError):
+            self._sound.failed(str(exc))
+            return Delivered(SpeechOutcome.SILENT, detail=str(exc))
+        self._voice_trouble.failed(str(exc))
+        return Delivered(SpeechOutcome.FAILED, detail=str(exc))
+
+
+def _silence(duration_s: float, rate_hz: int) -> PcmChunk:
+    return PcmChunk(np.zeros(round(duration_s * rate_hz), np.int16), rate_hz)
+
+
+def _louder(piece: PcmChunk, volume: float) -> PcmChunk:
+    if volume == 1.0:
+        return piece
+    scaled = np.clip(np.round(piece.samples * volume), _LOWEST, _HIGHEST)
+    return PcmChunk(scaled.astype(np.int16), piece.sample_rate_hz)

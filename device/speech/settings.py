@@ -1,0 +1,56 @@
+"""Settings of the speech; what is wrong is refused with its value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool
+
+from device.settings.strict import SettingsGroup
+from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
+from device.speech.playback import DEFAULT_DEVICE, DEFAULT_STALL_TIMEOUT_S
+
+LOUDEST = 2.0
+_LONGEST_LEAD_IN_MS = 3000
+
+
+class SpeechSettings(SettingsGroup):
+    """Words and short sounds, and the loudspeaker they come from."""
+
+    output: Literal["alsa", "none"] = "alsa"
+    """Where the sound goes. "none" makes all of it, plays nothing and is done at once: for a
+    machine without a loudspeaker and for replays."""
+
+    device: Annotated[str, Field(min_length=1, examples=["plughw:CARD=Headphones"])] = (
+        DEFAULT_DEVICE
+    )
+    """ALSA's name of the loudspeaker; ``aplay -L`` lists them."""
+
+    is_device_kept_open: StrictBool = True
+    """Keep a player ready at the loudspeaker between the words, so that sound starts at once.
+    Switch it off when other programs must use a loudspeaker that only one can have, or when a
+    Bluetooth one should sleep."""
+
+    voice: Annotated[Path, Field(examples=["/var/lib/seealoud/en_GB-alan-low.onnx"])] | None = None
+    """The ``.onnx`` file of a Piper voice, with its ``.onnx.json`` beside it. Not set: the
+    built-in one."""
+
+    rate: Annotated[float, Field(ge=SLOWEST_RATE, le=FASTEST_RATE)] = 1.0
+    """Pace of the words: 2.0 is twice as fast as the voice's own."""
+
+    volume: Annotated[float, Field(ge=0, le=LOUDEST)] = 1.0
+    """How loud the words are: 1.0 is as loud as the format goes, more is distorted."""
+
+    are_earcons_on: StrictBool = True
+    """Whether there are short sounds: press noticed, picture taken, failed, alert."""
+
+    earcon_volume: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """How loud the short sounds are."""
+
+    lead_in_ms: Annotated[int, Field(ge=0, le=_LONGEST_LEAD_IN_MS)] = 0
+    """Silence before the first sound after a pause, in milliseconds. Some Bluetooth loudspeakers
+    swallow the first words without 300 or so."""
+
+    stall_timeout_s: Annotated[float, Field(gt=0, le=15)] = DEFAULT_STALL_TIMEOUT_S
+    """How long the loudspeaker may take no sound before it counts as lost."""

@@ -1,0 +1,179 @@
+"""An announcer with its worker and everything it tells, and voices to put into it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from support.speech_cards import DEADLINE_S, RATE_HZ
+
+from device.clock import Clock, SystemClock
+from device.errors import VoiceError
+from device.events import Event, EventBus, Part, ProblemChanged, SpeechOutcome, Spoke
+from device.records import Cause, Priority, Utterance
+from device.speech.announcer import Announcer, OpenVoice
+from device.speech.pcm import PcmChunk
+from device.speech.piper import PiperVoiceProcess
+from device.speech.playback import Playback
+from device.speech.settings import SpeechSettings
+from device.worker import Worker
+
+BROKEN = "broken.onnx"
+DEADLY = "deadly"
+
+
+class Ear:
+    """Hears everything that is told on a bus, and waits for it."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._changed = threading.Condition()
+
+    def accept(self, event: Event) -> None:
+        with self._changed:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    @property
+    def spoke(self) -> list[Spoke]:
+        return [event for event in self._events if isinstance(event, Spoke)]
+
+    @property
+    def outcomes(self) -> list[tuple[str, SpeechOutcome]]:
+        return [(event.utterance.text, event.outcome) for event in self.spoke]
+
+    @property
+    def counts(self) -> Counter[SpeechOutcome]:
+        return Counter(event.outcome for event in self.spoke)
+
+    @property
+    def problems(self) -> list[tuple[Part, bool]]:
+        told = [event for event in self._events if isinstance(event, ProblemChanged)]
+        return [(event.part, event.is_problem) for event in told]
+
+    def wait_spoke(self, count: int) -> list[Spoke]:
+        """Return what was told once so many utterances are over."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.spoke) >= count, DEADLINE_S), (
+                self.outcomes
+            )
+            return self.spoke
+
+
+class ToneVoice:
+    """A tone of 20 ms for each character; dies of one word, and can be held back.
+
+    Attributes:
+        said: what was asked for.
+        gate: set while sound may be made.
+        is_closed: whether it was closed.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        if path == BROKEN:
+            raise VoiceError(f"the voice's file {path} is missing")
+        self.path = path
+        self.said: list[str] = []
+        self.rates: list[float] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_closed = False
+
+    def warm(self) -> None:
+        pass
+
+    def start(self) -> None:
+        if self.path == DEADLY:
+            raise VoiceError(f"{self.path}: cannot be loaded")
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        rate: float = 1.0,
+        volume: float = 1.0,
+        cancelled: threading.Event | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Generator[PcmChunk, None, None]:
+        assert not self.is_closed
+        assert volume == 1.0
+        self.said.append(text)
+        self.rates.append(rate)
+        while not self.gate.wait(0.005):
+            if on_wait is not None:
+                on_wait()
+            if cancelled is not None and cancelled.is_set():
+                return
+        if DEADLY in text:
+            raise VoiceError("the voice's process ended while it spoke")
+        if text.strip():
+            yield PcmChunk(np.full(len(text) * RATE_HZ // 50, 10_000, np.int16), RATE_HZ)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class SharedPiper(PiperVoiceProcess):
+    """A loaded voice that several announcers use one after the other."""
+
+    def close(self) -> None:
+        pass
+
+    def end(self) -> None:
+        super().close()
+
+
+@dataclass
+class Rig:
+    """An announcer in its thread."""
+
+    announcer: Announcer
+    worker: Worker
+    ear: Ear
+    voices: list[ToneVoice] = field(default_factory=list)
+    asked: int = 0
+
+    def say(self, text: str, priority: Priority = Priority.ANSWER, asked_s: float = 0.0) -> None:
+        self.asked += 1
+        self.announcer.announce(Utterance(text, priority, Cause.MQTT, asked_s, id=str(self.asked)))
+
+
+@contextmanager
+def announcing(
+    playback: Playback,
+    settings: SpeechSettings | None = None,
+    open_voice: OpenVoice | None = None,
+    clock: Clock | None = None,
+    *,
+    is_started: bool = True,
+) -> Iterator[Rig]:
+    """Give an announcer at work; afterwards no defect was hidden and every utterance is over."""
+    ear, bus, voices = Ear(), EventBus(), list[ToneVoice]()
+
+    def open_tone(path: str | None) -> ToneVoice:
+        voices.append(ToneVoice(path))
+        return voices[-1]
+
+    bus.subscribe(ear)
+    announcer = Announcer(
+        settings or SpeechSettings(), playback, bus, clock or SystemClock(), open_voice or open_tone
+    )
+    worker = Worker("speech", announcer.step, pytest.fail, announcer.wake)
+    announcer.report_progress_to(worker.progress)
+    announcer.warm()
+    rig = Rig(announcer, worker, ear, voices)
+    try:
+        if is_started:
+            worker.start()
+        yield rig
+    finally:
+        worker.request_stop()
+        assert worker.join(DEADLINE_S)
+        announcer.close()
+    ids = Counter(event.utterance.id for event in ear.spoke if event.utterance.id)
+    assert ids == Counter(str(number + 1) for number in range(rig.asked))
