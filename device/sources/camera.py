@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
+from device.camera.camera import Camera
+from device.camera.open import open_camera
+from device.camera.settings import CameraSettings
+from device.clock import SystemClock
 from device.errors import CameraError
 from device.records import Frame
-from device.sources.decode import silence_opencv
 
-_CAMERA = re.compile(r"camera:(\d{1,3})")
-_RETRY_S = 0.02
-
-
-class Capture(Protocol):
-    """The part of ``cv2.VideoCapture`` that is used here."""
-
-    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
-        """Return whether the camera answers."""
-
-    def read(self) -> tuple[bool, npt.NDArray[np.uint8] | None]:
-        """Return whether there is a frame, and the frame: uint8 [height, width, 3], BGR."""
-
-    def release(self) -> None:
-        """Give the camera back."""
+_CAMERA = re.compile(r"camera:\d{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +30,7 @@ class WarmUp:
 
 def grab_frame(
     name: str,
-    open_capture: Callable[[int], Capture] | None = None,
+    open_it: Callable[[str], Camera] | None = None,
     warm_up: WarmUp = WarmUp(),
     clock: Callable[[], float] = time.monotonic,
 ) -> Frame:
@@ -55,71 +38,37 @@ def grab_frame(
 
     Args:
         name: ``camera:N``.
-        open_capture: opens the camera of an index; OpenCV by default.
+        open_it: opens the camera of a name; the machine's own by default.
         warm_up: how many frames are discarded, and the deadline.
         clock: monotonic seconds.
 
     Raises:
         CameraError: the name is wrong, the camera cannot be opened or gives no frame.
     """
-    match = _CAMERA.fullmatch(name)
-    if match is None:
+    if _CAMERA.fullmatch(name) is None:
         raise CameraError(f"{name} is no camera: write a number, as in camera:0")
-    index = int(match[1])
-    silence_opencv()
-    capture = (open_capture or _open_capture)(index)
-    try:
-        if not capture.isOpened():
-            raise CameraError(f"{name} cannot be opened: {_advice(index)}")
-        bgr_hwc = _last_of(capture, warm_up, clock)
-        if bgr_hwc is None:
-            raise CameraError(
-                f"{name} opened but gave no frame within {warm_up.timeout_s:g} s: "
-                "unplug and replug it, or close the program that uses it"
-            )
-        return Frame.now(np.ascontiguousarray(bgr_hwc[:, :, ::-1]), name)
-    finally:
-        capture.release()
+    with closing((open_it or _open)(name)) as camera:
+        return _last_of(camera, warm_up, clock)
 
 
-def _last_of(
-    capture: Capture, warm_up: WarmUp, clock: Callable[[], float]
-) -> npt.NDArray[np.uint8] | None:
-    """Return the first frame after the warm-up, or the last one before the deadline."""
+def _last_of(camera: Camera, warm_up: WarmUp, clock: Callable[[], float]) -> Frame:
+    """Return the first frame after the warm-up, or the last one before it was lost or too late.
+
+    Raises:
+        CameraError: it gave not a single one.
+    """
     deadline_s = clock() + warm_up.timeout_s
-    newest: npt.NDArray[np.uint8] | None = None
-    seen = 0
-    while seen <= warm_up.frames and clock() < deadline_s:
-        is_read, bgr_hwc = capture.read()
-        if is_read and bgr_hwc is not None:
-            newest = bgr_hwc
-            seen += 1
-        else:  # an unplugged camera fails at once and for ever: do not spin
-            time.sleep(_RETRY_S)
+    newest = camera.read()
+    for _ in range(warm_up.frames):
+        if clock() >= deadline_s:
+            break
+        try:
+            newest = camera.read()
+        except CameraError:
+            break
     return newest
 
 
-def _open_capture(index: int) -> Capture:
-    """Open a camera by its index, on Linux through V4L2 and nothing else."""
-    backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
-    capture: Capture = cv2.VideoCapture(index, backend)
-    return capture
-
-
-def _advice(index: int, devices: Path = Path("/dev")) -> str:
-    """Return what is there instead and what to do next."""
-    prefix = f"{devices}/video"
-    numbers = sorted(
-        int(path.name.removeprefix("video"))
-        for path in devices.glob("video*")
-        if path.name.removeprefix("video").isdecimal()
-    )
-    if not numbers:
-        return f"there is no {prefix}*: plug a camera in"
-    if index in numbers:
-        return (
-            f"{prefix}{index} is there, but in use, not a camera or not permitted: "
-            "add your user to the group video"
-        )
-    found = ", ".join(f"{prefix}{number}" for number in numbers)
-    return f"there are {found}: try camera:{numbers[0]}"
+def _open(name: str) -> Camera:
+    # A still picture needs no more than this; all frames of the warm-up come at the usual rate.
+    return open_camera(CameraSettings(source=name, rate_hz=30.0), SystemClock())

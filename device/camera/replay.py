@@ -1,0 +1,124 @@
+"""A recording in place of a camera, with its own time.
+
+Invariant: frame ``i`` has the time ``i / rate`` whatever the machine does meanwhile, so that a
+replay decides the same at every run, also far faster than real time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from device.camera.orientation import Flip, orient
+from device.camera.recording import Recording
+from device.clock import Clock, ReplayClock
+from device.errors import CameraError, EndOfReplay
+from device.records import Frame
+
+_LOGGER = logging.getLogger(__name__)
+_LOOK_AGAIN_S = 0.002
+# A longer wait would look like a hang, for which the daemon is restarted.
+_LONGEST_WORK_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """How a recording is replayed.
+
+    Attributes:
+        is_looped: whether it begins again after its end.
+        is_fast: whether the next frame comes as soon as no more work goes on; else at its time.
+        rotation_deg: clockwise.
+        flip: the mirroring after it.
+        is_busy: whether work goes on. Also waited for at the end, so that last words are spoken.
+    """
+
+    is_looped: bool = False
+    is_fast: bool = False
+    rotation_deg: int = 0
+    flip: Flip = Flip.NONE
+    is_busy: Callable[[], bool] = lambda: False
+
+
+class ReplayCamera:
+    """A ``Camera`` that plays a recording.
+
+    Args:
+        name: for messages.
+        recording: the pictures.
+        clock: moved on with each frame if it is a ``ReplayClock``; else only read.
+        options: how it is replayed.
+    """
+
+    def __init__(
+        self, name: str, recording: Recording, clock: Clock, options: ReplayOptions
+    ) -> None:
+        self._name, self._recording = name, recording
+        self._clock, self._options = clock, options
+        self._period_s = 1 / recording.rate_hz
+        self._closed = threading.Event()
+        self._images = self._play()
+        # A replay that is opened again goes on in time, though not in the recording.
+        elapsed_s = clock.now_s()
+        self._first_s = elapsed_s + self._period_s if elapsed_s > 0 else 0.0
+        self._count = 0
+        self._began_s = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self._name
+
+    def read(self) -> Frame:
+        """Wait until the next frame is due and return it.
+
+        Raises:
+            EndOfReplay: there is none, and no more work goes on.
+            CameraError: it was closed, or the recording cannot be read.
+        """
+        self._refuse_closed()
+        image_hwc = next(self._images, None)
+        if image_hwc is None or self._options.is_fast:
+            self._wait_for_work()
+        if image_hwc is None:
+            raise EndOfReplay(f"{self._name} is over after {self._count} frames")
+        if not self._options.is_fast:
+            self._wait_for_time()
+        if isinstance(self._clock, ReplayClock):
+            self._clock.advance_to(self._first_s + self._count * self._period_s)
+        self._count += 1
+        upright = orient(image_hwc, self._options.rotation_deg, self._options.flip)
+        return Frame(upright, self._name, self._clock.utc(), self._clock.now_s())
+
+    def close(self) -> None:
+        """End the replay, and a ``read`` that waits; from any thread."""
+        self._closed.set()
+
+    def _play(self) -> Iterator[npt.NDArray[np.uint8]]:
+        yield from self._recording.images()
+        while self._options.is_looped:
+            yield from self._recording.images()
+
+    def _wait_for_work(self) -> None:
+        deadline_s = time.monotonic() + _LONGEST_WORK_S
+        while self._options.is_busy():
+            if time.monotonic() > deadline_s:
+                _LOGGER.warning("%s: goes on after %g s of work", self._name, _LONGEST_WORK_S)
+                return
+            self._closed.wait(_LOOK_AGAIN_S)
+            self._refuse_closed()
+
+    def _wait_for_time(self) -> None:
+        due_s = self._began_s + self._count * self._period_s
+        self._closed.wait(max(0.0, due_s - time.monotonic()))
+        self._refuse_closed()
+
+    def _refuse_closed(self) -> None:
+        if self._closed.is_set():
+            raise CameraError(f"{self._name} was closed")

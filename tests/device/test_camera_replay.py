@@ -1,0 +1,198 @@
+"""Replays: their own time, their pace, their end; and none of their frames lost."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.camera_fakes import read_to_the_end
+
+from device.camera.grabber import Grabber
+from device.camera.open import open_camera, open_clock
+from device.camera.settings import CameraSettings
+from device.clock import ReplayClock, SystemClock
+from device.errors import CameraError, EndOfReplay
+from device.events import EventBus
+from device.worker import Worker
+
+
+def level(number: int) -> np.ndarray:
+    return np.full((48, 64, 3), number * 20, np.uint8)
+
+
+def number_of(frame) -> int:
+    return round(float(frame.image_hwc.mean()) / 20)
+
+
+def folder(path: Path, count: int = 5) -> Path:
+    for number in range(count):
+        assert cv2.imwrite(str(path / f"{number:03}.png"), level(number))
+    return path
+
+
+def video(path: Path, count: int = 5, rate_hz: float = 8.0) -> Path:
+    fourcc = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, fourcc, rate_hz, (64, 48))
+    for number in range(count):
+        writer.write(level(number))
+    writer.release()
+    return path
+
+
+def opened(source, clock=None, is_busy=lambda: False, camera=(), **replay):
+    replay = {"pace": "fast", **replay}
+    settings = CameraSettings(source=str(source), replay=replay, **dict(camera))
+    clock = clock or open_clock(settings)
+    return open_camera(settings, clock, is_busy), clock
+
+
+def read_all(camera):
+    frames = []
+    with pytest.raises(EndOfReplay, match="is over after"):
+        read_to_the_end(camera, frames)
+    return frames
+
+
+@pytest.mark.parametrize("make", [folder, lambda path: video(path / "v.avi")])
+def test_frames_come_in_order_with_their_own_time(make, tmp_path: Path):
+    camera, clock = opened(make(tmp_path), rate_hz=8)
+    frames = read_all(camera)
+    assert [number_of(frame) for frame in frames] == [0, 1, 2, 3, 4]
+    assert [frame.captured_s for frame in frames] == [i / 8 for i in range(5)]
+    gaps_s = [(f.captured_at - frames[0].captured_at).total_seconds() for f in frames]
+    assert gaps_s == [i / 8 for i in range(5)]
+    assert isinstance(clock, ReplayClock)
+
+
+def test_a_loop_goes_on_in_time(tmp_path: Path):
+    camera, _ = opened(folder(tmp_path, 2), rate_hz=4, is_looped=True)
+    frames = [camera.read() for _ in range(5)]
+    assert [number_of(frame) for frame in frames] == [0, 1, 0, 1, 0]
+    assert [frame.captured_s for frame in frames] == [0, 0.25, 0.5, 0.75, 1.0]
+
+
+def test_a_replay_that_is_opened_again_goes_on_in_time(tmp_path: Path):
+    camera, clock = opened(folder(tmp_path), rate_hz=4)
+    last = [camera.read(), camera.read()][-1]
+    camera.close()
+    again, _ = opened(tmp_path, clock, rate_hz=4)
+    first = again.read()
+    assert number_of(first) == 0
+    assert first.captured_s == last.captured_s + 0.25
+
+
+def test_the_real_pace_takes_its_time(tmp_path: Path):
+    camera, _ = opened(folder(tmp_path, 4), rate_hz=20, pace="real")
+    began_s = time.monotonic()
+    read_all(camera)
+    assert time.monotonic() - began_s >= 0.15
+
+
+def test_close_ends_a_long_pause(tmp_path: Path):
+    camera, _ = opened(folder(tmp_path), rate_hz=0.1, pace="real")
+    camera.read()
+    closer = threading.Timer(0.05, camera.close)
+    closer.start()
+    began_s = time.monotonic()
+    with pytest.raises(CameraError, match="closed"):
+        camera.read()
+    assert time.monotonic() - began_s < 10
+    closer.join()
+
+
+def test_a_fast_replay_waits_while_there_is_work(tmp_path: Path):
+    looks = []
+
+    def is_busy():
+        looks.append(1)
+        return len(looks) < 5
+
+    camera, clock = opened(folder(tmp_path), is_busy=is_busy)
+    camera.read()
+    assert len(looks) == 5
+    assert clock.now_s() == 0
+
+
+def test_also_the_end_waits_for_the_work(tmp_path: Path):
+    work = [True] * 3
+    is_busy = lambda: bool(work) and work.pop()  # noqa: E731
+    camera, _ = opened(folder(tmp_path, 1), is_busy=is_busy, pace="real", rate_hz=100)
+    camera.read()
+    assert len(work) == 3
+    with pytest.raises(EndOfReplay):
+        camera.read()
+    assert work == []
+
+
+def test_a_live_clock_is_read_and_not_moved(tmp_path: Path):
+    camera, _ = opened(folder(tmp_path), SystemClock())
+    before_s = time.monotonic()
+    assert before_s <= camera.read().captured_s <= time.monotonic()
+
+
+def test_pictures_that_cannot_be_read_are_passed_over(tmp_path: Path, caplog):
+    folder(tmp_path, 2)
+    (tmp_path / "000a.png").write_bytes(b"nonsense")
+    (tmp_path / ".hidden.png").write_bytes(b"nonsense")
+    (tmp_path / "notes.txt").write_text("nonsense")
+    camera, _ = opened(tmp_path)
+    assert [number_of(frame) for frame in read_all(camera)] == [0, 1]
+    assert caplog.text.count("cannot be read as a picture") == 1
+
+
+def test_recordings_are_turned_and_mirrored(tmp_path: Path):
+    camera, _ = opened(folder(tmp_path), camera={"rotation_deg": 90})
+    assert camera.read().image_hwc.shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize("is_looped", [False, True])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("none/", "no folder of pictures"),
+        ("empty/", "no readable picture"),
+        ("none.mp4", "does not exist"),
+        ("bad.mp4", "no video that can be read"),
+    ],
+)
+def test_what_cannot_be_replayed_is_a_camera_error(name, words, is_looped, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.mp4").write_bytes(b"nonsense")
+    with pytest.raises(CameraError, match=words):
+        opened(f"{tmp_path}/{name}", is_looped=is_looped)[0].read()
+
+
+def test_no_frame_of_a_fast_replay_is_lost_and_questions_do_not_block(tmp_path: Path):
+    """Through grabber and worker, with a consumer that is slow at times and asks in between."""
+    source = video(tmp_path / "v.avi", 12, 8.0)
+    settings = CameraSettings(source=str(source), replay={"pace": "fast"})
+    clock, ended, is_busy = open_clock(settings), threading.Event(), threading.Event()
+    grabber = Grabber(
+        lambda: open_camera(settings, clock, is_busy.is_set), clock, EventBus(), settings, ended.set
+    )
+    worker = Worker("camera", grabber.step, lambda reason: None, wake=grabber.wake)
+    worker.start()
+    seen, at_s = [], []
+    while not ended.is_set():
+        if len(seen) == 4:
+            answer = grabber.wait_newer_than(clock.now_s(), 20)
+            seen.append(number_of(answer))
+            at_s.append(answer.captured_s)
+        frame = grabber.take(0.2)
+        if frame is not None:
+            is_busy.set()
+            assert clock.now_s() == frame.captured_s  # the time stands still while there is work
+            seen.append(number_of(frame))
+            at_s.append(frame.captured_s)
+            is_busy.clear()
+    with closing(grabber):
+        worker.request_stop()
+        assert worker.join(20)
+    assert seen == list(range(12))
+    assert at_s == [i / 8 for i in range(12)]
+    assert (grabber.frames, grabber.drops) == (12, 0)
