@@ -1,0 +1,150 @@
+"""Writes events into the log: changes of state at INFO, every frame's decision at DEBUG.
+
+Invariant: no word that was seen or said is logged above DEBUG. The history has these, with a
+retention and a command to erase them; a journal has neither.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from device.events import (
+    Alerted,
+    Answered,
+    Decided,
+    DecisionReason,
+    Event,
+    ProblemChanged,
+    Requested,
+    SettingChanged,
+    SpeechOutcome,
+    Spoke,
+)
+from device.health.log import FIELDS
+from device.records import Caption
+
+_LOGGER = logging.getLogger(__name__)
+# "Nothing new", noticed at the first, second or third stage; noise alternates between them.
+_NOTHING_NEW = (
+    DecisionReason.PICTURE_SAME,
+    DecisionReason.FEATURES_SAME,
+    DecisionReason.TEXT_SAME,
+)
+
+
+class EventLog:
+    """A ``device.events.Listener``."""
+
+    def __init__(self) -> None:
+        self._last_reason: DecisionReason | None = None
+        self._frames = 0
+
+    def accept(self, event: Event) -> None:
+        """Write what is worth a line."""
+        match event:
+            case Requested():
+                _requested(event)
+            case Answered():
+                _answered(event)
+            case Decided():
+                self._decided(event)
+            case Alerted():
+                _write(logging.INFO, event, f"alert: {event.rule}", rule=event.rule)
+                _write(logging.DEBUG, event, f"alert: {event.text}", text=event.text)
+            case Spoke():
+                _spoke(event)
+            case ProblemChanged():
+                level = logging.WARNING if event.is_problem else logging.INFO
+                _write(level, event, f"{event.part}: {event.text}", part=event.part.value)
+            case SettingChanged(name=name, value=value, cause=cause):
+                line = f"{name} is {value} now, by {cause}"
+                _write(logging.INFO, event, line, name=name, value=value, cause=cause.value)
+
+    def _decided(self, event: Decided) -> None:
+        last, self._last_reason = self._last_reason, event.reason
+        is_change = event.reason != last and not (
+            event.reason in _NOTHING_NEW and last in _NOTHING_NEW
+        )
+        frames, self._frames = self._frames, 0 if is_change else self._frames + 1
+        before = f" (after {frames} frames of {last})" if is_change and last and frames else ""
+        _write(
+            logging.INFO if is_change else logging.DEBUG,
+            event,
+            f"narration {'speaks' if event.is_spoken else 'is silent'}: {event.reason}{before}",
+            reason=event.reason.value,
+            is_spoken=event.is_spoken,
+            probability=event.probability,
+            frame_age_s=event.frame_age_s,
+            **_timings(event.caption),
+        )
+        if event.detail or event.text:
+            line = f"narration: {event.reason}: {event.detail} {event.text}".rstrip()
+            _write(logging.DEBUG, event, line, detail=event.detail, text=event.text)
+
+
+def _requested(event: Requested) -> None:
+    values = {"action": event.action, "cause": event.cause.value, "id": event.id}
+    if event.is_accepted:
+        _write(logging.INFO, event, f"{event.cause} asks: {event.action}", **values)
+    else:
+        line = f"{event.cause} asks: {event.action}; refused: {event.reason}"
+        _write(logging.WARNING, event, line, reason=event.reason, **values)
+
+
+def _answered(event: Answered) -> None:
+    line = f"{event.cause} is answered"
+    if event.reason:
+        line += f": {event.reason}"
+    if event.caption is not None:
+        line += f" in {event.caption.timings.total_ms:.0f} ms"
+    _write(
+        logging.INFO,
+        event,
+        line,
+        cause=event.cause.value,
+        reason=event.reason,
+        probability=event.probability,
+        frame_age_s=event.frame_age_s,
+        id=event.id,
+        **_timings(event.caption),
+    )
+    _write(logging.DEBUG, event, f"answer: {event.text}", text=event.text)
+
+
+def _spoke(event: Spoke) -> None:
+    utterance = event.utterance
+    is_failure = event.outcome is SpeechOutcome.FAILED
+    _write(
+        logging.WARNING if is_failure else logging.DEBUG,
+        event,
+        f"speech for {utterance.cause}: {event.outcome} {event.detail}".rstrip(),
+        cause=utterance.cause.value,
+        priority=utterance.priority.name.lower(),
+        outcome=event.outcome.value,
+        first_sample_s=event.first_sample_s,
+        id=utterance.id,
+    )
+
+
+def _timings(caption: Caption | None) -> dict[str, Any]:
+    if caption is None:
+        return {}
+    timings = caption.timings
+    return {
+        "preprocess_ms": round(timings.preprocess_ms, 1),
+        "encoder_ms": round(timings.encoder_ms, 1),
+        "decoder_ms": round(timings.decoder_ms, 1),
+    }
+
+
+def _write(level: int, event: Event, line: str, **values: Any) -> None:
+    """Log a line with its values; those without one are left out."""
+    if not _LOGGER.isEnabledFor(level):
+        return
+    known: Mapping[str, Any] = {
+        name: value for name, value in values.items() if value not in (None, "")
+    }
+    fields = {"event": type(event).__name__, "at": event.at.isoformat(), **known}
+    _LOGGER.log(level, "%s", line, extra={FIELDS: fields})

@@ -1,0 +1,158 @@
+"""What systemd is told, by sd_notify(3): ready, reloading, stopping, status, watchdog.
+
+Invariant: the watchdog is fed only while every worker gets on, so that a hang ends in a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+_LOGGER = logging.getLogger(__name__)
+_SOCKET_VARIABLE = "NOTIFY_SOCKET"
+_MICROSECONDS = 1_000_000
+# sd_watchdog_enabled(3) recommends to feed twice within the time.
+_FEEDS_PER_TIMEOUT = 2
+_MAX_STATUS_CHARS = 200
+# A systemd that is too busy to listen must not stop the daemon.
+_SEND_TIMEOUT_S = 0.5
+
+
+class Notifier:
+    """Sends one datagram for each message; without an address it sends none.
+
+    What cannot be sent is logged once and else passed over: no daemon should end for it.
+
+    Args:
+        address: path of systemd's socket, "@" first for an abstract one; None outside of systemd.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._address = None if not address else _socket_address(address)
+        self._is_lost = False
+
+    @staticmethod
+    def from_environment(environ: Mapping[str, str] = os.environ) -> Notifier:
+        """Return the notifier for whoever started this process."""
+        return Notifier(environ.get(_SOCKET_VARIABLE))
+
+    def ready(self, status: str) -> None:
+        """Say that the start, or a reload, is done."""
+        self._send("READY=1", _status(status))
+
+    def reloading(self) -> None:
+        """Say that settings are read anew; ``ready`` ends it."""
+        # systemd compares the time with that of its own signal, by the same clock.
+        now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
+
+    def stopping(self) -> None:
+        """Say that the end has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Have ``systemctl status`` show a line."""
+        self._send(_status(text))
+
+    def watchdog(self) -> None:
+        """Say that all is well; for ``Watchdog``, which knows."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, *assignments: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+                sender.settimeout(_SEND_TIMEOUT_S)
+                sender.sendto("\n".join(assignments).encode(), self._address)
+        except OSError as exc:
+            if not self._is_lost:
+                _LOGGER.warning(
+                    "systemd cannot be told %s: %s", assignments[0], exc.strerror or exc
+                )
+            self._is_lost = True
+        else:
+            self._is_lost = False
+
+
+def watchdog_period_s(
+    environ: Mapping[str, str] = os.environ, pid: int | None = None
+) -> float | None:
+    """Return how often to feed systemd's watchdog, in seconds; None where it does not watch us."""
+    timeout_us = environ.get("WATCHDOG_USEC", "")
+    watched = environ.get("WATCHDOG_PID", "")
+    if watched and watched != str(os.getpid() if pid is None else pid):
+        return None  # meant for the process that started us
+    if not timeout_us.isdecimal() or int(timeout_us) == 0:
+        return None
+    return int(timeout_us) / _MICROSECONDS / _FEEDS_PER_TIMEOUT
+
+
+class Watched(Protocol):
+    """What can hang; ``device.worker.Worker``.
+
+    Attributes:
+        name: for people.
+    """
+
+    name: str
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it has ended or shown no progress for too long."""
+
+
+class Watchdog:
+    """Feeds systemd's watchdog as long as all workers get on.
+
+    Args:
+        workers: everything whose hang should end in a restart.
+        notifier: how systemd is told.
+    """
+
+    def __init__(self, workers: Sequence[Watched], notifier: Notifier) -> None:
+        self._workers, self._notifier = workers, notifier
+        self._hanging: tuple[str, ...] = ()
+        self._hanging_since_s = 0.0
+
+    def feed(self, now_s: float) -> bool:
+        """Feed, or say in the status who hangs; call it every ``watchdog_period_s``.
+
+        Args:
+            now_s: monotonic seconds.
+
+        Returns:
+            Whether all workers get on.
+        """
+        hanging = tuple(worker.name for worker in self._workers if worker.is_stuck)
+        if hanging != self._hanging:
+            self._tell(hanging, now_s)
+        if hanging:
+            return False
+        self._notifier.watchdog()
+        return True
+
+    def _tell(self, hanging: tuple[str, ...], now_s: float) -> None:
+        before, self._hanging = self._hanging, hanging
+        if not before:
+            self._hanging_since_s = now_s
+        if hanging:
+            text = f"no progress: {', '.join(hanging)}"
+            _LOGGER.error("%s; the watchdog is not fed", text)
+        else:
+            text = f"{', '.join(before)} got on again after {now_s - self._hanging_since_s:.0f} s"
+            _LOGGER.warning("%s", text)
+        self._notifier.status(text)
+
+
+def _socket_address(address: str) -> str:
+    return f"\0{address[1:]}" if address.startswith("@") else address
+
+
+def _status(text: str) -> str:
+    """Return a status line: a line break in it would begin another assignment."""
+    return f"STATUS={' '.join(text.split())[:_MAX_STATUS_CHARS]}"

@@ -1,0 +1,105 @@
+"""Reads the settings' file; only this module knows where it is looked for and how strict it is.
+
+Invariants: nothing is guessed or passed over; all that is wrong with a file is said at once, one
+line for each key; no message shows a secret.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from device.errors import ConfigError
+from device.settings.explain import explain
+from device.settings.keys import Table, tables_of
+from device.settings.paths import CONFIG_VARIABLE, config_candidates
+from device.settings.schema import Settings
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of a file, or the defaults where there is none.
+
+    Args:
+        path: the file; None looks for it, see ``find_config``.
+        environ: the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, is no TOML, or keys or values are wrong; a line for
+            each, which names the key, the value and what is allowed.
+    """
+    file = find_config(path, environ)
+    return Settings() if file is None else parse_settings(_read(file), str(file))
+
+
+def find_config(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file that is read: the one that is named, else the first that exists, else None.
+
+    It is named by the option or $SEEALOUD_CONFIG, and then it is an error that it cannot be read.
+    Else it is ``seealoud.toml`` in $CONFIGURATION_DIRECTORY, in the user's configuration
+    directory or in /etc/seealoud.
+    """
+    if path is not None:
+        return path
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return next((file for file in config_candidates(environ) if _exists(file)), None)
+
+
+def parse_settings(text: str, origin: str) -> Settings:
+    """Return the settings that a TOML text holds.
+
+    Args:
+        text: the file's contents.
+        origin: its name, for messages.
+
+    Raises:
+        ConfigError: it is no TOML, or keys or values are wrong.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{origin} is no TOML: {exc}") from exc
+    try:
+        # By way of JSON, where strict means: no "5" for 5 and no 1 for true, but a list for a
+        # tuple and a text for a path.
+        return Settings.model_validate_json(json.dumps(values, default=_json), strict=True)
+    except ValidationError as exc:
+        problems = explain(exc, settings_table())
+        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems)) from exc
+
+
+@functools.cache
+def settings_table() -> Table:
+    """Return every table and key that the file may have."""
+    return tables_of(Settings)
+
+
+def _json(value: Any) -> str:
+    """Return TOML's dates and times as JSON has them."""
+    return str(value.isoformat())
+
+
+def _exists(file: Path) -> bool:
+    """Return whether a file is there; one that we may not even look for is not."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{file} is no TOML: byte {exc.start} is not UTF-8") from exc
+    except FileNotFoundError as exc:
+        raise ConfigError(f"there is no {file}: `seealoud config init {file}` writes one") from exc
+    except OSError as exc:
+        raise ConfigError(f"{file} cannot be read: {exc.strerror}") from exc

@@ -1,0 +1,62 @@
+"""All settings of the daemon: one table for each part, in the order of the reference."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from device.camera.settings import CameraSettings
+from device.health.settings import LogSettings, MetricsSettings
+from device.history.settings import HistorySettings
+from device.mqtt.daemon_settings import MqttSettings
+from device.mqtt.device_id import check_device_id
+from device.narrator.settings import NarrationSettings
+from device.picture.settings import PictureSettings
+from device.settings.strict import SettingsGroup
+from device.speech.settings import SpeechSettings
+from device.triggers.settings import TriggerSettings
+
+
+class DeviceSettings(SettingsGroup):
+    """Who this device is."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "SeeAloud"
+    """What people call it; Home Assistant shows it."""
+
+    id: Annotated[str, Field(examples=["kitchen"])] | None = None
+    """Names it in every MQTT topic: 1 to 64 letters, digits, "-" or "_", first a letter or a digit.
+    Not set: made from the machine's id, the same one on every start. Each of several daemons on
+    one machine needs one of its own."""
+
+    @field_validator("id")
+    @classmethod
+    def _fits_into_a_topic(cls, device_id: str | None) -> str | None:
+        return None if device_id is None else check_device_id(device_id)
+
+
+class CaptionerSettings(SettingsGroup):
+    """The model that finds the words."""
+
+    bundle: Annotated[str, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None = None
+    """Name of a bundle that comes with SeeAloud, or path of another one. Not set:
+    $SEEALOUD_BUNDLE, else the default one."""
+
+    threads: Annotated[int, Field(ge=1, le=64, examples=[2])] | None = None
+    """Threads for the model. Not set: one for each core."""
+
+
+class Settings(SettingsGroup):
+    """The whole file."""
+
+    device: DeviceSettings = DeviceSettings()
+    camera: CameraSettings = CameraSettings()
+    triggers: TriggerSettings = TriggerSettings()
+    picture: PictureSettings = PictureSettings()
+    captioner: CaptionerSettings = CaptionerSettings()
+    narration: NarrationSettings = NarrationSettings()
+    speech: SpeechSettings = SpeechSettings()
+    mqtt: MqttSettings = MqttSettings()
+    history: HistorySettings = HistorySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
