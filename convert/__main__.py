@@ -29,14 +29,28 @@ _PROJECT = Path(__file__).resolve().parent.parent
     show_default="docs/runs/",
     help="Folder in which the run's record is written, for seealoud-train report.",
 )
-def cli(run: str, data: Path | None, runs: Path | None, out: Path, records: Path) -> None:
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Only measure the confidence of the bundle that --out holds for RUN; minutes.",
+)
+def cli(
+    run: str, data: Path | None, runs: Path | None, out: Path, records: Path, calibrate: bool
+) -> None:
     """Export RUN, verify it against Keras, and write its bundle; refuse when it differs."""
-    from convert.convert import convert
     from training.data.readers import default_data, open_dataset
-    from training.run_folder import run_folder
 
     set_up_logging()
-    target = convert(run_folder(run, runs), open_dataset(data or default_data()), out, records)
+    dataset = open_dataset(data or default_data())
+    if calibrate:
+        from convert.confidence import add_confidence
+
+        target = add_confidence(out / run, dataset, records)
+    else:
+        from convert.convert import convert
+        from training.run_folder import run_folder
+
+        target = convert(run_folder(run, runs), dataset, out, records)
     click.echo(f"wrote {target}")
 
 

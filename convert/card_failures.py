@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from convert.card_confidence import confidence_part
+
 _PERCENT = 100.0
 _NONE = "-"
 
@@ -18,12 +20,14 @@ def failures_part(failures: Facts, calibration: Facts | None) -> list[str]:
         failures: ``metrics.failures`` of a manifest.
         calibration: ``metrics.calibration``, where there is one.
     """
+    confidence = calibration.get("confidence") if calibration else None
     return [
         *_definition(failures, calibration),
         *_by_caption(failures),
         *_by_kind(failures["kinds"]),
         *_by_class(failures["kinds"]),
         *(_confidence(calibration) if calibration else []),
+        *(confidence_part(confidence) if confidence else []),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A trained run becomes a bundle: export both variants, verify, score, write."""
+"""A trained run becomes a bundle: export both variants, verify, score, write, calibrate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from convert.confidence import add_confidence
 from convert.encoder import calibration_pictures, whole_encoder
 from convert.honesty import honesty
 from convert.model_card import model_card
@@ -54,7 +55,8 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
     require(verification)
     if records is not None:
         write_record(_record(config, built, folder, quantized, verification), records)
-    return _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
+    written = _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
+    return add_confidence(written, dataset, records)
 
 
 def _verify(

@@ -12,7 +12,7 @@ from typing import Protocol
 import keras
 
 from convert.convert import convert
-from device.bundle import MANIFEST, load_bundle
+from device.bundle import HASHED_FILES, MANIFEST, load_bundle
 from device.errors import BundleError
 from device.vocabulary import Vocabulary
 from training.config import CONFIGS, RunConfig, read_run_config
@@ -154,8 +154,9 @@ class Conversion:
             return False
         best = self.folder.best_weights
         return (
-            ours.files == theirs.files
+            all(ours.files[name] == theirs.files[name] for name in HASHED_FILES)
             and bool(ours.metrics)
+            and ours.confidence is not None
             and ours.training.get("search") == self.config.search.model_dump(mode="json")
             and (self.bundle / _CARD).is_file()
             and best.is_file()

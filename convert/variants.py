@@ -56,8 +56,9 @@ class Variant:
         return sum(entry.bytes for entry in self.manifest.files.values())
 
     def write(self) -> None:
-        """Write the manifest."""
-        text = self.manifest.model_dump_json(indent=2) + "\n"
+        """Write the manifest; what it does not know of its confidence, it does not mention."""
+        unknown = {"confidence"} if self.manifest.confidence is None else None
+        text = self.manifest.model_dump_json(indent=2, exclude=unknown) + "\n"
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
 
 

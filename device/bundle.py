@@ -10,9 +10,9 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from device.decoding import SearchOptions
 from device.errors import BundleError, BundleHashError
@@ -23,6 +23,7 @@ MANIFEST = "manifest.json"
 ENCODER = "encoder.tflite"
 DECODER = "decoder.tflite"
 VOCABULARY = "vocabulary.txt"
+CONFIDENCE = "confidence.npz"
 HASHED_FILES = (ENCODER, DECODER, VOCABULARY)
 
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
@@ -80,8 +81,78 @@ class SelfTest(_Strict):
     log_probability: float
 
 
+class MentionWeights(_Strict):
+    """Log-odds that a reference confirms a mention, per unit of each signal.
+
+    Attributes:
+        word_log_prob: of the natural-log probability of the mentioned word.
+        mean_log_prob: of the mean of the caption's words and end mark.
+        seen_log_odds: of the log-odds that the encoder's features show the class.
+    """
+
+    word_log_prob: float
+    mean_log_prob: float
+    seen_log_odds: float
+
+
+class WordingSpec(_Strict):
+    """From which probability on a caption is said plainly, with "I think", with "maybe"."""
+
+    plain: Annotated[float, Field(ge=0, le=1)]
+    think: Annotated[float, Field(ge=0, le=1)]
+    maybe: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if not self.plain >= self.think >= self.maybe:
+            raise ValueError(
+                f"plain {self.plain}, think {self.think}, maybe {self.maybe}: must not rise"
+            )
+        return self
+
+
+class NoveltySpec(_Strict):
+    """When a picture is unlike anything trained on.
+
+    Attributes:
+        axes: principal axes of the training pictures' features that are known ground.
+        largest: share of a picture's distance from their mean that may lie beside these axes.
+    """
+
+    axes: Annotated[int, Field(ge=1)]
+    largest: Annotated[float, Field(ge=0, le=1)]
+
+
+class ConfidenceSpec(_Strict):
+    """How far a caption can be trusted; its arrays are in ``confidence.npz``.
+
+    Attributes:
+        definition: when a caption is right.
+        classes: the words of each class that a caption can mention, by "kind/name", in the order
+            of the arrays' rows.
+        bias: log-odds of a mention of each kind where every signal is 0.
+        weights: what each signal adds.
+        wording: how sure to sound.
+        novelty: what not to caption at all.
+    """
+
+    definition: str
+    classes: dict[Annotated[str, Field(pattern=r"^[a-z]+/[a-z]+$")], str]
+    bias: dict[str, float]
+    weights: MentionWeights
+    wording: WordingSpec
+    novelty: NoveltySpec
+
+    @model_validator(mode="after")
+    def _every_kind_has_a_bias(self) -> Self:
+        missing = {name.partition("/")[0] for name in self.classes} - self.bias.keys()
+        if missing:
+            raise ValueError(f"bias: none for {', '.join(sorted(missing))}")
+        return self
+
+
 class Manifest(_Strict):
-    """``manifest.json``."""
+    """``manifest.json``; a bundle from before ``confidence`` states none."""
 
     schema_version: int
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -92,6 +163,7 @@ class Manifest(_Strict):
     search: SearchSpec
     files: dict[str, HashedFile]
     self_test: SelfTest
+    confidence: ConfidenceSpec | None = None
     training: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -125,6 +197,11 @@ class Bundle:
         """The decoder's model."""
         return self.path / DECODER
 
+    @property
+    def confidence(self) -> Path:
+        """The arrays of ``manifest.confidence``; there is no file where that is None."""
+        return self.path / CONFIDENCE
+
 
 def find_bundle(name_or_path: str | None = None) -> Path:
     """Return the folder of a bundle.
@@ -155,7 +232,7 @@ def load_bundle(path: Path) -> Bundle:
         BundleHashError: a file differs from its hash.
     """
     manifest = _read_manifest(path / MANIFEST)
-    for name in HASHED_FILES:
+    for name in (*HASHED_FILES, *([CONFIDENCE] if manifest.confidence else [])):
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} has no hash for {name}; export the bundle again")
         _check_hash(path / name, manifest.files[name])

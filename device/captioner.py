@@ -1,15 +1,23 @@
-"""The captioner: one frame in, one caption out, every stage timed."""
+"""The captioner: one frame in, one caption out, in two stages, each timed.
+
+``encode`` sees, ``decode`` puts it into words; ``caption`` is both. Who compares scenes encodes
+every frame and decodes only what is new.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
 
 from device.bundle import Bundle
 from device.decoding import SearchOptions, Sequence, log_probability, search_rows
 from device.errors import BundleError, ConfigError, InferenceError
-from device.interpreter import Decoder, Encoder
+from device.interpreter import Decoder, Encoder, Features
 from device.preprocess import preprocess
 from device.records import Caption, Frame, Hypothesis, Timings
 from device.selftest import LARGEST_DIFFERENCE, N_PATTERNS, pattern
@@ -38,6 +46,29 @@ class CaptionOptions:
             raise ConfigError(f"n-best {self.n_best}: must be at least 1")
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"threads {self.threads}: must be at least 1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """What the encoder sees in one frame.
+
+    Attributes:
+        frame_source: the frame's source.
+        captured_at: aware UTC time of the frame.
+        captured_s: the same by the daemon's clock, monotonic seconds.
+        features_nd: float32 [cells, channels], what the decoder looks at.
+        pooled_d: float32 [channels], their mean over the cells: alike for scenes that are alike.
+        preprocess_ms: wall time of cropping and resizing.
+        encoder_ms: wall time of the encoder.
+    """
+
+    frame_source: str
+    captured_at: datetime
+    captured_s: float
+    features_nd: Features
+    pooled_d: npt.NDArray[np.float32]
+    preprocess_ms: float
+    encoder_ms: float
 
 
 class Captioner:
@@ -79,23 +110,50 @@ class Captioner:
         Raises:
             InferenceError: the runtime failed, or the captioner is closed.
         """
-        if self._is_closed:
-            raise InferenceError(f"the captioner of bundle {self._bundle.name} is closed: open one")
+        return self.decode(self.encode(frame))
+
+    def encode(self, frame: Frame) -> Encoded:
+        """Return what the encoder sees in the frame.
+
+        Raises:
+            InferenceError: the runtime failed, or the captioner is closed.
+        """
+        self._check_open()
         began = time.perf_counter()
         square_hwc = preprocess(frame.image_hwc, self._encoder.size_px)
         prepared = time.perf_counter()
-        features = self._encoder.encode(square_hwc, mirrored=self._bundle.manifest.input.mirrored)
+        features_nd = self._encoder.encode(
+            square_hwc, mirrored=self._bundle.manifest.input.mirrored
+        )
+        pooled_d = features_nd.mean(axis=0)
         encoded = time.perf_counter()
-        self._decoder.prepare(features)
-        found = search_rows(self._decoder.advance, self._search)[0]
-        decoded = time.perf_counter()
-        return Caption(
+        return Encoded(
             frame_source=frame.source,
             captured_at=frame.captured_at,
+            captured_s=frame.captured_s,
+            features_nd=features_nd,
+            pooled_d=pooled_d,
+            preprocess_ms=(prepared - began) * _MS,
+            encoder_ms=(encoded - prepared) * _MS,
+        )
+
+    def decode(self, encoded: Encoded) -> Caption:
+        """Return the words for what the encoder saw; the same words each time.
+
+        Raises:
+            InferenceError: the runtime failed, the captioner is closed, or another bundle's
+                encoder saw it.
+        """
+        self._check_open()
+        began = time.perf_counter()
+        self._decoder.prepare(encoded.features_nd)
+        found = search_rows(self._decoder.advance, self._search)[0]
+        decoder_ms = (time.perf_counter() - began) * _MS
+        return Caption(
+            frame_source=encoded.frame_source,
+            captured_at=encoded.captured_at,
             n_best=tuple(self._hypothesis(s) for s in found[: self._options.n_best]),
-            timings=Timings(
-                (prepared - began) * _MS, (encoded - prepared) * _MS, (decoded - encoded) * _MS
-            ),
+            timings=Timings(encoded.preprocess_ms, encoded.encoder_ms, decoder_ms),
             bundle=self._bundle.name,
         )
 
@@ -105,9 +163,13 @@ class Captioner:
         self.__dict__.pop("_encoder", None)
         self.__dict__.pop("_decoder", None)
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise InferenceError(f"the captioner of bundle {self._bundle.name} is closed: open one")
+
     def _hypothesis(self, sequence: Sequence) -> Hypothesis:
         text = self._bundle.vocabulary.decode(sequence.ids)
-        return Hypothesis(text, sequence.log_probability, sequence.score)
+        return Hypothesis(text, sequence.log_probability, sequence.score, sequence.word_log_probs)
 
     def _search_options(self) -> SearchOptions:
         spec, options = self._bundle.manifest.search, self._options

@@ -8,8 +8,9 @@ pictures in training's evaluation.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -59,18 +60,28 @@ class Sequence:
         ids: word ids without start and end mark.
         log_probability: natural log, of the words and the end mark, <= 0.
         score: ``log_probability / (words + 1) ** length_penalty``.
+        word_log_probs: of each word and of the end mark; their sum is ``log_probability``.
     """
 
     ids: tuple[int, ...]
     log_probability: float
     score: float
+    word_log_probs: tuple[float, ...] = field(default=(), compare=False)
 
 
 @dataclass(slots=True)
 class _Beam:
-    """The hypotheses of one picture while they grow."""
+    """The hypotheses of one picture while they grow.
+
+    Attributes:
+        live: words of each row so far.
+        totals: natural-log probability of each row after each of its words.
+        finished: those that have ended.
+        is_done: whether enough have.
+    """
 
     live: list[tuple[int, ...]]
+    totals: list[tuple[float, ...]]
     finished: list[Sequence]
     is_done: bool = False
 
@@ -126,7 +137,7 @@ def search_rows(
         For each picture between 1 and beam_width sequences, by falling score.
     """
     width = options.beam_width
-    beams = [_Beam([()] * width, []) for _ in range(n_pictures)]
+    beams = [_Beam([()] * width, [()] * width, []) for _ in range(n_pictures)]
     # Only the first row may grow at the start: the others are copies of it.
     totals_nw = np.full((n_pictures, width), -np.inf, dtype=np.float32)
     totals_nw[:, 0] = 0.0
@@ -230,6 +241,7 @@ def _grow(
             parents[n * width + slot] = n * width + row
             tokens[n * width + slot] = word
         beam.live = [(*beam.live[row], word) for _, row, word in chosen]
+        beam.totals = [(*beam.totals[row], total) for total, row, _ in chosen]
         beam.is_done = not chosen or len(beam.finished) >= width
     return np.array(parents, dtype=np.intp), np.array(tokens, dtype=np.int32)
 
@@ -246,5 +258,6 @@ def _choose(beam: _Beam, ranked: list[_Candidate], options: SearchOptions) -> li
         elif rank < options.beam_width:  # an end mark below the beam would not have lived
             ids = beam.live[row]
             score = total / (len(ids) + 1) ** options.length_penalty
-            beam.finished.append(Sequence(ids, total, score))
+            each = tuple(map(operator.sub, (*beam.totals[row], total), (0.0, *beam.totals[row])))
+            beam.finished.append(Sequence(ids, total, score, each))
     return chosen

@@ -57,11 +57,14 @@ class Hypothesis:
         text: the words, lower-case, without full stop.
         log_probability: natural-log probability of the words and the end mark, <= 0.
         score: the length-normalised log-probability by which hypotheses are ranked.
+        word_log_probs: natural-log probability of each word and of the end mark, of which
+            ``log_probability`` is the sum; empty where nobody kept them.
     """
 
     text: str
     log_probability: float
     score: float
+    word_log_probs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from support.tflite_graph import CONTROL_FLOW, operators
 
 from convert.golden import choose_self_test
 from convert.model_card import model_card
-from device.bundle import HASHED_FILES, Manifest, load_bundle
+from device.bundle import CONFIDENCE, HASHED_FILES, Manifest, load_bundle
 from device.captioner import Captioner, CaptionOptions
+from device.confidence import BundleHonesty
 from device.decoding import search
 from device.errors import ConfigError
 from device.interpreter import Decoder, Encoder
@@ -39,7 +40,7 @@ def manifest(smoke: Smoke, converted: Done) -> Manifest:
 
 
 def test_every_file_has_its_hash_and_size(smoke: Smoke, manifest: Manifest) -> None:
-    assert set(manifest.files) == set(HASHED_FILES)
+    assert set(manifest.files) == {*HASHED_FILES, CONFIDENCE}
     for name, entry in manifest.files.items():
         content = (smoke.bundle / name).read_bytes()
         assert entry.sha256 == hashlib.sha256(content).hexdigest()
@@ -59,7 +60,7 @@ def test_the_manifest_states_input_and_search(manifest: Manifest) -> None:
 
 
 def test_nothing_of_the_machine_that_trained_is_in_it(smoke: Smoke) -> None:
-    for name in ("manifest.json", "MODEL_CARD.md", *HASHED_FILES):
+    for name in ("manifest.json", "MODEL_CARD.md", CONFIDENCE, *HASHED_FILES):
         assert str(smoke.root).encode() not in (smoke.bundle / name).read_bytes(), name
 
 
@@ -105,6 +106,21 @@ def test_the_bundle_says_what_it_gets_wrong(smoke: Smoke, manifest: Manifest) ->
     record = read_record(smoke.records / f"{NAME}.json")
     assert record.reliability is not None
     assert record.reliability.model_dump(mode="json") == calibration
+
+
+def test_the_bundle_says_how_far_it_can_be_trusted(smoke: Smoke, manifest: Manifest) -> None:
+    assert manifest.confidence is not None
+    honesty = BundleHonesty(load_bundle(smoke.bundle))
+    with Captioner(load_bundle(smoke.bundle)) as captioner:
+        encoded = [
+            captioner.encode(Frame.now(read_picture(picture.path), picture.name))
+            for picture in open_dataset(smoke.data).test
+        ]
+        said = [honesty.probability(captioner.decode(one), one) for one in encoded]
+    assert all(p is not None and 0 <= p <= 1 for p in said)
+    quality = manifest.metrics["calibration"]["confidence"]
+    predicted = sum(found["n"] * found["predicted"] for found in quality["test"]["bins"]) / 12
+    assert sum(p or 0.0 for p in said) / 12 == pytest.approx(predicted, abs=1e-3)
 
 
 def test_a_run_from_nothing_has_no_run_before_it(manifest: Manifest) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from convert.__main__ import main
 from convert.convert import convert
 from convert.variants import Variant
 from convert.verify import SignatureCheck, Verification
-from device.bundle import load_bundle
+from device.bundle import CONFIDENCE, HASHED_FILES, MANIFEST, load_bundle
 from training.data.readers import open_dataset
 from training.errors import TrainingError
 from training.report.record import Bounds
@@ -81,6 +83,7 @@ def test_a_good_one_is_written_over_the_one_before(
     good = dataclasses.replace(BAD, signatures=SignatureCheck(3e-5, 0.99, 1e-5, 0.01))
     monkeypatch.setattr(module, "_verify", lambda *_: good)
     monkeypatch.setattr(module, "model_card", lambda manifest: f"# {manifest.name}")
+    monkeypatch.setattr(module, "add_confidence", lambda path, dataset, records: path)
     (tmp_path / NAME).mkdir()
     (tmp_path / NAME / "manifest.json").write_text("the one before")
     written = convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path)
@@ -105,6 +108,40 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return int(caught.value.code or 0), captured.out, captured.err
 
     return execute
+
+
+@pytest.mark.slow
+def test_a_bundle_is_calibrated_again_without_touching_its_models(
+    smoke: Smoke,
+    converted: Done,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bundle, records = tmp_path / "models" / NAME, tmp_path / "records"
+    shutil.copytree(smoke.bundle, bundle)
+    shutil.copytree(smoke.records, records)
+    known = json.loads((bundle / MANIFEST).read_text())
+    bare = {**known, "confidence": None}  # as from before there was any
+    bare["files"] = {name: known["files"][name] for name in HASHED_FILES}
+    (bundle / MANIFEST).write_text(json.dumps(bare))
+    (bundle / CONFIDENCE).unlink()
+    options = ("--data", smoke.data, "--out", bundle.parent, "--records", records)
+    command = ["seealoud-convert", NAME, "--calibrate", *map(str, options)]
+    monkeypatch.setattr(sys, "argv", command)
+    main()
+    assert capsys.readouterr().out == f"wrote {bundle}\n"
+    assert json.loads((bundle / MANIFEST).read_text()) == known
+    for name in (CONFIDENCE, *HASHED_FILES):
+        assert (bundle / name).read_bytes() == (smoke.bundle / name).read_bytes()
+
+
+def test_no_bundle_to_calibrate_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> None:
+    code, out, err = run("x", "--calibrate", "--data", smoke.data, "--out", tmp_path)
+    assert (code, out) == (3, "")
+    assert err.startswith(f"seealoud-convert: no bundle in {tmp_path / 'x'}: ")
 
 
 def test_an_unknown_run_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> None:

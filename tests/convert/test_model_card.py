@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from convert.card_confidence import _HEARD
 from convert.card_origin import EARLIER_RUNS, training_commands
 from convert.model_card import model_card
 from device.bundle import Manifest
+from device.confidence.wording import Hedge, worded
 
 SCORES = {
     "bleu_1": 66.5,
@@ -188,6 +190,49 @@ def test_what_was_not_measured_is_left_out() -> None:
     assert "None" not in card
     without = {key: value for key, value in METRICS.items() if key != "calibration"}
     assert "Does it know" not in model_card(manifest(without))
+
+
+CONFIDENCE = {
+    "test": {
+        "auc": 0.7559,
+        "ece": 0.0514,
+        "ece_by_chance": 0.0346,
+        "brier": 0.1979,
+        "bins": [
+            {"predicted": 0.08, "right": 0.14, "n": 100, "low": 0.1, "high": 0.2},
+            {"predicted": 0.84, "right": 0.86, "n": 100, "low": 0.8, "high": 0.9},
+        ],
+    },
+    "hedges": [
+        {"hedge": "plain", "at_least": 0.6, "n": 210, "right": 0.8048},
+        {"hedge": "think", "at_least": 0.35, "n": 347, "right": 0.4553},
+        {"hedge": "maybe", "at_least": 0.125, "n": 350, "right": 0.3057},
+        {"hedge": "cannot_tell", "at_least": 0.0, "n": 0, "right": None},
+    ],
+    "refusals": {"dev": 0.01, "test": 0.004, "odd": {"noise": 1.0, "screenshot": 0.9}},
+}
+
+
+def test_what_the_device_says_of_its_confidence() -> None:
+    calibration = {**CALIBRATION, "confidence": CONFIDENCE}
+    text = part("What it does badly", model_card(manifest({**METRICS, "calibration": calibration})))
+    for needed in (
+        "the right one has the greater probability in 76 % of the pairs;",
+        "100 most probable 86 % (predicted: 84 %)",
+        "| 60.0 % | A dog runs. | 210 | 80 % |",
+        "| 12.5 % | Not sure, maybe a dog runs. | 350 | 31 % |",
+        "| 0.0 % | I cannot tell what this shows. | 0 | - |",
+        "1.0 % of dev's photographs and 0.4 % of test's",
+        "noise 100 %, screenshot 90 %",
+    ):
+        assert needed in text, needed
+    assert "I cannot tell" not in part("What it does badly")
+
+
+def test_the_hedges_of_the_card_are_the_devices() -> None:
+    for how, heard in _HEARD.items():
+        assert worded("a dog runs", Hedge(how)) == heard
+    assert len(_HEARD) == len(Hedge)
 
 
 def test_nothing_wrong_needs_no_list_of_words() -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.confident_bundle import confident_bundle
 from support.tiny_bundle import TINY_BUNDLE
 
 from convert import stages
@@ -186,8 +187,12 @@ def converted(tmp_path: Path) -> Conversion:
     (stage.folder.path / "int8" / "manifest.json").touch()  # after the weights
     out = tmp_path / "out"
     made = Conversion(stage.config, stage.folder, out, out / "runs")
-    shutil.copytree(TINY_BUNDLE, made.bundle)
-    change(made, training=made.config.model_dump(mode="json"), metrics={"scores": {}})
+    confident_bundle(made.bundle)
+    change(
+        made,
+        training=made.config.model_dump(mode="json"),
+        metrics={"scores": {}},
+    )
     (made.bundle / "MODEL_CARD.md").write_text("# mine")
     return made
 
@@ -215,6 +220,12 @@ def test_half_a_bundle_is_not(converted: Conversion) -> None:
 
 def test_a_bundle_without_scores_is_not(converted: Conversion) -> None:
     change(converted, metrics={})
+    assert not converted.is_over()
+
+
+def test_a_bundle_without_confidence_is_not(converted: Conversion) -> None:
+    """It is written last."""
+    change(converted, confidence=None)
     assert not converted.is_over()
 
 

@@ -348,3 +348,56 @@ def test_a_closed_captioner_says_that_it_is_closed() -> None:
     captioner.close()
     with pytest.raises(InferenceError, match="the captioner of bundle tiny is closed"):
         say(captioner, tiny.plain((255, 0, 0)))
+
+
+# --- in two stages ----------------------------------------------------------------------------
+
+
+def test_the_two_stages_say_what_the_whole_says(captioner: Captioner) -> None:
+    frame = Frame(tiny.red_and_blue(), "here", CAPTURED_AT, captured_s=4.5)
+    encoded = captioner.encode(frame)
+    whole, staged = captioner.caption(frame), captioner.decode(encoded)
+    assert (staged.n_best, staged.bundle) == (whole.n_best, whole.bundle)
+    assert (staged.frame_source, staged.captured_at) == ("here", CAPTURED_AT)
+    assert (encoded.frame_source, encoded.captured_at, encoded.captured_s) == (
+        "here",
+        CAPTURED_AT,
+        4.5,
+    )
+    assert staged.timings.preprocess_ms == encoded.preprocess_ms > 0
+    assert staged.timings.encoder_ms == encoded.encoder_ms > 0
+
+
+def test_what_was_seen_can_be_put_into_words_later_and_again(captioner: Captioner) -> None:
+    """The narrator decodes the frame that it chose, after it has encoded others."""
+    first = captioner.encode(Frame(tiny.red_and_blue(), "first", CAPTURED_AT))
+    said = captioner.decode(first).n_best
+    captioner.decode(captioner.encode(Frame(tiny.plain((0, 0, 0)), "second", CAPTURED_AT)))
+    again = captioner.decode(first)
+    assert (again.n_best, again.frame_source) == (said, "first")
+
+
+def test_pooled_features_are_the_mean_over_the_grid(captioner: Captioner) -> None:
+    encoded = captioner.encode(Frame(tiny.red_and_blue(), "here", CAPTURED_AT))
+    assert encoded.features_nd.shape == (tiny.N_CELLS, len(tiny.CHANNELS))
+    assert encoded.pooled_d.dtype == np.float32
+    assert encoded.pooled_d == pytest.approx(encoded.features_nd.mean(axis=0))
+
+
+def test_a_word_has_its_own_probability(captioner: Captioner) -> None:
+    for hypothesis in say(captioner, tiny.red_and_blue()).n_best:
+        each = hypothesis.word_log_probs
+        assert len(each) == len(hypothesis.text.split()) + 1
+        assert all(log_probability <= 0 for log_probability in each)
+        assert sum(each) == pytest.approx(hypothesis.log_probability)
+
+
+def test_a_closed_captioner_neither_sees_nor_speaks() -> None:
+    captioner = open_tiny()
+    frame = Frame(tiny.plain((255, 0, 0)), "here", CAPTURED_AT)
+    encoded = captioner.encode(frame)
+    captioner.close()
+    with pytest.raises(InferenceError, match="is closed"):
+        captioner.encode(frame)
+    with pytest.raises(InferenceError, match="is closed"):
+        captioner.decode(encoded)

@@ -246,6 +246,19 @@ def test_every_caption_has_its_true_probability(
         assert sequence.log_probability <= 0
 
 
+@given(model=MODELS, width=WIDTHS, max_words=LENGTHS)
+def test_every_word_has_its_true_probability(model: Model, width: int, max_words: int) -> None:
+    """The rows change places while the search goes on; each word must keep its own."""
+    options = SearchOptions(width, max_words)
+    for found in model.best(options)[0]:
+        assert len(found.word_log_probs) == len(found.ids) + 1
+        state, token = model.start(1), START
+        for word, said in zip((*found.ids, END), found.word_log_probs, strict=True):
+            logits, state = model.step(np.array([token], np.int32), state)
+            assert said == pytest.approx(float(log_softmax(logits)[0, word]), abs=TOLERANCE)
+            token = word
+
+
 @given(model=MODELS, max_words=LENGTHS)
 def test_given_words_have_their_true_probability(model: Model, max_words: int) -> None:
     for ids in model.all_sentences(max_words):

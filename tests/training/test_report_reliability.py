@@ -16,6 +16,13 @@ from training.metrics.judgement import judge_caption
 from training.metrics.reliability import Calibration
 from training.report.order import in_order
 from training.report.record import INT8_BUNDLE, RunRecord, read_record, write_record
+from training.report.reliability_confidence import (
+    ConfidenceQuality,
+    HedgeUse,
+    Quality,
+    Refusals,
+    selective,
+)
 from training.report.reliability_plot import RELIABILITY, shown_curve, write_reliability_plot
 from training.report.reliability_record import Reliability
 from training.report.reliability_section import reliability_section
@@ -167,3 +174,88 @@ def test_the_figure_is_the_same_for_the_same_record(
     text = paths[0].read_text(encoding="utf-8")
     for needed in ("predicted probability that a caption is right", "10 bins, 95 % interval"):
         assert needed in text
+
+
+# --- the device's own probability -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def confident(reliability: Reliability) -> Reliability:
+    rng = np.random.default_rng(8)
+    p_n = rng.uniform(0, 1, 400)
+    is_right_n = rng.random(400) < p_n
+    quality = Quality.of(p_n, is_right_n)
+    hedges = (
+        HedgeUse(hedge="plain", at_least=0.6, n=100, right=0.75),
+        HedgeUse(hedge="cannot_tell", at_least=0.0, n=300, right=None),
+    )
+    return reliability.model_copy(
+        update={
+            "confidence": ConfidenceQuality(
+                dev=quality,
+                test=quality,
+                selective=selective(p_n, is_right_n),
+                hedges=hedges,
+                refusals=Refusals(dev=0.01, test=0.004, odd={"noise": 0.95}),
+            )
+        }
+    )
+
+
+def test_a_probability_that_tells_is_seen_to_tell(confident: Reliability) -> None:
+    assert confident.confidence is not None
+    test = confident.confidence.test
+    assert test.auc is not None
+    assert test.auc_95 is not None
+    assert test.auc_95[0] < test.auc < test.auc_95[1]
+    assert test.auc > 0.75
+    assert test.ece < 2 * test.ece_by_chance
+    assert test.brier < 0.2
+    assert sum(b.n for b in test.bins) == test.n == 400
+
+
+def test_the_surest_are_right_more_often() -> None:
+    probability_n = np.linspace(0, 1, 100)
+    found = selective(probability_n, probability_n >= 0.75)
+    assert [one.share for one in found] == [0.1, 0.25, 0.5, 0.75, 1.0]
+    assert [one.right for one in found] == [1.0, 1.0, 0.5, 0.3333, 0.25]
+
+
+def test_one_caption_is_its_own_surest() -> None:
+    assert {one.right for one in selective(np.array([0.3]), np.array([True]))} == {1.0}
+
+
+def test_the_record_keeps_the_confidence(confident: Reliability, tmp_path: Path) -> None:
+    record = run("a", reliability=confident)
+    assert read_record(write_record(record, tmp_path)) == record
+
+
+def test_the_section_says_what_the_device_uses(confident: Reliability) -> None:
+    section = reliability_section(in_order([run("a", reliability=confident)], "a"))
+    for needed in (
+        "| plain | 0.600 | 100 | 25 % | 75 % |",
+        "| cannot tell | 0.000 | 300 | 75 % | - |",
+        "| test | 400 |",
+        "of the surest 10 %",
+        "of all.",
+        "refuses 1.0 % of dev's photographs; of test's it refuses 0.4 %",
+        "noise 95 %",
+    ):
+        assert needed in section, needed
+    assert "None" not in section
+
+
+def test_without_confidence_nothing_is_said_of_it(reliability: Reliability) -> None:
+    section = reliability_section(in_order([run("a", reliability=reliability)], "a"))
+    assert "What the device uses" not in section
+
+
+def test_both_curves_are_drawn(
+    reliability: Reliability, confident: Reliability, tmp_path: Path
+) -> None:
+    drawn = []
+    for number, found in enumerate((reliability, confident)):
+        path = tmp_path / f"{number}.svg"
+        write_reliability_plot(in_order([run("a", reliability=found)], None), path)
+        drawn.append("what the device uses" in path.read_text(encoding="utf-8"))
+    assert drawn == [False, True]

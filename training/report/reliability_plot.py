@@ -5,19 +5,22 @@ Drawn from a run's record alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from training.report.order import Runs
 from training.report.plots import save_figure
 from training.report.record import RunRecord
-from training.report.reliability_record import Reliability
+from training.report.reliability_confidence import ReliabilityBin
 
 # Where the page of results looks for the figure, below docs/.
 RELIABILITY = "figures/reliability.svg"
 
 _COLOUR = "#1f77b4"
+_CONFIDENCE_COLOUR = "#d62728"
 
 
 def shown_curve(runs: Runs) -> RunRecord | None:
@@ -44,21 +47,24 @@ def write_reliability_plot(runs: Runs, path: Path) -> None:
     )
     axes.plot((0, 1), (0, 1), "--", color="#7f7f7f", label="true probabilities")
     axes.axhline(found.right, linestyle=":", color="#2ca02c", label="all captions")
-    axes.errorbar(
-        [b.predicted for b in found.bins],
-        [b.right for b in found.bins],
-        yerr=_spread(found),
-        fmt="o-",
-        color=_COLOUR,
-        capsize=3,
-        label=f"{len(found.bins)} bins, 95 % interval",
-    )
+    _draw(axes, found.bins, _COLOUR, f"{len(found.bins)} bins, 95 % interval")
+    if found.confidence is not None:
+        bins = found.confidence.test.bins
+        _draw(axes, bins, _CONFIDENCE_COLOUR, "what the device uses")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left")
     save_figure(figure, path)
 
 
-def _spread(found: Reliability) -> list[list[float]]:
-    """Return how far the interval goes below and above each point."""
-    below = [max(0.0, b.right - b.low) for b in found.bins]
-    return [below, [max(0.0, b.high - b.right) for b in found.bins]]
+def _draw(axes: Axes, bins: Sequence[ReliabilityBin], colour: str, label: str) -> None:
+    below = [max(0.0, b.right - b.low) for b in bins]
+    above = [max(0.0, b.high - b.right) for b in bins]
+    axes.errorbar(
+        [b.predicted for b in bins],
+        [b.right for b in bins],
+        yerr=[below, above],
+        fmt="o-",
+        color=colour,
+        capsize=3,
+        label=label,
+    )

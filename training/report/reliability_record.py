@@ -21,6 +21,7 @@ from training.metrics.reliability import (
     fit_calibration,
     reliability_curve,
 )
+from training.report.reliability_confidence import ConfidenceQuality, ReliabilityBin
 
 _DECIMALS = 4  # of shares: a thousand pictures know no more
 _COEFFICIENT_DECIMALS = 6
@@ -31,19 +32,6 @@ Count = Annotated[int, Field(ge=0)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ReliabilityBin(_Part):
-    """Test captions of about the same predicted probability.
-
-    ``right`` is the observed share that is right, ``low`` and ``high`` its Wilson 95 % interval.
-    """
-
-    predicted: Share
-    right: Share
-    n: Count
-    low: Share
-    high: Share
 
 
 class Reliability(_Part):
@@ -71,6 +59,8 @@ class Reliability(_Part):
         brier: mean squared error of the probabilities.
         brier_constant: the same of ``fitted_right`` said of every caption.
         bins: equally many captions each, by rising probability.
+        confidence: what the bundle's own probability is worth, which knows more than this signal;
+            None where it has none.
     """
 
     definition: str
@@ -91,6 +81,7 @@ class Reliability(_Part):
     brier: Share
     brier_constant: Share
     bins: tuple[ReliabilityBin, ...]
+    confidence: ConfidenceQuality | None = None
 
     @classmethod
     def of(cls, dev: JudgedSplit, test: JudgedSplit) -> Reliability:

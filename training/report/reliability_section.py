@@ -5,6 +5,7 @@ from __future__ import annotations
 from training.report import markdown
 from training.report.order import Runs
 from training.report.record import RunRecord
+from training.report.reliability_confidence_section import confidence_parts
 from training.report.reliability_plot import RELIABILITY, shown_curve
 from training.report.reliability_record import Reliability
 from training.report.sections import section
@@ -26,6 +27,7 @@ def reliability_section(runs: Runs) -> str:
         markdown.table(_HEADER, map(_row, measured)),
         _curve_text(shown, shown.reliability),
         f"![Share of right captions by predicted probability]({RELIABILITY})",
+        *confidence_parts(shown),
     ]
     return section("Right captions and reliability", _text(shown.reliability), "\n\n".join(parts))
 

@@ -1,0 +1,65 @@
+"""The part of a model card that says what its probability is worth; from the metrics alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_PERCENT = 100.0
+_NONE = "-"
+
+Facts = Mapping[str, Any]
+
+_HEARD = {
+    "plain": "A dog runs.",
+    "think": "I think a dog runs.",
+    "maybe": "Not sure, maybe a dog runs.",
+    "cannot_tell": "I cannot tell what this shows.",
+}
+
+
+def confidence_part(found: Facts) -> list[str]:
+    """Return the lines: what the device's probability tells, its wording, what it refuses.
+
+    Args:
+        found: ``metrics.calibration.confidence`` of a manifest.
+    """
+    test = found["test"]
+    first, last = test["bins"][0], test["bins"][-1]
+    auc = "" if test["auc"] is None else f" in {_percent(test['auc'])} of the pairs;"
+    return [
+        "The device knows more than that: it takes the probability of each word that is judged, "
+        "and what the encoder's features looked like in training pictures of that class "
+        "(`confidence.npz`, fitted on train and dev). On test, of a right and a wrong caption, "
+        f"the right one has the greater probability{auc} of the {first['n']} least probable "
+        f"captions {_percent(first['right'])} are right (predicted: "
+        f"{_percent(first['predicted'])}), of the {last['n']} most probable "
+        f"{_percent(last['right'])} (predicted: {_percent(last['predicted'])}). Calibration error "
+        f"{test['ece']:.3f} (by chance {test['ece_by_chance']:.3f}), Brier score "
+        f"{test['brier']:.3f}. The wording follows it:",
+        "",
+        "| from | heard | captions | right |",
+        "|---|---|---|---|",
+        *(
+            f"| {_percent(use['at_least'], 1)} | {_HEARD[use['hedge']]} | {use['n']} | "
+            f"{_NONE if use['right'] is None else _percent(use['right'])} |"
+            for use in found["hedges"]
+        ),
+        "",
+        *_refusals(found["refusals"]),
+    ]
+
+
+def _refusals(refusals: Facts) -> list[str]:
+    odd = ", ".join(f"{name} {_percent(share)}" for name, share in refusals["odd"].items())
+    return [
+        "A picture whose features are unlike the training's is not captioned. Refused are "
+        f"{_percent(refusals['dev'], 1)} of dev's photographs and "
+        f"{_percent(refusals['test'], 1)} of test's; of generated pictures that no photograph "
+        f"resembles: {odd}. What passes is captioned as if it were a photograph.",
+        "",
+    ]
+
+
+def _percent(share: float, decimals: int = 0) -> str:
+    return f"{_PERCENT * share:.{decimals}f} %"

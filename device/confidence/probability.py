@@ -1,0 +1,82 @@
+"""The calibrated probability that a caption is right.
+
+A caption is right when people would confirm everything that it mentions: each subject, count,
+colour and activity. So the probability is the product of its mentions' probabilities, and each of
+these is logistic in three signals: how likely the decoder found the word, how likely it found the
+words on average, and how much the encoder's features look like pictures of that class. The weights
+were fitted on captions that training never saw; ``docs/results.md`` shows what they are worth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from device.bundle import ConfidenceSpec
+from device.confidence.arrays import ConfidenceArrays
+from device.confidence.mentions import Mention, Mentions
+from device.records import Hypothesis
+
+# What the weights are for, in the order of ``signals``.
+SIGNALS = ("word_log_prob", "mean_log_prob", "seen_log_odds")
+
+Floats = npt.NDArray[np.float64]
+
+
+class Signals:
+    """Turns a caption and the picture's features into the signals of each mention.
+
+    Args:
+        classes: as in ``ConfidenceSpec``.
+        arrays: of the same classes.
+    """
+
+    def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
+        self._mentions, self._arrays = Mentions(classes), arrays
+
+    def of(
+        self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]
+    ) -> tuple[list[Mention], Floats]:
+        """Return the mentions and their signals, float64 [mentions, ``SIGNALS``].
+
+        Args:
+            hypothesis: with ``word_log_probs``.
+            pooled_d: float32 [channels], as in ``Encoded``.
+        """
+        mentions = self._mentions.of(hypothesis.text.split())
+        rows = [mention.row for mention in mentions]
+        along_k = (pooled_d - self._arrays.mean_d) @ self._arrays.axes_dk
+        seen_m = self._arrays.class_weights_ck[rows] @ along_k + self._arrays.class_bias_c[rows]
+        word_log_probs = np.array(hypothesis.word_log_probs)
+        words_m = word_log_probs[[mention.position for mention in mentions]]
+        mean_m = np.full(len(mentions), word_log_probs.mean())
+        return mentions, np.stack([words_m, mean_m, seen_m], axis=1).astype(np.float64)
+
+
+class Confidence:
+    """How probable it is that a caption is right.
+
+    Args:
+        spec: the manifest's.
+        arrays: of the same bundle.
+    """
+
+    def __init__(self, spec: ConfidenceSpec, arrays: ConfidenceArrays) -> None:
+        self._signals = Signals(spec.classes, arrays)
+        self._bias = spec.bias
+        self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
+
+    def of(self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]) -> float:
+        """Return the probability, 0..1; 0 for a caption that mentions nothing that is judged."""
+        if not hypothesis.text:
+            return 0.0
+        mentions, signals_ms = self._signals.of(hypothesis, pooled_d)
+        if not mentions:
+            return 0.0
+        bias_m = np.array([self._bias[mention.kind] for mention in mentions])
+        return float(np.prod(sigmoid(bias_m + signals_ms @ self._weights)))
+
+
+def sigmoid(log_odds: Floats) -> Floats:
+    """Return probabilities of log-odds; never overflows."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * log_odds)), np.float64)

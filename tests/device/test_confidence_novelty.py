@@ -1,0 +1,143 @@
+"""What is unlike anything trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.confident_bundle import GREY, arrays, confident_bundle
+from support.tiny_bundle import change_manifest
+
+from device.bundle import CONFIDENCE, NoveltySpec, file_entry, load_bundle
+from device.confidence import BundleHonesty
+from device.confidence.arrays import ConfidenceArrays
+from device.confidence.novelty import Novelty
+from device.errors import BundleError, BundleHashError
+
+TWO_AXES = NoveltySpec(axes=2, largest=0.5)
+
+
+def away(*channels: float) -> np.ndarray:
+    return np.full(4, GREY, np.float32) + np.array(channels, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("channels", "distance"),
+    [
+        ((0.1, 0, 0, 0), 0.0),
+        ((0, -5, 0, 0), 0.0),
+        ((0, 0, 0.1, 0), 1.0),
+        ((0.3, 0, 0.4, 0), 16 / 25),
+        ((0.4, 0, 0, 0.3), 9 / 25),
+        ((0, 0, 0, 0), 0.0),
+    ],
+)
+def test_the_distance_is_the_share_beside_the_axes(
+    channels: tuple[float, ...], distance: float
+) -> None:
+    novelty = Novelty(TWO_AXES, arrays())
+    assert novelty.distance(away(*channels)) == pytest.approx(distance, abs=1e-6)
+    assert novelty.of(away(*channels)) == (distance > 0.5)
+
+
+@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=4, max_size=4), st.floats(0.01, 100))
+def test_near_or_far_makes_no_difference(channels: list[float], scale: float) -> None:
+    novelty = Novelty(TWO_AXES, arrays())
+    direction = np.array(channels, np.float32)
+    if np.linalg.norm(direction) < 1:
+        return
+    near, far = (novelty.distance(GREY + direction * np.float32(s)) for s in (1.0, scale))
+    assert 0 <= near <= 1
+    assert near == pytest.approx(far, abs=1e-3)
+
+
+# --- the file ---------------------------------------------------------------------------------
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    bundle = load_bundle(confident_bundle(tmp_path / "bundle"))
+    assert bundle.manifest.confidence is not None
+    found = ConfidenceArrays.read(bundle.confidence, bundle.manifest.confidence)
+    for name in ("mean_d", "axes_dk", "class_weights_ck", "class_bias_c"):
+        assert np.array_equal(getattr(found, name), getattr(arrays(), name))
+        assert getattr(found, name).dtype == np.float32
+
+
+def test_the_same_arrays_make_the_same_file(tmp_path: Path) -> None:
+    for name in ("one.npz", "two.npz"):
+        arrays().write(tmp_path / name)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(BundleError) as caught:
+        BundleHonesty(load_bundle(folder))
+    assert str(folder) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+    folder = confident_bundle(tmp_path / "bundle")
+    (folder / CONFIDENCE).write_bytes(b"")
+    with pytest.raises(BundleHashError, match=CONFIDENCE):
+        load_bundle(folder)
+
+
+def test_a_file_without_its_hash_is_refused(tmp_path: Path) -> None:
+    folder = confident_bundle(tmp_path / "bundle")
+    files = load_bundle(folder).manifest.files
+    kept = {name: entry.model_dump() for name, entry in files.items() if name != CONFIDENCE}
+    change_manifest(folder, {"files": kept})
+    assert f"no hash for {CONFIDENCE}" in refusal(folder)
+
+
+def with_file(folder: Path, content: bytes) -> Path:
+    (folder / CONFIDENCE).write_bytes(content)
+    change_manifest(folder, {f"files/{CONFIDENCE}": file_entry(folder / CONFIDENCE).model_dump()})
+    return folder
+
+
+@pytest.mark.parametrize("content", [b"", b"no arrays", b"PK\x03\x04"])
+def test_a_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    folder = with_file(confident_bundle(tmp_path / "bundle"), content)
+    assert f"cannot read {folder / CONFIDENCE}" in refusal(folder)
+
+
+def test_a_file_without_an_array_is_refused(tmp_path: Path) -> None:
+    folder = confident_bundle(tmp_path / "bundle")
+    np.savez(tmp_path / "less.npz", mean_d=np.zeros(4, np.float32))
+    with_file(folder, (tmp_path / "less.npz").read_bytes())
+    assert "axes_dk" in refusal(folder)
+
+
+def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
+    folder = confident_bundle(tmp_path / "bundle")
+    np.savez(tmp_path / "evil.npz", mean_d=np.array([{}], object))
+    with_file(folder, (tmp_path / "evil.npz").read_bytes())
+    assert "cannot read" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"classes": {"colour/red": "red"}}, "class_weights_ck is (4, 4), expected (1, 4)"),
+        ({"novelty": {"axes": 9, "largest": 0.5}}, "has 4 axes, the manifest's novelty takes 9"),
+        ({"wording": {"plain": 0.1, "think": 0.4, "maybe": 0.1}}, "must not rise"),
+        ({"bias": {"colour": 0.0}}, "bias: none for subject"),
+        ({"weights": {"word_log_prob": 0.5}}, "confidence.weights.mean_log_prob: Field required"),
+        ({"more": 1}, "confidence.more: Extra inputs are not permitted"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    assert said in refusal(confident_bundle(tmp_path / "bundle", **changes))
+
+
+def test_a_class_of_words_that_the_bundle_cannot_say_is_refused(tmp_path: Path) -> None:
+    classes = {"colour/red": "red", "colour/green": "green", "colour/blue": "blue mauve"}
+    folder = confident_bundle(tmp_path / "bundle", classes={**classes, "subject/picture": "a"})
+    assert "confidence.classes: 'mauve' is no word of the bundle" in refusal(folder)

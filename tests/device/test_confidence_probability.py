@@ -1,0 +1,135 @@
+"""The probability of a caption: the product of its mentions', by the bundle's own numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import tiny_model as tiny
+from support.confident_bundle import GREY, arrays, confident_bundle, spec
+
+from device.bundle import load_bundle
+from device.captioner import Captioner
+from device.confidence import BundleHonesty
+from device.confidence.mentions import Mention, Mentions
+from device.confidence.probability import Confidence, sigmoid
+from device.records import Frame, Hypothesis
+
+GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
+REDDISH = GREY_PICTURE + np.array([0.3, 0, 0, 0], np.float32)
+
+
+def said(text: str, *word_log_probs: float) -> Hypothesis:
+    """Return a caption; words whose log-probability is not given and the end mark have 0."""
+    n_words = len(text.split())
+    each = (*word_log_probs, *[0.0] * (n_words + 1 - len(word_log_probs)))
+    return Hypothesis(text, sum(each), sum(each), each)
+
+
+def test_a_caption_is_as_probable_as_all_its_mentions_together() -> None:
+    found = Confidence(spec(), arrays()).of(said("a red picture", 0.0, -1.0, -0.4), REDDISH)
+    red = 1 / (1 + np.exp(-(0.0 + 0.5 * -1.0 + 10 * 0.3)))
+    picture = 1 / (1 + np.exp(-(2.0 + 0.5 * -0.4)))
+    assert found == pytest.approx(red * picture, abs=1e-6)
+
+
+def test_what_the_encoder_does_not_see_is_less_probable() -> None:
+    confidence = Confidence(spec(), arrays())
+    red, green = (confidence.of(said(f"a {c} picture"), REDDISH) for c in ("red", "green"))
+    assert red > green + 0.3
+
+
+def test_an_unlikely_word_is_less_probable() -> None:
+    confidence = Confidence(spec(), arrays())
+    likely, unlikely = (
+        confidence.of(said("a red picture", 0.0, log_prob), REDDISH) for log_prob in (-0.1, -3.0)
+    )
+    assert likely > unlikely + 0.1
+
+
+def test_a_word_that_is_not_judged_changes_only_the_mean() -> None:
+    by_mean = spec(weights={"word_log_prob": 0.0, "mean_log_prob": 1.0, "seen_log_odds": 0.0})
+    for numbers, moves in ((spec(), False), (by_mean, True)):
+        confidence = Confidence(numbers, arrays())
+        sure, unsure = (
+            confidence.of(said("a red picture", log_prob), REDDISH) for log_prob in (0.0, -2.0)
+        )
+        assert (sure > unsure) == moves
+
+
+@pytest.mark.parametrize("text", ["", "a wall"])
+def test_nothing_judged_is_never_right(text: str) -> None:
+    assert Confidence(spec(), arrays()).of(said(text), REDDISH) == 0.0
+
+
+@given(
+    words=st.lists(st.sampled_from(["a", "red", "green", "blue", "picture", "and"]), max_size=8),
+    log_prob=st.floats(-30, 0),
+    pooled=st.lists(st.floats(-1e3, 1e3, width=32), min_size=4, max_size=4),
+)
+def test_it_is_always_a_probability(words: list[str], log_prob: float, pooled: list[float]) -> None:
+    hypothesis = said(" ".join(words), *[log_prob] * len(words))
+    found = Confidence(spec(), arrays()).of(hypothesis, np.array(pooled, np.float32))
+    assert 0 <= found <= 1
+
+
+def test_far_odds_do_not_overflow() -> None:
+    assert sigmoid(np.array([-1e6, 0.0, 1e6])).tolist() == [0.0, 0.5, 1.0]
+
+
+# --- mentions ---------------------------------------------------------------------------------
+
+
+def test_a_class_counts_once_and_where_it_is_first_said() -> None:
+    mentions = Mentions({"subject/man": "man guy", "count/two": "two"})
+    assert mentions.of(["a", "guy", "and", "a", "man", "and", "two"]) == [
+        Mention("subject", 0, 1),
+        Mention("count", 1, 6),
+    ]
+
+
+def test_a_word_may_belong_to_two_kinds() -> None:
+    mentions = Mentions({"activity/ride": "rider rides", "subject/person": "rider"})
+    assert [(m.kind, m.position) for m in mentions.of(["a", "rider", "rides"])] == [
+        ("activity", 1),
+        ("subject", 1),
+    ]
+
+
+def test_words_that_no_class_has_are_no_mentions() -> None:
+    assert Mentions({"subject/man": "man"}).of(["a", "wall"]) == []
+
+
+# --- the whole --------------------------------------------------------------------------------
+
+
+def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> None:
+    bundle = load_bundle(confident_bundle(tmp_path / "bundle"))
+    honesty = BundleHonesty(bundle)
+    with Captioner(bundle) as captioner:
+        encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
+        caption = captioner.decode(encoded)
+    probability = honesty.probability(caption, encoded)
+    expected = Confidence(spec(), arrays()).of(caption.n_best[0], encoded.pooled_d)
+    assert caption.text == "a red picture"
+    assert probability == expected
+    assert probability > 0.7
+    assert honesty.worded(caption, probability) == "A red picture."
+    assert honesty.worded(caption, 0.5) == "I think a red picture."
+    assert not honesty.is_unfamiliar(encoded)
+
+
+def test_a_bundle_without_confidence_claims_nothing() -> None:
+    from support.tiny_bundle import TINY_BUNDLE
+
+    bundle = load_bundle(TINY_BUNDLE)
+    honesty = BundleHonesty(bundle)
+    with Captioner(bundle) as captioner:
+        encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
+        caption = captioner.decode(encoded)
+    assert honesty.probability(caption, encoded) is None
+    assert not honesty.is_unfamiliar(encoded)
+    assert honesty.worded(caption, None) == caption.sentence

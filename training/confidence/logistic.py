@@ -1,0 +1,92 @@
+"""Ridge logistic regression by Newton's method; pure NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import TrainingError
+
+Floats = npt.NDArray[np.float64]
+
+_NEWTON_STEPS = 50
+_HALVINGS = 30
+_CONVERGED = 1e-9
+_BIAS_RIDGE = 1e-3  # keeps the bias finite where every answer is the same
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Logistic:
+    """probability = sigmoid(bias + x @ weights).
+
+    Attributes:
+        weights: float64 [signals], in the signals' own units.
+        bias: log-odds where every signal is 0.
+    """
+
+    weights: Floats
+    bias: float
+
+    def log_odds(self, x_ns: Floats) -> Floats:
+        """Return float64 [n] of float64 [n, signals]."""
+        return np.asarray(self.bias + x_ns @ self.weights, np.float64)
+
+
+def fit_logistic(
+    x_ns: npt.ArrayLike, is_true_n: npt.ArrayLike, ridge: float, free: int = 0
+) -> Logistic:
+    """Return the regression of least cross-entropy + ``ridge`` / 2 * squared standardised weights.
+
+    Args:
+        x_ns: float [n, signals], finite.
+        is_true_n: bool [n].
+        ridge: > 0; of every signal but the last ``free`` ones, which are nearly free.
+        free: how many of the last signals are indicators that take a bias's part.
+
+    Raises:
+        TrainingError: there is nothing to learn from, or a signal is not finite.
+    """
+    x, y = np.asarray(x_ns, np.float64), np.asarray(is_true_n, np.float64)
+    if not len(x) or not np.isfinite(x).all():
+        raise TrainingError(f"cannot fit a regression to {len(x)} rows: none, or not finite")
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    if free:
+        mean[-free:], spread[-free:] = 0.0, 1.0
+    spread[spread < _CONVERGED] = 1.0
+    design = np.column_stack([np.ones(len(x)), (x - mean) / spread])
+    penalty = np.full(design.shape[1], ridge)
+    penalty[0] = _BIAS_RIDGE
+    if free:
+        penalty[-free:] = _BIAS_RIDGE
+    found = _newton(design, y, penalty)
+    weights = found[1:] / spread
+    return Logistic(weights, float(found[0] - weights @ mean))
+
+
+def _newton(design: Floats, y: Floats, penalty: Floats) -> Floats:
+    """Return the minimum; each step is halved until it helps."""
+
+    def loss(b: Floats) -> float:
+        odds = design @ b
+        return float(np.sum(np.logaddexp(0.0, odds) - y * odds) + penalty @ (b * b) / 2)
+
+    found = np.zeros(design.shape[1])
+    now = loss(found)
+    for _ in range(_NEWTON_STEPS):
+        p = 0.5 * (1.0 + np.tanh(0.5 * (design @ found)))
+        gradient = design.T @ (p - y) + penalty * found
+        hessian = design.T @ (design * (p * (1 - p))[:, None]) + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        for _ in range(_HALVINGS):
+            tried = loss(found - step)
+            if tried <= now:
+                break
+            step = step / 2
+        else:
+            return found
+        found, gain, now = found - step, now - tried, tried
+        if gain <= _CONVERGED * len(y):
+            return found
+    return found

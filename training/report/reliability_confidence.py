@@ -1,0 +1,166 @@
+"""What a bundle's calibrated probability is worth: numbers for record and manifest."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from training.metrics.reliability import (
+    area_under_roc,
+    brier_score,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    reliability_curve,
+)
+
+_DECIMALS = 4  # of shares: a thousand pictures know no more
+_COVERAGES = (0.1, 0.25, 0.5, 0.75, 1.0)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ReliabilityBin(_Part):
+    """Captions of about the same predicted probability.
+
+    ``right`` is the observed share that is right, ``low`` and ``high`` its Wilson 95 % interval.
+    """
+
+    predicted: Share
+    right: Share
+    n: Count
+    low: Share
+    high: Share
+
+
+class Quality(_Part):
+    """Probabilities beside what is right.
+
+    Attributes:
+        n: captions.
+        right: share that is right.
+        auc: how often, of a right and a wrong caption, the right one has the greater probability;
+            0.5 is chance. None where nearly all are right, or nearly all wrong.
+        auc_95: its 95 % interval.
+        ece: expected calibration error over the bins.
+        ece_by_chance: the same, if every probability were true.
+        brier: mean squared error of the probabilities.
+        bins: equally many captions each, by rising probability.
+    """
+
+    n: Count
+    right: Share
+    auc: Share | None
+    auc_95: tuple[Share, Share] | None
+    ece: Share
+    ece_by_chance: Share
+    brier: Share
+    bins: tuple[ReliabilityBin, ...]
+
+    @classmethod
+    def of(cls, probability_n: Floats, is_right_n: Bools) -> Quality:
+        """Return what probabilities are worth.
+
+        Raises:
+            TrainingError: there are no captions.
+        """
+        bins = reliability_curve(probability_n, is_right_n)
+        area = area_under_roc(probability_n, is_right_n)
+        return cls(
+            n=len(is_right_n),
+            right=share(float(is_right_n.mean())),
+            auc=None if area is None else share(area.estimate),
+            auc_95=None if area is None else (share(area.low), share(area.high)),
+            ece=share(expected_calibration_error(bins)),
+            ece_by_chance=share(calibration_error_by_chance(bins)),
+            brier=share(brier_score(probability_n, is_right_n)),
+            bins=tuple(
+                ReliabilityBin(
+                    predicted=share(b.predicted),
+                    right=share(b.right),
+                    n=b.n,
+                    low=share(b.low),
+                    high=share(b.high),
+                )
+                for b in bins
+            ),
+        )
+
+
+class Coverage(_Part):
+    """Of the surest ``share`` of captions, which share is right."""
+
+    share: Share
+    right: Share
+
+
+class HedgeUse(_Part):
+    """How often a hedge is heard, and how often its captions are right.
+
+    Attributes:
+        hedge: as in ``device.confidence.wording.Hedge``.
+        at_least: probability from which on it is used.
+        n: captions.
+        right: share of them that is right; None where there are none.
+    """
+
+    hedge: str
+    at_least: Share
+    n: Count
+    right: Share | None
+
+
+class Refusals(_Part):
+    """Pictures taken for unlike anything trained on.
+
+    Attributes:
+        dev: share of dev's photographs; it set the limit.
+        test: share of test's photographs.
+        odd: share of generated pictures, by sort.
+    """
+
+    dev: Share
+    test: Share
+    odd: dict[str, Share]
+
+
+class ConfidenceQuality(_Part):
+    """A bundle's confidence: fitted on train and dev, measured on test.
+
+    Attributes:
+        dev: cross-validated; by it the method was chosen.
+        test: measured once.
+        selective: of test, by falling probability.
+        hedges: of test.
+        refusals: by novelty.
+    """
+
+    dev: Quality
+    test: Quality
+    selective: tuple[Coverage, ...]
+    hedges: tuple[HedgeUse, ...]
+    refusals: Refusals
+
+
+def selective(probability_n: Floats, is_right_n: Bools) -> tuple[Coverage, ...]:
+    """Return the share that is right among the surest captions, for growing shares of all."""
+    order = np.argsort(-probability_n, kind="stable")
+    counts = [max(1, round(part * len(order))) for part in _COVERAGES]
+    return tuple(
+        Coverage(share=part, right=share(float(is_right_n[order[:count]].mean())))
+        for part, count in zip(_COVERAGES, counts, strict=True)
+    )
+
+
+def share(value: float) -> float:
+    """Return a share as it is stored."""
+    return round(value, _DECIMALS)
