@@ -1,11 +1,10 @@
-"""The messages that are published, as JSON; ``docs/mqtt-caption.schema.json`` is made from here.
+"""A caption as JSON, and what all messages have in common.
 
 A caption and what caused it travel in one message, so that nobody has to join two topics.
 """
 
 from __future__ import annotations
 
-import json
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -14,7 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerialize
 
 from device.records import Caption, Cause, Hypothesis, Timings
 
-SCHEMA_VERSION: Literal[1] = 1
+# 2: an answer without a caption has null where a caption would be.
+SCHEMA_VERSION: Literal[2] = 2
+# Home Assistant takes a longer state for unknown.
+MAX_STATE_CHARS = 255
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -30,13 +32,13 @@ UtcTime = Annotated[
 ]
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
     """Frozen, with no room for numbers that JSON cannot carry; later versions may add fields."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-class HypothesisPart(_Message):
+class HypothesisPart(Message):
     """One way to say what the picture shows."""
 
     text: str = Field(description="The words, lower-case, without full stop.")
@@ -55,7 +57,7 @@ class HypothesisPart(_Message):
         )
 
 
-class TimingsPart(_Message):
+class TimingsPart(Message):
     """Wall time of each stage, in milliseconds."""
 
     preprocess_ms: float = Field(ge=0)
@@ -74,7 +76,7 @@ class TimingsPart(_Message):
         )
 
 
-class CaptionPart(_Message):
+class CaptionPart(Message):
     """What the device says of one frame; ``seealoud describe --json`` prints it too."""
 
     source: str = Field(description="A path, an address without password, camera:N or -.")
@@ -92,36 +94,93 @@ class CaptionPart(_Message):
         return CaptionPart(**_caption_fields(caption))
 
 
-class CaptionMessage(CaptionPart):
-    """A caption on its topic, and why the device looked."""
+class Happened(Message):
+    """What every message tells of something that happened."""
 
-    schema_version: Literal[1] = Field(
+    schema_version: Literal[2] = Field(
         default=SCHEMA_VERSION, description="Raised when a field changes its meaning or goes."
     )
-    id: uuid.UUID = Field(description="Random (version 4); a repeated message keeps its id.")
-    cause: Cause = Field(description="Why the picture was captioned: describe = the command.")
-    frame_age_ms: int = Field(ge=0, description="Age of the frame when this was published.")
+    id: uuid.UUID = Field(
+        default_factory=uuid.uuid4,
+        description="Random (version 4); a repeated message keeps its id.",
+    )
+    event_type: str = Field(description="What happened, in one word.")
+    at: UtcTime = Field(description="When it happened, in UTC.")
+    late: bool = Field(
+        default=False, description="Sent long after it happened: the broker was away."
+    )
 
     def to_json(self) -> bytes:
         """Return the message as UTF-8 JSON."""
         return self.model_dump_json().encode()
 
 
-def caption_message(caption: Caption, cause: Cause, published_at: datetime) -> CaptionMessage:
-    """Return the message for a caption.
+class CaptionMessage(Happened):
+    """A caption, or why there is none, and why the device looked."""
+
+    event_type: Literal["described", "narrated", "no_caption"] = Field(
+        description="An answer, a line of narration, or an answer without a caption."
+    )
+    cause: Cause = Field(description="Who or what asked: describe = the command.")
+    text: str = Field(description="What is said, worded by how sure it is.")
+    short_text: str = Field(
+        max_length=MAX_STATE_CHARS, description="The text, cut at a word where it is long."
+    )
+    probability: float | None = Field(
+        default=None, ge=0, le=1, description="Calibrated, that the caption is right."
+    )
+    reason: str = Field(
+        default="", description="Why narration spoke, or why there is no caption; else empty."
+    )
+    request_id: str = Field(default="", description="The id of the command that asked.")
+    frame_age_ms: int | None = Field(
+        default=None, ge=0, description="Age of the frame when it was captioned."
+    )
+    source: str | None = Field(default=None, description="As in the caption of a command.")
+    captured_at: UtcTime | None = Field(default=None, description="When the frame was taken.")
+    caption: str | None = Field(default=None, description="The best hypothesis' words.")
+    sentence: str | None = Field(default=None, description="The caption as a plain sentence.")
+    log_probability: float | None = Field(
+        default=None, description="The best hypothesis' natural-log probability."
+    )
+    n_best: tuple[HypothesisPart, ...] = Field(default=(), description="Best first.")
+    timings: TimingsPart | None = None
+    bundle: str | None = Field(default=None, description="Name of the bundle that made it.")
+
+
+def caption_message(caption: Caption, cause: Cause, now: datetime) -> CaptionMessage:
+    """Return the message for a caption that a command asked for.
 
     Args:
         caption: what was said.
         cause: why the picture was captioned.
-        published_at: aware time; the frame's age is reckoned from it.
+        now: aware time; the frame's age is reckoned from it.
     """
-    age_ms = (published_at - caption.captured_at).total_seconds() * 1000
+    age_ms = (now - caption.captured_at).total_seconds() * 1000
     return CaptionMessage(
-        id=uuid.uuid4(),
+        event_type="described",
+        at=now,
         cause=cause,
+        text=caption.sentence,
+        short_text=cut_at_a_word(caption.sentence),
         frame_age_ms=max(0, round(age_ms)),  # a clock that NTP has just set back gives less than 0
-        **_caption_fields(caption),
+        **caption_fields(caption),
     )
+
+
+def caption_fields(caption: Caption | None) -> dict[str, Any]:
+    """Return the fields that carry a caption; none without one."""
+    return {} if caption is None else _caption_fields(caption)
+
+
+def cut_at_a_word(text: str, most_chars: int = MAX_STATE_CHARS) -> str:
+    """Return the text, or its beginning up to a word's end with an ellipsis behind it."""
+    if len(text) <= most_chars:
+        return text
+    beginning = text[: most_chars - 1]
+    # A word may end right where the room does.
+    whole = beginning if text[most_chars - 1].isspace() else beginning.rpartition(" ")[0]
+    return f"{(whole or beginning).rstrip()}…"
 
 
 def _caption_fields(caption: Caption) -> dict[str, Any]:
@@ -135,11 +194,3 @@ def _caption_fields(caption: Caption) -> dict[str, Any]:
         "timings": TimingsPart.of(caption.timings),
         "bundle": caption.bundle,
     }
-
-
-def caption_schema() -> str:
-    """Return the JSON Schema of a caption message, as it is published in ``docs/``."""
-    schema = CaptionMessage.model_json_schema(mode="serialization")
-    return json.dumps(
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2
-    )

@@ -1,6 +1,6 @@
-"""Captions and availability of one device on one broker.
+"""Captions of a single command to one broker, each confirmed before the next.
 
-The seam for whoever publishes: it connects when there is something to say, says online before
+The blocking face of a ``Session``: it connects when there is something to say, says online before
 and offline after, and every failure is a BrokerError that leaves it usable for the next caption.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from types import TracebackType
 
-from device.mqtt.connection import Connection, Outgoing, open_connection
+from device.errors import BrokerError
 from device.mqtt.payloads import caption_message
+from device.mqtt.session import Session, outgoing
 from device.mqtt.settings import BrokerSettings
 from device.mqtt.tls import tls_context
-from device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ONLINE, Topic
+from device.mqtt.topics import CAPTION
 from device.records import Caption, Cause
 
 
@@ -34,7 +35,7 @@ class MqttPublisher:
         if settings.tls is not None:
             tls_context(settings.tls)
         self._settings = settings
-        self._connection: Connection | None = None
+        self._session: Session | None = None
 
     def __enter__(self) -> MqttPublisher:
         return self
@@ -46,6 +47,16 @@ class MqttPublisher:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection that has not been seen to end."""
+        try:
+            while self._session is not None and self._session.receive() is not None:
+                pass
+        except BrokerError:
+            self._drop()
+        return self._session is not None
 
     def connect(self) -> None:
         """Connect and say online; does nothing while the connection is alive.
@@ -61,9 +72,9 @@ class MqttPublisher:
         Raises:
             BrokerError: the broker is away, refuses or does not confirm in time.
         """
-        connection = self._connected()
-        message = caption_message(caption, cause, published_at=datetime.now(UTC))
-        connection.publish(self._outgoing(CAPTION, message.to_json()))
+        session = self._connected()
+        message = caption_message(caption, cause, now=datetime.now(UTC))
+        session.deliver(outgoing(CAPTION, self._settings.device_id, message.to_json()))
 
     def close(self) -> None:
         """Say offline and disconnect; a second time does nothing.
@@ -73,32 +84,21 @@ class MqttPublisher:
         Raises:
             BrokerError: the broker did not confirm offline; the connection is closed anyway.
         """
-        try:
-            if self._connection is not None and self._connection.is_alive:
-                self._connection.publish(self._outgoing(AVAILABILITY, OFFLINE))
-        finally:
-            self._drop()
+        if not self.is_connected:
+            return
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
-    def _connected(self) -> Connection:
-        """Return a connection that is alive and has said online."""
-        if self._connection is not None and self._connection.is_alive:
-            return self._connection
-        self._drop()
-        connection = open_connection(self._settings, self._outgoing(AVAILABILITY, OFFLINE))
-        try:
-            connection.publish(self._outgoing(AVAILABILITY, ONLINE))
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
+    def _connected(self) -> Session:
+        """Return a session that is alive."""
+        if self.is_connected and self._session is not None:
+            return self._session
+        self._session = Session(self._settings)
+        return self._session
 
     def _drop(self) -> None:
         """Close the connection, if there is one, without a word."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.close()
-
-    def _outgoing(self, topic: Topic, payload: str | bytes) -> Outgoing:
-        data = payload.encode() if isinstance(payload, str) else payload
-        return Outgoing(topic.of(self._settings.device_id), data, topic.qos, topic.is_retained)
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.abandon()

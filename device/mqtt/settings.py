@@ -17,7 +17,10 @@ from device.mqtt.device_id import check_device_id
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
 PLAIN_PORT = 1883
 TLS_PORT = 8883
+WEBSOCKETS_PORT = 80
+WEBSOCKETS_TLS_PORT = 443
 Protocol = Literal["5", "3.1.1"]
+Transport = Literal["tcp", "websockets"]
 # Newest first; 3.1.1 is what amqtt and many small brokers speak.
 PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
 _BROKER = re.compile(
@@ -62,6 +65,8 @@ class BrokerSettings:
         keepalive_s: silence after which the broker publishes our last will is 1.5 times this.
         session: tells several connections of one device apart; a broker drops the older of
             two equal ones, and a single ``describe`` must not push the daemon out.
+        transport: MQTT directly, or inside WebSockets.
+        websocket_path: where the broker listens for these.
     """
 
     host: str
@@ -74,6 +79,8 @@ class BrokerSettings:
     protocols: tuple[Protocol, ...] = PROTOCOLS
     keepalive_s: int = 30
     session: str = field(default_factory=_random_suffix)
+    transport: Transport = "tcp"
+    websocket_path: str = "/mqtt"
 
     def __post_init__(self) -> None:
         """Refuse what no broker could have.
@@ -90,6 +97,10 @@ class BrokerSettings:
             raise ConfigError(f"MQTT port {self.port} is not in 1..65535")
         if self.password is not None and self.username is None:
             raise ConfigError("an MQTT password needs a user: give --mqtt-user as well")
+        if not self.websocket_path.startswith("/"):
+            raise ConfigError(
+                f"MQTT websocket path {self.websocket_path!r} does not begin with a slash"
+            )
 
     @property
     def client_id(self) -> str:
@@ -99,7 +110,11 @@ class BrokerSettings:
     @property
     def effective_port(self) -> int:
         """The port that is used."""
-        return self.port or (PLAIN_PORT if self.tls is None else TLS_PORT)
+        if self.port is not None:
+            return self.port
+        if self.transport == "websockets":
+            return WEBSOCKETS_PORT if self.tls is None else WEBSOCKETS_TLS_PORT
+        return PLAIN_PORT if self.tls is None else TLS_PORT
 
     @property
     def address(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 ROOT = "seealoud"
 ONLINE = "online"
 OFFLINE = "offline"
+_DEVICE = f"{ROOT}/{{device_id}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,19 +16,78 @@ class Topic:
 
     Attributes:
         template: its name, with ``{device_id}`` for the device.
-        qos: quality of service with which it is published.
+        qos: quality of service with which it is published, or should be.
         is_retained: whether the broker keeps the last message for those who come later.
+        is_command: whether others publish on it, and the device listens.
     """
 
     template: str
     qos: int
     is_retained: bool
+    is_command: bool = False
 
     def of(self, device_id: str) -> str:
         """Return the topic's name for one device."""
         return self.template.format(device_id=device_id)
 
 
-AVAILABILITY = Topic(f"{ROOT}/{{device_id}}/availability", qos=1, is_retained=True)
-CAPTION = Topic(f"{ROOT}/{{device_id}}/caption", qos=1, is_retained=False)
-ALL_TOPICS = (AVAILABILITY, CAPTION)
+def _command(name: str) -> Topic:
+    return Topic(f"{_DEVICE}/{name}", qos=1, is_retained=False, is_command=True)
+
+
+AVAILABILITY = Topic(f"{_DEVICE}/availability", qos=1, is_retained=True)
+STATE = Topic(f"{_DEVICE}/state", qos=1, is_retained=True)
+DIAGNOSTICS = Topic(f"{_DEVICE}/diagnostics", qos=1, is_retained=True)
+LAST_CAPTION = Topic(f"{_DEVICE}/last_caption", qos=1, is_retained=True)
+CAPTION = Topic(f"{_DEVICE}/caption", qos=1, is_retained=False)
+ALERT = Topic(f"{_DEVICE}/alert", qos=1, is_retained=False)
+PROBLEM = Topic(f"{_DEVICE}/problem", qos=1, is_retained=False)
+REQUEST = Topic(f"{_DEVICE}/request", qos=1, is_retained=False)
+RESULT = Topic(f"{_DEVICE}/result", qos=1, is_retained=False)
+PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
+
+COMMAND = _command("command")
+NARRATION_SET = _command("narration/set")
+MUTE_SET = _command("mute/set")
+PRIVACY_SET = _command("privacy/set")
+VOLUME_SET = _command("volume/set")
+RATE_SET = _command("rate/set")
+MINIMUM_GAP_SET = _command("minimum_gap_s/set")
+SNOOZE_SET = _command("snooze_min/set")
+VOICE_SET = _command("voice/set")
+SAY_SET = _command("say/set")
+
+PUBLISHED = (
+    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION),
+    *(CAPTION, ALERT, PROBLEM, REQUEST, RESULT, PICTURE),
+)
+COMMANDS = (
+    *(COMMAND, NARRATION_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
+    *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET),
+)
+ALL_TOPICS = (*PUBLISHED, *COMMANDS)
+
+
+def discovery_topic(prefix: str, device_id: str) -> str:
+    """Return where Home Assistant looks for the device."""
+    return f"{prefix}/device/{device_id}/config"
+
+
+def birth_topic(prefix: str) -> str:
+    """Return where Home Assistant says that it has started."""
+    return f"{prefix}/status"
+
+
+def subscriptions(device_id: str) -> tuple[str, ...]:
+    """Return what the device listens to: its commands, known or not, and its own availability.
+
+    The latter because another client of the same device, as a single ``describe``, ends with
+    "offline" while the daemon goes on.
+    """
+    return (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", AVAILABILITY.of(device_id))
+
+
+def retained_topics(prefix: str, device_id: str) -> tuple[str, ...]:
+    """Return every topic on which the broker keeps something of the device."""
+    own = tuple(topic.of(device_id) for topic in PUBLISHED if topic.is_retained)
+    return (discovery_topic(prefix, device_id), *own)

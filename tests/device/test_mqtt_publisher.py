@@ -250,14 +250,29 @@ def test_a_silent_broker_ends_within_the_timeout(tls):
         assert SHORT_S * 0.9 < time.monotonic() - started_s < SHORT_S + 1
 
 
-def test_a_broker_that_stops_confirming_is_an_error_and_closing_ends(tmp_path):
-    with running_mosquitto(tmp_path) as broker:
+def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_path):
+    """So that its last will says offline, which could not be said."""
+    with running_mosquitto(tmp_path) as broker, listening(broker) as listener:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
         publisher.publish_caption(caption(), "describe")
         broker.pause()
         try:
             with pytest.raises(BrokerError, match="did not confirm a message within 1 s"):
                 publisher.publish_caption(caption(), "describe")
+            publisher.close()
+        finally:
+            broker.resume()
+        publisher.close()
+        assert listener.next("availability").payload == b"online"
+        assert listener.next("availability").payload == b"offline"
+
+
+def test_a_goodbye_that_is_not_confirmed_is_an_error(tmp_path):
+    with running_mosquitto(tmp_path) as broker:
+        publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
+        publisher.publish_caption(caption(), "describe")
+        broker.pause()
+        try:
             with pytest.raises(BrokerError, match="did not confirm"):
                 publisher.close()
         finally:
@@ -285,7 +300,7 @@ def test_closing_after_the_broker_died_is_quiet(tmp_path):
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
         publisher.connect()
     deadline_s = time.monotonic() + DEADLINE_S
-    while publisher._connection.is_alive and time.monotonic() < deadline_s:
+    while publisher.is_connected and time.monotonic() < deadline_s:
         time.sleep(0.01)
     publisher.close()
 
@@ -294,14 +309,14 @@ def test_closing_after_the_broker_died_is_quiet(tmp_path):
 
 
 @contextlib.contextmanager
-def running_amqtt(folder: Path) -> Iterator[int]:
+def running_amqtt(folder: Path, kind: str = "tcp") -> Iterator[int]:
     program = Path(sys.executable).with_name("amqtt")
     if not program.exists():
         pytest.skip("amqtt is not installed (pip install amqtt)")
     port = free_port()
     config = folder / "amqtt.yaml"
     config.write_text(
-        f"listeners:\n  default:\n    type: tcp\n    bind: {HOST}:{port}\n"
+        f"listeners:\n  default:\n    type: {kind}\n    bind: {HOST}:{port}\n"
         "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
     )
     with (folder / "amqtt.log").open("wb") as log:
@@ -325,3 +340,17 @@ def test_a_broker_that_only_knows_3_1_1_is_reached(tmp_path):
             assert listener.next("availability").payload == b"online"
             assert json.loads(listener.next("caption").payload)["caption"] == caption().text
             assert listener.next("availability").payload == b"offline"
+
+
+def test_websockets_carry_captions(tmp_path):
+    """Debian's Mosquitto opens no WebSockets without IPv6, so this is amqtt's."""
+    with running_amqtt(tmp_path, "ws") as port:
+        settings = BrokerSettings(
+            HOST, "webby", port, protocols=("3.1.1",), transport="websockets", timeout_s=5.0
+        )
+        publish_one(settings)
+
+
+def test_what_is_no_websocket_is_told(broker):
+    with pytest.raises(BrokerError, match=r"WebSockets|hung up|cannot be reached|does not answer"):
+        publish_one(settings_for(broker, transport="websockets", timeout_s=SHORT_S))

@@ -16,7 +16,8 @@ from support.captions import CAPTURED_AT, caption
 
 from device.errors import ConfigError
 from device.mqtt.device_id import check_device_id, default_device_id
-from device.mqtt.payloads import CaptionMessage, caption_message, caption_schema
+from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
+from device.mqtt.schemas import MESSAGES, schemas
 from device.mqtt.settings import (
     PASSWORD_VARIABLE,
     BrokerSettings,
@@ -28,7 +29,6 @@ from device.mqtt.tls import tls_context
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
 
 DOCS = Path(__file__).parents[2] / "docs"
-SCHEMA_FILE = DOCS / "mqtt-caption.schema.json"
 
 
 # --- device id ------------------------------------------------------------------------------
@@ -167,8 +167,16 @@ def test_the_message_carries_everything():
     identity = uuid.UUID(message.pop("id"))
     assert identity.version == 4
     assert message == {
-        "schema_version": 1,
+        "schema_version": 2,
+        "event_type": "described",
+        "at": "2026-11-23T06:06:14.623Z",
+        "late": False,
         "cause": "describe",
+        "text": "A dog runs through the grass.",
+        "short_text": "A dog runs through the grass.",
+        "probability": None,
+        "reason": "",
+        "request_id": "",
         "source": "/pictures/dog.jpg",
         "captured_at": "2026-11-23T06:06:13.123Z",
         "frame_age_ms": 1500,
@@ -214,7 +222,7 @@ def test_a_number_that_json_cannot_carry_is_refused():
 def test_a_subscriber_may_ignore_fields_of_later_versions():
     fields = caption_message(caption(), "describe", CAPTURED_AT).model_dump()
     CaptionMessage.model_validate({**fields, "confidence": 0.9})
-    assert '"additionalProperties": false' not in caption_schema()
+    assert '"additionalProperties": false' not in schemas()["mqtt-caption.schema.json"]
 
 
 @given(
@@ -236,17 +244,28 @@ def test_any_words_and_names_survive_the_way_through_json(text, source, captured
 # --- documents -------------------------------------------------------------------------------
 
 
-def test_the_published_schema_is_the_code_s():
-    """Made by: python -c 'from device.mqtt.payloads import caption_schema as s; print(s())'."""
-    assert SCHEMA_FILE.read_text() == caption_schema() + "\n"
+def test_the_published_schemas_are_the_code_s():
+    """Made by: python -m device.mqtt.schemas docs."""
+    published = {x.name: x.read_text() for x in DOCS.glob("mqtt-*.schema.json")}
+    assert published == schemas()
+
+
+@given(text=st.text(alphabet="ab ", max_size=600))
+def test_a_text_is_cut_at_a_word(text):
+    cut = cut_at_a_word(text)
+    assert len(cut) <= MAX_STATE_CHARS
+    if len(text) <= MAX_STATE_CHARS:
+        assert cut == text
+    elif " " in text[:MAX_STATE_CHARS].strip():
+        words = cut.removesuffix("…").split()
+        assert words == text.split()[: len(words)]
 
 
 def test_every_topic_is_documented_as_it_is_published():
     rows = [line for line in (DOCS / "mqtt.md").read_text().splitlines() if line.startswith("|")]
     for topic in ALL_TOPICS:
-        (row,) = [
-            line for line in rows if f"`{topic.template.format(device_id='<device_id>')}`" in line
-        ]
+        name = topic.template.format(device_id="<device_id>")
+        (row,) = [line for line in rows if line.startswith(f"| `{name}` |")]
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[1] == str(topic.qos)
         assert cells[2] == ("yes" if topic.is_retained else "no")
@@ -256,8 +275,9 @@ def test_every_topic_is_documented_as_it_is_published():
 
 def test_every_field_of_the_message_is_documented():
     text = (DOCS / "mqtt.md").read_text()
-    for name in CaptionMessage.model_fields:
-        assert f"| `{name}` |" in text, name
+    for message in MESSAGES.values():
+        for name in message.model_fields:
+            assert f"| `{name}` |" in text, name
     assert f"`{ONLINE}`" in text
     assert f"`{OFFLINE}`" in text
 
@@ -266,7 +286,7 @@ def test_the_documented_example_is_a_valid_message():
     blocks = re.findall(r"```json\n(.*?)```", (DOCS / "mqtt.md").read_text(), re.DOTALL)
     assert blocks
     for block in blocks:
-        CaptionMessage.model_validate_json(block)
+        CaptionMessage.model_validate_json(block, strict=True)
 
 
 def test_every_mqtt_option_of_the_command_line_is_documented():

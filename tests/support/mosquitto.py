@@ -68,7 +68,9 @@ def running_mosquitto(folder: Path, *lines: str, port: int | None = None) -> Ite
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "mosquitto.conf", folder / "mosquitto.log"
     # As root it would become the user mosquitto, who cannot read pytest's folders.
-    head = [f"listener {port} {HOST}", "user root", "persistence false", "log_type all"]
+    head = [f"listener {port} {HOST}", "user root", "log_type all"]
+    if not any(line.startswith("persistence ") for line in lines):
+        head.append("persistence false")
     if not any(line.startswith("allow_anonymous") for line in lines):
         head.append("allow_anonymous true")
     config.write_text("\n".join([*head, *lines, ""]))
@@ -176,11 +178,21 @@ class Listener:
 
 
 @contextlib.contextmanager
-def listening(broker: Broker, pattern: str = "seealoud/#") -> Iterator[Listener]:
-    """Listen to a broker without password and TLS; ready when this returns."""
+def listening(
+    broker: Broker, pattern: str = "seealoud/#", session: str | None = None
+) -> Iterator[Listener]:
+    """Listen to a broker without password and TLS; ready when this returns.
+
+    With a session's name the broker keeps what comes while nobody listens.
+    """
     listener = Listener()
     is_subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()
-    client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=session,
+        clean_session=session is None,
+        reconnect_on_failure=False,
+    )
     client.on_subscribe = lambda *_: is_subscribed.put(True)
     client.on_message = lambda _c, _u, m: listener.messages.put(
         Heard(m.topic, m.payload, m.qos, m.retain)

@@ -1,0 +1,192 @@
+"""What comes over MQTT, read as a request or refused with a reason. Pure; time is passed in.
+
+Invariants: nothing is obeyed half; what the broker had kept from before is never obeyed; a reason
+names the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from device import requests as r
+from device.errors import RequestError
+from device.mqtt import topics as t
+from device.mqtt.connection import Received
+from device.mqtt.identity import Identity
+
+_SHOWN_CHARS = 80
+# As in device.requests.
+MAX_ID_CHARS = 64
+_JSON_END = t.COMMAND.template.removeprefix(t.ROOT).partition("}")[2]
+_SWITCH = {"ON": True, "OFF": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A message as a command.
+
+    Attributes:
+        topic: on which it came.
+        request: what is asked; None where it is refused.
+        reason: why it is refused.
+        action: what was asked, as far as that can be told.
+        id: the asker's own, as far as that can be told.
+    """
+
+    topic: str
+    request: r.Request | None
+    reason: str = ""
+    action: str = ""
+    id: str = ""
+
+
+class CommandReader:
+    """Reads the commands of one device.
+
+    Args:
+        identity: whose; with the voices that can be chosen.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self._voices = identity.voices
+        own: Mapping[t.Topic, Callable[[str], r.Request]] = {
+            t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
+            t.MUTE_SET: lambda text: r.Mute(is_on=_switch(text)),
+            t.PRIVACY_SET: lambda text: r.Privacy(is_on=_switch(text)),
+            t.VOLUME_SET: lambda text: r.Set(name="volume", value=_number(text)),
+            t.RATE_SET: lambda text: r.Set(name="rate", value=_number(text)),
+            t.MINIMUM_GAP_SET: lambda text: r.Set(name="minimum_gap_s", value=_number(text)),
+            t.SNOOZE_SET: lambda text: r.Snooze(minutes=_number(text)),
+            t.VOICE_SET: lambda text: r.Set(name="voice", value=self._voice(text)),
+            t.SAY_SET: lambda text: r.Say(text=clean(text)),
+        }
+        self._simple = {topic.of(identity.id): read for topic, read in own.items()}
+        self._json_topic = t.COMMAND.of(identity.id)
+
+    def read(self, received: Received) -> Command:
+        """Return the command that a message is."""
+        topic = received.topic
+        try:
+            return self._read(received)
+        except RequestError as exc:
+            return Command(topic, None, str(exc), *_claims(received.payload, topic))
+        except ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"]) or "value"
+            shown = str(first["input"])[:_SHOWN_CHARS]
+            reason = f"{key}: {first['msg']} (is {shown!r})"
+            return Command(topic, None, reason, *_claims(received.payload, topic))
+
+    def _read(self, received: Received) -> Command:
+        if received.is_retained:
+            raise RequestError(
+                "a retained command is from the past and is not obeyed: publish it without the "
+                "retain flag, and an empty retained message to remove this one"
+            )
+        if received.size_bytes > r.MAX_REQUEST_BYTES:
+            raise RequestError(
+                f"a request of {received.size_bytes} bytes: at most {r.MAX_REQUEST_BYTES} are taken"
+            )
+        if received.topic == self._json_topic:
+            request = _cleaned(r.parse_request(received.payload))
+        elif (read := self._simple.get(received.topic)) is not None:
+            request = read(_text(received.payload))
+        else:
+            known = ", ".join(sorted(topic.split("/", 2)[2] for topic in self._simple))
+            name = received.topic.split("/", 2)[-1][:_SHOWN_CHARS]
+            raise RequestError(f"there is no command {name!r}: known are command, {known}")
+        return Command(received.topic, request, action=request.action, id=request.id)
+
+    def _voice(self, name: str) -> str:
+        path = self._voices.get(name)
+        if path is None:
+            known = ", ".join(self._voices)
+            raise RequestError(f"voice {name[:_SHOWN_CHARS]!r} is unknown: known are {known}")
+        return path
+
+
+class TokenBucket:
+    """Takes so many commands a minute, and a few at once.
+
+    Args:
+        per_min: in the long run.
+        burst: at once, after a rest.
+    """
+
+    def __init__(self, per_min: float, burst: float) -> None:
+        self._per_s, self._burst = per_min / 60, burst
+        self._tokens, self._filled_s = burst, float("-inf")
+
+    def take(self, now_s: float) -> bool:
+        """Return whether one more is allowed now, in monotonic seconds."""
+        gained = (now_s - self._filled_s) * self._per_s
+        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
+        self._filled_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def clean(text: str) -> str:
+    """Return a text in one line, without what cannot be spoken.
+
+    Raises:
+        RequestError: nothing is left.
+    """
+    spaced = "".join(" " if unicodedata.category(x)[0] in "CZ" else x for x in text)
+    cleaned = " ".join(spaced.split())
+    if not cleaned:
+        raise RequestError(f"text: nothing to say (is {text[:_SHOWN_CHARS]!r})")
+    return cleaned
+
+
+def _cleaned(request: r.Request) -> r.Request:
+    match request:
+        case r.Say(text=text):
+            return request.model_copy(update={"text": clean(text)})
+        case _:
+            return request
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as exc:
+        raise RequestError("the message is no UTF-8 text") from exc
+
+
+def _switch(text: str) -> bool:
+    is_on = _SWITCH.get(text.strip().upper())
+    if is_on is None:
+        raise RequestError(f"{text[:_SHOWN_CHARS]!r} is not ON or OFF")
+    return is_on
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise RequestError(f"{text[:_SHOWN_CHARS]!r} is no number") from exc
+
+
+def _claims(payload: bytes, topic: str) -> tuple[str, str]:
+    """Return the action and the id that a refused message names, for who waits for the answer."""
+    if not topic.endswith(_JSON_END):
+        return "", ""
+    try:
+        values = from_json(payload)
+    except ValueError:
+        return "", ""
+    if not isinstance(values, dict):
+        return "", ""
+    return _short(values.get("action")), _short(values.get("id"))
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= MAX_ID_CHARS else ""

@@ -1,0 +1,63 @@
+"""Who the device is to others, and what can be chosen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import annotated_types
+
+from device import __version__
+from device.requests import MAX_SNOOZE_MIN
+from device.settings.strict import SettingsGroup
+
+BUILT_IN_VOICE = "Built-in"
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a number may be: ``low`` to ``high``, shown in steps."""
+
+    low: float
+    high: float
+    step: float
+
+
+def range_of(group: type[SettingsGroup], name: str, step: float) -> Range:
+    """Return what a setting takes.
+
+    Raises:
+        ValueError: the setting has no lower or no upper bound.
+    """
+    marks = group.model_fields[name].metadata
+    low = next((float(str(x.ge)) for x in marks if isinstance(x, annotated_types.Ge)), None)
+    high = next((float(str(x.le)) for x in marks if isinstance(x, annotated_types.Le)), None)
+    if low is None or high is None:
+        raise ValueError(f"{group.__name__}.{name} has no bounds")
+    return Range(low, high, step)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One device.
+
+    Attributes:
+        id: its name in topics.
+        name: what people call it.
+        version: of the program.
+        voices: paths of the voices that can be chosen, by their names; the built-in one has an
+            empty path.
+        volume: what it takes.
+        rate: what it takes.
+        minimum_gap_s: what it takes, in seconds.
+        snooze_min: what it takes, in minutes.
+    """
+
+    id: str
+    name: str = "SeeAloud"
+    version: str = __version__
+    voices: Mapping[str, str] = field(default_factory=lambda: {BUILT_IN_VOICE: ""})
+    volume: Range = Range(0.0, 1.0, 0.05)
+    rate: Range = Range(0.5, 2.0, 0.05)
+    minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
+    snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)

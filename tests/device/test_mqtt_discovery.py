@@ -1,0 +1,251 @@
+"""Home Assistant's view: the discovery message, who knows nothing else, and the examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from support.captions import caption
+from support.mosquitto import Broker, running_mosquitto
+from support.mqtt_daemon import VOICES, Device, answered, running, settings_for
+from support.mqtt_home import Home, connected_home
+
+from device.events import Alerted, Part, ProblemChanged
+from device.mqtt.discovery import discovery_message
+from device.mqtt.identity import Identity
+from device.mqtt.topics import ALL_TOPICS
+from device.records import Cause
+from device.requests import Say, Snooze
+
+DOCS = Path(__file__).parents[2] / "docs"
+TOPIC = "homeassistant/device/kitchen/config"
+
+
+def described(*, has_picture: bool = True) -> dict:
+    identity = Identity("kitchen", name="Küche", voices=VOICES)
+    return json.loads(discovery_message(identity, has_picture=has_picture))
+
+
+# --- the message -----------------------------------------------------------------------------
+
+
+def test_what_home_assistant_requires_is_there():
+    message = described()
+    assert message["origin"]["name"]
+    assert message["device"]["identifiers"] == ["kitchen"]
+    assert message["device"]["name"] == "Küche"
+    ids = [one["unique_id"] for one in message["components"].values()]
+    assert len(ids) == len(set(ids)) == len(message["components"])
+    assert all(one["platform"] for one in message["components"].values())
+
+
+def test_every_topic_of_it_is_one_of_ours_and_nothing_is_optimistic():
+    message = described()
+    ours = {topic.of("kitchen"): topic for topic in ALL_TOPICS}
+    for one in (message, *message["components"].values()):
+        for key, value in one.items():
+            if key.endswith("_topic"):
+                assert ours[value].is_command == (key == "command_topic"), key
+    for key, one in message["components"].items():
+        assert not one.get("optimistic")
+        if one["platform"] in {"switch", "number", "select"}:
+            assert one["state_topic"], key
+
+
+def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
+    assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
+
+
+def test_no_display_name_is_longer_than_a_line_and_none_is_twice():
+    names = [one["name"] for one in described()["components"].values()]
+    assert len(names) == len(set(names))
+
+
+# --- a client that knows only the message ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory) -> Iterator[Broker]:
+    with running_mosquitto(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def device(broker) -> Iterator[Device]:
+    settings = settings_for(broker.port, is_picture_on=True, commands_per_min=6000)
+    with running(Device(settings, picture=b"\xff\xd8JPEG")) as device:
+        device.wait_connected()
+        yield device
+
+
+@pytest.fixture
+def home(broker, device) -> Iterator[Home]:
+    with connected_home(broker.port) as home:
+        home.discover(TOPIC)
+        yield home
+
+
+def test_the_device_is_available(home):
+    assert home.is_available()
+
+
+@pytest.mark.parametrize(
+    ("key", "field"),
+    [("narration", "is_narrating"), ("mute", "is_muted"), ("privacy", "is_private")],
+)
+def test_switches_show_what_really_happened(home, device, key, field):
+    for is_on in (False, True, device.controller.state[field]):
+        home.command(key, "ON" if is_on else "OFF")
+        home.wait_for_state(key, "ON" if is_on else "OFF")
+        assert device.controller.state[field] is is_on
+    home.command("privacy", "OFF")
+    home.wait_for_state("privacy", "OFF")
+
+
+@pytest.mark.parametrize("key", ["volume", "rate", "minimum_gap_s"])
+def test_numbers_are_set_within_what_the_message_allows(home, device, key):
+    one = home.components[key]
+    assert one["min"] <= float(home.state(key)) <= one["max"]
+    home.command(key, str(one["max"]))
+    home.wait_for_state(key, str(float(one["max"])))
+    assert device.controller.state[key] == one["max"]
+
+
+def test_a_number_that_the_device_refuses_stays_what_it_was(home, device):
+    home.command("volume", "0.5")
+    home.wait_for_state("volume", "0.5")
+    home.command("volume", "7")
+    home.press("stop")
+    device.wait_until(lambda: device.controller.requests[-1].action == "stop")
+    assert home.state("volume") == "0.5"
+
+
+def test_snooze_counts_down_and_ends(home, device):
+    home.command("snooze_min", "15")
+    home.wait_for_state("snooze_min", "15")
+    assert Snooze(minutes=15) in device.controller.requests
+    home.command("snooze_min", "0")
+    home.wait_for_state("snooze_min", "0")
+
+
+def test_every_voice_can_be_chosen(home, device):
+    for name in reversed(home.components["voice"]["options"]):
+        home.command("voice", name)
+        home.wait_for_state("voice", name)
+        assert device.controller.state["voice"] == VOICES[name]
+
+
+def test_text_is_spoken(home, device):
+    home.command("say", "Dinner is ready")
+    device.wait_until(lambda: Say(text="Dinner is ready") in device.controller.requests)
+
+
+@pytest.mark.parametrize("key", ["describe", "repeat", "stop"])
+def test_buttons_ask(home, device, key):
+    before = len(device.controller.requests)
+    home.press(key)
+    device.wait_until(lambda: len(device.controller.requests) > before)
+    assert device.controller.requests[-1].action == key
+
+
+def test_a_caption_is_a_state_with_attributes_an_event_and_a_picture(home, device):
+    long_text = "I think " + "a very small dog and " * 20 + "a cat."
+    device.bus.publish(answered(long_text))
+    event = home.next_event("caption_event")
+    assert (event["event_type"], event["text"]) == ("described", long_text)
+    home.wait_for_state("caption", long_text[:254].rpartition(" ")[0] + "…")
+    assert len(home.state("caption")) <= 255
+    attributes = home.attributes("caption")
+    assert attributes["text"] == long_text
+    assert {"probability", "cause", "timings", "bundle", "late", "id"} <= attributes.keys()
+    device.bus.publish(answered())
+    assert home.next_picture("picture") == b"\xff\xd8JPEG"
+
+
+def test_alerts_problems_and_presses_are_events_and_late_ones_are_none(home, device):
+    now = datetime.now(UTC)
+    for at in (now - timedelta(hours=1), now):
+        device.bus.publish(Alerted(at=at, rule=f"{at:%d%H}", text="", caption=caption()))
+    assert home.next_event("alert")["rule"] == f"{now:%d%H}"
+    for is_problem in (True, False):
+        device.bus.publish(
+            ProblemChanged(at=now, part=Part.CAMERA, is_problem=is_problem, text="x")
+        )
+    assert home.next_event("problem")["event_type"] == "problem"
+    assert home.next_event("problem")["event_type"] == "solved"
+    from device.requests import Describe, Repeat
+
+    device.controller.handle(Describe(), Cause.MQTT, 0.0)
+    device.controller.handle(Repeat(), Cause.BUTTON, 0.0)
+    assert home.next_event("button")["event_type"] == "repeat"
+
+
+def test_diagnostics_are_readable_and_the_camera_is_a_problem_only_out_of_privacy(home, device):
+    now = datetime.now(UTC)
+
+    def renew(is_available: bool, is_private: bool) -> None:
+        device.controller.state |= {
+            "is_camera_available": is_available,
+            "is_private": is_private,
+        }
+        device.bus.publish(ProblemChanged(at=now, part=Part.CAMERA, is_problem=True, text=""))
+
+    for key, one in home.components.items():
+        if one.get("entity_category") == "diagnostic":
+            assert home.state(key) != "", key
+    assert home.state("temperature_c") == "48.2"
+    assert home.state("bundle") == "tiny"
+    renew(False, False)
+    home.wait_for_state("camera_problem", "ON")
+    renew(False, True)
+    home.wait_for_state("camera_problem", "OFF")
+    renew(True, False)
+
+
+def test_every_entity_is_used_above():
+    used = Path(__file__).read_text()
+    for key, one in described()["components"].items():
+        assert f'"{key}"' in used or one.get("entity_category") == "diagnostic", key
+
+
+# --- the examples ------------------------------------------------------------------------------
+
+
+def _blocks() -> list[str]:
+    text = (DOCS / "home-assistant.md").read_text()
+    return re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+
+def _entities(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _entities(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _entities(inner)
+    elif isinstance(value, str):
+        yield from re.findall(r"\b[a-z_]+\.seealoud_[a-z_]+\b", value)
+
+
+def test_the_examples_are_yaml_and_name_entities_that_exist():
+    # Home Assistant makes entity ids of the device's and the entity's names.
+    known = {
+        f"{one['platform']}.seealoud_{one['name'].lower().replace(' ', '_')}"
+        for one in described()["components"].values()
+    }
+    blocks = [yaml.safe_load(block) for block in _blocks()]
+    assert len(blocks) >= 4
+    named = set(_entities(blocks))
+    assert named
+    assert named <= known
+
+
+def test_every_entity_is_in_the_documents():
+    text = (DOCS / "home-assistant.md").read_text()
+    for one in described()["components"].values():
+        assert f"| {one['name']} |" in text, one["name"]

@@ -1,0 +1,159 @@
+"""The daemon's side of MQTT for tests: a controller with a state, and a sink in its worker."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from support.captions import caption
+from support.mosquitto import DEADLINE_S, HOST
+
+from device import requests as r
+from device.clock import Clock, SystemClock
+from device.events import Answered, Event, EventBus, ProblemChanged, Requested, SettingChanged
+from device.mqtt.daemon_settings import MqttSettings
+from device.mqtt.identity import Identity
+from device.mqtt.outbox import MemoryOutbox, Outbox
+from device.mqtt.sink import DaemonSide, MqttSink
+from device.records import Cause
+from device.worker import Worker
+
+VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
+
+
+def answered(text: str = "A dog runs.", **changes: Any) -> Answered:
+    values: dict[str, Any] = {"cause": Cause.BUTTON, "caption": caption(), "probability": 0.5}
+    return Answered(at=changes.pop("at", datetime.now(UTC)), text=text, **{**values, **changes})
+
+
+class StateController:
+    """Obeys requests on a state of its own, and tells the bus as the daemon does."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self.requests: list[r.Request] = []
+        self.state: dict[str, Any] = {
+            "is_narrating": True,
+            "is_muted": False,
+            "is_private": False,
+            "snoozed_until": None,
+            "volume": 0.5,
+            "rate": 1.0,
+            "voice": None,
+            "minimum_gap_s": 10.0,
+            "bundle": "tiny",
+            "frame_age_s": 0.125,
+            "is_camera_available": True,
+            "drops": 3,
+            "caption_latency_ms": 51.985,
+            "temperature_c": 48.25,
+            "uptime_s": 60,
+            "version": "0.1.0",
+        }
+
+    def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
+        self.requests.append(request)
+        reason = ""
+        data: dict[str, Any] = {}
+        match request:
+            case r.Set(name="volume", value=value) if float(value) > 1:
+                reason = f"volume {value} is not in 0..1"
+            case r.Set(name=name, value=value):
+                self._change(name, value)
+            case r.Narrate(is_on=is_on):
+                self._change("is_narrating", is_on)
+            case r.Mute(is_on=is_on):
+                self._change("is_muted", is_on)
+            case r.Privacy(is_on=is_on):
+                self._change("is_private", is_on)
+            case r.Snooze(minutes=minutes):
+                until = datetime.now(UTC) + timedelta(minutes=minutes)
+                self._change("snoozed_until", until.isoformat() if minutes else None)
+            case r.Status():
+                data = dict(self.state)
+            case r.Describe(id=own_id):
+                self._bus.publish(answered(cause=cause, id=own_id))
+        now = datetime.now(UTC)
+        event = Requested(at=now, action=request.action, cause=cause, is_accepted=not reason,
+                          reason=reason, id=request.id)  # fmt: skip
+        self._bus.publish(event)
+        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+
+    def _change(self, name: str, value: Any) -> None:
+        self.state[name] = value
+        self._bus.publish(
+            SettingChanged(at=datetime.now(UTC), name=name, value=value, cause=Cause.MQTT)
+        )
+
+
+class Kept:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def accept(self, event: Event) -> None:
+        self.events.append(event)
+
+    @property
+    def problems(self) -> list[bool]:
+        return [x.is_problem for x in self.events if isinstance(x, ProblemChanged)]
+
+
+class Device:
+    """A sink in its worker, with all that it needs."""
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        device_id: str = "kitchen",
+        outbox: Outbox | None = None,
+        clock: Clock | None = None,
+        picture: bytes | None = None,
+    ) -> None:
+        self.bus, self.kept = EventBus(), Kept()
+        self.controller = StateController(self.bus)
+        self.outbox = outbox if outbox is not None else MemoryOutbox(1000)
+        side = DaemonSide(
+            self.controller,
+            self.bus,
+            lambda: self.controller.state,
+            clock or SystemClock(),
+            lambda: picture,
+        )
+        identity = Identity(device_id, name="Kitchen", voices=VOICES)
+        self.sink = MqttSink(settings, identity, side, self.outbox)
+        self.bus.subscribe(self.sink)
+        self.bus.subscribe(self.kept)
+        self.gave_up = threading.Event()
+        self.worker = Worker("mqtt", self.sink.step, lambda _: self.gave_up.set(), self.sink.wake)
+
+    def wait_until(self, is_so: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
+        end_s = time.monotonic() + deadline_s
+        while not is_so():
+            assert time.monotonic() < end_s, "it did not become so in time"
+            time.sleep(0.01)
+
+    def wait_connected(self) -> None:
+        self.wait_until(lambda: self.sink.is_connected)
+
+
+def settings_for(port: int, **changes: Any) -> MqttSettings:
+    quick: dict[str, Any] = {"retry_min_s": 0.05, "retry_max_s": 0.2, "timeout_s": 5.0}
+    return MqttSettings(is_on=True, host=HOST, port=port, **{**quick, **changes})
+
+
+@contextlib.contextmanager
+def running(device: Device) -> Iterator[Device]:
+    device.worker.start()
+    try:
+        yield device
+    finally:
+        device.worker.request_stop()
+        assert device.worker.join(DEADLINE_S)
+        device.sink.close()
+        assert not device.gave_up.is_set()
