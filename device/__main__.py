@@ -12,9 +12,15 @@ from typing import NoReturn
 import click
 
 from device import __version__
+from device.commands.config import config
 from device.commands.describe import describe
+from device.commands.doctor import doctor
+from device.commands.history import history
+from device.commands.mqtt import mqtt
 from device.commands.parts import Parts
+from device.commands.press import press
 from device.commands.report import PROGRAM, echo_error
+from device.commands.run import run
 from device.commands.verbosity import verbose_option
 from device.errors import SeeAloudError
 
@@ -31,7 +37,8 @@ def cli() -> None:
     """Say aloud what a camera sees. Nothing leaves this device but what you send."""
 
 
-cli.add_command(describe)
+for command in (describe, run, press, doctor, config, history, mqtt):
+    cli.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:

@@ -88,7 +88,8 @@ def _noisy(image: Image, random: Random) -> Image:
 
 
 def _gain(image: Image, gain: float) -> Image:
-    return np.clip(image * gain, 0, 255).astype(np.uint8)
+    lit: Image = np.clip(image * gain, 0, 255).astype(np.uint8)
+    return lit
 
 
 def _moved(image: Image, *, shift_px: float = 0.0, zoom: float = 1.0) -> Image:

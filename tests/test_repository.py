@@ -130,6 +130,9 @@ def test_every_debian_package_is_justified() -> None:
     setup = (ROOT / "scripts" / "setup").read_text(encoding="utf-8")
     wanted = setup[setup.index("wanted_packages() {") : setup.index("is_there() {")]
     packages = set(re.findall(r"(?:echo |\")([a-z][a-z0-9-]+) [a-z/]", wanted))
+    install_pi = (ROOT / "scripts" / "install-pi").read_text(encoding="utf-8")
+    on_the_device = install_pi[install_pi.index("install_packages() {") :].partition("\n}")[0]
+    packages |= set(re.findall(r"\bpython3-[a-z0-9]+", on_the_device))
     assert packages | {"python3-venv"} == set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
 
 
@@ -208,31 +211,40 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def readme_commands() -> list[list[str]]:
-    """Return the command lines of the README's indented blocks."""
-    lines = [line.partition("  #")[0] for line in readme().splitlines() if line.startswith("    ")]
-    commands = [shlex.split(line, comments=True) for line in lines if "TODO" not in line]
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+def page_commands(page: str) -> list[list[str]]:
+    """Return the command lines of a page: those of its indented blocks, and between backticks."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = [line.partition("  #")[0] for line in text.splitlines() if line.startswith("    ")]
+    spans = re.findall(r"`((?:sudo )?(?:\./|seealoud )[^`]+)`", text)
+    lines = [re.split(r" \| | && |; ", line)[0] for line in (*blocks, *spans)]
+    commands = [shlex.split(line, comments=True) for line in lines]
+    commands = [words[1:] if words[:1] == ["sudo"] else words for words in commands]
     return [words for words in commands if words and re.match(r"\./|seealoud", words[0])]
 
 
-@pytest.mark.parametrize("words", readme_commands(), ids=" ".join)
-def test_a_command_of_the_readme_exists(words: list[str]) -> None:
-    if words[0].startswith("./"):
-        assert (ROOT / words[0]).is_file()
-        return
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_exist(page: str) -> None:
     entry_points = pyproject()["scripts"]
     assert isinstance(entry_points, dict)
-    module = importlib.import_module(entry_points[words[0]].partition(":")[0])
-    command: click.Command = module.cli
-    arguments = words[1:]
-    while isinstance(command, click.Group):
-        command = command.commands[arguments.pop(0)]
-    known = {option for parameter in command.params for option in parameter.opts}
-    assert {word for word in arguments if word.startswith("--")} <= known
+    for words in page_commands(page):
+        if words[0].startswith("./"):
+            assert (ROOT / words[0]).is_file(), words
+            continue
+        module = importlib.import_module(entry_points[words[0]].partition(":")[0])
+        command: click.Command = module.cli
+        arguments = words[1:]
+        while isinstance(command, click.Group) and re.match(r"[a-z]", (arguments or ["-"])[0]):
+            assert arguments[0] in command.commands, words
+            command = command.commands[arguments.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in arguments if word.startswith("--")} <= known | {"--help"}, words
 
 
 def test_the_readme_names_the_two_commands() -> None:
-    named = {words[0] for words in readme_commands()}
+    named = {words[0] for words in page_commands("README.md")}
     assert {"./scripts/demo", "./scripts/test", "seealoud"} <= named
 
 
@@ -240,7 +252,7 @@ def test_nothing_is_left_to_fill_in() -> None:
     assert "TODO" not in readme()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/dependencies.md"])
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []

@@ -1,0 +1,106 @@
+"""``seealoud doctor``: looks at everything the daemon needs, and says what mends it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+from pydantic import TypeAdapter
+
+from device.commands.report import echo_error
+from device.commands.stdout import echo_line
+from device.commands.verbosity import verbose_option
+from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from device.errors import ConfigError, SeeAloudError
+
+_DOUBTFUL = 1
+_MARKS = {
+    Level.OK: click.style("ok     ", fg="green"),
+    Level.NOTE: "-      ",
+    Level.WARNING: click.style("warning", fg="yellow"),
+    Level.FAILURE: click.style("FAILURE", fg="red", bold=True),
+}
+_NEEDED_GROUPS = ("video", "audio", "gpio", "input")
+_FINDINGS = TypeAdapter(list[Finding])
+
+
+@click.command("doctor")
+@click.option(
+    "-c", "--config", type=click.Path(path_type=Path), help="Settings file; default: as `run`."
+)
+@click.option("--speak", is_flag=True, help="Say the result aloud as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
+@verbose_option
+def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
+    """Check camera, model, voice, sound, button, permissions, disk, temperature and broker.
+
+    Ends with 0 when everything works, with 1 when something does not.
+    """
+    findings: list[Finding] = []
+    for finding in examine(_checks(config)):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    if as_json:
+        echo_line(_FINDINGS.dump_json(findings).decode())
+    if speak:
+        _speak(config, spoken_summary(findings))
+    return _DOUBTFUL if any(f.level is Level.FAILURE for f in findings) else 0
+
+
+def _checks(config: Path | None) -> list[Check]:
+    from device.doctor import machine
+    from device.settings.load import load_settings
+    from device.settings.paths import directories, socket_candidates
+
+    machine_checks = [
+        Check("System", machine.check_system),
+        Check("Disk", lambda: machine.check_disk(directories().state)),
+        Check("Temperature", machine.check_temperature),
+        Check("Power", machine.check_power),
+        Check("Permissions", lambda: machine.check_groups(_NEEDED_GROUPS)),
+    ]
+    try:
+        settings = load_settings(config)
+    except ConfigError as exc:
+        text, fix = str(exc), "seealoud config check"
+        return [
+            Check("Settings", lambda: Finding("Settings", Level.FAILURE, text, fix)),
+            *machine_checks,
+        ]
+    from device.doctor.parts import part_checks
+    from device.triggers.control_client import is_daemon_running
+
+    is_running = any(map(is_daemon_running, socket_candidates()))
+    good = Finding("Settings", Level.OK, "every key is known and in range")
+    return [Check("Settings", lambda: good), *machine_checks, *part_checks(settings, is_running)]
+
+
+def _show(finding: Finding) -> None:
+    echo_line(f"{_MARKS[finding.level]}  {finding.part}: {finding.text}")
+    if finding.fix and finding.level in (Level.WARNING, Level.FAILURE):
+        echo_line(f"           -> {finding.fix}")
+
+
+def _speak(config: Path | None, text: str) -> None:
+    """Say the result with whatever works: the settings may be what is broken."""
+    from device.settings.load import load_settings
+    from device.settings.schema import Settings
+    from device.speech.piper import PiperVoiceProcess
+    from device.speech.playback import AlsaPlayback
+    from device.speech.voice import find_voice
+
+    try:
+        settings = load_settings(config)
+    except ConfigError:
+        settings = Settings()
+    try:
+        with (
+            closing(AlsaPlayback(settings.speech.device)) as playback,
+            PiperVoiceProcess(find_voice(settings.speech.voice)) as voice,
+            closing(voice.synthesize(text)) as chunks,
+        ):
+            playback.play(chunks)
+    except SeeAloudError as exc:
+        echo_error(f"this cannot be said aloud: {exc}")

@@ -1,0 +1,196 @@
+"""Carries requests out, each with an answer in words: ``device.requests.Controller``.
+
+Invariant: a request is obeyed whole or refused with a reason; every listener is told which.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from device import requests as r
+from device.clock import Clock
+from device.daemon.live_settings import LiveSettings, Value
+from device.daemon.observer import Observer, Question
+from device.errors import RequestError, VoiceError
+from device.events import EventBus, Requested
+from device.records import Cause, Earcon, Priority, Utterance
+from device.settings.schema import Settings
+
+_NOTHING_SAID_TEXT = "Nothing was said yet."
+_PRIVACY_TEXT = {
+    True: "Privacy on. The camera is off.",
+    False: "Privacy off. The camera is on again.",
+}
+# Their press has sounded already, when the finger went down.
+_UNDER_A_FINGER = (Cause.BUTTON, Cause.KEY)
+
+
+class Speech(Protocol):
+    """What requests do with speech; ``device.speech.announcer.Announcer``."""
+
+    def announce(self, utterance: Utterance) -> None:
+        """Have words said, or queued; never blocks."""
+
+    def earcon(self, earcon: Earcon, asked_s: float) -> None:
+        """Have a short sound played now; never blocks."""
+
+    def repeat(self, cause: Cause, asked_s: float) -> bool:
+        """Say the last words once more; False when there are none."""
+
+    def stop(self) -> None:
+        """Be silent now, and forget what waits."""
+
+    def set_voice(self, path: str | None) -> None:
+        """Load another voice and speak with it; None for the built-in one.
+
+        Raises:
+            VoiceError: it cannot be used; the old one speaks on.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Where answers come from that need no camera.
+
+    Attributes:
+        self_check: how the device is, in words.
+        status: what is known besides the live settings.
+        summary: what was seen in so many minutes, in words; None without a history.
+    """
+
+    self_check: Callable[[], str]
+    status: Callable[[], Mapping[str, Value]]
+    summary: Callable[[float], str] | None = None
+
+
+class DaemonController:
+    """See ``device.requests.Controller``; all methods from any thread."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        speech: Speech,
+        live: LiveSettings,
+        answers: Answers,
+        bus: EventBus,
+        clock: Clock,
+    ) -> None:
+        self._observer, self._speech, self._live = observer, speech, live
+        self._answers, self._bus, self._clock = answers, bus, clock
+        self._lock = threading.RLock()
+
+    def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
+        """Accept or refuse a request and return at once."""
+        reason = ""
+        data: dict[str, Value] = {}
+        try:
+            if isinstance(request, r.Set) and request.name == "voice":
+                self._change_voice(request.value)  # takes seconds, in which others may ask
+            with self._lock:
+                data = self._obey(request, cause, asked_s)
+        except (RequestError, VoiceError) as exc:
+            reason = str(exc)
+        self._bus.publish(
+            Requested(
+                at=self._clock.utc(),
+                action=request.action,
+                cause=cause,
+                is_accepted=not reason,
+                reason=reason,
+                id=request.id,
+            )
+        )
+        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+
+    def status(self) -> dict[str, Value]:
+        """Return the live settings and what else is known, as ``seealoud press status`` tells."""
+        with self._lock:
+            return {**self._live.values(), **self._answers.status()}
+
+    def reload(self, settings: Settings) -> None:
+        """Take settings that were read anew; what was changed at run time stays."""
+        with self._lock:
+            self._live.reload(settings)
+
+    def tick(self) -> None:
+        """End a snooze that has run out, in words; call it about once a second."""
+        with self._lock:
+            if self._live.is_snooze_over() and self._live.is_narrating:
+                self._say("Narration is back.", Cause.SCHEDULE, self._clock.now_s())
+
+    def _obey(self, request: r.Request, cause: Cause, asked_s: float) -> dict[str, Value]:
+        match request:
+            case r.Status():
+                return self.status()
+            case r.Describe():
+                if cause not in _UNDER_A_FINGER:
+                    self._speech.earcon(Earcon.HEARD, asked_s)
+                self._observer.ask(Question(cause, asked_s, request.id))
+            case r.Repeat():
+                if not self._speech.repeat(cause, asked_s):
+                    self._say(_NOTHING_SAID_TEXT, cause, asked_s, request.id)
+            case r.Stop():
+                self._speech.stop()
+            case r.Say(text=text):
+                self._speech.announce(Utterance(text, Priority.ALERT, cause, asked_s, request.id))
+            case _:
+                answer = self._changed(request, cause)
+                if answer:
+                    self._say(answer, cause, asked_s, request.id)
+        return {}
+
+    def _changed(self, request: r.Request, cause: Cause) -> str:
+        """Carry out what changes something or asks how things are; return what is said of it."""
+        live = self._live
+        match request:
+            case r.Narrate(is_on=is_on):
+                is_on = not live.is_narrating if is_on is None else is_on
+                live.narrate(is_on, cause)
+                return f"Narration {'on' if is_on else 'off'}."
+            case r.Snooze(minutes=minutes):
+                live.snooze(minutes, cause)
+                return _snooze_text(minutes)
+            case r.Mute(is_on=is_on):
+                live.mute(is_on, cause)
+                return "" if is_on else "Sound on."
+            case r.Privacy(is_on=is_on):
+                live.privacy(is_on, cause)
+                return _PRIVACY_TEXT[is_on]
+            case r.Set(name="voice", value=value):
+                live.keep_voice(str(value), cause)
+                return "This is my voice now."
+            case r.Set(name=name, value=value):
+                live.set_number(name, value, cause)
+                return ""
+            case r.SelfCheck():
+                return self._answers.self_check()
+            case r.Summary(minutes=minutes) if self._answers.summary is not None:
+                return self._answers.summary(minutes)
+            case r.Summary():
+                raise RequestError("there is no history to sum up: set is_on = true in [history]")
+            case _:
+                raise RequestError(f"this daemon cannot do {request.action}")
+
+    def _change_voice(self, path: float | str) -> None:
+        """Load another voice.
+
+        Raises:
+            RequestError: it is no path.
+            VoiceError: it cannot be used; the old one speaks on.
+        """
+        if not isinstance(path, str):
+            raise RequestError(f"voice {path!r}: give its path, or '' for the built-in one")
+        self._speech.set_voice(path or None)
+
+    def _say(self, text: str, cause: Cause, asked_s: float, request_id: str = "") -> None:
+        self._speech.announce(Utterance(text, Priority.ANSWER, cause, asked_s, request_id))
+
+
+def _snooze_text(minutes: float) -> str:
+    if not minutes:
+        return "Narration is back."
+    unit = "minute" if minutes == 1 else "minutes"
+    return f"Narration pauses for {minutes:g} {unit}."

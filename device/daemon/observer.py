@@ -1,0 +1,270 @@
+"""The thread that looks: answers what was asked, else lets the narrator look at the newest frame.
+
+Invariants: an answer is always of a frame taken after it was asked for; several questions that
+wait are answered by one look, so presses never queue up; every question gets an answer in words.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from device.clock import Clock
+from device.daemon.sight import Fault, Line, Sight
+from device.errors import InferenceError
+from device.events import Alerted, Answered, Decided, EventBus
+from device.narrator import change
+from device.narrator.narrator import Line as NarratedLine
+from device.narrator.narrator import Moment, Narrator, Verdict
+from device.records import Cause, Earcon, Frame, Priority, Utterance
+
+_LOGGER = logging.getLogger(__name__)
+_FRAME_WAIT_S = 0.2
+# Longer than this after the press, a second sound says that the picture is taken.
+_CAPTURED_LATE_S = 0.3
+_NO_FRAME_TEXT = "The camera gives no picture."
+_PRIVATE_TEXT = "Privacy is on. The camera is off."
+_FAILED_TEXT = "Something went wrong while I looked. Please try again."
+
+
+class FrameSource(Protocol):
+    """Where frames come from; ``device.camera.grabber.Grabber``."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the camera was let go on purpose."""
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """Return the newest frame that was not taken yet; None after the time."""
+
+    def wait_newer_than(self, captured_s: float, timeout_s: float) -> Frame | None:
+        """Return a frame that was taken after a time; None when there is none in time."""
+
+
+class Voice(Protocol):
+    """What speaks; ``device.speech.announcer.Announcer``."""
+
+    def announce(self, utterance: Utterance) -> None:
+        """Have words said, or queued; never blocks."""
+
+    def earcon(self, earcon: Earcon, asked_s: float) -> None:
+        """Have a short sound played now; never blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Somebody wants to know what the camera sees.
+
+    Attributes:
+        cause: through what it was asked.
+        asked_s: the clock's monotonic seconds.
+        id: the asker's own, or empty.
+    """
+
+    cause: Cause
+    asked_s: float
+    id: str = ""
+
+
+class Observer:
+    """Looks at frames; ``step`` for a ``Worker``, the rest from any thread.
+
+    Args:
+        frames: the camera.
+        sight: gate, captioner and confidence; used by this thread only.
+        narrator: the policy; behind a lock, since others switch it.
+        voice: what speaks.
+        bus: who is told.
+        clock: the time.
+        fresh_timeout_s: longest wait for a frame that is newer than the question.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts it joins
+        self,
+        frames: FrameSource,
+        sight: Sight,
+        narrator: Narrator,
+        voice: Voice,
+        bus: EventBus,
+        clock: Clock,
+        fresh_timeout_s: float = 3.0,
+    ) -> None:
+        self._frames, self._sight, self._narrator = frames, sight, narrator
+        self._voice, self._bus, self._clock = voice, bus, clock
+        self._fresh_timeout_s = fresh_timeout_s
+        self._narrator_lock = threading.Lock()
+        self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
+        self._replacement: queue.SimpleQueue[Sight] = queue.SimpleQueue()
+        self._is_looking = False
+
+    # ------------------------------------------------------------ from any thread
+
+    def ask(self, question: Question) -> None:
+        """Have the scene described; returns at once."""
+        self._questions.put(question)
+
+    def steer(self, change_it: Callable[[Narrator], None]) -> None:
+        """Change the narrator, between two of its decisions."""
+        with self._narrator_lock:
+            change_it(self._narrator)
+
+    def replace_sight(self, sight: Sight) -> None:
+        """Look with another captioner from the next frame on; the old one is closed."""
+        self._replacement.put(sight)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a frame is being looked at just now."""
+        return self._is_looking
+
+    # ------------------------------------------------------------ the thread
+
+    def step(self) -> None:
+        """Answer what waits, or look at one new frame; at most the wait for a frame."""
+        self._take_replacement()
+        if questions := self._waiting_questions():
+            self._answer(questions)
+        elif (frame := self._frames.take(_FRAME_WAIT_S)) is not None and self._questions.empty():
+            self._is_looking = True
+            try:
+                self._narrate(frame)
+            finally:
+                self._is_looking = False
+
+    def close(self) -> None:
+        """Let the models go; after the thread has ended."""
+        self._take_replacement()
+        self._sight.close()
+
+    def _take_replacement(self) -> None:
+        while not self._replacement.empty():
+            self._sight.close()
+            self._sight = self._replacement.get()
+
+    def _waiting_questions(self) -> list[Question]:
+        waiting = []
+        while not self._questions.empty():
+            waiting.append(self._questions.get())
+        return waiting
+
+    def _answer(self, questions: list[Question]) -> None:
+        newest = questions[-1]
+        frame = self._fresh_frame(newest.asked_s)
+        self._is_looking = True
+        try:
+            found = self._look(frame)
+        finally:
+            self._is_looking = False
+        text = found.sentence if isinstance(found, Line) else found.text
+        if isinstance(found, Fault):
+            self._voice.earcon(Earcon.FAILED, newest.asked_s)
+        self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
+        self._note_spoken(found.caption.text if isinstance(found, Line) else text)
+        for question in questions:
+            self._bus.publish(self._answered(found, frame, question))
+
+    def _fresh_frame(self, asked_s: float) -> Frame | None:
+        frame = self._frames.wait_newer_than(asked_s, self._fresh_timeout_s)
+        if frame is not None and self._clock.now_s() - asked_s > _CAPTURED_LATE_S:
+            self._voice.earcon(Earcon.CAPTURED, asked_s)
+        return frame
+
+    def _look(self, frame: Frame | None) -> Line | Fault:
+        if frame is None:
+            if self._frames.is_paused:
+                return Fault("privacy", _PRIVATE_TEXT)
+            return Fault("no_frame", _NO_FRAME_TEXT)
+        try:
+            return self._sight.look(frame)
+        except InferenceError:
+            _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
+            return Fault("failed", _FAILED_TEXT)
+
+    def _answered(self, found: Line | Fault, frame: Frame | None, question: Question) -> Answered:
+        is_line = isinstance(found, Line)
+        return Answered(
+            at=self._clock.utc(),
+            text=found.sentence if isinstance(found, Line) else found.text,
+            cause=question.cause,
+            caption=found.caption if isinstance(found, Line) else None,
+            reason="" if is_line else getattr(found, "reason", ""),
+            probability=found.probability if isinstance(found, Line) else None,
+            frame_age_s=self._age_s(frame),
+            id=question.id,
+        )
+
+    def _narrate(self, frame: Frame) -> None:
+        moment = self._moment()
+        verdict, line = self._weigh(frame, moment)
+        if verdict.earcon is not None:
+            self._voice.earcon(verdict.earcon, moment.now_s)
+        if line is not None:
+            self._raise_alerts(verdict, line, moment)
+        if verdict.is_spoken:
+            self._say(verdict.text, Priority.NARRATION, Cause.NARRATION, moment.now_s)
+        self._bus.publish(self._decided(verdict, line, frame))
+
+    def _raise_alerts(self, verdict: Verdict, line: Line, moment: Moment) -> None:
+        for match in verdict.alerts:
+            if match.text:
+                self._voice.earcon(Earcon.ALERT, moment.now_s)
+                self._say(match.text, Priority.ALERT, Cause.NARRATION, moment.now_s)
+            at = self._clock.utc()
+            alerted = Alerted(at=at, rule=match.rule, text=match.text, caption=line.caption)
+            self._bus.publish(alerted)
+
+    def _weigh(self, frame: Frame, moment: Moment) -> tuple[Verdict, Line | None]:
+        """Return the narrator's verdict; encoder and decoder run only if it wants them."""
+        narrator = self._narrator
+        thumbnail_hw = change.thumbnail(frame.image_hwc)
+        with self._narrator_lock:
+            verdict = narrator.after_frame(moment, thumbnail_hw)
+        if verdict is not None:
+            return verdict, None
+        encoded = self._sight.fault(frame) or self._sight.encode(frame)
+        with self._narrator_lock:
+            if isinstance(encoded, Fault):
+                return narrator.after_fault(moment, encoded.text), None
+            verdict = narrator.after_encoder(moment, encoded.pooled_d)
+        if verdict is not None:
+            return verdict, None
+        line = self._sight.describe(encoded)
+        with self._narrator_lock:
+            narrated = NarratedLine(line.caption.text, line.sentence, line.probability)
+            return narrator.after_decoder(moment, narrated), line
+
+    def _decided(self, verdict: Verdict, line: Line | None, frame: Frame) -> Decided:
+        return Decided(
+            at=self._clock.utc(),
+            is_spoken=verdict.is_spoken,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            text=verdict.text,
+            caption=None if line is None else line.caption,
+            probability=None if line is None else line.probability,
+            frame_age_s=self._age_s(frame),
+        )
+
+    def _say(
+        self, text: str, priority: Priority, cause: Cause, asked_s: float, request_id: str = ""
+    ) -> None:
+        self._voice.announce(Utterance(text, priority, cause, asked_s, request_id))
+
+    def _note_spoken(self, text: str) -> None:
+        with self._narrator_lock:
+            self._narrator.note_spoken(self._moment(), text)
+
+    def _moment(self) -> Moment:
+        return Moment(self._clock.now_s(), _local(self._clock.utc()))
+
+    def _age_s(self, frame: Frame | None) -> float | None:
+        return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
+
+
+def _local(utc: datetime) -> datetime:
+    return utc.astimezone()

@@ -1,0 +1,170 @@
+"""Checks of what the daemon is made of: settings, model, voice, sound, camera, button, broker."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from device.doctor.finding import Check, Finding, Level
+from device.errors import TriggerError
+from device.records import Frame
+from device.settings.schema import Settings
+
+_SILENCE_S = 0.1
+_SAMPLE_RATE_HZ = 22_050
+_TEST_WORDS = "Hello."
+_SLOWEST_CAPTION_MS = 1500.0
+SOUND_CARDS = Path("/proc/asound/cards")
+
+
+def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
+    """Return the checks of a daemon with these settings.
+
+    Args:
+        settings: as the daemon would read them.
+        is_daemon_running: whether one runs now; it then holds camera and button.
+    """
+
+    def held(part: str) -> Finding:
+        return Finding(part, Level.NOTE, "in use by the running daemon: seealoud press status")
+
+    def unless_held(part: str, look: Callable[[Settings], Finding]) -> Callable[[], Finding]:
+        return lambda: held(part) if is_daemon_running else look(settings)
+
+    return [
+        Check("Model", lambda: check_model(settings), "copy the bundle again, or name another"),
+        Check("Voice", lambda: check_voice(settings), "set speech.voice to another voice"),
+        Check("Sound", lambda: check_sound(settings), "list the devices with: aplay -L"),
+        Check(
+            "Camera", unless_held("Camera", check_camera), "list cameras: v4l2-ctl --list-devices"
+        ),
+        Check("Button", unless_held("Button", check_button)),
+        Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
+    ]
+
+
+def check_model(settings: Settings) -> Finding:
+    """Return whether the bundle captions, and how fast; its self-test included.
+
+    Raises:
+        BundleError: it is missing or broken.
+        InferenceError: the runtime failed.
+    """
+    from device.bundle import find_bundle, load_bundle
+    from device.captioner import Captioner, CaptionOptions
+    from device.native_stderr import captured_native_stderr
+    from device.selftest import pattern
+
+    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    options = CaptionOptions(threads=settings.captioner.threads)
+    with captured_native_stderr(), Captioner(bundle, options) as captioner:
+        caption = captioner.caption(Frame.now(pattern(0), "self-test"))
+    took_ms = caption.timings.total_ms
+    text = f"{bundle.name}, {took_ms:.0f} ms a caption"
+    if took_ms > _SLOWEST_CAPTION_MS:
+        fix = "close other programs, or cool the device"
+        return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
+    return Finding("Model", Level.OK, text)
+
+
+def check_voice(settings: Settings) -> Finding:
+    """Return whether the voice speaks, and how fast.
+
+    Raises:
+        VoiceError: it is missing or broken.
+    """
+    from device.speech.piper import PiperVoiceProcess
+    from device.speech.voice import find_voice
+
+    voice = find_voice(settings.speech.voice)
+    with PiperVoiceProcess(voice) as process:
+        process.start()
+        began_s = time.monotonic()
+        audio_s = sum(chunk.duration_s for chunk in process.synthesize(_TEST_WORDS))
+        took_s = time.monotonic() - began_s
+    if not audio_s:
+        return Finding("Voice", Level.FAILURE, f"{voice.name} makes no sound", "choose another")
+    return Finding("Voice", Level.OK, f"{voice.name}, a word after {took_s:.1f} s")
+
+
+def check_sound(settings: Settings) -> Finding:
+    """Return whether the sound device takes sound; it plays a moment of silence.
+
+    Raises:
+        PlaybackError: it does not.
+    """
+    from device.speech.pcm import PcmChunk
+    from device.speech.playback import AlsaPlayback
+
+    if shutil.which("aplay") is None:
+        return Finding(
+            "Sound", Level.FAILURE, "aplay is not installed", "sudo apt install alsa-utils"
+        )
+    silence = PcmChunk(np.zeros(round(_SILENCE_S * _SAMPLE_RATE_HZ), np.int16), _SAMPLE_RATE_HZ)
+    with closing(AlsaPlayback(settings.speech.device)) as playback:
+        playback.play([silence])
+    return Finding("Sound", Level.OK, f"the device {settings.speech.device!r} takes sound")
+
+
+def check_camera(settings: Settings) -> Finding:
+    """Return whether the camera gives a picture, and whether it can be used.
+
+    Raises:
+        CameraError: it gives none.
+    """
+    from device.camera.open import open_camera
+    from device.clock import SystemClock
+    from device.picture.gate import PictureGate
+
+    with closing(open_camera(settings.camera, SystemClock())) as camera:
+        frame = camera.read()
+        for _ in range(settings.camera.warm_up_frames):
+            frame = camera.read()
+        name = camera.name
+    height, width = frame.image_hwc.shape[:2]
+    text = f"{name} gives {width} x {height} pixels"
+    fault = PictureGate(settings.picture).judge(frame.image_hwc)
+    if fault is not None:
+        fix = "light, lens cap, dirt: look at what is before the camera"
+        return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)
+    return Finding("Camera", Level.OK, text)
+
+
+def check_button(settings: Settings) -> Finding:
+    """Return whether the button's pin can be used."""
+    from device.triggers.button import open_pin
+
+    pin = settings.triggers.button.pin
+    if pin is None:
+        return Finding("Button", Level.NOTE, "none: set triggers.button.pin if there is one")
+    try:
+        with closing(open_pin(settings.triggers.button)) as device:
+            is_down = bool(device.is_active)
+    except TriggerError as exc:
+        return Finding("Button", Level.FAILURE, str(exc), "sudo apt install python3-lgpio")
+    if is_down:
+        fix = f"check the wires: GPIO {pin} should be connected only while the button is pressed"
+        return Finding("Button", Level.WARNING, f"GPIO {pin} is pressed all the time", fix)
+    return Finding("Button", Level.OK, f"GPIO {pin} is ready")
+
+
+def check_broker(settings: Settings) -> Finding:
+    """Return whether the broker takes us.
+
+    Raises:
+        BrokerError: it does not.
+        ConfigError: the settings cannot be used.
+    """
+    if not settings.mqtt.is_on:
+        return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
+    from device.mqtt.publisher import MqttPublisher
+
+    broker = settings.mqtt.broker_settings(settings.device.id)
+    with MqttPublisher(broker) as publisher:
+        publisher.connect()
+    return Finding("Broker", Level.OK, f"{broker.address} takes us")

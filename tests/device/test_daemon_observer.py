@@ -1,0 +1,193 @@
+"""The observer: answers of fresh frames, one look for many presses, and models that rest."""
+
+from __future__ import annotations
+
+import pytest
+from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
+
+from device.daemon.observer import Question
+from device.events import Answered, Decided, DecisionReason
+from device.narrator.settings import NarrationRule, NarrationSettings
+from device.records import Cause, Earcon, Priority
+
+PRESS = Cause.BUTTON
+
+
+def _quiet() -> DaemonBench:
+    return DaemonBench(NarrationSettings(is_on=False))
+
+
+def _ask(bench: DaemonBench, *ids: str) -> None:
+    for request_id in ids or ("",):
+        bench.observer.ask(Question(PRESS, bench.clock.now_s(), request_id))
+
+
+def test_an_answer_is_of_a_frame_that_is_newer_than_the_press() -> None:
+    bench = _quiet()
+    bench.clock.advance_to(10)
+    bench.frames.fresh.append(bench.frames.frame(scene(1)))  # as old as the press: a buffered one
+    _ask(bench, "q")
+    bench.clock.advance_to(10.1)
+    newer = bench.frames.frame(scene(2))
+    bench.frames.fresh.append(newer)
+    bench.observer.step()
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert answer.caption is not None
+    assert answer.caption.captured_at == newer.captured_at
+    assert (answer.cause, answer.id, answer.reason) == (PRESS, "q", "")
+    assert answer.probability == 0.9
+    assert answer.frame_age_s == pytest.approx(0)
+    (utterance,) = bench.voice.utterances
+    assert utterance.text == answer.text == answer.caption.sentence
+    assert (utterance.priority, utterance.asked_s) == (Priority.ANSWER, 10)
+
+
+def test_twenty_presses_that_wait_cost_one_look_and_all_are_answered() -> None:
+    bench = _quiet()
+    _ask(bench, *(f"press {n}" for n in range(20)))
+    bench.clock.advance_to(0.1)
+    bench.frames.fresh.append(bench.frames.frame(scene(1)))
+    bench.observer.step()
+    assert bench.eye.encoded == 1
+    assert len(bench.voice.utterances) == 1
+    ids = [event.id for event in bench.events.of(Answered) if isinstance(event, Answered)]
+    assert ids == [f"press {n}" for n in range(20)]
+
+
+def test_the_same_scene_is_answered_again() -> None:
+    bench = _quiet()
+    for second in (1, 2):
+        _ask(bench)
+        bench.clock.advance_to(second)
+        bench.frames.fresh = [bench.frames.frame(scene(1))]
+        bench.observer.step()
+    assert len(set(bench.voice.texts)) == 1
+    assert len(bench.voice.texts) == 2
+
+
+def test_no_frame_in_time_is_an_answer_in_words_and_a_sound() -> None:
+    bench = _quiet()
+    _ask(bench)
+    bench.observer.step()
+    assert bench.voice.texts == ["The camera gives no picture."]
+    assert bench.voice.earcons == [Earcon.FAILED]
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert (answer.reason, answer.caption) == ("no_frame", None)
+
+
+def test_with_privacy_on_the_answer_says_so() -> None:
+    bench = _quiet()
+    bench.frames.is_paused = True
+    _ask(bench)
+    bench.observer.step()
+    assert bench.voice.texts == ["Privacy is on. The camera is off."]
+
+
+def test_a_dark_picture_is_never_captioned() -> None:
+    bench = _quiet()
+    _ask(bench)
+    bench.clock.advance_to(0.1)
+    bench.frames.fresh = [bench.frames.frame(dark())]
+    bench.observer.step()
+    assert bench.voice.texts == ["It is too dark to see."]
+    assert bench.eye.encoded == 0
+
+
+def test_a_picture_unlike_all_training_is_not_put_into_words() -> None:
+    bench = _quiet()
+    bench.honesty.is_strange = True
+    _ask(bench)
+    bench.clock.advance_to(0.1)
+    bench.frames.fresh = [bench.frames.frame(scene(1))]
+    bench.observer.step()
+    assert bench.eye.decoded == 0
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert answer.reason == "unfamiliar"
+
+
+def test_a_captioner_that_fails_is_answered_for_too() -> None:
+    bench = DaemonBench(NarrationSettings(is_on=False), eye=ScriptedEye(fails=True))
+    _ask(bench)
+    bench.clock.advance_to(0.1)
+    bench.frames.fresh = [bench.frames.frame(scene(1))]
+    bench.observer.step()
+    assert bench.voice.texts == ["Something went wrong while I looked. Please try again."]
+
+
+def test_a_late_frame_is_announced_by_a_sound_of_its_own() -> None:
+    bench = _quiet()
+    _ask(bench)
+    bench.clock.advance_to(1.0)
+    bench.frames.fresh = [bench.frames.frame(scene(1))]
+    bench.observer.step()
+    assert bench.voice.earcons == [Earcon.CAPTURED]
+
+
+def test_a_scene_that_rests_is_told_once_and_then_costs_no_model() -> None:
+    bench = DaemonBench()
+    bench.show(scene(1), times=20)
+    told = [e for e in bench.events.of(Decided) if isinstance(e, Decided) and e.is_spoken]
+    assert [event.reason for event in told] == [DecisionReason.FIRST]
+    encoded = bench.eye.encoded
+    bench.show(scene(1), seconds=0.1, times=50)
+    assert bench.eye.encoded == encoded
+    last = bench.events.seen[-1]
+    assert isinstance(last, Decided)
+    assert last.reason is DecisionReason.PICTURE_SAME
+    assert len(bench.events.of(Decided)) == 70  # every frame's decision is told
+
+
+def test_a_new_scene_is_told_and_an_answer_counts_as_told() -> None:
+    bench = DaemonBench()
+    bench.show(scene(1), times=10)
+    assert len(bench.voice.texts) == 1
+    _ask(bench)
+    bench.clock.advance_to(bench.clock.now_s() + 0.1)
+    bench.frames.fresh = [bench.frames.frame(scene(2))]
+    bench.observer.step()
+    bench.show(scene(2), times=20)
+    assert len(bench.voice.texts) == 2  # the answer told it; narration does not say it again
+    bench.show(scene(3), times=20)
+    assert len(bench.voice.texts) == 3
+    assert bench.voice.utterances[-1].priority is Priority.NARRATION
+
+
+def test_a_lasting_fault_is_told_once_and_the_scene_after_it() -> None:
+    bench = DaemonBench()
+    bench.show(scene(1), times=10)
+    bench.show(dark(), times=30)
+    bench.show(scene(1), times=10)
+    first, fault, again = bench.voice.texts
+    assert fault == "It is too dark to see."
+    assert first == again
+
+
+def test_a_rule_is_an_alert_with_a_sound_above_narration() -> None:
+    rule = NarrationRule(name="dogs", words=("dog",), cooldown_s=600)
+    bench = DaemonBench(NarrationSettings(is_on=True, rules=(rule,)))
+    bench.show(scene(1), times=5)
+    assert Earcon.ALERT in bench.voice.earcons
+    assert bench.voice.utterances[0].priority is Priority.ALERT
+
+
+def test_what_is_not_sure_is_said_with_its_hedge() -> None:
+    bench = DaemonBench(NarrationSettings(is_on=False), honesty=ScriptedHonesty(known=0.1))
+    _ask(bench)
+    bench.clock.advance_to(0.1)
+    bench.frames.fresh = [bench.frames.frame(scene(1))]
+    bench.observer.step()
+    assert bench.voice.texts == ["I cannot tell."]
+
+
+def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed() -> None:
+    bench, other = DaemonBench(), DaemonBench()
+    bench.show(scene(1), times=3)
+    bench.observer.replace_sight(other.sight)
+    bench.show(scene(2), times=10)
+    assert bench.eye.is_closed
+    assert other.eye.encoded > 0
+    bench.observer.close()
+    assert other.eye.is_closed

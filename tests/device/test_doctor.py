@@ -1,0 +1,213 @@
+"""The doctor: what is wrong, what mends it, and a check that breaks is a finding too."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from support.speech_cards import WavCard
+from support.tiny_bundle import TINY_BUNDLE
+
+from device.__main__ import cli
+from device.doctor import machine
+from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from device.doctor.parts import (
+    check_broker,
+    check_button,
+    check_camera,
+    check_model,
+    check_sound,
+    check_voice,
+    part_checks,
+)
+from device.errors import BundleError, CameraError, PlaybackError
+from device.settings.schema import Settings
+
+OK = Finding("Part", Level.OK, "fine")
+
+
+def _settings(**tables: object) -> Settings:
+    return Settings.model_validate(tables)
+
+
+# ---------------------------------------------------------------- findings
+
+
+def test_a_check_that_raises_is_a_failure_with_its_fix_and_the_others_go_on() -> None:
+    def refuse() -> Finding:
+        raise CameraError("camera:0 is gone")
+
+    def break_down() -> Finding:
+        raise ZeroDivisionError
+
+    checks = [
+        Check("Camera", refuse, "plug it in"),
+        Check("Odd", break_down),
+        Check("P", lambda: OK),
+    ]
+    camera, odd, last = examine(checks)
+    assert (camera.level, camera.text, camera.fix) == (
+        Level.FAILURE,
+        "camera:0 is gone",
+        "plug it in",
+    )
+    assert odd.level is Level.WARNING
+    assert "ZeroDivisionError" in odd.text
+    assert last is OK
+
+
+@pytest.mark.parametrize(
+    ("levels", "begins"),
+    [
+        ([Level.OK, Level.NOTE], "All is well."),
+        ([Level.WARNING], "It works, with a warning. P0: text."),
+        ([Level.FAILURE], "1 problem. P0: text."),
+        (
+            [Level.WARNING, Level.FAILURE, Level.FAILURE],
+            "2 problems. P1: text. P2: text. P0: text.",
+        ),
+    ],
+)
+def test_what_is_said_begins_with_the_worst(levels: list[Level], begins: str) -> None:
+    findings = [Finding(f"P{n}", level, "text") for n, level in enumerate(levels)]
+    assert spoken_summary(findings) == begins
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def test_this_machine_is_a_64_bit_one() -> None:
+    assert machine.check_system().level is Level.OK
+
+
+def test_a_disk_with_room_and_one_that_is_locked(tmp_path: Path) -> None:
+    assert machine.check_disk(tmp_path / "not" / "there" / "yet").level is Level.OK
+    locked = machine.check_disk(Path("/proc/1"))  # where not even root may write
+    assert locked.level in (Level.FAILURE, Level.WARNING)
+
+
+def test_a_full_disk_names_what_frees_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "SMALLEST_FREE_MB", 1 << 40)
+    finding = machine.check_disk(tmp_path)
+    assert finding.level is Level.WARNING
+    assert "seealoud history erase" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("content", "level"), [("45000\n", Level.OK), ("81000\n", Level.WARNING), ("?", Level.NOTE)]
+)
+def test_heat(tmp_path: Path, content: str, level: Level) -> None:
+    zone = tmp_path / "temp"
+    zone.write_text(content)
+    assert machine.check_temperature(zone).level is level
+    assert machine.check_temperature(tmp_path / "none").level is Level.NOTE
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ("throttled=0x0", Level.OK),
+        ("throttled=0x50005", Level.FAILURE),
+        ("throttled=0x50000", Level.WARNING),
+        ("nonsense", Level.NOTE),
+    ],
+)
+def test_power(tmp_path: Path, said: str, level: Level) -> None:
+    command = tmp_path / "vcgencmd"
+    command.write_text(f"#!/bin/sh\necho '{said}'\n")
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    assert machine.check_power([str(command)]).level is level
+    assert machine.check_power([str(tmp_path / "none")]).level is Level.NOTE
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def test_the_model_is_really_run_and_a_broken_one_is_named() -> None:
+    found = check_model(_settings(captioner={"bundle": str(TINY_BUNDLE)}))
+    assert found.level is Level.OK
+    assert "ms a caption" in found.text
+    with pytest.raises(BundleError, match="/nowhere"):
+        check_model(_settings(captioner={"bundle": "/nowhere"}))
+
+
+def test_the_voice_really_speaks() -> None:
+    assert check_voice(Settings()).level is Level.OK
+
+
+def test_the_sound_device_really_takes_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WavCard(tmp_path, monkeypatch)
+    assert check_sound(Settings()).level is Level.OK
+    with pytest.raises(PlaybackError, match="absent"):
+        check_sound(_settings(speech={"device": "absent"}))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "alsa-utils" in check_sound(Settings()).fix
+
+
+def test_a_camera_that_is_not_there_and_pictures_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match="camera:99"):
+        check_camera(_settings(camera={"source": "camera:99", "read_timeout_s": 1}))
+
+
+def test_no_button_and_no_broker_are_no_problems() -> None:
+    assert check_button(Settings()).level is Level.NOTE
+    assert check_broker(Settings()).level is Level.NOTE
+
+
+def test_a_button_on_a_machine_without_pins_is_a_failure_that_names_the_pin() -> None:
+    found = check_button(_settings(triggers={"button": {"pin": 17}}))
+    assert found.level is Level.FAILURE
+    assert "17" in found.text
+
+
+def test_what_a_running_daemon_holds_is_not_taken_from_it() -> None:
+    by_part = {check.part: check for check in part_checks(Settings(), is_daemon_running=True)}
+    for part in ("Camera", "Button"):
+        assert by_part[part].look().level is Level.NOTE
+
+
+# ---------------------------------------------------------------- the command
+
+
+def _run(*arguments: str, config: Path) -> Result:
+    return CliRunner().invoke(
+        cli, ["doctor", "--config", str(config), *arguments], standalone_mode=False
+    )
+
+
+def test_the_command_shows_each_part_and_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WavCard(tmp_path, monkeypatch)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    config = tmp_path / "seealoud.toml"
+    camera = '[camera]\nsource = "camera:99"\nread_timeout_s = 1\n'
+    config.write_text(f'{camera}[captioner]\nbundle = "{TINY_BUNDLE}"\n')
+    result = _run("--json", "--speak", config=config)
+    assert result.return_value == 1
+    findings = {finding["part"]: finding for finding in json.loads(result.stdout)}
+    assert findings["Camera"]["level"] == "failure"
+    assert {"Settings", "System", "Disk", "Model", "Voice", "Sound", "Broker"} <= findings.keys()
+    assert findings["Model"]["level"] == findings["Sound"]["level"] == "ok"
+
+    text = _run(config=config).stdout
+    assert "FAILURE" in text
+    assert "-> list cameras" in text
+
+
+def test_wrong_settings_are_the_first_finding_and_the_machine_is_checked_all_the_same(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "seealoud.toml"
+    config.write_text("[camera]\nrotation = 90\n")
+    result = _run("--json", config=config)
+    first, *rest = json.loads(result.stdout)
+    assert (first["part"], first["level"]) == ("Settings", "failure")
+    assert "rotation" in first["text"]
+    assert any(finding["part"] == "Disk" for finding in rest)

@@ -1,0 +1,329 @@
+"""The real daemon: shipped bundle, real Piper, a real ALSA device, real signals."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from support.daemon_process import WAIT_S, DaemonProcess
+from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
+from support.speech_cards import LastingCard, WavCard
+
+from device import requests as r
+from scripts.picture_stream import PictureStream
+
+pytestmark = needs_shipped_bundle
+
+SIZE = (640, 480)
+# The issue's goals on an idle machine are 3 s and 2 s; this one may run trainings beside.
+READY_S, STOP_S = 15.0, 6.0
+Start = Callable[..., DaemonProcess]
+
+
+# A woman, and motorcycles: the bundle finds both alike enough to what it was trained on.
+FAMILIAR = ("astronaut.png", "motorcycle_left.png")
+
+
+def _picture(number: int) -> np.ndarray:
+    path = photographs()[0].with_name(FAMILIAR[number])
+    bgr_hwc = cv2.resize(cv2.imread(str(path)), SIZE)
+    return np.ascontiguousarray(bgr_hwc[:, :, ::-1])
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts daemons with settings, and ends what still runs."""
+    daemons: list[DaemonProcess] = []
+
+    def start_one(settings: str, name: str = "one", **environ: str) -> DaemonProcess:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        daemons.append(DaemonProcess(folder, settings, environ))
+        return daemons[-1]
+
+    yield start_one
+    for daemon in daemons:
+        daemon.close()
+
+
+@pytest.fixture
+def stream() -> Iterator[PictureStream]:
+    stream = PictureStream(_picture(0))
+    yield stream
+    stream.close()
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LastingCard]:
+    card = LastingCard(tmp_path, monkeypatch)
+    yield card
+    card.close()
+
+
+def _live(stream: PictureStream, *, narrates: bool = False, more: str = "") -> str:
+    return f"""
+[camera]
+source = "{stream.address}"
+first_retry_s = 0.2
+longest_retry_s = 0.5
+read_timeout_s = 2
+[narration]
+is_on = {str(narrates).lower()}
+{more}
+"""
+
+
+def _answers(daemon: DaemonProcess) -> list[dict[str, Any]]:
+    return [line for line in daemon.log() if line["message"].startswith("answer: ")]
+
+
+def _has_frame(line: dict[str, Any]) -> bool:
+    return line.get("frame_age_s") is not None
+
+
+def _is_spoken(outcome: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda line: line.get("outcome") == outcome
+
+
+def test_a_press_is_answered_aloud_and_sigterm_ends_it_in_the_middle_of_speech(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    daemon = start(_live(stream))
+    assert daemon.wait_ready() < READY_S
+    daemon.wait_log(_has_frame)
+    pressed_s = time.monotonic()
+    assert daemon.ask(r.Describe(id="first")).is_accepted
+    card.wait_sound(pressed_s)
+    answer = daemon.wait_log(lambda line: line["message"].startswith("answer: "))
+    assert len(answer["text"].split()) >= 3
+    daemon.wait_log(_is_spoken("heard"))
+
+    daemon.ask(r.Say(text="One. Two. Three. Four. Five. Six. Seven. Eight. Nine. Ten."))
+    said_s = time.monotonic()
+    card.wait_sound(said_s)
+    code, took_s = daemon.stop()
+    assert code == 0, daemon.log_text()[-2000:]
+    assert took_s < STOP_S
+    assert not daemon.socket.exists()
+    assert "Traceback" not in daemon.log_text()
+
+
+def test_twenty_presses_in_a_second_end_in_one_answer_heard(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    daemon = start(_live(stream))
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    for number in range(20):
+        assert daemon.ask(r.Describe(id=f"press {number}")).is_accepted
+        time.sleep(0.05)
+    answered = {f"press {n}" for n in range(20)}
+    daemon.wait_log(lambda line: line.get("id") == "press 19" and "is answered" in line["message"])
+    daemon.wait_log(_is_spoken("heard"))
+    told = {line.get("id") for line in daemon.log() if "is answered" in line["message"]}
+    assert told >= answered
+    heard = [line for line in daemon.log() if line.get("outcome") == "heard"]
+    assert len(heard) == 1
+    assert daemon.stop()[0] == 0
+
+
+def test_the_camera_goes_and_comes_back_and_both_are_said_once(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    daemon = start(_live(stream))
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    daemon.ask(r.Describe())
+    daemon.wait_log(_is_spoken("heard"))
+    stream.vanish()
+    lost = daemon.wait_log(lambda line: line.get("part") == "camera" and line["level"] == "warning")
+    assert "camera" in lost["message"]
+    assert daemon.ask(r.Status()).data["is_camera_available"] is False
+    stream.come_back()
+    daemon.wait_log(lambda line: line.get("part") == "camera" and line["level"] == "info")
+    problems = [line for line in daemon.log() if line.get("part") == "camera"]
+    assert [line["level"] for line in problems] == ["warning", "info"]
+    daemon.ask(r.Describe(id="after"))
+    after = daemon.wait_log(
+        lambda line: line.get("id") == "after" and "is answered" in line["message"]
+    )
+    assert after["encoder_ms"] > 0  # a caption was made
+    assert daemon.stop()[0] == 0
+
+
+def test_the_voice_killed_in_mid_word_speaks_the_answer_all_the_same(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    daemon = start(_live(stream))
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    began_s = time.monotonic()
+    daemon.ask(r.Describe())
+    card.wait_sound(began_s)
+    (voice,) = [pid for pid in _children(daemon.process.pid) if "piper_worker" in _command(pid)]
+    os.kill(voice, signal.SIGKILL)
+    daemon.wait_log(_is_spoken("heard"))
+    assert daemon.stop()[0] == 0
+
+
+def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(
+    start: Start, stream: PictureStream
+) -> None:
+    settings = _live(stream) + '[speech]\noutput = "none"\n'
+    first = start(settings)
+    first.wait_ready()
+    second = start(settings)
+    assert second.process.wait(WAIT_S) == 11
+    assert str(first.process.pid) in second.log_text()
+    assert first.ask(r.Status()).is_accepted
+    assert first.stop()[0] == 0
+
+
+def test_what_was_changed_survives_sigkill_and_a_truncated_state_is_no_obstacle(
+    start: Start, stream: PictureStream
+) -> None:
+    settings = _live(stream) + '[speech]\noutput = "none"\n'
+    daemon = start(settings)
+    daemon.wait_ready()
+    for request in (
+        r.Set(name="volume", value=0.5),
+        r.Set(name="minimum_gap_s", value=30),
+        r.Narrate(is_on=True),
+        r.Snooze(minutes=60),
+        r.Privacy(is_on=True),
+    ):
+        assert daemon.ask(request).is_accepted
+    refused = daemon.ask(r.Set(name="volume", value=7))
+    assert not refused.is_accepted
+    assert "7" in refused.reason
+    assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+
+    again = start(settings)
+    again.wait_ready()
+    status = again.ask(r.Status()).data
+    assert (status["volume"], status["minimum_gap_s"]) == (0.5, 30)
+    assert (status["is_narrating"], status["is_private"]) == (True, True)
+    assert status["snoozed_until"] is not None
+    assert again.stop()[0] == 0
+
+    (again.state / "state.json").write_bytes(b'{"schema_version": 1, "vol')
+    third = start(settings)
+    third.wait_ready()
+    assert third.ask(r.Status()).data["volume"] == 1.0
+    assert (third.state / "state.json.broken").exists()
+    assert third.stop()[0] == 0
+
+
+def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
+    start: Start, stream: PictureStream, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(shipped_bundle(), bundle)
+    base = f'[captioner]\nbundle = "{bundle}"\n[speech]\noutput = "none"\n'
+    gap = "minimum_gap_s = {}"
+    daemon = start(_live(stream, more=gap.format(20)) + base)
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    text = daemon.config.read_text()
+
+    daemon.config.write_text(text.replace("minimum_gap_s = 20", "minimum_gap_s = 40"))
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_notified("READY=1")
+    assert daemon.ask(r.Status()).data["minimum_gap_s"] == 40
+
+    daemon.config.write_text(text.replace("minimum_gap_s", "minimum_gip_s"))
+    daemon.process.send_signal(signal.SIGHUP)
+    refused = daemon.wait_log(lambda line: "minimum_gip_s" in line["message"])
+    assert refused["level"] == "error"
+    daemon.wait_notified("READY=1")
+    assert daemon.ask(r.Status()).data["minimum_gap_s"] == 40
+
+    daemon.config.write_text(text)
+    (bundle / "encoder.tflite").write_bytes(b"half a copy")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log(lambda line: line.get("part") == "bundle" and line["level"] == "warning")
+    daemon.ask(r.Describe(id="still"))
+    still = daemon.wait_log(
+        lambda line: line.get("id") == "still" and "is answered" in line["message"]
+    )
+    assert still["encoder_ms"] > 0  # by the old bundle
+    assert daemon.stop()[0] == 0
+
+
+def test_a_video_is_narrated_as_expected_faster_than_it_lasts(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two minutes: a scene that rests, a short disturbance, another scene, darkness, the first."""
+    wav = WavCard(tmp_path, monkeypatch)
+    rate_hz = 4
+    dark = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    scenes = [(_picture(0), 40), (_picture(1), 1), (_picture(0), 15), (_picture(1), 40), (dark, 14),
+              (_picture(0), 10)]  # fmt: skip
+    _write_video(tmp_path / "scenes.avi", scenes, rate_hz)
+    lasts_s = sum(seconds for _, seconds in scenes)
+    settings = f"""
+[camera]
+source = "{tmp_path / "scenes.avi"}"
+replay.pace = "fast"
+[narration]
+smallest_probability = 0
+heartbeat_s = 1000
+[speech]
+is_device_kept_open = false
+"""
+    daemon = start(settings)
+    daemon.wait_ready()
+    began_s = time.monotonic()
+    assert daemon.process.wait(WAIT_S) == 0, daemon.log_text()[-2000:]
+    assert time.monotonic() - began_s < lasts_s / 2
+
+    spoken = [line for line in daemon.log() if line.get("is_spoken")]
+    reasons = [line["reason"] for line in spoken]
+    assert reasons == ["first", "changed", "unusable_picture", "changed"]
+    silent = [line["reason"] for line in daemon.log() if line.get("is_spoken") is False]
+    kinds = {reason for reason, _ in itertools.groupby(silent)}
+    assert {"picture_same", "not_stable", "unusable_picture"} <= kinds
+    outcomes = [line["outcome"] for line in daemon.log() if "outcome" in line]
+    assert outcomes == ["heard"] * 4
+    assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
+
+
+def test_a_busy_socket_or_a_wrong_setting_ends_at_once_with_the_reason(
+    start: Start, stream: PictureStream
+) -> None:
+    wrong = start('[camera]\nsource = "camera:0"\nrotation = 90\n', name="wrong")
+    assert wrong.process.wait(WAIT_S) == 2
+    assert "rotation" in wrong.log_text()
+    missing = start('[captioner]\nbundle = "/nowhere"\n', name="missing")
+    assert missing.process.wait(WAIT_S) == 3
+    assert "/nowhere" in missing.log_text()
+
+
+def _write_video(path: Path, scenes: list[tuple[np.ndarray, int]], rate_hz: int) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate_hz, SIZE)
+    rng = np.random.default_rng(1)
+    for image_hwc, seconds in scenes:
+        for _ in range(seconds * rate_hz):
+            noise = rng.integers(-2, 3, (SIZE[1], SIZE[0], 1))
+            writer.write(np.clip(image_hwc[:, :, ::-1] + noise, 0, 255).astype(np.uint8))
+    writer.release()
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    others = Path(f"/proc/{pid}/task").glob("*/children")
+    found = {int(x) for file in others for x in file.read_text().split()}
+    return sorted(found | {int(x) for x in text.split()})
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()

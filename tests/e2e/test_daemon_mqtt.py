@@ -1,0 +1,114 @@
+"""The real daemon on a real broker, used by somebody who knows only the discovery message."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.daemon_process import WAIT_S, DaemonProcess
+from support.mosquitto import Broker, listening, running_mosquitto
+from support.mqtt_home import connected_home
+from support.shipped import needs_shipped_bundle, photographs
+
+from scripts.picture_stream import PictureStream
+
+pytestmark = needs_shipped_bundle
+
+DISCOVERY = "homeassistant/device/kitchen/config"
+SETTINGS = """
+[device]
+id = "kitchen"
+name = "Kitchen"
+[camera]
+source = "{source}"
+[narration]
+is_on = false
+[speech]
+output = "none"
+[mqtt]
+is_on = true
+host = "127.0.0.1"
+port = {port}
+retry_min_s = 0.2
+retry_max_s = 1
+report_after_s = 0.5
+"""
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with running_mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, broker: Broker) -> Iterator[DaemonProcess]:
+    bgr_hwc = cv2.resize(cv2.imread(str(photographs()[0])), (640, 480))
+    stream = PictureStream(np.ascontiguousarray(bgr_hwc[:, :, ::-1]))
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    daemon = DaemonProcess(folder, SETTINGS.format(source=stream.address, port=broker.port))
+    daemon.wait_ready()
+    daemon.wait_log(lambda line: line.get("frame_age_s") is not None)
+    yield daemon
+    daemon.close()
+    stream.close()
+
+
+def test_home_assistants_buttons_and_switches_do_what_they_say(
+    daemon: DaemonProcess, broker: Broker
+) -> None:
+    with connected_home(broker.port) as home:
+        home.discover(DISCOVERY)
+        assert home.is_available()
+        home.press("describe")
+        daemon.wait_log(lambda line: line["message"].startswith("mqtt is answered"))
+        answer = daemon.wait_log(lambda line: line["message"].startswith("answer: "))
+        home.wait_for_state("caption", answer["text"])
+
+        home.command("volume", "0.4")
+        home.wait_for_state("volume", "0.4")
+        home.command("narration", "ON")
+        home.wait_for_state("narration", "ON")
+        home.command("privacy", "ON")
+        home.wait_for_state("privacy", "ON")
+        with listening(broker, "seealoud/kitchen/availability") as availability:
+            assert availability.next("availability").payload == b"online"
+            assert daemon.stop()[0] == 0
+            assert availability.next("availability").payload == b"offline"
+
+
+def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time(
+    daemon: DaemonProcess, broker: Broker, tmp_path: Path
+) -> None:
+    from device import requests as r
+
+    with listening(broker) as before:
+        daemon.ask(r.Describe(id="there"))
+        first = json.loads(before.next("kitchen/caption").payload)
+    assert first["request_id"] == "there"
+    assert first["late"] is False
+    broker.stop()
+    daemon.wait_log(lambda line: line.get("part") == "broker" and line["level"] == "warning")
+    daemon.ask(r.Describe(id="away"))
+    daemon.wait_log(lambda line: line.get("id") == "away" and "is answered" in line["message"])
+    assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL  # it is on the disk by now
+
+    again = DaemonProcess(daemon.folder, daemon.config.read_text().partition("[log]")[0])
+    try:
+        again.wait_ready()
+        with (
+            running_mosquitto(tmp_path, port=broker.port) as returned,
+            listening(returned) as after,
+        ):
+            found = json.loads(after.next("kitchen/caption", WAIT_S).payload)
+            assert found["request_id"] == "away"
+            assert found["at"] < json.loads(after.next("kitchen/state", WAIT_S).payload)["at"]
+        assert again.stop()[0] == 0
+    finally:
+        again.close()
