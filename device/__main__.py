@@ -5,22 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import click
 
 from device import __version__
-from device.commands.config import config
-from device.commands.describe import describe
-from device.commands.doctor import doctor
-from device.commands.history import history
-from device.commands.mqtt import mqtt
+from device.commands.lazy import LazyGroup
 from device.commands.parts import Parts
-from device.commands.press import press
 from device.commands.report import PROGRAM, echo_error
-from device.commands.run import run
 from device.commands.verbosity import verbose_option
 from device.errors import SeeAloudError
 
@@ -29,16 +23,21 @@ _SIGNALLED = 128  # shells report death by signal n as 128 + n
 _MAX_PIXELS = 128 * 2**20
 
 
+class _Commands(LazyGroup):
+    lazy: ClassVar[Mapping[str, str]] = {
+        name: f"device.commands.{name}:{name}"
+        for name in ("config", "describe", "doctor", "history", "mqtt", "press", "run")
+    }
+
+
 # Without a command: an error in one line, as for every other wrong use.
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @verbose_option
 def cli() -> None:
     """Say aloud what a camera sees. Nothing leaves this device but what you send."""
-
-
-for command in (describe, run, press, doctor, config, history, mqtt):
-    cli.add_command(command)
 
 
 def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:

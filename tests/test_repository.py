@@ -237,8 +237,9 @@ def test_the_commands_of_a_page_exist(page: str) -> None:
         command: click.Command = module.cli
         arguments = words[1:]
         while isinstance(command, click.Group) and re.match(r"[a-z]", (arguments or ["-"])[0]):
-            assert arguments[0] in command.commands, words
-            command = command.commands[arguments.pop(0)]
+            found = command.get_command(click.Context(command), arguments.pop(0))
+            assert found is not None, words
+            command = found
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in arguments if word.startswith("--")} <= known | {"--help"}, words
 

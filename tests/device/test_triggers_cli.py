@@ -10,12 +10,9 @@ import pytest
 from support.triggers_parts import NotingController, target
 
 from device import requests as r
-from device.__main__ import cli, main
+from device.__main__ import main
 from device.commands.press import press
 from device.triggers.control_socket import ControlSocket
-
-if "press" not in cli.commands:
-    cli.add_command(press)
 
 
 class Daemon:
