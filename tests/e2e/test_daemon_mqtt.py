@@ -107,8 +107,10 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
             listening(returned) as after,
         ):
             found = json.loads(after.next("kitchen/caption", WAIT_S).payload)
+            if found["id"] == first["id"]:  # at least once: its confirmation may have been lost
+                found = json.loads(after.next("kitchen/caption", WAIT_S).payload)
             assert found["request_id"] == "away"
-            assert found["at"] < json.loads(after.next("kitchen/state", WAIT_S).payload)["at"]
+            assert found["at"] > first["at"]
         assert again.stop()[0] == 0
     finally:
         again.close()

@@ -52,6 +52,7 @@ def test_the_bundle_is_written(smoke: Smoke, converted: Done) -> None:
         "encoder.tflite",
         "decoder.tflite",
         "vocabulary.txt",
+        "confidence.npz",
         "manifest.json",
         "MODEL_CARD.md",
     }
