@@ -1,6 +1,7 @@
 """Measures the running daemon: how soon a press is heard, what rest costs, whether it grows.
 
     .venv/bin/python scripts/bench_daemon.py press     # 50 presses while it narrates
+    .venv/bin/python scripts/bench_daemon.py start     # to READY=1, and from SIGTERM to the end
     .venv/bin/python scripts/bench_daemon.py static    # ten minutes of a scene that rests
     .venv/bin/python scripts/bench_daemon.py soak      # 20,000 frames of changing scenes
 
@@ -61,6 +62,12 @@ _ALSA = """
 pcm.!default {{ type plug; slave.pcm "pipe" }}
 pcm.pipe {{ type file; slave.pcm "sink"; file "{fifo}"; format "raw"; truncate true }}
 pcm.sink {{ type null }}
+"""
+_LIVE = """
+[camera]
+source = "{source}"
+[narration]
+is_on = false
 """
 Image = npt.NDArray[np.uint8]
 
@@ -151,6 +158,10 @@ class RunningDaemon:
             if self.process.poll() is not None or time.monotonic() > deadline_s:
                 raise SeeAloudError(f"the daemon does not start: {self._log.read_text()[-2000:]}")
             time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """Return whether it has said in its log that it is ready."""
+        return b'"message": "ready' in self._log.read_bytes()
 
     def describe(self, request_id: str) -> None:
         """Ask what it sees."""
@@ -260,6 +271,37 @@ def _breakdown(
     }
 
 
+def measure_start(folder: Path, rounds: int = 10) -> dict[str, Any]:
+    """Return how long start and end take; the end in the middle of a sentence."""
+    stream = PictureStream(_sized(sample_pictures()[0]))
+    ready_s, frame_s, end_s, codes = [], [], [], set()
+    for number in range(rounds):
+        own = folder / str(number)
+        own.mkdir()
+        speaker = PipeSpeaker(own)
+        began_s = time.monotonic()
+        daemon = RunningDaemon(own, _LIVE.format(source=stream.address), speaker.config)
+        while not daemon.is_ready() and time.monotonic() - began_s < _READY_S:
+            time.sleep(0.01)
+        ready_s.append(time.monotonic() - began_s)
+        daemon.wait_ready()
+        frame_s.append(time.monotonic() - began_s)
+        ask([daemon.socket], r.Say(text=" ".join(["This is a long sentence."] * 10)))
+        time.sleep(2.0)  # the voice has been loaded, and speaks
+        began_s = time.monotonic()
+        codes.add(daemon.end())
+        end_s.append(time.monotonic() - began_s)
+        speaker.close()
+    stream.close()
+    return {
+        "rounds": rounds,
+        "ready_s": _spread(ready_s, 2),
+        "first_frame_looked_at_s": _spread(frame_s, 2),
+        "sigterm_to_end_s": _spread(end_s, 2),
+        "exit_codes": sorted(codes),
+    }
+
+
 def measure_static(folder: Path) -> dict[str, Any]:
     """Return what ten minutes of a resting scene cost, by the daemon's own time."""
     pictures = folder / "pictures"
@@ -339,17 +381,17 @@ def _sized(path: Path) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def _spread(values: Sequence[float], digits: int = 1) -> dict[str, float]:
     if not values:
         return {"n": 0}
     p50, p95 = np.percentile(values, (50, 95))
-    return {"n": len(values), "p50": round(float(p50), 1), "p95": round(float(p95), 1)}
+    return {"n": len(values), "p50": round(float(p50), digits), "p95": round(float(p95), digits)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and return the exit code."""
     parser = argparse.ArgumentParser(description="Measures the running daemon.")
-    parser.add_argument("what", choices=("press", "static", "soak"))
+    parser.add_argument("what", choices=("press", "start", "static", "soak"))
     parser.add_argument("--presses", type=int, default=PRESSES, metavar="N")
     options = parser.parse_args(arguments)
     machine = machine_facts()
@@ -359,7 +401,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.what == "press":
                 figures = measure_press(folder, options.presses)
             else:
-                figures = {"static": measure_static, "soak": measure_soak}[options.what](folder)
+                measures = {"start": measure_start, "static": measure_static, "soak": measure_soak}
+                figures = measures[options.what](folder)
         except SeeAloudError as exc:
             print(f"bench_daemon: {exc}", file=sys.stderr)
             return exc.exit_code

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
+from support.mosquitto import free_port
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
@@ -256,6 +258,26 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
         lambda line: line.get("id") == "still" and "is answered" in line["message"]
     )
     assert still["encoder_ms"] > 0  # by the old bundle
+    assert daemon.stop()[0] == 0
+
+
+def test_metrics_are_served_on_the_loopback_only_when_asked_for(
+    start: Start, stream: PictureStream
+) -> None:
+    port = free_port()
+    more = f'[speech]\noutput = "none"\n[metrics]\nis_on = true\nport = {port}\n'
+    daemon = start(_live(stream) + more)
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    daemon.ask(r.Describe(id="counted"))
+    daemon.wait_log(lambda line: line.get("outcome") == "heard")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S) as answer:
+        text = answer.read().decode()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+    assert float(values['seealoud_captions_total{cause="cli"}']) == 1
+    assert float(values["seealoud_frames_total"]) > 0
+    assert float(values['seealoud_problem{part="camera"}']) == 0
+    assert any(name.startswith("seealoud_first_sample_seconds") for name in values)
     assert daemon.stop()[0] == 0
 
 
