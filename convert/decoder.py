@@ -30,11 +30,12 @@ def export_decoder(decoder: Decoder, beam_width: int, *, is_quantized: bool) -> 
         # 2.14 (Python <= 3.11's) does not know.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
 
-    signatures = _signatures(decoder, beam_width)
+    signatures = decoder_signatures(decoder, beam_width)
     return to_tflite(signatures, decoder.variables, configure if is_quantized else None)
 
 
-def _signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
+def decoder_signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
+    """Return the concrete functions of both signatures, by their names."""
     size = decoder.size
     features = tf.TensorSpec([1, size.n_cells, size.n_channels], tf.float32, name="features")
     memory = [

@@ -33,7 +33,10 @@ MAX_BYTES = 5_000_000
 MODELS_MAX_BYTES = 12_000_000  # encoder, decoder and vocabulary together
 # Flickr8k's pictures are called 1000268201_693b08cb0e.jpg.
 FLICKR8K_PICTURE = re.compile(r"\d{6,}_[0-9a-f]{10}\.jpe?g", re.IGNORECASE)
-SCRIPTS = ("benchmark", "check", "demo", "reproduce", "setup", "test")
+SCRIPTS = (
+    *("benchmark", "check", "demo", "home-assistant-lab", "install-pi"),
+    *("reproduce", "setup", "test", "virtual-pi"),
+)
 # The process that only Piper's licence reaches.
 PIPER_PROCESS = "device.speech.piper_worker"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from support.tflite_graph import operators
 from support.weights import draw_weights
@@ -18,6 +19,7 @@ from convert.decoder_variants import (
     export_format,
     rollouts,
 )
+from convert.one_hot_position import with_one_hot_position
 from device.decoding import SearchOptions, search_rows
 from device.interpreter import Decoder as DeviceDecoder
 from training.decoders import DECODERS, Decoder, DecoderSize
@@ -30,6 +32,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is depreca
 SIZE = DecoderSize(n_words=60, max_words=5, n_cells=4, n_channels=64, width=64, n_heads=4)
 SEARCH = SearchOptions(beam_width=3, max_words=5, length_penalty=1.0)
 N_PICTURES = 2
+# exp(-16) instead of zero for a masked slot, on logits of about 5.
+ONE_HOT_TOLERANCE = 1e-3
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +116,26 @@ def test_what_the_converter_died_of_is_told(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "nothing")
     with pytest.raises(TrainingError, match=r"^int8: .*nothing"):
         convert_apart(run, "int8", tmp_path / "grids.npy", tmp_path / "out.tflite")
+
+
+def test_a_one_hot_position_says_the_same() -> None:
+    """To the last slot, rows changing places; in float32, so to its own rounding."""
+    plain = DECODERS["transformer"](SIZE)
+    plain((grids()[:1], np.zeros((1, 1, SIZE.max_words + 1), np.int32)))
+    draw_weights(plain)
+    one_hot = with_one_hot_position(plain)
+    memory = plain.prepare(grids()[:1])
+    states = [made.initial_state(SEARCH.beam_width) for made in (plain, one_hot)]
+    assert not any(np.any(array) for array in states[1])
+    rng = np.random.default_rng(7)
+    for _ in range(SIZE.max_words + 1):
+        tokens = tf.constant(rng.integers(4, SIZE.n_words, SEARCH.beam_width, dtype=np.int32))
+        order = rng.integers(SEARCH.beam_width, size=SEARCH.beam_width)
+        logits, states[0] = plain.step(tokens, memory, states[0])
+        same, states[1] = one_hot.step(tokens, memory, states[1])
+        np.testing.assert_allclose(same.numpy(), logits.numpy(), atol=ONE_HOT_TOLERANCE)
+        states = [tuple(tf.gather(array, order) for array in state) for state in states]
+
+
+def test_what_counts_nothing_stays(decoder: Decoder) -> None:
+    assert with_one_hot_position(decoder) is decoder

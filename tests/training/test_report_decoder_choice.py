@@ -30,6 +30,7 @@ def figures(cider: float, change: float, same_words: float) -> dict[str, Any]:
         "bytes": 4_000_000,
         "prepare_ms": 0.3,
         "step_ms": 0.25,
+        "steps": 10.0,
         "words_ms": 4.0,
         "caption_ms": 16.0,
         "nodes": 231,
@@ -61,11 +62,11 @@ def test_every_format_is_a_row_and_a_failure_is_said() -> None:
     section = decoder_choice_section(DecoderChoice.model_validate_json(stored()))
     rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
     assert rows == [
-        "| dynamic range | 4.0 MB | 0.30 | 0.25 | 4.00 | 16.00 | 230 of 231 | 60.0 ± 3.0 | "
+        "| dynamic range | 4.0 MB | 0.30 | 0.25 | 10 | 4.00 | 16.00 | 230 of 231 | 60.0 ± 3.0 | "
         "+0.00 (-1.00 to +1.00) | 65.0 ± 3.0 | +0.00 (-1.00 to +1.00) | 100 % |",
-        "| int8 | 4.0 MB | 0.30 | 0.25 | 4.00 | 16.00 | 230 of 231 | 9.0 ± 3.0 | "
+        "| int8 | 4.0 MB | 0.30 | 0.25 | 10 | 4.00 | 16.00 | 230 of 231 | 9.0 ± 3.0 | "
         "-51.00 (-52.00 to -50.00) | 14.0 ± 3.0 | -51.00 (-52.00 to -50.00) | 1 % |",
-        "| float16 | - | - | - | - | - | - | - | - | - | - | - |",
+        "| float16 | - | - | - | - | - | - | - | - | - | - | - | - |",
     ]
     assert "- float16: the converter died of SIGSEGV" in section
     assert "**dynamic range** ships" in section

@@ -14,6 +14,7 @@ from training.errors import TrainingError
 from training.report import markdown
 from training.report.anchors import ANCHORS
 from training.report.contact_sheet import Tile, write_contact_sheet
+from training.report.decoder_choice import read_decoder_choice
 from training.report.op_time import read_op_time
 from training.report.plots import write_history_plot, write_learning_curves, write_trade_off
 from training.report.record import (
@@ -37,7 +38,7 @@ def test_the_committed_page_is_up_to_date() -> None:
     records = read_records(DOCS / "runs")
     if not records:
         pytest.skip("docs/runs holds no records yet")
-    page = render(records, shipped_name(DOCS), read_op_time(DOCS))
+    page = render(records, shipped_name(DOCS), read_op_time(DOCS), read_decoder_choice(DOCS))
     assert (DOCS / "results.md").read_text(encoding="utf-8") == page, f"run {COMMAND}"
 
 

@@ -11,6 +11,12 @@ from pathlib import Path
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
 from training.report import sections
+from training.report.decoder_choice import (
+    DECODER_CHOICE,
+    DecoderChoice,
+    decoder_choice_section,
+    read_decoder_choice,
+)
 from training.report.op_time import OP_TIME, OpTime, op_time_section, read_op_time
 from training.report.order import Runs, in_order
 from training.report.plots import (
@@ -29,7 +35,8 @@ COMMAND = "seealoud-train report"
 
 _HEAD = f"""# Results
 
-<!-- Generated from docs/runs/*.json and {OP_TIME} by `{COMMAND}`: edit none by hand. -->
+<!-- Generated from docs/runs/*.json, {OP_TIME} and {DECODER_CHOICE}
+by `{COMMAND}`: edit none by hand. -->
 Made by `{COMMAND}` from the records in [runs/](runs/).
 
 COCO caption evaluation (pycocoevalcap: PTB tokeniser, BLEU, METEOR 1.5, ROUGE-L, CIDEr-D), all
@@ -41,7 +48,10 @@ _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
 
 
 def render(
-    records: Sequence[RunRecord], shipped: str | None = None, op_time: OpTime | None = None
+    records: Sequence[RunRecord],
+    shipped: str | None = None,
+    op_time: OpTime | None = None,
+    decoder_choice: DecoderChoice | None = None,
 ) -> str:
     """Return ``docs/results.md`` as text.
 
@@ -49,6 +59,7 @@ def render(
         records: of runs and baselines, in any order.
         shipped: name of the run that ships; without its record the best on dev is "ours".
         op_time: of the shipped models' operators, if measured.
+        decoder_choice: the decoder's number formats, if measured.
     """
     runs = in_order(records, shipped)
     parts = [
@@ -60,6 +71,7 @@ def render(
         sections.settings_section(runs),
         sections.ablation_section(runs),
         sections.quantization_section(runs),
+        decoder_choice_section(decoder_choice),
         sections.precision_section(runs),
         reliability_section(runs),
         "" if op_time is None else op_time_section(op_time),
@@ -80,7 +92,7 @@ def write_report(docs: Path) -> Path:
     """
     records = read_records(docs / "runs")
     shipped = shipped_name(docs)
-    text = render(records, shipped, read_op_time(docs))
+    text = render(records, shipped, read_op_time(docs), read_decoder_choice(docs))
     page = docs / "results.md"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
