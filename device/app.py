@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -44,7 +45,7 @@ from device.settings.lock import StateLock
 from device.settings.paths import Directories
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
-from device.speech.announcer import Announcer, open_playback
+from device.speech.announcer import Announcer, open_piper, open_playback
 from device.speech.settings import SpeechSettings
 from device.speech.voice import find_voice
 from device.triggers.button import ButtonTrigger
@@ -137,7 +138,9 @@ class Daemon:
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = _with_kept_voice(self._settings.speech, state)
-        announcer = Announcer(settings, open_playback(settings), self._bus, self._clock)
+        open_voice = partial(open_piper, phrase_timeout_s=settings.phrase_timeout_s)
+        playback = open_playback(settings)
+        announcer = Announcer(settings, playback, self._bus, self._clock, open_voice)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer

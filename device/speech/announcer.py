@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from device.clock import Clock
@@ -15,7 +16,7 @@ from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
 from device.speech.delivery import Delivered, Delivery, SpokenVoice
-from device.speech.piper import FASTEST_RATE, SLOWEST_RATE, PiperVoiceProcess
+from device.speech.piper import FASTEST_RATE, SLOWEST_RATE, PiperOptions, PiperVoiceProcess
 from device.speech.playback import AlsaPlayback, NullPlayback, Playback
 from device.speech.settings import LOUDEST, SpeechSettings
 from device.speech.speech_queue import Change, SpeechQueue
@@ -38,13 +39,16 @@ class LoadedVoice(SpokenVoice, Protocol):
 OpenVoice = Callable[[str | None], LoadedVoice]
 
 
-def open_piper(path: str | None) -> PiperVoiceProcess:
+def open_piper(path: str | None, phrase_timeout_s: float | None = None) -> PiperVoiceProcess:
     """Return a Piper voice that is not loaded yet; None is the built-in one.
 
     Raises:
         VoiceError: its files are missing.
     """
-    return PiperVoiceProcess(find_voice(path))
+    options = PiperOptions()
+    if phrase_timeout_s is not None:
+        options = replace(options, reply_timeout_s=phrase_timeout_s)
+    return PiperVoiceProcess(find_voice(path), options)
 
 
 def open_playback(settings: SpeechSettings) -> Playback:

@@ -54,3 +54,7 @@ class SpeechSettings(SettingsGroup):
 
     stall_timeout_s: Annotated[float, Field(gt=0, le=15)] = DEFAULT_STALL_TIMEOUT_S
     """How long the loudspeaker may take no sound before it counts as lost."""
+
+    phrase_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    """How long the voice may take to make a phrase, of about 120 letters at most, before it counts
+    as hung and is started anew."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import skimage
 
-PICTURE = Path(skimage.__file__).parent / "data" / "motorcycle_left.png"
+PICTURE = Path(skimage.__file__).parent / "data" / "astronaut.png"
 WIDTH_PX, HEIGHT_PX = 640, 480
 
 
