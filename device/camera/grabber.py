@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from device.backoff import Backoff
 from device.camera.camera import Camera
 from device.camera.frames import Frames
 from device.camera.frozen import FrozenWatch
@@ -20,7 +21,6 @@ from device.camera.settings import CameraSettings
 from device.clock import Clock
 from device.errors import CameraError, EndOfReplay
 from device.events import EventBus, Part, ProblemChanged
-from device.mqtt.backoff import Backoff
 from device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import logging
 import random
 from collections.abc import Callable, Hashable
 
+from device.backoff import Backoff
 from device.clock import Clock
 from device.errors import BrokerError, SeeAloudError
 from device.events import EventBus, Part, ProblemChanged
-from device.mqtt.backoff import Backoff
 from device.mqtt.connection import Received
 from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.dialer import Dialer

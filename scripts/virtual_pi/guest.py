@@ -37,6 +37,8 @@ SILENT_RMS = 100.0
 TENTHS_OF_WORDS = 4
 WAV_HEADER, RATE_HZ = 44, 22_050
 TENTH = RATE_HZ // 10
+# One comes each second; some are on the way.
+FRAMES_S = 15.0
 VOLUME = 0.5
 
 
@@ -148,6 +150,9 @@ def try_system() -> None:
     claim("systemd-analyze security:", any(f": {x}." in said for x in "01"), said.strip("→ "))
     wait_for("the camera gives frames", lambda: status().get("is_camera_available"))
     run("systemctl", "start", "lab-camera")
+    connected = ("v4l2-ctl", "-d", "/dev/video0", "-C", "hdmi_000_0_is_connected_to")
+    wait_for("a photograph lies before it", lambda: "Output HDMI" in run(*connected))
+    time.sleep(FRAMES_S)
 
 
 def try_doctor() -> None:

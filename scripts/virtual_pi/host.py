@@ -61,7 +61,7 @@ class Machine:
         files.monitor.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
-                *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-smp", "2"),
+                *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a76", "-smp", "3"),
                 *("-m", "2G", "-accel", "tcg,thread=multi", "-kernel", str(files.kernel)),
                 *("-initrd", str(files.initrd), "-dtb", str(files.dtb), "-append", _APPEND),
                 *("-drive", f"file={files.image},format=raw,if=virtio,cache=writeback"),

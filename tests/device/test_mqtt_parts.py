@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from support.history_events import message
 from support.mqtt_daemon import VOICES
 
-from device.mqtt.backoff import Backoff
+from device.backoff import Backoff
 from device.mqtt.bulletin import Bulletin
 from device.mqtt.commands import TokenBucket
 from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
