@@ -8,6 +8,7 @@ Called by ``scripts/home-assistant-lab``, which has built ROOT. Nothing is faked
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import json
@@ -50,9 +51,21 @@ api:
 websocket_api:
 config:
 onboarding:
+frontend:
 logger:
   default: warning
 """
+# Signs the browser in: the page comes from Home Assistant itself, so its storage is the frontend's.
+_SIGN_IN_PAGE = """\
+<script>
+localStorage.setItem("hassTokens", JSON.stringify(TOKENS));
+localStorage.setItem("dockedSidebar", JSON.stringify("always_hidden"));
+location.href = "/config/devices/device/DEVICE";
+</script>
+"""
+_PICTURE_PX = "1200,1500"
+_PAGE_S = 60.0  # for a busy machine
+DRIVER_PORT = 18898
 _SETTINGS = """\
 [device]
 id = "lab"
@@ -133,6 +146,27 @@ def _number(text: str) -> float | None:
         return None
 
 
+def _photograph(address: str) -> bytes:
+    """Return a page as PNG, as a browser shows it after a while; by the WebDriver protocol."""
+    driver = f"http://{HOST}:{DRIVER_PORT}/session"
+
+    def post(path: str, body: dict[str, Any]) -> Any:
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(driver + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
+            return json.loads(answer.read())["value"]
+
+    time.sleep(2)  # chromedriver itself starts
+    options = {"args": ["--headless=new", "--no-sandbox", "--hide-scrollbars",
+                        f"--window-size={_PICTURE_PX}"]}  # fmt: skip
+    capabilities = {"alwaysMatch": {"goog:chromeOptions": options}}
+    session = post("", {"capabilities": capabilities})["sessionId"]
+    post(f"/{session}/url", {"url": address})
+    time.sleep(_PAGE_S)
+    with urllib.request.urlopen(f"{driver}/{session}/screenshot", timeout=WAIT_S) as answer:
+        return base64.b64decode(json.loads(answer.read())["value"])
+
+
 class HomeAssistant:
     """A real one, in its root file system, and its REST API."""
 
@@ -144,6 +178,7 @@ class HomeAssistant:
                 shutil.rmtree(old, ignore_errors=True)
             else:
                 old.unlink()
+        (folder / "www").mkdir()  # before the start: it is served only if it is there
         (folder / "configuration.yaml").write_text(_CONFIGURATION)
         self.process = self.start()
 
@@ -178,7 +213,8 @@ class HomeAssistant:
                 "language": "en"}  # fmt: skip
         code = self.call("/api/onboarding/users", user)["auth_code"]
         grant = {"grant_type": "authorization_code", "code": code, "client_id": client}
-        self._token = self.call("/auth/token", grant, form=True)["access_token"]
+        self._tokens = self.call("/auth/token", grant, form=True)
+        self._token = self._tokens["access_token"]
         for step in ("core_config", "analytics"):
             self.call(f"/api/onboarding/{step}", {})
         self.call("/api/onboarding/integration", {"client_id": client, "redirect_uri": client})
@@ -188,6 +224,27 @@ class HomeAssistant:
         flow = self.call("/api/config/config_entries/flow", {"handler": "mqtt"})
         path = f"/api/config/config_entries/flow/{flow['flow_id']}"
         return str(self.call(path, {"broker": HOST, "port": BROKER_PORT})["type"])
+
+    def take_picture(self, file: Path) -> bool:
+        """Have a headless Chromium look at the device's page; False without a chromedriver."""
+        program = shutil.which("chromedriver")
+        if program is None:
+            return False
+        template = "{{ device_id('sensor.lab_caption') }}"
+        device = self.call("/api/template", {"template": template}).decode()
+        tokens = {**self._tokens, "hassUrl": BASE, "clientId": f"{BASE}/",
+                  "expires": (time.time() + 1800) * 1000}  # fmt: skip
+        page = _SIGN_IN_PAGE.replace("TOKENS", json.dumps(tokens)).replace("DEVICE", device)
+        sign_in = self._root / "srv/ha/www/in.html"
+        sign_in.write_text(page)
+        driver = subprocess.Popen([program, f"--port={DRIVER_PORT}"], stdout=subprocess.DEVNULL)
+        try:
+            file.write_bytes(_photograph(f"{BASE}/local/in.html"))
+        finally:
+            driver.terminate()
+            driver.wait(30)
+            sign_in.unlink()
+        return True
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Return the states of our entities."""
@@ -377,6 +434,9 @@ def main(arguments: list[str]) -> int:
         lab = Lab(root, Path(name))
         try:
             use_everything(lab, told)
+            picture = transcript.parent / "figures" / "home-assistant-device.png"
+            if not lab.home.take_picture(picture):
+                told.say("       no picture of the device's page: there is no chromedriver")
             break_everything(lab, told)
         finally:
             lab.close()

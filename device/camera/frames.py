@@ -33,7 +33,7 @@ class Frames:
         self._changed = threading.Condition()
         self._newest: Frame | None = None
         self._untaken: deque[Frame] = deque()
-        self._waiting = 0
+        self._is_wanted = False
         self._is_closed = False
         self.count = 0
         self.drops = 0
@@ -47,13 +47,15 @@ class Frames:
                 self._drop_untaken()
             self._newest = frame
             self._untaken.append(frame)
+            # Whoever waits is served, or will say so again: it has only not woken up yet.
+            self._is_wanted = False
             self.count += 1
             self._changed.notify_all()
 
     def wait_until_wanted(self, timeout_s: float) -> bool:
         """Return whether somebody waits for a frame now, at most after a time."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._waiting > 0, timeout_s)
+            return self._changed.wait_for(lambda: self._is_wanted, timeout_s)
 
     def wait_until_taken(self, timeout_s: float) -> bool:
         """Return whether nothing is left to take, at most after a time."""
@@ -120,10 +122,10 @@ class Frames:
         rest_s = deadline_s - time.monotonic()
         if self._is_closed or rest_s <= 0:
             return False
-        self._waiting += 1
+        self._is_wanted = True
         self._changed.notify_all()
         self._changed.wait(rest_s)
-        self._waiting -= 1
+        self._is_wanted = False
         return True
 
     def _next_fresh(self) -> Frame | None:

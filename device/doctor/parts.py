@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -78,11 +79,12 @@ def check_voice(settings: Settings) -> Finding:
     Raises:
         VoiceError: it is missing or broken.
     """
-    from device.speech.piper import PiperVoiceProcess
+    from device.speech.piper import PiperOptions, PiperVoiceProcess
     from device.speech.voice import find_voice
 
     voice = find_voice(settings.speech.voice)
-    with PiperVoiceProcess(voice) as process:
+    options = PiperOptions(reply_timeout_s=settings.speech.phrase_timeout_s)
+    with PiperVoiceProcess(voice, options) as process:
         process.start()
         began_s = time.monotonic()
         audio_s = sum(chunk.duration_s for chunk in process.synthesize(_TEST_WORDS))
@@ -143,7 +145,11 @@ def check_button(settings: Settings) -> Finding:
     if pin is None:
         return Finding("Button", Level.NOTE, "none: set triggers.button.pin if there is one")
     try:
-        with closing(open_pin(settings.triggers.button)) as device:
+        # lgpio writes where it is started, where the asker may not.
+        with (
+            TemporaryDirectory(prefix="seealoud-") as folder,
+            closing(open_pin(settings.triggers.button, lg_folder=Path(folder))) as device,
+        ):
             is_down = bool(device.is_active)
     except TriggerError as exc:
         return Finding("Button", Level.FAILURE, str(exc), "sudo apt install python3-lgpio")

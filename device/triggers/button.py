@@ -28,7 +28,7 @@ from device.worker import Worker
 _LOGGER = logging.getLogger(__name__)
 _IDLE_S = 0.5
 _JOIN_TIMEOUT_S = 2.0
-_INSTALL = "sudo apt install python3-gpiozero python3-lgpio"
+_INSTALL = "sudo apt install python3-lgpio, and pip install gpiozero into SeeAloud's environment"
 _Edge = tuple[bool, float]
 
 

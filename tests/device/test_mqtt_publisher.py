@@ -353,6 +353,8 @@ def test_websockets_carry_captions(tmp_path):
         publish_one(settings)
 
 
+# paho leaves the socket of a failed WebSocket handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_is_no_websocket_is_told(broker):
     with warnings.catch_warnings():
         # paho forgets its socket when the handshake fails: the collector closes it, and says so.
@@ -360,3 +362,4 @@ def test_what_is_no_websocket_is_told(broker):
         with pytest.raises(BrokerError, match=r"WebSockets|hung up|cannot be reached|not answer"):
             publish_one(settings_for(broker, transport="websockets", timeout_s=SHORT_S))
         gc.collect()
+    gc.collect()

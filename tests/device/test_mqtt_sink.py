@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paho.mqtt.publish as mqtt_publish
 import pytest
+from click.testing import CliRunner
 from support.captions import caption
 from support.history_events import SetClock
 from support.mosquitto import (
@@ -29,6 +30,7 @@ from support.mosquitto import (
 )
 from support.mqtt_daemon import Device, answered, running, settings_for
 
+from device.commands.mqtt import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from device.history.outbox import Outbox
@@ -266,6 +268,21 @@ def test_forgetting_empties_what_is_kept_and_refuses_while_the_device_is_online(
         while (message := listener.next("")).topic != "marker":
             heard.append(message)
     assert not [x for x in heard if "gone" in x.topic]
+
+
+def test_the_command_forgets_the_device_of_the_settings(broker, tmp_path):
+    config = tmp_path / "seealoud.toml"
+    config.write_text(
+        f'[device]\nid = "lost"\n[mqtt]\nis_on = true\nhost = "{HOST}"\nport = {broker.port}\n'
+    )
+    topic = "homeassistant/device/lost/config"
+    mqtt_publish.single(topic, "{}", qos=1, retain=True, hostname=HOST, port=broker.port)
+    result = CliRunner().invoke(mqtt, ["forget", "--config", str(config)], catch_exceptions=False)
+    assert result.output.splitlines()[0] == topic
+    with listening(broker, "#") as listener:
+        mqtt_publish.single("marker", "1", qos=1, hostname=HOST, port=broker.port)
+        while (message := listener.next("")).topic != "marker":
+            assert message.topic != topic
 
 
 def test_another_client_of_the_device_that_ends_does_not_make_it_offline(broker):

@@ -99,18 +99,15 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
     daemon.wait_log(lambda line: line.get("id") == "away" and "is answered" in line["message"])
     assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL  # it is on the disk by now
 
-    again = DaemonProcess(daemon.folder, daemon.config.read_text().partition("[log]")[0])
-    try:
-        again.wait_ready()
-        with (
-            running_mosquitto(tmp_path, port=broker.port) as returned,
-            listening(returned) as after,
-        ):
+    settings = daemon.config.read_text().partition("[log]")[0]
+    with running_mosquitto(tmp_path, port=broker.port) as returned, listening(returned) as after:
+        again = DaemonProcess(daemon.folder, settings)
+        try:
             found = json.loads(after.next("kitchen/caption", WAIT_S).payload)
             if found["id"] == first["id"]:  # at least once: its confirmation may have been lost
                 found = json.loads(after.next("kitchen/caption", WAIT_S).payload)
             assert found["request_id"] == "away"
             assert found["at"] > first["at"]
-        assert again.stop()[0] == 0
-    finally:
-        again.close()
+            assert again.stop()[0] == 0
+        finally:
+            again.close()
