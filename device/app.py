@@ -78,6 +78,7 @@ class Daemon:
         self._bus = EventBus()
         self._clock = open_clock(settings.camera)
         self._workers: list[Worker] = []
+        self._outbox: Outbox | None = None
         self._triggers: list[Trigger] = []
 
     def run(self) -> int:
@@ -170,7 +171,7 @@ class Daemon:
         from device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
-        outbox = Outbox(
+        outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
             settings.history.outbox_rows,
             syncs_per_hour=settings.history.writes_per_hour,
@@ -204,6 +205,7 @@ class Daemon:
                 frame_age_s=lambda: grabber.frame_age_s,
                 bundle=lambda: self._swap.bundle,
                 restarts={"camera": lambda: grabber.reconnects},
+                dropped_messages=lambda: 0 if self._outbox is None else self._outbox.dropped,
             )
         )
         self._bus.subscribe(listener)

@@ -7,7 +7,6 @@ are what the daemon says of itself afterwards, never what a command wished.
 
 from __future__ import annotations
 
-import logging
 import queue
 import random
 import threading
@@ -42,7 +41,6 @@ from device.mqtt.session import Delivered, Session, outgoing
 from device.mqtt.tls import tls_context
 from device.requests import Controller
 
-_LOGGER = logging.getLogger(__name__)
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
