@@ -29,8 +29,8 @@ kernel's vivid with its test pattern, which is rightly called unlike anything th
 (its HDMI loop, which could show a photograph, starves the emulated machine); its sound card is
 snd-aloop; the edges of its button at GPIO 3 come from QEMU. It is some thirty times slower than a
 Raspberry Pi, so this proves function and says nothing about speed; for the same reason
-systemd's time limits were longer here (`scripts/virtual_pi/slow.conf`) and the voice spoke four times as fast. Seconds in
-brackets are how long was waited.
+systemd's time limits were longer here (`scripts/virtual_pi/slow.conf`) and the
+voice spoke four times as fast. Seconds in brackets are how long was waited.
 """
 
 
