@@ -215,7 +215,8 @@ def find_bundle(name_or_path: str | None = None) -> Path:
     """
     wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
     for folder in (Path(wanted), _SHIPPED_FOLDER / wanted):
-        if (folder / MANIFEST).is_file():
+        # Not Path.is_file: that raises where we stand in a folder which we may not look into.
+        if os.path.isfile(folder / MANIFEST):
             return folder
     raise BundleError(
         f"no bundle {wanted!r}: neither {Path(wanted) / MANIFEST} nor "
