@@ -53,7 +53,8 @@ def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
     try:
         return _run(argv, parts)
     except SeeAloudError as exc:
-        echo_error(str(exc))
+        for line in str(exc).splitlines():
+            echo_error(line)
         return exc.exit_code
     except click.ClickException as exc:
         echo_error(f"{exc.format_message()} See: {_command_path(exc)} --help")

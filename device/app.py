@@ -40,10 +40,12 @@ from device.mqtt.identity import BUILT_IN_VOICE, Identity, range_of
 from device.narrator.narrator import Narrator
 from device.narrator.settings import NarrationSettings
 from device.records import Earcon
+from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.lock import StateLock
 from device.settings.paths import Directories
 from device.settings.schema import Settings
+from device.settings.secrecy import masked_text
 from device.settings.state import RunState, StateFile
 from device.speech.announcer import Announcer, open_piper, open_playback
 from device.speech.settings import SpeechSettings
@@ -146,6 +148,11 @@ class Daemon:
         announcer.warm()
         return announcer
 
+    @property
+    def _camera_name(self) -> str:
+        """The camera without a password that its address may hold."""
+        return masked_text(self._settings.camera.source)
+
     def _open_camera(self) -> Camera:
         return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
 
@@ -241,8 +248,8 @@ class Daemon:
             worker.start()
         for trigger in self._triggers:
             self._start_trigger(trigger, stack)
-        self._notifier.ready(f"looks through {self._settings.camera.source}")
-        _LOGGER.info("ready: bundle %s, camera %s", self._swap.bundle, self._settings.camera.source)
+        self._notifier.ready(f"looks through {self._camera_name}")
+        _LOGGER.info("ready: bundle %s, camera %s", self._swap.bundle, self._camera_name)
 
     def _start_trigger(self, trigger: Trigger, stack: ExitStack) -> None:
         """Start a trigger; the daemon lives without a button, but not beside another daemon."""
@@ -280,9 +287,10 @@ class Daemon:
         else:
             self._controller.reload(settings)
             self._swap.reload(settings)
+            changed = ", ".join(differing_keys(self._settings, settings)) or "nothing"
             self._settings = settings
-            _LOGGER.info("settings read anew; camera, button, broker and ports change at a restart")
-        self._notifier.ready(f"looks through {self._settings.camera.source}")
+            _LOGGER.info("settings read anew, changed: %s; parts change at a restart", changed)
+        self._notifier.ready(f"looks through {self._camera_name}")
 
     def _stop_workers(self) -> None:
         """Silence first, so that no thread waits for the end of a sentence."""
