@@ -349,3 +349,13 @@ def _children(pid: int) -> list[int]:
 
 def _command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def test_the_password_of_a_camera_is_never_told(start: Start) -> None:
+    address = "rtsp://anna:secret@127.0.0.1:9/stream"
+    daemon = start(f'[camera]\nsource = "{address}"\n[speech]\noutput = "none"\n')
+    daemon.wait_ready()
+    daemon.wait_log(lambda line: line.get("part") == "camera")
+    assert daemon.stop()[0] == 0
+    assert "127.0.0.1" in daemon.log_text()
+    assert "secret" not in daemon.log_text()
