@@ -16,12 +16,14 @@ from support.camera_fakes import (
     wait_for,
 )
 
+from device.camera.frames import Frames
 from device.camera.grabber import Grabber
 from device.camera.live import LiveCamera, LiveOptions
 from device.camera.settings import CameraSettings
 from device.clock import SystemClock
 from device.errors import CameraError
 from device.events import EventBus, Part
+from device.records import Frame
 from device.worker import Worker
 
 LOST = CameraError("camera:0 is lost")
@@ -143,6 +145,35 @@ def test_the_first_frames_after_opening_are_thrown_away():
     bench.step(4)
     assert (bench.grabber.take(0).image_hwc == noise(3)).all()
     assert bench.grabber.frames == 1
+
+
+def test_a_fast_replay_reads_only_when_somebody_waits():
+    bench = Bench(source="pictures/", replay={"pace": "fast"})
+    camera = bench.script(noise(0), noise(1))
+    bench.step()
+    assert camera.reads == 0
+    found = []
+    taker = threading.Thread(target=lambda: found.append(bench.grabber.take(20)))
+    taker.start()
+    bench.step_until(lambda: not taker.is_alive())
+    taker.join()
+    assert (found[0].image_hwc == noise(0)).all()
+    assert camera.reads == 1
+    bench.step()
+    assert camera.reads == 1
+
+
+def test_frames_of_a_fast_replay_queue_up_in_order_and_never_grow_stale():
+    clock = HandClock()
+    frames = Frames(clock, stale_after_s=2.0, is_lossless=True)
+    for number in range(3):
+        frames.put(Frame(noise(number), "pictures/", clock.utc(), clock.now_s()))
+        clock.advance(10)
+    newest = frames.wait_newer_than(clock.now_s() - 15, 0)
+    assert (newest.image_hwc == noise(2)).all()
+    assert [(frames.take(0).image_hwc == noise(n)).all() for n in range(2)] == [True, True]
+    assert frames.take(0) is None
+    assert frames.drops == 0
 
 
 # ---------------------------------------------------------------- loss and recovery
