@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from training.errors import TrainingError
 from training.report import markdown
+from training.report.measured import read_measured
 from training.report.record import Bounds
 
 DECODER_CHOICE = "decoder-choice.json"
@@ -103,17 +103,7 @@ def read_decoder_choice(docs: Path) -> DecoderChoice | None:
     Raises:
         TrainingError: the file is wrong; the message names it and the key.
     """
-    path = docs / DECODER_CHOICE
-    if not path.exists():
-        return None
-    try:
-        return DecoderChoice.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise TrainingError(f"cannot read the decoders' figures {path}: {exc}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise TrainingError(f"decoders' figures {path} are wrong: {key}: {first['msg']}") from exc
+    return read_measured(DecoderChoice, docs / DECODER_CHOICE, "decoders' figures")
 
 
 def decoder_choice_section(measured: DecoderChoice | None) -> str:

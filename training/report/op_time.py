@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from training.errors import TrainingError
 from training.report import markdown
+from training.report.measured import read_measured
 
 OP_TIME = "op-time.json"
 
@@ -89,17 +89,7 @@ def read_op_time(docs: Path) -> OpTime | None:
     Raises:
         TrainingError: the file is wrong; the message names it and the key.
     """
-    path = docs / OP_TIME
-    if not path.exists():
-        return None
-    try:
-        return OpTime.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise TrainingError(f"cannot read the operators' times {path}: {exc}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise TrainingError(f"operators' times {path} are wrong: {key}: {first['msg']}") from exc
+    return read_measured(OpTime, docs / OP_TIME, "operators' times")
 
 
 def op_time_section(measured: OpTime) -> str:
