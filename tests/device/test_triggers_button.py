@@ -199,13 +199,17 @@ def test_a_button_that_is_stuck_at_the_start_is_told_and_is_no_press(
 def test_a_machine_without_pins_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "nosuchfactory")
     monkeypatch.setattr("gpiozero.Device.pin_factory", None)
-    with pytest.raises(TriggerError, match=r"GPIO 17 .*sudo apt install python3-gpiozero"):
+    with pytest.raises(
+        TriggerError, match=r"GPIO 17 .*sudo apt install python3-lgpio, and pip install gpiozero"
+    ):
         open_pin(ButtonSettings(pin=PIN))
 
 
 def test_no_gpiozero_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gpiozero", None)
-    with pytest.raises(TriggerError, match="sudo apt install python3-gpiozero"):
+    with pytest.raises(
+        TriggerError, match="sudo apt install python3-lgpio, and pip install gpiozero"
+    ):
         open_pin(ButtonSettings(pin=PIN))
 
 
