@@ -8,38 +8,37 @@ and ends what has run out; nothing that can block is done in it.
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 from device.camera.camera import Camera
 from device.camera.grabber import Grabber
 from device.camera.jpeg import jpeg
 from device.camera.open import open_camera, open_clock
 from device.daemon.controller import Answers, DaemonController
+from device.daemon.ending import ending_signals
+from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveSettings
 from device.daemon.live_settings import Parts as LiveParts
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleSwap, open_sight
+from device.daemon.telling import problem_teller
+from device.daemon.trigger_set import TriggerSet
 from device.daemon.troubles import Troubles
 from device.daemon.vitals import Vitals
-from device.errors import ConfigError, TriggerError, VoiceError, WorkerError
-from device.events import EventBus, Part, ProblemChanged
+from device.errors import ConfigError, WorkerError
+from device.events import Part
 from device.health.event_log import EventLog
 from device.health.notify import Notifier, Watchdog, watchdog_period_s
 from device.history.history import History
 from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from device.mqtt.device_id import default_device_id
-from device.mqtt.identity import BUILT_IN_VOICE, Identity, range_of
+from device.mqtt.identity import identity_of
 from device.narrator.narrator import Narrator
-from device.narrator.settings import NarrationSettings
-from device.records import Earcon
+from device.records import Earcon, Summary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.lock import StateLock
@@ -47,9 +46,8 @@ from device.settings.paths import Directories
 from device.settings.schema import Settings
 from device.settings.secrecy import masked_text
 from device.settings.state import RunState, StateFile
-from device.speech.announcer import Announcer, open_piper, open_playback
-from device.speech.settings import SpeechSettings
-from device.speech.voice import find_voice
+from device.speech.announcer import Announcer
+from device.speech.open import PiperVoices, open_playback, with_kept_voice
 from device.triggers.button import ButtonTrigger
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
@@ -60,7 +58,6 @@ from device.worker import Worker, stop_all
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
 _TICK_S = 0.5
-_LONGEST_PERIOD_S = 10.0
 
 
 class Daemon:
@@ -77,11 +74,11 @@ class Daemon:
         self._over = threading.Event()
         self._failure = ""
         self._notifier = Notifier.from_environment()
-        self._bus = EventBus()
+        self._bus = HeldBus()
         self._clock = open_clock(settings.camera)
         self._workers: list[Worker] = []
+        self._voices = PiperVoices(settings.speech.phrase_timeout_s)
         self._outbox: Outbox | None = None
-        self._triggers: list[Trigger] = []
 
     def run(self) -> int:
         """Run until SIGTERM, SIGINT or the end of a replay; return the exit code.
@@ -92,9 +89,10 @@ class Daemon:
             ConfigError: a setting cannot be used.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._ending_signals())
+            stack.enter_context(ending_signals(self._over))
             stack.enter_context(StateLock(self._directories.state))
-            self._build(stack)
+            with self._bus.held():  # what fails early is told to those who listen late
+                self._build(stack)
             self._start(stack)
             self._wait()
             self._notifier.stopping()
@@ -108,19 +106,22 @@ class Daemon:
         """Make every part, listeners first; nothing moves yet but the voice, which loads."""
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
-        state_file = StateFile(self._directories.state_file, self._tell_state_problem)
+        tell = problem_teller(Part.STATE, bus, clock)
+        state_file = StateFile(self._directories.state_file, tell)
         self._announcer = self._open_speech(state_file.read(), stack)
         self._troubles = Troubles(self._announcer.announce, clock.now_s)
         bus.subscribe(self._troubles)
-        sight, bundle = open_sight(settings)
+        opened = open_sight(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
         )
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(self._grabber, sight, narrator, self._announcer, bus, clock)
+        self._observer = Observer(
+            self._grabber, opened.sight, narrator, self._announcer, bus, clock
+        )
         stack.callback(self._observer.close)
-        self._swap = BundleSwap(self._observer, bundle, bus, clock)
+        self._swap = BundleSwap(self._observer, opened, bus, clock)
         vitals = Vitals(self._grabber, self._troubles, lambda: self._swap.bundle)
         bus.subscribe(vitals)
         live = LiveSettings(
@@ -137,13 +138,12 @@ class Daemon:
         self._announcer.report_progress_to(self._workers[-1].progress)
         self._add("observer", self._observer.step)
         self._add("camera", self._grabber.step, self._grabber.wake)
-        self._triggers = self._make_triggers()
+        self._triggers = TriggerSet(self._make_triggers(), bus, clock)
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
-        settings = _with_kept_voice(self._settings.speech, state)
-        open_voice = partial(open_piper, phrase_timeout_s=settings.phrase_timeout_s)
+        settings = with_kept_voice(self._settings.speech, state.voice)
         playback = open_playback(settings)
-        announcer = Announcer(settings, playback, self._bus, self._clock, open_voice)
+        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer
@@ -160,7 +160,7 @@ class Daemon:
         """Whether work is going on for which a fast replay should wait."""
         return self._observer.is_busy or not self._announcer.is_idle
 
-    def _open_history(self, stack: ExitStack) -> Callable[[float], str] | None:
+    def _open_history(self, stack: ExitStack) -> Callable[[float], Summary] | None:
         settings = self._settings.history
         if not settings.is_on:
             return None
@@ -169,7 +169,7 @@ class Daemon:
         stack.callback(history.close)
         self._bus.subscribe(history)
         self._add("history", history.step, history.wake)
-        return lambda minutes: history.summary(minutes).text
+        return history.summary
 
     def _open_mqtt(self, stack: ExitStack) -> None:
         """Publish, where a broker is named; it is imported only then."""
@@ -189,7 +189,7 @@ class Daemon:
         side = DaemonSide(
             self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
         )
-        sink = MqttSink(settings.mqtt, _identity(settings), side, outbox)
+        sink = MqttSink(settings.mqtt, identity_of(settings.device, settings.speech), side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
         self._add("mqtt", sink.step, sink.wake)
@@ -204,15 +204,25 @@ class Daemon:
         from device.health.metrics import MetricsListener, Readings
         from device.health.metrics_server import MetricsServer
 
-        grabber = self._grabber
+        grabber, outbox = self._grabber, self._outbox
+        queues = {
+            "speech": lambda: self._announcer.waiting,
+            "questions": lambda: self._observer.waiting,
+        }
+        if outbox is not None:
+            queues["outbox"] = lambda: len(outbox)
         listener = MetricsListener(
             Readings(
                 frames=lambda: grabber.frames,
                 drops=lambda: grabber.drops,
                 frame_age_s=lambda: grabber.frame_age_s,
                 bundle=lambda: self._swap.bundle,
-                restarts={"camera": lambda: grabber.reconnects},
-                dropped_messages=lambda: 0 if self._outbox is None else self._outbox.dropped,
+                queue_lengths=queues,
+                restarts={
+                    "camera": lambda: grabber.reconnects,
+                    "voice": lambda: self._voices.restarts,
+                },
+                dropped_messages=lambda: 0 if outbox is None else outbox.dropped,
             )
         )
         self._bus.subscribe(listener)
@@ -220,7 +230,7 @@ class Daemon:
         server.start()
         stack.callback(server.close)
 
-    def _make_triggers(self) -> list[Trigger]:
+    def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
         target = Target(self._controller, self._clock, self._fail)
         feedback = Feedback(
@@ -228,15 +238,16 @@ class Daemon:
             on_hold=lambda asked_s: self._announcer.earcon(Earcon.CAPTURED, asked_s),
         )
         socket = settings.socket.path or self._directories.socket
-        triggers: list[Trigger] = [
-            ControlSocket(socket, target),
-            SignalTrigger(target, self.reload),
-        ]
+        triggers: dict[Part, Trigger] = {
+            Part.SOCKET: ControlSocket(socket, target),
+            Part.SIGNALS: SignalTrigger(target, self.reload),
+        }
         if settings.button.pin is not None:
-            folder = self._directories.runtime
-            triggers.append(ButtonTrigger(settings.button, target, feedback, lg_folder=folder))
+            triggers[Part.BUTTON] = ButtonTrigger(
+                settings.button, target, feedback, lg_folder=self._directories.runtime
+            )
         if settings.keys:
-            triggers.append(KeyTrigger(settings.keys, target, feedback))
+            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, feedback)
         return triggers
 
     # ------------------------------------------------------------ running
@@ -246,35 +257,17 @@ class Daemon:
         stack.callback(self._stop_workers)
         for worker in self._workers:
             worker.start()
-        for trigger in self._triggers:
-            self._start_trigger(trigger, stack)
+        stack.callback(self._triggers.close)
+        self._triggers.start()
         self._notifier.ready(f"looks through {self._camera_name}")
         _LOGGER.info("ready: bundle %s, camera %s", self._swap.bundle, self._camera_name)
 
-    def _start_trigger(self, trigger: Trigger, stack: ExitStack) -> None:
-        """Start a trigger; the daemon lives without a button, but not beside another daemon."""
-        try:
-            trigger.start()
-        except TriggerError as exc:
-            text = str(exc)
-            self._bus.publish(
-                ProblemChanged(at=self._clock.utc(), part=Part.BUTTON, is_problem=True, text=text)
-            )
-        stack.callback(trigger.close)
-
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
-        watched = [*self._workers, *(w for trigger in self._triggers for w in trigger.workers)]
-        asked_period_s = watchdog_period_s()
-        # Where nobody asks to be fed, a hang is still logged.
-        watchdog = Watchdog(watched, self._notifier if asked_period_s else Notifier(None))
-        period_s = asked_period_s or _LONGEST_PERIOD_S
-        fed_s = -period_s
+        watched = [*self._workers, *self._triggers.workers]
+        watchdog = Watchdog.of(watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
-            now_s = time.monotonic()
-            if now_s - fed_s >= period_s / 2:
-                watchdog.feed(now_s)
-                fed_s = now_s
+            watchdog.feed_where_due(time.monotonic())
             self._controller.tick()
 
     def reload(self) -> None:
@@ -305,49 +298,3 @@ class Daemon:
     def _fail(self, why: str) -> None:
         self._failure = why
         self._over.set()
-
-    def _tell_state_problem(self, is_problem: bool, text: str) -> None:
-        at = self._clock.utc()
-        self._bus.publish(ProblemChanged(at=at, part=Part.STATE, is_problem=is_problem, text=text))
-
-    @contextmanager
-    def _ending_signals(self) -> Iterator[None]:
-        """Have SIGTERM and SIGINT set the event, and nothing else."""
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            self._over.set()
-
-        before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _identity(settings: Settings) -> Identity:
-    """Return who this device is to a broker."""
-    voices = {BUILT_IN_VOICE: ""}
-    if settings.speech.voice is not None:
-        voices[settings.speech.voice.stem] = str(settings.speech.voice)
-    return Identity(
-        id=settings.device.id or default_device_id(),
-        name=settings.device.name,
-        voices=voices,
-        volume=range_of(SpeechSettings, "volume", 0.05),
-        rate=range_of(SpeechSettings, "rate", 0.05),
-        minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
-    )
-
-
-def _with_kept_voice(settings: SpeechSettings, state: RunState) -> SpeechSettings:
-    """Return the settings with the voice that was chosen last, if it can still be used."""
-    if state.voice is None:
-        return settings
-    path = Path(state.voice) if state.voice else None
-    try:
-        find_voice(path)
-    except VoiceError as exc:
-        _LOGGER.warning("the voice that was chosen last cannot be used: %s", exc)
-        return settings
-    return settings.model_copy(update={"voice": path})

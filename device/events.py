@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from device.records import Caption, Cause, Utterance
+from device.records import Caption, Cause, Summary, Utterance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -67,6 +67,21 @@ class Answered(Event):
     reason: str = ""
     probability: float | None = None
     frame_age_s: float | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummedUp(Event):
+    """An answer to "what did I miss" was found, and goes to speech.
+
+    Attributes:
+        summary: what was seen, counted, and in words.
+        cause: who asked.
+        id: the asker's own, or empty.
+    """
+
+    summary: Summary
+    cause: Cause
     id: str = ""
 
 
@@ -166,6 +181,9 @@ class Part(StrEnum):
     BROKER = "broker"
     BUNDLE = "bundle"
     BUTTON = "button"
+    KEYS = "keys"
+    SOCKET = "socket"
+    SIGNALS = "signals"
     STATE = "state"
     DISK = "disk"
 

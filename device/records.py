@@ -101,6 +101,23 @@ class Caption:
         return f"{self.text[:1].upper()}{self.text[1:]}."
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a single command says of one picture.
+
+    Attributes:
+        text: the caption as a sentence, worded by how sure it is, or why it is not said.
+        caption: the captioner's words, also where they are not said.
+        probability: calibrated, that the caption is right, 0..1; None where unknown.
+        reason: why the caption is not said, as in ``too_dark``; empty where it is.
+    """
+
+    text: str
+    caption: Caption
+    probability: float | None = None
+    reason: str = ""
+
+
 class Cause(StrEnum):
     """Who or what asked."""
 
@@ -142,6 +159,49 @@ class Utterance:
     cause: Cause
     asked_s: float = 0.0
     id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something that was seen, or happened, once or more.
+
+    Attributes:
+        what: the caption used most, the alert's rule, or the part with the problem.
+        times: how often.
+        first_at: aware.
+        last_at: aware.
+    """
+
+    what: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What happened in a time span.
+
+    Attributes:
+        since: aware, the first moment of the span.
+        until: aware, the first after it.
+        seen: what captions were about, the most frequent first.
+        alerts: by rule, the latest first.
+        problems: by part, the latest first.
+        text: all of it in words, for speech.
+    """
+
+    since: datetime
+    until: datetime
+    seen: tuple[Seen, ...]
+    alerts: tuple[Seen, ...]
+    problems: tuple[Seen, ...]
+    text: str
+
+    @property
+    def total(self) -> int:
+        """How many captions, alerts and problems were summed up."""
+        return sum(group.times for group in (*self.seen, *self.alerts, *self.problems))
 
 
 class Earcon(StrEnum):

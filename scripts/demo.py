@@ -138,7 +138,7 @@ def _command(
 
 def _report(outcome: Outcome, voice: Voice, wav: Path) -> None:
     show_heading("How long it took")
-    delays_ms = _first_sounds_ms(voice, [caption["sentence"] for caption in outcome.captions])
+    delays_ms = _first_sounds_ms(voice, [caption["text"] for caption in outcome.captions])
     show_table([Row(*pair) for pair in zip(outcome.captions, delays_ms, strict=True)])
     show("    first sound: from the caption's text to its first samples, the voice being loaded")
     show_heading("What is left")

@@ -15,7 +15,7 @@ _INDENT = "    "
 _STAGES = ("preprocess_ms", "encoder_ms", "decoder_ms", "total_ms")
 _COLUMNS = ("preprocess", "encoder", "decoder", "caption", "first sound")
 _COLUMN_WIDTH = 12
-_BRIEF_FIELDS = ("caption", "log_probability", "frame_age_ms")
+_BRIEF_FIELDS = ("text", "probability", "frame_age_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def show_facts(facts: dict[str, str]) -> None:
 def show_caption(caption: dict[str, Any]) -> None:
     """Print what the command said of a picture."""
     show()
-    show(f"{Path(caption['source']).name}: {caption['sentence']}", _BOLD)
+    show(f"{Path(caption['source']).name}: {caption['text']}", _BOLD)
 
 
 def show_message(topic: str, payload: bytes, *, is_whole: bool) -> None:

@@ -67,7 +67,10 @@ _COUNT = click.IntRange(min=1)
 @verbose_option
 @click.pass_obj
 def describe(parts: Parts | None, /, **values: Any) -> int:
-    """Say what each SOURCE shows.
+    """Say what each SOURCE shows, and how sure that is.
+
+    It says what the daemon would say: a picture that is too dark, or unlike anything it was
+    trained on, is not captioned. --json has the bare caption and its probability as well.
 
     A SOURCE is a picture, a folder of pictures, the http(s) address of a picture, a video
     (its first frame), a camera such as camera:0, or - for a picture on stdin. Frames stay on

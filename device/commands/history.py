@@ -109,12 +109,12 @@ def summary_command(since: str, until: str | None, as_json: bool, state: Path | 
     """Sum up what was seen: grouped, counted, with times."""
     from device.history.reading import read_entries
     from device.history.schema import HISTORY_FILE
-    from device.history.summary import Span, summarize
+    from device.history.summary import Span, summarize, summary_json
 
     now, chosen = _now(), _selection(since, until)
     span = Span(chosen.since or now, chosen.until or now, now)
     summary = summarize(read_entries(_state(state) / HISTORY_FILE, chosen), span)
-    echo_line(json.dumps(summary.to_json()) if as_json else summary.text)
+    echo_line(json.dumps(summary_json(summary)) if as_json else summary.text)
 
 
 def _tell(

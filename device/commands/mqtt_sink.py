@@ -7,7 +7,7 @@ from device.errors import ConfigError
 from device.mqtt.device_id import default_device_id
 from device.mqtt.publisher import MqttPublisher
 from device.mqtt.settings import PROTOCOLS, BrokerSettings, TlsSettings, parse_broker, read_password
-from device.records import Caption, Cause
+from device.records import Cause, Described
 
 
 class MqttSink:
@@ -23,13 +23,13 @@ class MqttSink:
         """
         self._publisher = MqttPublisher(settings)
 
-    def accept(self, caption: Caption) -> None:
-        """Publish the caption.
+    def accept(self, described: Described) -> None:
+        """Publish the caption, or why it is not said.
 
         Raises:
             BrokerError: the broker is away, refuses or does not confirm.
         """
-        self._publisher.publish_caption(caption, Cause.DESCRIBE)
+        self._publisher.publish(described, Cause.DESCRIBE)
 
     def close(self) -> None:
         """Say offline and disconnect.

@@ -15,18 +15,18 @@ from device.native_stderr import captured_native_stderr
 
 if TYPE_CHECKING:
     from device.commands.options import DescribeOptions
-    from device.records import Caption, Frame
+    from device.records import Described, Frame
     from device.speech.pcm import PcmChunk
     from device.speech.playback import Playback
 
 _LOGGER = logging.getLogger(__name__)
 
 
-class ImageCaptioner(Protocol):
+class Describer(Protocol):
     """Says what a frame shows."""
 
-    def caption(self, frame: Frame) -> Caption:
-        """Return the caption of a frame.
+    def describe(self, frame: Frame) -> Described:
+        """Return what is said of a frame.
 
         Raises:
             InferenceError: the model failed.
@@ -53,19 +53,26 @@ class Synthesizer(Protocol):
         """End the voice."""
 
 
-def _open_captioner(options: DescribeOptions) -> ImageCaptioner:
+def _open_describer(options: DescribeOptions) -> Describer:
     from device.bundle import find_bundle, load_bundle
     from device.captioner import Captioner, CaptionOptions
+    from device.commands.describer import SightDescriber
+    from device.confidence import BundleHonesty
+    from device.daemon.sight import Sight
+    from device.picture.gate import PictureGate
+    from device.picture.settings import PictureSettings
 
     caption_options = CaptionOptions(
         beam_width=options.beam, n_best=options.n_best, threads=options.threads
     )
     bundle = load_bundle(find_bundle(options.bundle))
+    honesty = BundleHonesty(bundle)
     with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
         captioner = Captioner(bundle, caption_options)
     for line in said:
         _LOGGER.debug("%s", line)
-    return captioner
+    sight = Sight(PictureGate(PictureSettings()), captioner, honesty)
+    return SightDescriber(sight, captioner)
 
 
 def _open_voice(path: Path | None) -> Synthesizer:
@@ -86,11 +93,11 @@ class Parts:
     """How the parts are opened.
 
     Attributes:
-        open_captioner: loads the bundle; raises BundleError or ConfigError.
+        open_describer: loads the bundle; raises BundleError or ConfigError.
         open_voice: finds the voice of a path, or the built-in one; raises VoiceError.
         open_playback: opens the sound device of an ALSA name, or the default one.
     """
 
-    open_captioner: Callable[[DescribeOptions], ImageCaptioner] = _open_captioner
+    open_describer: Callable[[DescribeOptions], Describer] = _open_describer
     open_voice: Callable[[Path | None], Synthesizer] = _open_voice
     open_playback: Callable[[str | None], Playback] = _open_playback

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 
 from device.commands.options import DescribeOptions
-from device.commands.parts import ImageCaptioner, Parts
+from device.commands.parts import Describer, Parts
 from device.commands.report import ErrorReport
 from device.commands.sinks import JsonSink, PrintSink, Sink
 from device.errors import ConfigError, SeeAloudError
-from device.records import Caption
+from device.records import Described
 from device.sources import Source, expand_sources
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,22 +43,22 @@ def describe(options: DescribeOptions, parts: Parts) -> int:
         outlets.open(lambda: _stdout_sink(options, sources))
         # The voice loads in its own process while the bundle does here.
         _open_slow_sinks(options, parts, outlets, stack)
-        captioner = stack.enter_context(closing(parts.open_captioner(options)))
-        _describe_each(sources, captioner, outlets, report)
+        describer = stack.enter_context(closing(parts.open_describer(options)))
+        _describe_each(sources, describer, outlets, report)
     return report.exit_code
 
 
 def _describe_each(
-    sources: Iterable[Source], captioner: ImageCaptioner, outlets: _Outlets, report: ErrorReport
+    sources: Iterable[Source], describer: Describer, outlets: _Outlets, report: ErrorReport
 ) -> None:
-    """Read, caption and deliver one source after the other."""
+    """Read, describe and deliver one source after the other."""
     for source in sources:
         try:
-            caption = captioner.caption(source.read())
+            described = describer.describe(source.read())
         except SeeAloudError as exc:
             report.add(exc)
         else:
-            outlets.accept(caption)
+            outlets.accept(described)
 
 
 class _Outlets:
@@ -85,15 +85,15 @@ class _Outlets:
             self._failures[sink] = 0
             self._stack.callback(self._close, sink)
 
-    def accept(self, caption: Caption) -> None:
-        """Deliver a caption to every sink that is not given up, in the order of opening."""
+    def accept(self, described: Described) -> None:
+        """Deliver what is said to every sink that is not given up, in the order of opening."""
         for sink, failures in self._failures.items():
             if failures < FAILURES_UNTIL_GIVEN_UP:
-                self._failures[sink] = 0 if self._is_delivered(sink, caption) else failures + 1
+                self._failures[sink] = 0 if self._is_delivered(sink, described) else failures + 1
 
-    def _is_delivered(self, sink: Sink, caption: Caption) -> bool:
+    def _is_delivered(self, sink: Sink, described: Described) -> bool:
         try:
-            sink.accept(caption)
+            sink.accept(described)
         except SeeAloudError as exc:
             self._report.add(exc)
             if self._failures[sink] + 1 == FAILURES_UNTIL_GIVEN_UP:

@@ -1,4 +1,4 @@
-"""Where captions go: the protocol, and the sinks that write on stdout."""
+"""Where descriptions go: the protocol, and the sinks that write on stdout."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 from device.commands.report import one_line
 from device.commands.stdout import echo_line
-from device.records import Caption
+from device.records import Described
 
 
 class Sink(Protocol):
-    """Takes captions one after the other; used by one thread.
+    """Takes descriptions one after the other; used by one thread.
 
     Attributes:
         name: what messages call it.
@@ -18,11 +18,11 @@ class Sink(Protocol):
 
     name: str
 
-    def accept(self, caption: Caption) -> None:
-        """Deliver one caption.
+    def accept(self, described: Described) -> None:
+        """Deliver one description.
 
         Raises:
-            SeeAloudError: this caption was not delivered; the next one may be.
+            SeeAloudError: this one was not delivered; the next one may be.
         """
 
     def close(self) -> None:
@@ -41,14 +41,14 @@ class PrintSink:
     def __init__(self, *, is_labelled: bool) -> None:
         self._is_labelled = is_labelled
 
-    def accept(self, caption: Caption) -> None:
+    def accept(self, described: Described) -> None:
         """Print the sentence.
 
         Raises:
             StdoutClosedError: nobody reads it.
         """
-        label = f"{one_line(caption.frame_source)}: " if self._is_labelled else ""
-        echo_line(f"{label}{caption.sentence}")
+        label = f"{one_line(described.caption.frame_source)}: " if self._is_labelled else ""
+        echo_line(f"{label}{described.text}")
 
     def close(self) -> None:
         """Do nothing: every line is out already."""
@@ -59,15 +59,15 @@ class JsonSink:
 
     name = "the output"
 
-    def accept(self, caption: Caption) -> None:
-        """Print the caption with everything that is known of it.
+    def accept(self, described: Described) -> None:
+        """Print what is said, the bare caption and everything that is known of it.
 
         Raises:
             StdoutClosedError: nobody reads it.
         """
-        from device.mqtt.payloads import CaptionPart
+        from device.mqtt.payloads import DescribedPart
 
-        echo_line(CaptionPart.of(caption).model_dump_json())
+        echo_line(DescribedPart.of(described).model_dump_json())
 
     def close(self) -> None:
         """Do nothing: every line is out already."""

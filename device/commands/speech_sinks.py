@@ -1,4 +1,4 @@
-"""Captions as sound: through the loudspeaker and into a WAV file."""
+"""Descriptions as sound: through the loudspeaker and into a WAV file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from device.commands.parts import Synthesizer
 from device.errors import SpeechError
-from device.records import Caption
+from device.records import Described
 from device.speech.pcm import PcmChunk
 from device.speech.playback import Playback
 from device.speech.wav import write_wav
@@ -74,13 +74,13 @@ class SpeechSink:
         self._voice = voice
         self._playback = playback
 
-    def accept(self, caption: Caption) -> None:
+    def accept(self, described: Described) -> None:
         """Say the sentence; return when it has been heard.
 
         Raises:
             SpeechError: no voice, or no sound card.
         """
-        self._playback.play(self._voice.say(caption.sentence))
+        self._playback.play(self._voice.say(described.text))
 
     def close(self) -> None:
         """Free the sound card."""
@@ -112,13 +112,13 @@ class WavSink:
                 "Choose a folder that exists and that you may write to"
             ) from exc
 
-    def accept(self, caption: Caption) -> None:
+    def accept(self, described: Described) -> None:
         """Add the sentence, after a pause where it is not the first.
 
         Raises:
             SpeechError: no voice, or no room.
         """
-        chunks = self._voice.say(caption.sentence)
+        chunks = self._voice.say(described.text)
         try:
             for chunk in self._with_pause(chunks):
                 self._spool.write(chunk.to_bytes())

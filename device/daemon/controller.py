@@ -15,8 +15,8 @@ from device.clock import Clock
 from device.daemon.live_settings import LiveSettings, Value
 from device.daemon.observer import Observer, Question
 from device.errors import RequestError, VoiceError
-from device.events import EventBus, Requested
-from device.records import Cause, Earcon, Priority, Utterance
+from device.events import EventBus, Requested, SummedUp
+from device.records import Cause, Earcon, Priority, Summary, Utterance
 from device.settings.schema import Settings
 
 _NOTHING_SAID_TEXT = "Nothing was said yet."
@@ -58,12 +58,12 @@ class Answers:
     Attributes:
         self_check: how the device is, in words.
         status: what is known besides the live settings.
-        summary: what was seen in so many minutes, in words; None without a history.
+        summary: what was seen in so many minutes; None without a history.
     """
 
     self_check: Callable[[], str]
     status: Callable[[], Mapping[str, Value]]
-    summary: Callable[[float], str] | None = None
+    summary: Callable[[float], Summary] | None = None
 
 
 class DaemonController:
@@ -168,7 +168,11 @@ class DaemonController:
             case r.SelfCheck():
                 return self._answers.self_check()
             case r.Summary(minutes=minutes) if self._answers.summary is not None:
-                return self._answers.summary(minutes)
+                summary = self._answers.summary(minutes)
+                self._bus.publish(
+                    SummedUp(at=self._clock.utc(), summary=summary, cause=cause, id=request.id)
+                )
+                return summary.text
             case r.Summary():
                 raise RequestError("there is no history to sum up: set is_on = true in [history]")
             case _:

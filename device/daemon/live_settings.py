@@ -31,10 +31,10 @@ class LiveVoice(Protocol):
     """What can be changed of speech; ``device.speech.announcer.Announcer``."""
 
     def set_volume(self, volume: float) -> None:
-        """Speak as loud as this from the next phrase on."""
+        """Speak as loud as this at once: also what is being said."""
 
     def set_rate(self, rate: float) -> None:
-        """Speak as fast as this from the next phrase on."""
+        """Speak as fast as this from the next utterance on."""
 
     def set_muted(self, is_muted: bool) -> None:
         """Say nothing at all, or speak again."""

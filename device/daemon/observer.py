@@ -118,6 +118,11 @@ class Observer:
         self._replacement.put(sight)
 
     @property
+    def waiting(self) -> int:
+        """How many questions wait for a look."""
+        return self._questions.qsize()
+
+    @property
     def is_busy(self) -> bool:
         """Whether a frame is being looked at just now."""
         return self._is_looking

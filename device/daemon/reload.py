@@ -1,20 +1,24 @@
 """Opens what looks at frames, and another one on request; a bundle that is refused changes nothing.
 
-Invariant: the daemon never looks with a bundle that has not passed its self-test.
+Invariants: the daemon never looks with a bundle that has not passed its self-test; one that is in
+use and has not changed is not loaded a second time.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
-from device.bundle import find_bundle, load_bundle
+from device.bundle import load_bundle
 from device.captioner import Captioner, CaptionOptions
 from device.clock import Clock
 from device.confidence import BundleHonesty
 from device.daemon.observer import Observer
 from device.daemon.sight import Sight
+from device.daemon.sight_source import SightSource, sight_source
+from device.daemon.telling import problem_teller
 from device.errors import BundleError
-from device.events import EventBus, Part, ProblemChanged
+from device.events import EventBus, Part
 from device.native_stderr import captured_native_stderr
 from device.picture.gate import PictureGate
 from device.settings.schema import Settings
@@ -22,48 +26,89 @@ from device.settings.schema import Settings
 _LOGGER = logging.getLogger(__name__)
 
 
-def open_sight(settings: Settings) -> tuple[Sight, str]:
-    """Return what looks at frames, and the name of the bundle that it looks with.
+@dataclass(frozen=True, slots=True)
+class OpenedSight:
+    """What looks at frames.
+
+    Attributes:
+        sight: whoever has it closes it.
+        bundle: name of the bundle that it looks with.
+        source: what it was made of.
+    """
+
+    sight: Sight
+    bundle: str
+    source: SightSource
+
+
+def open_sight(settings: Settings) -> OpenedSight:
+    """Return what looks at frames by these settings.
 
     Raises:
         BundleError: the bundle is missing, broken, or fails its self-test.
     """
-    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    return _opened(sight_source(settings))
+
+
+def _opened(source: SightSource) -> OpenedSight:
+    """Return what a source gives; it is older than what is read here, so no change is missed."""
+    settings = source.settings
+    bundle = load_bundle(source.folder)
     honesty = BundleHonesty(bundle)
     with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
         captioner = Captioner(bundle, CaptionOptions(threads=settings.captioner.threads))
     for line in said:
         _LOGGER.debug("%s", line)
-    return Sight(PictureGate(settings.picture), captioner, honesty), bundle.name
+    sight = Sight(PictureGate(settings.picture), captioner, honesty)
+    return OpenedSight(sight, bundle.name, source)
 
 
 class BundleSwap:
     """Puts another bundle into a running observer.
 
-    Attributes:
-        bundle: name of the one in use.
+    Args:
+        observer: looks with it.
+        opened: what it looks with now.
+        bus: who is told of a bundle that is refused.
+        clock: the time.
     """
 
-    def __init__(self, observer: Observer, bundle: str, bus: EventBus, clock: Clock) -> None:
-        self._observer, self._bus, self._clock = observer, bus, clock
-        self.bundle = bundle
+    def __init__(
+        self, observer: Observer, opened: OpenedSight, bus: EventBus, clock: Clock
+    ) -> None:
+        self._observer, self._tell = observer, problem_teller(Part.BUNDLE, bus, clock)
+        self._bundle, self._source = opened.bundle, opened.source
         self._is_problem = False
+
+    @property
+    def bundle(self) -> str:
+        """Name of the bundle in use."""
+        return self._bundle
 
     def reload(self, settings: Settings) -> None:
         """Look with what the settings name now; where it is refused, go on with the old one."""
         try:
-            sight, name = open_sight(settings)
+            self._follow(sight_source(settings))
         except BundleError as exc:
-            _LOGGER.warning("the bundle is refused, %s stays in use: %s", self.bundle, exc)
-            self._tell(True, f"{exc}; {self.bundle} stays in use")
+            _LOGGER.warning("the bundle is refused, %s stays in use: %s", self._bundle, exc)
+            self._is_problem = True
+            self._tell(True, f"{exc}; {self._bundle} stays in use")
             return
-        self._observer.replace_sight(sight)
-        self.bundle = name
         if self._is_problem:
-            self._tell(False, f"{name} is in use")
+            self._is_problem = False
+            self._tell(False, f"{self._bundle} is in use")
 
-    def _tell(self, is_problem: bool, text: str) -> None:
-        self._is_problem = is_problem
-        self._bus.publish(
-            ProblemChanged(at=self._clock.utc(), part=Part.BUNDLE, is_problem=is_problem, text=text)
-        )
+    def _follow(self, source: SightSource) -> None:
+        """Look with what a source gives, unless that is looked with already.
+
+        Raises:
+            BundleError: the bundle is refused.
+        """
+        changes = self._source.changes_to(source)
+        if not changes:
+            _LOGGER.debug("bundle %s has not changed and stays as it is", self._bundle)
+            return
+        _LOGGER.info("the bundle is loaded anew, changed: %s", ", ".join(changes))
+        opened = _opened(source)
+        self._observer.replace_sight(opened.sight)
+        self._bundle, self._source = opened.bundle, opened.source

@@ -11,7 +11,7 @@ from device import __version__
 from device.daemon.live_settings import Value
 from device.daemon.troubles import Troubles
 from device.doctor.machine import HOTTEST_C, temperature_c
-from device.events import Answered, Decided, Event
+from device.events import Answered, Decided, Event, Part
 from device.records import Caption
 
 
@@ -58,6 +58,8 @@ class Vitals:
             caption = self._caption
         return {
             "is_camera_available": self._camera.is_available,
+            # No frames while it opens, or for privacy, are none: a problem is what was told as one.
+            "is_camera_problem": Part.CAMERA in self._troubles.open,
             "frame_age_s": self._camera.frame_age_s,
             "drops": self._camera.drops,
             "last_caption": None if caption is None else caption.sentence,

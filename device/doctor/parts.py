@@ -45,6 +45,7 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
             "Camera", unless_held("Camera", check_camera), "list cameras: v4l2-ctl --list-devices"
         ),
         Check("Button", unless_held("Button", check_button)),
+        Check("Rules", lambda: check_rules(settings), "mend the model first"),
         Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
     ]
 
@@ -71,6 +72,21 @@ def check_model(settings: Settings) -> Finding:
         fix = "close other programs, or cool the device"
         return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
     return Finding("Model", Level.OK, text)
+
+
+def check_rules(settings: Settings) -> Finding:
+    """Return whether every rule of the narration can fire with this bundle.
+
+    Raises:
+        BundleError: there is no bundle whose words could be read.
+    """
+    from device.bundle import find_bundle, load_bundle
+    from device.doctor.rules import judge_rules
+    from device.vocabulary import SPECIALS
+
+    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    words = bundle.vocabulary.words[len(SPECIALS) :]
+    return judge_rules(settings.narration.rules, words, bundle.name)
 
 
 def check_voice(settings: Settings) -> Finding:
@@ -160,7 +176,7 @@ def check_button(settings: Settings) -> Finding:
 
 
 def check_broker(settings: Settings) -> Finding:
-    """Return whether the broker takes us.
+    """Return whether the broker takes us; nothing is published, and a running daemon stays on.
 
     Raises:
         BrokerError: it does not.
@@ -168,9 +184,8 @@ def check_broker(settings: Settings) -> Finding:
     """
     if not settings.mqtt.is_on:
         return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
-    from device.mqtt.publisher import MqttPublisher
+    from device.mqtt.probe import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
-    with MqttPublisher(broker) as publisher:
-        publisher.connect()
+    probe(broker)
     return Finding("Broker", Level.OK, f"{broker.address} takes us")

@@ -21,6 +21,7 @@ from device.events import (
     SettingChanged,
     SpeechOutcome,
     Spoke,
+    SummedUp,
 )
 from device.health.log import FIELDS
 from device.records import Caption
@@ -48,6 +49,8 @@ class EventLog:
                 _requested(event)
             case Answered():
                 _answered(event)
+            case SummedUp():
+                _summed_up(event)
             case Decided():
                 self._decided(event)
             case Alerted():
@@ -111,6 +114,13 @@ def _answered(event: Answered) -> None:
         **_timings(event.caption),
     )
     _write(logging.DEBUG, event, f"answer: {event.text}", text=event.text)
+
+
+def _summed_up(event: SummedUp) -> None:
+    summary, cause = event.summary, event.cause
+    line = f"{cause} is told of {summary.total} captions, alerts and problems"
+    _write(logging.INFO, event, line, cause=cause.value, total=summary.total, id=event.id)
+    _write(logging.DEBUG, event, f"summary: {summary.text}", text=summary.text)
 
 
 def _spoke(event: Spoke) -> None:

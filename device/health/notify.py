@@ -18,6 +18,8 @@ _MICROSECONDS = 1_000_000
 # sd_watchdog_enabled(3) recommends to feed twice within the time.
 _FEEDS_PER_TIMEOUT = 2
 _MAX_STATUS_CHARS = 200
+# Where nobody asks to be fed, a hang is still logged.
+_LOOK_S = 5.0
 # A systemd that is too busy to listen must not stop the daemon.
 _SEND_TIMEOUT_S = 0.5
 
@@ -112,15 +114,36 @@ class Watchdog:
     Args:
         workers: everything whose hang should end in a restart.
         notifier: how systemd is told.
+        period_s: how often to look, and to feed; ``watchdog_period_s`` knows.
     """
 
-    def __init__(self, workers: Sequence[Watched], notifier: Notifier) -> None:
-        self._workers, self._notifier = workers, notifier
+    def __init__(
+        self, workers: Sequence[Watched], notifier: Notifier, period_s: float = _LOOK_S
+    ) -> None:
+        self._workers, self._notifier, self._period_s = workers, notifier, period_s
+        self._due_s = float("-inf")
         self._hanging: tuple[str, ...] = ()
         self._hanging_since_s = 0.0
 
+    @staticmethod
+    def of(workers: Sequence[Watched], notifier: Notifier, period_s: float | None) -> Watchdog:
+        """Return one that feeds, or where no period is asked for one that only logs."""
+        if period_s is None:
+            return Watchdog(workers, Notifier(None))
+        return Watchdog(workers, notifier, period_s)
+
+    def feed_where_due(self, now_s: float) -> None:
+        """Feed once in each period; call it several times as often.
+
+        Args:
+            now_s: monotonic seconds.
+        """
+        if now_s >= self._due_s:
+            self._due_s = now_s + self._period_s
+            self.feed(now_s)
+
     def feed(self, now_s: float) -> bool:
-        """Feed, or say in the status who hangs; call it every ``watchdog_period_s``.
+        """Feed, or say in the status who hangs.
 
         Args:
             now_s: monotonic seconds.

@@ -19,6 +19,8 @@ from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_asi
 _BUSY_S = 10.0
 _CHECKPOINT_S = 10.0
 _CHECKPOINT_PAUSE_S = 0.05
+# A summary tells of other times than its own; one that waits may tell of the erased ones.
+_IS_SUMMARY = "topic LIKE '%/summary'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Erased:
 def erase(state: Path, span: Selection) -> Erased:
     """Erase entries and waiting messages of a time span, beside a daemon that runs.
 
+    Summaries that wait for the broker go whatever their time.
+
     Args:
         state: the state folder.
         span: its ``since`` and ``until`` count, and nothing else of it.
@@ -46,8 +50,11 @@ def erase(state: Path, span: Selection) -> Erased:
     Raises:
         HistoryError: a file cannot be written, or is in use for too long.
     """
-    entries = _erase_rows(state / HISTORY_FILE, "entry", span)
-    messages = _erase_rows(state / OUTBOX_FILE, "message", span)
+    condition, values = span.where()
+    entries = _erase_rows(state / HISTORY_FILE, f"entry WHERE {condition}", values)
+    messages = _erase_rows(
+        state / OUTBOX_FILE, f"message WHERE ({condition}) OR {_IS_SUMMARY}", values
+    )
     # They cannot be read, so nobody can say what time their entries are of.
     broken = [
         file
@@ -63,8 +70,7 @@ def erase(state: Path, span: Selection) -> Erased:
     return Erased(entries, messages, len(broken))
 
 
-def _erase_rows(path: Path, table: str, span: Selection) -> int:
-    condition, values = span.where()
+def _erase_rows(path: Path, chosen: str, values: list[int]) -> int:
     connection = None
     try:
         if not path.exists():
@@ -72,8 +78,7 @@ def _erase_rows(path: Path, table: str, span: Selection) -> int:
         connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")  # VACUUM's copy: not into /tmp
-        sql = f"DELETE FROM {table} WHERE {condition}"
-        erased = connection.execute(sql, values).rowcount
+        erased = connection.execute(f"DELETE FROM {chosen}", values).rowcount
         connection.execute("VACUUM")
         _empty_log(connection, path)
     except (sqlite3.Error, OSError) as exc:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,8 +23,9 @@ from device.history.summary_words import (
     span_words,
     times_words,
 )
+from device.records import Seen, Summary
 
-__all__ = ["LONGEST_TEXT_CHARS", "Seen", "Span", "Summary", "summarize"]
+__all__ = ["LONGEST_TEXT_CHARS", "Seen", "Span", "Summary", "summarize", "summary_json"]
 
 # Half of the main words of both: "a man with a dog" and "a man walking a dog" are one, "a man
 # on a bike" is another.
@@ -39,60 +39,26 @@ _LONGEST_CAPTION_CHARS = 100
 _LONGEST_NAME_CHARS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Something that was seen, or happened, once or more.
-
-    Attributes:
-        what: the caption used most, the alert's rule, or the part with the problem.
-        times: how often.
-        first_at: aware.
-        last_at: aware.
-    """
-
-    what: str
-    times: int
-    first_at: datetime
-    last_at: datetime
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for JSON, times as RFC 3339 in UTC."""
-        return {
-            "what": self.what,
-            "times": self.times,
-            "first_at": rfc3339(self.first_at),
-            "last_at": rfc3339(self.last_at),
-        }
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Return a summary for JSON, times as RFC 3339 in UTC."""
+    return {
+        "since": rfc3339(summary.since),
+        "until": rfc3339(summary.until),
+        "total": summary.total,
+        "text": summary.text,
+        "seen": [_seen_json(x) for x in summary.seen],
+        "alerts": [_seen_json(x) for x in summary.alerts],
+        "problems": [_seen_json(x) for x in summary.problems],
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What happened in a time span.
-
-    Attributes:
-        span: of it.
-        seen: what captions were about, the most frequent first.
-        alerts: by rule, the latest first.
-        problems: by part, the latest first.
-        text: all of it in words, for speech.
-    """
-
-    span: Span
-    seen: tuple[Seen, ...]
-    alerts: tuple[Seen, ...]
-    problems: tuple[Seen, ...]
-    text: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for JSON, times as RFC 3339 in UTC."""
-        return {
-            "since": rfc3339(self.span.since),
-            "until": rfc3339(self.span.until),
-            "text": self.text,
-            "seen": [x.to_json() for x in self.seen],
-            "alerts": [x.to_json() for x in self.alerts],
-            "problems": [x.to_json() for x in self.problems],
-        }
+def _seen_json(seen: Seen) -> dict[str, Any]:
+    return {
+        "what": seen.what,
+        "times": seen.times,
+        "first_at": rfc3339(seen.first_at),
+        "last_at": rfc3339(seen.last_at),
+    }
 
 
 def summarize(entries: Iterable[Entry], span: Span) -> Summary:
@@ -103,7 +69,8 @@ def summarize(entries: Iterable[Entry], span: Span) -> Summary:
     seen = _group([x for x in inside if x.caption and x.kind is not Kind.ALERT])
     alerts = _by_reason([x for x in inside if x.kind is Kind.ALERT])
     problems = _by_reason([x for x in inside if x.kind is Kind.PROBLEM])
-    return Summary(span, seen, alerts, problems, _text(span, seen, alerts, problems))
+    text = _text(span, seen, alerts, problems)
+    return Summary(span.since, span.until, seen, alerts, problems, text)
 
 
 def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:

@@ -89,13 +89,13 @@ def _nothing() -> None:
 
 
 def open_connection(
-    settings: BrokerSettings, will: Outgoing, notify: Callable[[], None] = _nothing
+    settings: BrokerSettings, will: Outgoing | None, notify: Callable[[], None] = _nothing
 ) -> Connection:
     """Return a connection that the broker has accepted, by the newest protocol that it takes.
 
     Args:
         settings: where, as whom and how long to wait.
-        will: what the broker publishes when this process dies.
+        will: what the broker publishes when this process dies; None for nothing.
         notify: called from paho's thread when something has happened; it must return at once.
 
     Raises:
@@ -118,7 +118,7 @@ class Connection:
     def __init__(
         self,
         settings: BrokerSettings,
-        will: Outgoing,
+        will: Outgoing | None,
         protocol: MQTTProtocolVersion,
         notify: Callable[[], None] = _nothing,
     ) -> None:

@@ -49,6 +49,7 @@ def discovery_message(identity: Identity, *, has_picture: bool) -> bytes:
             **build.caption(),
             **build.events(),
             **build.buttons(),
+            **build.summary(),
             **build.controls(),
             **build.diagnostics(),
             **build.image(is_on=has_picture),
@@ -80,6 +81,18 @@ class _Builder:
             value_template="{{ value_json.short_text }}",
             json_attributes_topic=topic,
         )
+
+    def summary(self) -> _Component:
+        topic = self._topic(t.SUMMARY)
+        press = json.dumps({"action": "summary"})
+        return {
+            **self._part("button", "missed", "What did I miss", "history",
+                         command_topic=self._topic(t.COMMAND), payload_press=press),
+            # Not retained: what was missed is of the day on which somebody asked.
+            **self._part("sensor", "summary", "Summary", "text-box-outline", state_topic=topic,
+                         value_template="{{ value_json.short_text }}",
+                         json_attributes_topic=topic),
+        }  # fmt: skip
 
     def events(self) -> _Component:
         problems = ["problem", "solved"]

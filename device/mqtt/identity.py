@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 import annotated_types
 
 from device import __version__
+from device.mqtt.device_id import default_device_id
+from device.narrator.settings import NarrationSettings
 from device.requests import MAX_SNOOZE_MIN
+from device.settings.schema import DeviceSettings
 from device.settings.strict import SettingsGroup
+from device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
 
@@ -61,3 +65,18 @@ class Identity:
     rate: Range = Range(0.5, 2.0, 0.05)
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
+
+
+def identity_of(device: DeviceSettings, speech: SpeechSettings) -> Identity:
+    """Return who a device with these settings is to a broker."""
+    voices = {BUILT_IN_VOICE: ""}
+    if speech.voice is not None:
+        voices[speech.voice.stem] = str(speech.voice)
+    return Identity(
+        id=device.id or default_device_id(),
+        name=device.name,
+        voices=voices,
+        volume=range_of(SpeechSettings, "volume", 0.05),
+        rate=range_of(SpeechSettings, "rate", 0.05),
+        minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
+    )

@@ -9,7 +9,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from device.events import Alerted, Answered, Decided, Event, Part, ProblemChanged, Requested
+from device.events import (
+    Alerted,
+    Answered,
+    Decided,
+    Event,
+    Part,
+    ProblemChanged,
+    Requested,
+    SummedUp,
+)
 from device.mqtt.payloads import (
     SCHEMA_VERSION,
     CaptionMessage,
@@ -19,7 +28,8 @@ from device.mqtt.payloads import (
     caption_fields,
     cut_at_a_word,
 )
-from device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, Topic
+from device.mqtt.summary import summary_message
+from device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
 from device.records import Cause
 
 Value = bool | int | float | str | None
@@ -87,7 +97,7 @@ class DiagnosticsMessage(Message):
 
     schema_version: Literal[2] = SCHEMA_VERSION
     at: UtcTime = Field(description="When it was so, in UTC.")
-    is_camera_problem: bool = Field(description="No frames come, and not for privacy.")
+    is_camera_problem: bool = Field(description="The camera is lost, and not for privacy.")
     frame_age_s: float | None = Field(description="Age of the newest frame.")
     caption_latency_ms: float | None = Field(description="Time of the last caption.")
     temperature_c: float | None = Field(description="Of the processor.")
@@ -127,6 +137,8 @@ def event_message(event: Event) -> tuple[Topic, Happened] | None:
         case ProblemChanged(part=part, is_problem=is_problem, text=text):
             kind: Literal["problem", "solved"] = "problem" if is_problem else "solved"
             return PROBLEM, ProblemMessage(event_type=kind, at=event.at, part=part, text=text)
+        case SummedUp():
+            return SUMMARY, summary_message(event)
         case Requested():
             return REQUEST, RequestMessage(
                 event_type=event.action,
@@ -210,10 +222,9 @@ def diagnostics_message(
     state: Mapping[str, Value], counts: Counts, narration_reason: str, now: datetime
 ) -> DiagnosticsMessage:
     """Return the message for how the device is; ``state`` as in ``state_message``."""
-    is_available = bool(state.get("is_camera_available", True))
     return DiagnosticsMessage(
         at=now,
-        is_camera_problem=not is_available and not state.get("is_private"),
+        is_camera_problem=bool(state.get("is_camera_problem")) and not state.get("is_private"),
         frame_age_s=_rounded(state, "frame_age_s", 1),
         caption_latency_ms=_rounded(state, "caption_latency_ms", 1),
         temperature_c=_rounded(state, "temperature_c", 1),

@@ -45,7 +45,7 @@ def broker_error(settings: BrokerSettings, what: str) -> BrokerError:
 
 
 def make_client(
-    settings: BrokerSettings, will: Outgoing, protocol: MQTTProtocolVersion
+    settings: BrokerSettings, will: Outgoing | None, protocol: MQTTProtocolVersion
 ) -> paho.Client:
     """Return a client that is set up, but for its callbacks, and has not connected.
 
@@ -64,7 +64,8 @@ def make_client(
     client.max_inflight_messages = _MAX_IN_FLIGHT
     if settings.transport == "websockets":
         client.ws_set_options(settings.websocket_path)
-    client.will_set(will.topic, will.payload, qos=will.qos, retain=will.is_retained)
+    if will is not None:
+        client.will_set(will.topic, will.payload, qos=will.qos, retain=will.is_retained)
     if settings.username is not None:
         client.username_pw_set(settings.username, settings.password)
     if settings.tls is not None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import Caption, Cause, Hypothesis, Timings
+from device.records import Caption, Cause, Described, Hypothesis, Timings
 
 # 2: an answer without a caption has null where a caption would be.
 SCHEMA_VERSION: Literal[2] = 2
@@ -76,22 +76,32 @@ class TimingsPart(Message):
         )
 
 
-class CaptionPart(Message):
-    """What the device says of one frame; ``seealoud describe --json`` prints it too."""
+class DescribedPart(Message):
+    """What ``seealoud describe --json`` prints of one picture; the caption is always told."""
 
+    text: str = Field(description="What is said, worded by how sure it is.")
+    probability: float | None = Field(
+        ge=0, le=1, description="Calibrated, that the caption is right."
+    )
+    reason: str = Field(description="Why the caption is not said, as in too_dark; else empty.")
     source: str = Field(description="A path, an address without password, camera:N or -.")
     captured_at: UtcTime = Field(description="When the frame was taken or read, in UTC.")
     caption: str = Field(description="The best hypothesis' words.")
-    sentence: str = Field(description="The caption as a sentence, as it is spoken.")
+    sentence: str = Field(description="The caption as a plain sentence.")
     log_probability: float = Field(description="The best hypothesis' natural-log probability.")
     n_best: tuple[HypothesisPart, ...] = Field(min_length=1, description="Best first.")
     timings: TimingsPart
     bundle: str = Field(description="Name of the bundle that made the caption.")
 
     @staticmethod
-    def of(caption: Caption) -> CaptionPart:
-        """Return the part that carries a caption."""
-        return CaptionPart(**_caption_fields(caption))
+    def of(described: Described) -> DescribedPart:
+        """Return the part that carries a description."""
+        return DescribedPart(
+            text=described.text,
+            probability=described.probability,
+            reason=described.reason,
+            **caption_fields(described.caption),
+        )
 
 
 class Happened(Message):
@@ -148,42 +158,34 @@ class CaptionMessage(Happened):
     bundle: str | None = Field(default=None, description="Name of the bundle that made it.")
 
 
-def caption_message(caption: Caption, cause: Cause, now: datetime) -> CaptionMessage:
-    """Return the message for a caption that a command asked for.
+def caption_message(described: Described, cause: Cause, now: datetime) -> CaptionMessage:
+    """Return the message for what a command says of a picture.
 
     Args:
-        caption: what was said.
-        cause: why the picture was captioned.
+        described: what is said.
+        cause: why the picture was looked at.
         now: aware time; the frame's age is reckoned from it.
     """
+    caption, is_said = described.caption, not described.reason
     age_ms = (now - caption.captured_at).total_seconds() * 1000
+    seen = {"source": caption.frame_source, "captured_at": caption.captured_at}
     return CaptionMessage(
-        event_type="described",
+        event_type="described" if is_said else "no_caption",
         at=now,
         cause=cause,
-        text=caption.sentence,
-        short_text=cut_at_a_word(caption.sentence),
+        text=described.text,
+        short_text=cut_at_a_word(described.text),
+        probability=described.probability if is_said else None,
+        reason=described.reason,
         frame_age_ms=max(0, round(age_ms)),  # a clock that NTP has just set back gives less than 0
-        **caption_fields(caption),
+        **(caption_fields(caption) if is_said else seen),
     )
 
 
 def caption_fields(caption: Caption | None) -> dict[str, Any]:
     """Return the fields that carry a caption; none without one."""
-    return {} if caption is None else _caption_fields(caption)
-
-
-def cut_at_a_word(text: str, most_chars: int = MAX_STATE_CHARS) -> str:
-    """Return the text, or its beginning up to a word's end with an ellipsis behind it."""
-    if len(text) <= most_chars:
-        return text
-    beginning = text[: most_chars - 1]
-    # A word may end right where the room does.
-    whole = beginning if text[most_chars - 1].isspace() else beginning.rpartition(" ")[0]
-    return f"{(whole or beginning).rstrip()}…"
-
-
-def _caption_fields(caption: Caption) -> dict[str, Any]:
+    if caption is None:
+        return {}
     return {
         "source": caption.frame_source,
         "captured_at": caption.captured_at,
@@ -194,3 +196,13 @@ def _caption_fields(caption: Caption) -> dict[str, Any]:
         "timings": TimingsPart.of(caption.timings),
         "bundle": caption.bundle,
     }
+
+
+def cut_at_a_word(text: str, most_chars: int = MAX_STATE_CHARS) -> str:
+    """Return the text, or its beginning up to a word's end with an ellipsis behind it."""
+    if len(text) <= most_chars:
+        return text
+    beginning = text[: most_chars - 1]
+    # A word may end right where the room does.
+    whole = beginning if text[most_chars - 1].isspace() else beginning.rpartition(" ")[0]
+    return f"{(whole or beginning).rstrip()}…"

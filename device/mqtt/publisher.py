@@ -15,7 +15,7 @@ from device.mqtt.session import Session, outgoing
 from device.mqtt.settings import BrokerSettings
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import CAPTION
-from device.records import Caption, Cause
+from device.records import Cause, Described
 
 
 class MqttPublisher:
@@ -23,7 +23,7 @@ class MqttPublisher:
 
     Example:
         with MqttPublisher(BrokerSettings("127.0.0.1", "kitchen")) as publisher:
-            publisher.publish_caption(caption, Cause.DESCRIBE)
+            publisher.publish(described, Cause.DESCRIBE)
     """
 
     def __init__(self, settings: BrokerSettings) -> None:
@@ -58,22 +58,14 @@ class MqttPublisher:
             self._drop()
         return self._session is not None
 
-    def connect(self) -> None:
-        """Connect and say online; does nothing while the connection is alive.
-
-        Raises:
-            BrokerError: the broker is away or refuses.
-        """
-        self._connected()
-
-    def publish_caption(self, caption: Caption, cause: Cause) -> None:
-        """Publish a caption and return once the broker has confirmed it.
+    def publish(self, described: Described, cause: Cause) -> None:
+        """Publish what is said of a picture and return once the broker has confirmed it.
 
         Raises:
             BrokerError: the broker is away, refuses or does not confirm in time.
         """
         session = self._connected()
-        message = caption_message(caption, cause, now=datetime.now(UTC))
+        message = caption_message(described, cause, now=datetime.now(UTC))
         session.deliver(outgoing(CAPTION, self._settings.device_id, message.to_json()))
 
     def close(self) -> None:

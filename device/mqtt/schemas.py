@@ -22,6 +22,7 @@ from device.mqtt.messages import (
     StateMessage,
 )
 from device.mqtt.payloads import CaptionMessage, Message
+from device.mqtt.summary import SummaryMessage
 from device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +30,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "caption": CaptionMessage,
     "alert": AlertMessage,
     "problem": ProblemMessage,
+    "summary": SummaryMessage,
     "request": RequestMessage,
     "result": ResultMessage,
     "state": StateMessage,

@@ -42,6 +42,7 @@ LAST_CAPTION = Topic(f"{_DEVICE}/last_caption", qos=1, is_retained=True)
 CAPTION = Topic(f"{_DEVICE}/caption", qos=1, is_retained=False)
 ALERT = Topic(f"{_DEVICE}/alert", qos=1, is_retained=False)
 PROBLEM = Topic(f"{_DEVICE}/problem", qos=1, is_retained=False)
+SUMMARY = Topic(f"{_DEVICE}/summary", qos=1, is_retained=False)
 REQUEST = Topic(f"{_DEVICE}/request", qos=1, is_retained=False)
 RESULT = Topic(f"{_DEVICE}/result", qos=1, is_retained=False)
 PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
@@ -59,7 +60,7 @@ SAY_SET = _command("say/set")
 
 PUBLISHED = (
     *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION),
-    *(CAPTION, ALERT, PROBLEM, REQUEST, RESULT, PICTURE),
+    *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, PICTURE),
 )
 COMMANDS = (
     *(COMMAND, NARRATION_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),

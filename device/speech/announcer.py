@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 from device.clock import Clock
@@ -16,11 +15,10 @@ from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
 from device.speech.delivery import Delivered, Delivery, SpokenVoice
-from device.speech.piper import FASTEST_RATE, SLOWEST_RATE, PiperOptions, PiperVoiceProcess
-from device.speech.playback import AlsaPlayback, NullPlayback, Playback
+from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
+from device.speech.playback import Playback
 from device.speech.settings import LOUDEST, SpeechSettings
 from device.speech.speech_queue import Change, SpeechQueue
-from device.speech.voice import find_voice
 
 _IDLE_S = 0.5
 
@@ -37,27 +35,6 @@ class LoadedVoice(SpokenVoice, Protocol):
 
 
 OpenVoice = Callable[[str | None], LoadedVoice]
-
-
-def open_piper(path: str | None, phrase_timeout_s: float | None = None) -> PiperVoiceProcess:
-    """Return a Piper voice that is not loaded yet; None is the built-in one.
-
-    Raises:
-        VoiceError: its files are missing.
-    """
-    options = PiperOptions()
-    if phrase_timeout_s is not None:
-        options = replace(options, reply_timeout_s=phrase_timeout_s)
-    return PiperVoiceProcess(find_voice(path), options)
-
-
-def open_playback(settings: SpeechSettings) -> Playback:
-    """Return where the settings want the sound to go."""
-    if settings.output == "none":
-        return NullPlayback()
-    return AlsaPlayback(
-        settings.device, settings.stall_timeout_s, is_kept_open=settings.is_device_kept_open
-    )
 
 
 class Announcer:
@@ -77,7 +54,7 @@ class Announcer:
         playback: Playback,
         bus: EventBus,
         clock: Clock,
-        open_voice: OpenVoice = open_piper,
+        open_voice: OpenVoice,
     ) -> None:
         self._settings, self._bus, self._clock = settings, bus, clock
         self._open_voice = open_voice
@@ -99,6 +76,12 @@ class Announcer:
         """Whether nothing is being said and nothing waits."""
         with self._changed:
             return self._queue.current is None and self._queue.is_empty
+
+    @property
+    def waiting(self) -> int:
+        """How many words and short sounds wait for their turn."""
+        with self._changed:
+            return len(self._queue)
 
     @property
     def last_text(self) -> str | None:

@@ -64,6 +64,11 @@ class _Wait:
 class PiperVoiceProcess:
     """A voice that stays loaded in a process of its own; all methods from any thread.
 
+    Args:
+        voice: its files.
+        options: how the process runs.
+        on_restart: called when a process that died, or had to be killed, gets its successor.
+
     Example::
 
         with PiperVoiceProcess(find_voice()) as voice:
@@ -72,9 +77,14 @@ class PiperVoiceProcess:
                 ...
     """
 
-    def __init__(self, voice: Voice, options: PiperOptions | None = None) -> None:
+    def __init__(
+        self,
+        voice: Voice,
+        options: PiperOptions | None = None,
+        on_restart: Callable[[], None] = lambda: None,
+    ) -> None:
         self._voice = voice
-        self._options = options or PiperOptions()
+        self._options, self._on_restart = options or PiperOptions(), on_restart
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
@@ -186,6 +196,7 @@ class PiperVoiceProcess:
                 )
                 self._worker.stop()
                 self._worker = None
+                self._on_restart()
             if self._worker is None:
                 self._worker = WorkerProcess(self._command())
             return self._worker

@@ -76,10 +76,14 @@ class SpeechQueue:
         self._alerts: deque[Utterance] = deque()
         self._narration: Utterance | None = None
 
+    def __len__(self) -> int:
+        """Return how many wait, words and short sounds; the present turn does not."""
+        return len(self._sounds) + sum(1 for _ in self._waiting_words())
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._sounds and next(self._waiting_words(), None) is None
+        return len(self) == 0
 
     def offer(self, utterance: Utterance) -> Change:
         """Take words in."""

@@ -1,9 +1,4 @@
-"""Runs inside the virtual Raspberry Pi, as root, by systemd: tries the installed service for real.
-
-Each line that begins with LAB goes to the serial console, where host.py reads it:
-``LAB ok ...`` and ``LAB FAILED ...`` are results, ``LAB press`` and ``LAB cut`` ask for what only
-the outside can do.
-"""
+"""Runs inside the virtual Raspberry Pi, as root, by systemd: tries the installed service."""
 
 from __future__ import annotations
 
@@ -14,22 +9,34 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from service import (
+    LONG_S,
+    SEEALOUD,
+    STATE,
+    claim,
+    entries,
+    is_active,
+    journal,
+    next_entry,
+    press,
+    run,
+    say,
+    show,
+    start_s,
+    status,
+    wait_for,
+)
 
-CONSOLE = Path("/dev/ttyAMA0")
 KEPT = Path("/var/lib/lab.json")
+PHOTOGRAPHED, VIVID_NODE = "/dev/video9", "/dev/video0"
 VIVID = Path("/sys/bus/platform/drivers/vivid")
-STATE = Path("/var/lib/seealoud")
 SETTINGS = Path("/etc/seealoud/seealoud.toml")
 RECORDED = Path("/run/lab.wav")
 INSTALLER = "/root/seealoud/scripts/install-pi"
-SEEALOUD = "/usr/local/bin/seealoud"
-# Emulated, and on a host that may be busy: some thirty times slower than a Raspberry Pi.
-LONG_S = 900.0
 # [history] writes_per_hour = 120: what is older than this outlives a power cut.
 ON_DISK_AFTER_S = 35.0
 SILENT_RMS = 100.0
@@ -40,94 +47,6 @@ TENTH = RATE_HZ // 10
 # One comes each second; some are on the way.
 FRAMES_S = 15.0
 VOLUME = 0.5
-
-
-def say(text: str) -> None:
-    """Write lines for the host."""
-    with CONSOLE.open("w") as console:
-        for line in text.splitlines():
-            console.write(f"\r\nLAB {line}\r\n")
-
-
-def run(*command: str, timeout_s: float = LONG_S) -> str:
-    """Return what a command printed on both outputs, whatever its exit code."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-    return (done.stdout + done.stderr).strip()
-
-
-def claim(what: str, is_so: bool, detail: object = "") -> None:
-    """Tell a result."""
-    say(f"{'ok' if is_so else 'FAILED'} {what} {detail}".rstrip())
-
-
-def wait_for(what: str, look: Callable[[], Any], timeout_s: float = LONG_S) -> Any:
-    """Return what is found, once it is, and tell how long that took; None when it never is."""
-    began_s = time.monotonic()
-    while time.monotonic() - began_s < timeout_s:
-        if found := look():
-            say(f"ok {what} ({time.monotonic() - began_s:.1f} s)")
-            return found
-        time.sleep(0.5)
-    say(f"FAILED {what}: not within {timeout_s:g} s")
-    say(run("journalctl", "-u", "seealoud", "-n", "15", "--no-pager", "-o", "cat"))
-    say(run(SEEALOUD, "press", "status"))
-    return None
-
-
-def show(key: str) -> str:
-    """Return a property of the unit."""
-    return run("systemctl", "show", "seealoud", "-p", key, "--value")
-
-
-def is_active() -> bool:
-    """Return whether systemd has heard READY=1."""
-    return run("systemctl", "is-active", "seealoud") == "active"
-
-
-def journal() -> str:
-    """Return what the running process has logged."""
-    return run("journalctl", "--no-pager", "-o", "cat", f"_PID={show('MainPID')}")
-
-
-def start_s() -> str:
-    """Return how long the unit's last start took, from the process to READY=1."""
-    began_us, ready_us = (
-        int(show(f"{x}TimestampMonotonic")) for x in ("ExecMainStart", "ActiveEnter")
-    )
-    return f"{(ready_us - began_us) / 1e6:.1f} s from process to READY=1"
-
-
-def press(*words: str) -> None:
-    """Ask the daemon for something, as a user would."""
-    asked = subprocess.run(
-        [SEEALOUD, "press", *words], capture_output=True, text=True, timeout=LONG_S, check=False
-    )
-    claim(f"seealoud press {' '.join(words)}: taken", asked.returncode == 0, asked.stderr.strip())
-
-
-def status() -> dict[str, Any]:
-    """Return the daemon's own word; empty while it does not answer."""
-    try:
-        return dict(json.loads(run(SEEALOUD, "press", "status", "--json"))["data"])
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def entries(kind: str = "", cause: str = "") -> list[dict[str, Any]]:
-    """Return the history, or that of one kind and cause."""
-    lines = run(SEEALOUD, "history", "--json", "--state", str(STATE)).splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    return [x for x in told if kind in ("", x["kind"]) and cause in ("", x["cause"])]
-
-
-def next_entry(what: str, do: Callable[[], None], kind: str, cause: str = "") -> None:
-    """Do something and tell the entry of the history that comes of it."""
-    before = len(entries(kind, cause))
-    do()
-    found = wait_for(what, lambda: entries(kind, cause)[before:])
-    if found:
-        keys = ("kind", "cause", "reason", "text", "caption", "probability", "frame_age_s")
-        say(f"   {json.dumps({x: found[0][x] for x in keys})}")
 
 
 def loudness() -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -163,19 +82,20 @@ def try_doctor() -> None:
     say("\n".join(f"   {line}" for line in (done.stdout + done.stderr).splitlines()))
 
 
-def try_camera_and_sound() -> None:
-    """V4L2 camera looked through, and the answer spoken into the loopback card."""
+def try_captioning() -> None:
+    """A V4L2 camera that sees a photograph: captioned, and spoken into the loopback card."""
     recorder = subprocess.Popen(
         ["arecord", "-q", "-D", "plughw:CARD=Loopback,DEV=1", "-f", "S16_LE", "-r", str(RATE_HZ),
          "-c", "1", str(RECORDED)]
     )  # fmt: skip
     try:
-        next_entry(
-            "the V4L2 camera's picture was answered for",
+        answer = next_entry(
+            "what the V4L2 camera sees was described",
             lambda: press("describe"),
             "described",
             "cli",
         )
+        claim("it was captioned:", bool(answer.get("caption")), answer.get("text"))
         wait_for(
             "words came out of the sound card",
             lambda: RECORDED.exists() and int((loudness() > SILENT_RMS).sum()) >= TENTHS_OF_WORDS,
@@ -191,6 +111,22 @@ def try_camera_and_sound() -> None:
             f"   {loud.size / 10:.0f} s recorded, {heard.size / 10:.1f} s of it sound of RMS "
             f"{heard.mean():.0f}; the rest has RMS {loud[loud <= SILENT_RMS].mean():.1f}"
         )
+
+
+def change_camera() -> None:
+    """Another camera, by the settings and a restart: vivid, which can be unplugged."""
+    text = SETTINGS.read_text()
+    SETTINGS.write_text(text.replace(PHOTOGRAPHED, VIVID_NODE))
+    run("systemctl", "restart", "seealoud")
+    wait_for("another camera in the settings: active after a restart", is_active)
+    wait_for("it gives frames", lambda: status().get("is_camera_available"))
+    time.sleep(FRAMES_S)
+    next_entry(
+        "vivid's test pattern is answered for, and not captioned",
+        lambda: press("describe"),
+        "described",
+        "cli",
+    )
 
 
 def try_unplugging() -> None:
@@ -246,7 +182,8 @@ def try_settings() -> None:
 def first_boot() -> None:
     """Everything up to the power cut."""
     try_system()
-    try_camera_and_sound()
+    try_captioning()
+    change_camera()
     next_entry("a pulse at GPIO 3 is a press", lambda: say("press"), "described", "button")
     try_unplugging()
     try_hang()

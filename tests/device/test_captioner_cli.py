@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import tiny_model as tiny
+from support.confident_bundle import confident_bundle
+from support.daemon_sight import daemon_sight
 from support.pictures import encoded, write
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
 
 from device.__main__ import main
 from device.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
+from device.daemon.sight import Fault
+from device.records import Frame
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60
@@ -36,9 +40,19 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> R
     return run
 
 
+def view(colour: Sequence[int]) -> tiny.Image:
+    """Return a picture of one colour where the captioner looks, and black or white beside that.
+
+    A picture of one colour alone is refused: something covers the camera.
+    """
+    image_hwc = tiny.plain([0 if max(colour) else 255] * 3, 90, 160)
+    image_hwc[:, 20:-20] = colour
+    return image_hwc
+
+
 @pytest.fixture
 def red(tmp_path: Path) -> Path:
-    return write(tmp_path / "red.png", encoded(tiny.plain((255, 0, 0)), ".png"))
+    return write(tmp_path / "red.png", encoded(view((255, 0, 0)), ".png"))
 
 
 @pytest.mark.parametrize(("colour", "known"), tiny.KNOWN.items())
@@ -47,7 +61,8 @@ def test_a_picture_is_described(
     run: Run, tmp_path: Path, colour: tuple[int, int, int], known: tuple[str, float], suffix: str
 ) -> None:
     picture = write(tmp_path / f"picture{suffix}", encoded(tiny.plain(colour), suffix))
-    assert run(picture) == (0, [known[0].capitalize() + "."], [])
+    code, [line], err = run(picture, "--json")
+    assert (code, json.loads(line)["caption"], err) == (0, known[0], [])
 
 
 def test_a_camera_frame_is_described_by_its_middle(run: Run, tmp_path: Path) -> None:
@@ -63,7 +78,8 @@ def test_json_has_all_that_is_known(run: Run, red: Path) -> None:
     said = json.loads(line)
     text, log_probability = tiny.KNOWN[255, 0, 0]
     assert said["caption"] == said["n_best"][0]["text"] == text
-    assert said["sentence"] == "A red picture."
+    assert said["text"] == said["sentence"] == "A red picture."
+    assert (said["probability"], said["reason"]) == (None, "")  # the tiny bundle measured nothing
     assert said["log_probability"] == pytest.approx(
         log_probability, abs=tiny.QUANTIZATION_TOLERANCE
     )
@@ -74,9 +90,34 @@ def test_json_has_all_that_is_known(run: Run, red: Path) -> None:
     assert said["timings"]["encoder_ms"] > 0
 
 
+def test_it_says_what_the_daemon_says_of_the_same_picture(run: Run, tmp_path: Path) -> None:
+    folder = confident_bundle(tmp_path / "confident", novelty={"axes": 3, "largest": 0.22})
+    looks = {
+        "sure": view((255, 0, 0)),
+        "unsure": view((200, 100, 100)),
+        "strange": view((0, 0, 0)),
+        "covered": tiny.plain((255, 0, 0)),
+    }
+    shown = set()
+    with daemon_sight(folder) as sight:
+        for name, image_hwc in looks.items():
+            path = write(tmp_path / f"{name}.png", encoded(image_hwc, ".png"))
+            found = sight.look(Frame.now(image_hwc, str(path)))
+            text = found.text if isinstance(found, Fault) else found.sentence
+            assert run(path, "--bundle", folder) == (0, [text], []), name
+            _, [line], _ = run(path, "--bundle", folder, "--json")
+            said = json.loads(line)
+            assert said["text"] == text
+            assert said["caption"].endswith("picture")
+            assert 0 <= said["probability"] <= 1
+            assert said["reason"] == (found.reason if isinstance(found, Fault) else "")
+            shown.add((said["text"].partition(" ")[0], said["reason"]))
+    assert shown == {("A", ""), ("Not", ""), ("This", "unfamiliar"), ("Something", "covered")}
+
+
 def test_a_bad_file_in_a_folder_takes_nothing_with_it(run: Run, tmp_path: Path, red: Path) -> None:
     write(tmp_path / "bad.jpg", b"no picture")
-    write(tmp_path / "blue.png", encoded(tiny.plain((0, 0, 255)), ".png"))
+    write(tmp_path / "blue.png", encoded(view((0, 0, 255)), ".png"))
     code, out, err = run(tmp_path)
     assert code == 4
     assert out == [f"{tmp_path}/blue.png: A blue picture.", f"{red}: A red picture."]

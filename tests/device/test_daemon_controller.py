@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,16 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.live_settings import LiveSettings, Parts
 from device.daemon.troubles import Troubles
 from device.errors import VoiceError
-from device.events import Answered, Event, Part, ProblemChanged, Requested, SettingChanged
-from device.records import Cause, Earcon, Priority
+from device.events import (
+    Answered,
+    Event,
+    Part,
+    ProblemChanged,
+    Requested,
+    SettingChanged,
+    SummedUp,
+)
+from device.records import Cause, Earcon, Priority, Summary
 from device.settings.schema import Settings
 from device.settings.state import StateFile
 
@@ -41,9 +50,10 @@ class Bench(DaemonBench):
         told = [e for e in self.events.of(SettingChanged) if isinstance(e, SettingChanged)]
         return {event.name: event.value for event in told}
 
-    @staticmethod
-    def summary(minutes: float) -> str:
-        return f"In the last {minutes:g} minutes: nothing."
+    def summary(self, minutes: float) -> Summary:
+        now = self.clock.utc()
+        text = f"In the last {minutes:g} minutes: nothing."
+        return Summary(now - timedelta(minutes=minutes), now, (), (), (), text)
 
 
 @pytest.fixture
@@ -207,6 +217,24 @@ def test_summary_and_self_check_are_answers_in_words(bench: Bench) -> None:
     bench.ask(r.Summary(minutes=15))
     bench.ask(r.SelfCheck())
     assert bench.voice.texts == ["In the last 15 minutes: nothing.", "All is well."]
+
+
+def test_a_summary_is_told_whole_to_listeners_whoever_asks_and_however_silent(bench: Bench) -> None:
+    bench.ask(r.Mute(is_on=True))
+    bench.ask(r.Summary(minutes=15, id="s1"), Cause.MQTT)
+    bench.ask(r.Summary(), BUTTON)
+    first, second = (e for e in bench.events.of(SummedUp) if isinstance(e, SummedUp))
+    assert (first.cause, first.id, second.cause, second.id) == (Cause.MQTT, "s1", BUTTON, "")
+    assert first.summary.text == "In the last 15 minutes: nothing."
+    assert second.summary.until - second.summary.since == timedelta(minutes=60)
+
+
+def test_without_a_history_a_summary_is_refused_and_nothing_is_told(path: Path) -> None:
+    bench = Bench()
+    bench.summary = None  # type: ignore[method-assign,assignment]
+    bench.begin(path)
+    assert "[history]" in bench.ask(r.Summary()).reason
+    assert bench.events.of(SummedUp) == []
 
 
 def test_status_is_told_without_a_word(bench: Bench) -> None:

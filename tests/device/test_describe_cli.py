@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.captions import caption
+from support.captions import described
 from support.fakes import SAMPLE_RATE_HZ, SAMPLES_PER_CHARACTER, FakeParts, NoSoundCard
 from support.mosquitto import HOST, free_port, listening, running_mosquitto
 from support.pictures import encoded, write
@@ -19,7 +19,7 @@ from device.commands import run_describe
 from device.commands.report import ErrorReport, one_line
 from device.commands.speech_sinks import PAUSE_S
 from device.errors import BrokerError, ConfigError
-from device.mqtt.payloads import CaptionMessage, CaptionPart
+from device.mqtt.payloads import CaptionMessage, DescribedPart
 
 
 @pytest.fixture
@@ -91,6 +91,9 @@ def test_json_prints_one_object_a_line(run, folder, red):
     first = json.loads(out[0])
     assert first.pop("captured_at").endswith("Z")
     assert first == {
+        "text": "A red field.",
+        "probability": 0.9,
+        "reason": "",
         "source": str(red),
         "caption": "a red field",
         "sentence": "A red field.",
@@ -106,8 +109,24 @@ def test_json_prints_one_object_a_line(run, folder, red):
 
 
 def test_json_and_mqtt_use_the_same_words():
-    assert set(CaptionPart.model_fields) < set(CaptionMessage.model_fields)
-    assert CaptionPart.of(caption()).model_dump_json()
+    assert set(DescribedPart.model_fields) < set(CaptionMessage.model_fields)
+    assert DescribedPart.of(described()).model_dump_json()
+
+
+def test_what_is_said_is_worded_by_how_sure_it_is_and_the_bare_caption_is_data(
+    run, fakes, tmp_path
+):
+    unsure, dark = field(tmp_path / "a.png", 0, 0, 60), field(tmp_path / "b.png", 9, 0, 0)
+    said = ["I think a blue field.", "It is too dark to see."]
+    code, out, _ = run("--speak", "--wav", tmp_path / "s.wav", unsure, dark)
+    assert (code, out) == (0, [f"{unsure}: {said[0]}", f"{dark}: {said[1]}"])
+    assert fakes.voice.said == said
+    _, lines, _ = run("--json", unsure, dark)
+    told = [json.loads(line) for line in lines]
+    assert [x["text"] for x in told] == said
+    assert [(x["caption"], x["probability"], x["reason"]) for x in told] == [
+        ("a blue field", 0.5, ""), ("a red field", 0.1, "too_dark"),
+    ]  # fmt: skip
 
 
 def test_n_best_reaches_the_captioner(run, red):
@@ -199,7 +218,7 @@ def test_version_and_help_are_told(capfd):
 
 def test_ctrl_c_ends_with_130_and_closes_everything(fakes, red, capfd, monkeypatch):
     monkeypatch.setattr(
-        "support.fakes.FakeCaptioner.caption", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        "support.fakes.FakeDescriber.describe", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     assert main(["describe", str(red), "--speak"], fakes.parts) == 130
     assert fakes.captioners[0].is_closed

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.fakes import FakeCaptioner
+from support.fakes import FakeDescriber
 from support.pictures import encoded, write
 
 from device.__main__ import main
@@ -32,7 +32,7 @@ def red(tmp_path) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parts = Parts(open_captioner=lambda options: FakeCaptioner(options.n_best))
+    parts = Parts(open_describer=lambda options: FakeDescriber(options.n_best))
     return main(["describe", *map(str, arguments)], parts)
 
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+from support.mosquitto import (
+    HOST,
+    Broker,
+    free_port,
+    listening,
+    make_certificates,
+    password_lines,
+    running_mosquitto,
+)
+from support.mqtt_daemon import Device, answered, running, settings_for
 from support.speech_cards import WavCard
 from support.tiny_bundle import TINY_BUNDLE
 
 from device.__main__ import cli
+from device.bundle import load_bundle
 from device.doctor import machine
 from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
 from device.doctor.parts import (
@@ -19,11 +33,19 @@ from device.doctor.parts import (
     check_button,
     check_camera,
     check_model,
+    check_rules,
     check_sound,
     check_voice,
     part_checks,
 )
-from device.errors import BundleError, CameraError, PlaybackError
+from device.doctor.rules import judge_rules, unknown_words
+from device.errors import BrokerError, BundleError, CameraError, PlaybackError
+from device.mqtt.daemon_settings import DAEMON_SESSION
+from device.mqtt.probe import probe
+from device.mqtt.settings import BrokerSettings
+from device.narrator.rules import KeywordRule
+from device.narrator.settings import NarrationRule
+from device.narrator.words import split_words
 from device.settings.schema import Settings
 
 OK = Finding("Part", Level.OK, "fine")
@@ -157,6 +179,133 @@ def test_a_camera_that_is_not_there_and_pictures_in_its_place(tmp_path: Path) ->
 def test_no_button_and_no_broker_are_no_problems() -> None:
     assert check_button(Settings()).level is Level.NOTE
     assert check_broker(Settings()).level is Level.NOTE
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_mosquitto(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+def test_looking_at_the_broker_leaves_the_running_daemon_of_the_same_id_alone(
+    broker: Broker,
+) -> None:
+    with running(Device(settings_for(broker.port), "kitchen")) as device:
+        device.wait_connected()
+        log_size = len(broker.log.read_bytes())
+        with listening(broker, "#") as listener:
+            device.wait_until(lambda: b"kitchen-daemon" in broker.log.read_bytes())
+            found = check_broker(
+                _settings(
+                    device={"id": "kitchen"},
+                    mqtt={"is_on": True, "host": HOST, "port": broker.port},
+                )
+            )
+            # What comes after it would come after anything of its.
+            device.bus.publish(answered("Still here."))
+            assert json.loads(listener.next("/caption").payload)["text"] == "Still here."
+            left = [x for x in listener.drain() if not x.topic.endswith("/last_caption")]
+        log = broker.log.read_bytes()[log_size:].decode()
+    assert (found.level, left) == (Level.OK, [])
+    assert f"{HOST}:{broker.port}" in found.text
+    assert log.count("No will message specified") == 2  # the listener's and the doctor's
+    assert "already connected" not in log
+    assert device.kept.problems == []
+
+
+def test_a_broker_that_is_away_refuses_or_is_not_trusted_is_an_error(tmp_path: Path) -> None:
+    def check(port: int, **more: object) -> Finding:
+        return check_broker(_settings(mqtt={"is_on": True, "host": HOST, "port": port, **more}))
+
+    with pytest.raises(BrokerError, match="is it running"):
+        check(free_port())
+    password = tmp_path / "password"
+    password.write_text("wrong")
+    with (
+        running_mosquitto(tmp_path / "a", *password_lines(tmp_path, "ann", "right")) as broker,
+        pytest.raises(BrokerError, match="check user and password"),
+    ):
+        check(broker.port, username="ann", password_file=str(password))
+    ours, others = (make_certificates(tmp_path / name) for name in ("ours", "others"))
+    with running_mosquitto(tmp_path / "b", *ours.lines()) as broker:
+        assert check(broker.port, ca_file=str(ours.ca)).level is Level.OK
+        with pytest.raises(BrokerError, match="not trusted"):
+            check(broker.port, ca_file=str(others.ca))
+
+
+def test_nobody_probes_as_the_daemon() -> None:
+    with pytest.raises(ValueError, match="kitchen-daemon"):
+        probe(BrokerSettings(HOST, "kitchen", session=DAEMON_SESSION))
+
+
+# ---------------------------------------------------------------- rules
+
+
+KNOWN = split_words("a dog runs children skating bicycle on t-shirt hound")
+
+
+@pytest.mark.parametrize(
+    ("words", "synonyms", "unknown"),
+    [
+        (["dogs"], [], ()),
+        (["DOG"], [], ()),
+        (["child"], [], ()),
+        (["skat*"], [], ()),
+        (["wolf", "dog"], [], ("wolf",)),
+        (["t-shirt"], [], ()),
+        (["dog bicycle"], [], ()),
+        (["wolf"], [["wolf", "hound"]], ()),
+        (["wolf"], [["hound", "dog"]], ("wolf",)),
+        (["wolf", "deer"], [], ("wolf", "deer")),
+        (["dog wolf"], [], ("wolf",)),
+        (["skatx*"], [], ("skatx*",)),
+        (["cat"], [], ("cat",)),
+    ],
+)
+def test_a_rule_is_named_only_when_none_of_its_phrases_can_be_seen(
+    words: list[str], synonyms: list[list[str]], unknown: tuple[str, ...]
+) -> None:
+    rule = NarrationRule.model_validate({"name": "mine", "words": words, "synonyms": synonyms})
+    found = judge_rules([rule], KNOWN, "tiny")
+    assert unknown_words(rule, KNOWN) == unknown
+    is_dead = bool(unknown) and words != ["wolf", "dog"]
+    assert found.level is (Level.WARNING if is_dead else Level.OK)
+    if is_dead:
+        assert all(repr(word) in found.text for word in ("mine", *unknown))
+        assert "vocabulary.txt" in found.fix
+
+
+@given(
+    st.lists(st.sampled_from(KNOWN[1:]), min_size=1, max_size=6),
+    st.sampled_from(["dogs", "child", "skat*", "dog bicycle", "wolf", "hound", "t-shirt", "run"]),
+)
+def test_a_rule_that_fires_on_any_caption_is_never_called_dead(
+    caption: list[str], phrase: str
+) -> None:
+    rule = NarrationRule.model_validate({"name": "mine", "words": [phrase]})
+    if KeywordRule(rule).is_in(split_words(" ".join(caption))):
+        assert judge_rules([rule], KNOWN, "tiny").level is Level.OK
+
+
+def test_a_typing_error_is_met_with_the_word_that_was_meant() -> None:
+    rules = [
+        NarrationRule.model_validate({"name": name, "words": [word]})
+        for name, word in (("bike", "bycicle"), ("pet", "dog"))
+    ]
+    found = judge_rules(rules, KNOWN, "tiny")
+    assert "'bike'" in found.text
+    assert "'pet'" not in found.text
+    assert "perhaps 'bicycle'" in found.fix
+
+
+def test_rules_are_held_against_the_words_of_the_bundle() -> None:
+    bundle = {"bundle": str(TINY_BUNDLE)}
+    assert check_rules(_settings(captioner=bundle)).level is Level.NOTE
+    word = load_bundle(TINY_BUNDLE).vocabulary.words[-1]
+    for words, level in (([word], Level.OK), (["zeppelin"], Level.WARNING)):
+        rules = [{"name": "mine", "words": words}]
+        found = check_rules(_settings(captioner=bundle, narration={"rules": rules}))
+        assert found.level is level
 
 
 def test_a_button_on_a_machine_without_pins_is_a_failure_that_names_the_pin() -> None:

@@ -25,11 +25,12 @@ from device.events import (
     SettingChanged,
     SpeechOutcome,
     Spoke,
+    SummedUp,
 )
 from device.health.event_log import EventLog
 from device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
 from device.health.settings import LogSettings
-from device.records import Cause, Priority, Utterance
+from device.records import Cause, Priority, Seen, Summary, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 LOGGER = logging.getLogger("device.camera.grabber")
@@ -166,6 +167,8 @@ SECRET = "a man robs a bank"
 def _every_event() -> list[Event]:
     line = caption(SECRET)
     utterance = Utterance(f"{SECRET}.", Priority.ANSWER, Cause.BUTTON)
+    seen = (Seen(SECRET, 2, AT, AT),)
+    summary = Summary(AT, AT, seen, (), (), SECRET)
     return [
         Requested(at=AT, action="describe", cause=Cause.BUTTON, is_accepted=True),
         Answered(at=AT, text=SECRET, cause=Cause.BUTTON, caption=line, probability=0.5),
@@ -181,6 +184,7 @@ def _every_event() -> list[Event]:
         Spoke(at=AT, utterance=utterance, outcome=SpeechOutcome.HEARD, first_sample_s=0.3),
         ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="camera:0 is gone"),
         SettingChanged(at=AT, name="volume", value=0.5, cause=Cause.MQTT),
+        SummedUp(at=AT, summary=summary, cause=Cause.BUTTON),
     ]
 
 
@@ -210,7 +214,7 @@ def test_no_word_that_was_seen_or_said_is_above_debug(format_name):
 
 def test_debug_has_the_words():
     texts = [values.get("text") for values in _objects(_every_event())]
-    assert texts.count(SECRET) == 3
+    assert texts.count(SECRET) == 4
 
 
 def test_an_answer_has_its_timings():

@@ -146,6 +146,29 @@ def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
     end.close()
 
 
+@pytest.mark.parametrize(("period_s", "feeds"), [(10.0, 7), (15.0, 5)])
+def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, period_s, feeds):
+    end = Systemd(str(tmp_path / "notify"))
+    watchdog = Watchdog.of([FakeWorker("camera")], Notifier(str(tmp_path / "notify")), period_s)
+    fed = 0
+    for tick in range(2 * 60 + 1):  # a minute, in the daemon's half seconds
+        watchdog.feed_where_due(1000 + tick / 2)
+        fed += not end.is_silent()
+    assert fed == feeds
+    end.close()
+
+
+def test_where_nobody_asks_to_be_fed_a_hang_is_still_logged(tmp_path, caplog):
+    end = Systemd(str(tmp_path / "notify"))
+    watchdog = Watchdog.of(
+        [FakeWorker("camera", is_stuck=True)], Notifier(str(tmp_path / "notify")), None
+    )
+    watchdog.feed_where_due(0.0)
+    assert end.is_silent()
+    assert "no progress: camera" in caplog.text
+    end.close()
+
+
 def test_a_real_worker_that_hangs_starves_the_watchdog(tmp_path):
     end = Systemd(str(tmp_path / "notify"))
     is_hanging, may_go_on = threading.Event(), threading.Event()

@@ -21,6 +21,7 @@ from device.history.summary import (
     Span,
     last_minutes,
     summarize,
+    summary_json,
 )
 from device.history.summary_words import cut, days_and_clock, span_words
 
@@ -145,10 +146,11 @@ def test_is_data_too() -> None:
     summary = summarize(
         [seen("a dog", 30), seen("a dog", 20), alert("post", 3), trouble("camera", 2)], LAST_HOUR
     )
-    told = json.loads(json.dumps(summary.to_json()))
+    told = json.loads(json.dumps(summary_json(summary)))
     assert told == {
         "since": "2026-11-25T11:00:00.000000Z",
         "until": "2026-11-25T12:00:00.000000Z",
+        "total": 4,
         "text": summary.text,
         "seen": [
             {

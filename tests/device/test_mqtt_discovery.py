@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.captions import caption
 from support.mosquitto import Broker, running_mosquitto
-from support.mqtt_daemon import VOICES, Device, answered, running, settings_for
+from support.mqtt_daemon import VOICES, Device, answered, running, settings_for, summed_up
 from support.mqtt_home import Home, connected_home
 
 from device.events import Alerted, Part, ProblemChanged
@@ -20,7 +20,7 @@ from device.mqtt.discovery import discovery_message
 from device.mqtt.identity import Identity
 from device.mqtt.topics import ALL_TOPICS
 from device.records import Cause
-from device.requests import Say, Snooze
+from device.requests import Say, Snooze, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -145,6 +145,21 @@ def test_text_is_spoken(home, device):
     device.wait_until(lambda: Say(text="Dinner is ready") in device.controller.requests)
 
 
+def test_what_was_missed_is_asked_by_a_button_and_shown_with_all_that_was_counted(home, device):
+    home.press("missed")
+    device.wait_until(lambda: Summary() in device.controller.requests)
+    home.wait_for_state("summary", "In the last hour: Twice a dog.")
+    (dogs,) = home.attributes("summary")["seen"]
+    assert (dogs["what"], dogs["times"]) == ("a dog", 2)
+    assert dogs["first_at"] < dogs["last_at"]
+    told = home.attributes("summary")
+    assert {"since", "until", "text", "total", "alerts", "problems", "late"} <= told.keys()
+    long_text = "In the last day: " + " ".join(["Once a very small dog."] * 24)
+    device.bus.publish(summed_up(long_text))
+    home.wait_for_state("summary", long_text[:254].rpartition(" ")[0] + "…")
+    assert home.attributes("summary")["text"] == long_text
+
+
 @pytest.mark.parametrize("key", ["describe", "repeat", "stop"])
 def test_buttons_ask(home, device, key):
     before = len(device.controller.requests)
@@ -188,9 +203,11 @@ def test_alerts_problems_and_presses_are_events_and_late_ones_are_none(home, dev
 def test_diagnostics_are_readable_and_the_camera_is_a_problem_only_out_of_privacy(home, device):
     now = datetime.now(UTC)
 
-    def renew(is_available: bool, is_private: bool) -> None:
+    def renew(is_problem: bool, is_private: bool) -> None:
         device.controller.state |= {
-            "is_camera_available": is_available,
+            # None come while it opens either, which is no problem.
+            "is_camera_available": False,
+            "is_camera_problem": is_problem,
             "is_private": is_private,
         }
         device.bus.publish(ProblemChanged(at=now, part=Part.CAMERA, is_problem=True, text=""))
@@ -200,11 +217,14 @@ def test_diagnostics_are_readable_and_the_camera_is_a_problem_only_out_of_privac
             assert home.state(key) != "", key
     assert home.state("temperature_c") == "48.2"
     assert home.state("bundle") == "tiny"
-    renew(False, False)
+    renew(True, False)
     home.wait_for_state("camera_problem", "ON")
-    renew(False, True)
+    renew(True, True)
     home.wait_for_state("camera_problem", "OFF")
     renew(True, False)
+    home.wait_for_state("camera_problem", "ON")
+    renew(False, False)
+    home.wait_for_state("camera_problem", "OFF")
 
 
 def test_every_entity_is_used_above():

@@ -15,11 +15,14 @@ from device.backoff import Backoff
 from device.mqtt.bulletin import Bulletin
 from device.mqtt.commands import TokenBucket
 from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
-from device.mqtt.identity import Range, range_of
+from device.mqtt.device_id import default_device_id
+from device.mqtt.identity import Range, identity_of, range_of
 from device.mqtt.messages import voice_name
 from device.mqtt.outage import STABLE_S, Outage
 from device.mqtt.outbox import MemoryOutbox
 from device.mqtt.paho_client import Outgoing
+from device.settings.schema import DeviceSettings, Settings
+from device.speech.settings import SpeechSettings
 
 # --- settings ----------------------------------------------------------------------------------
 
@@ -77,6 +80,24 @@ def test_ranges_come_from_the_settings():
     assert range_of(MqttSettings, "keepalive_s", 1) == Range(5, 3600, 1)
     with pytest.raises(ValueError, match="host has no bounds"):
         range_of(MqttSettings, "host", 1)
+
+
+def test_who_the_device_is_comes_from_the_settings():
+    settings = Settings.model_validate(
+        {"device": {"id": "kitchen", "name": "Kitchen"}, "speech": {"voice": "/voices/amy.onnx"}}
+    )
+    found = identity_of(settings.device, settings.speech)
+    assert (found.id, found.name) == ("kitchen", "Kitchen")
+    assert found.voices == {"Built-in": "", "amy": "/voices/amy.onnx"}
+    assert found.volume == Range(0, 2, 0.05)  # the settings' own, which the default here is not
+    assert found.rate == Range(0.25, 4, 0.05)
+    assert found.minimum_gap_s.low == 0
+
+
+def test_a_device_without_a_name_of_its_own_has_the_machine_s():
+    found = identity_of(DeviceSettings(), SpeechSettings())
+    assert found.id == default_device_id()
+    assert found.voices == {"Built-in": ""}
 
 
 def test_voices_have_names():

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.captions import caption
+from support.captions import caption, described
 from support.mosquitto import (
     DEADLINE_S,
     HOST,
@@ -55,7 +55,7 @@ def settings_for(broker: Broker, device_id: str = "kitchen", **changes) -> Broke
 
 def publish_one(settings: BrokerSettings) -> None:
     with MqttPublisher(settings) as publisher:
-        publisher.publish_caption(caption(), "describe")
+        publisher.publish(described(), "describe")
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_one_connection_serves_many_captions(broker):
     with listening(broker, "seealoud/many/#") as listener:
         with MqttPublisher(settings_for(broker, "many")) as publisher:
             for number in range(25):
-                publisher.publish_caption(caption(f"dog {number}"), "describe")
+                publisher.publish(described(f"dog {number}"), "describe")
         heard = [listener.next("") for _ in range(27)]
     captions = [json.loads(x.payload)["caption"] for x in heard[1:-1]]
     assert captions == [f"dog {number}" for number in range(25)]
@@ -110,8 +110,7 @@ def test_one_connection_serves_many_captions(broker):
 def test_closing_twice_or_without_a_connection_is_nothing(broker):
     publisher = MqttPublisher(settings_for(broker, "twice"))
     publisher.close()
-    publisher.connect()
-    publisher.connect()
+    publisher.publish(described(), "describe")
     publisher.close()
     publisher.close()
 
@@ -119,9 +118,9 @@ def test_closing_twice_or_without_a_connection_is_nothing(broker):
 def test_the_will_is_seen_after_a_kill(broker):
     code = (
         "import sys, time\n"
-        "from device.mqtt.publisher import MqttPublisher\n"
+        "from device.mqtt.session import Session\n"
         "from device.mqtt.settings import BrokerSettings\n"
-        f"MqttPublisher(BrokerSettings({HOST!r}, 'killed', port={broker.port})).connect()\n"
+        f"session = Session(BrokerSettings({HOST!r}, 'killed', port={broker.port}))\n"
         "print('connected', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -256,11 +255,11 @@ def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_pat
     """So that its last will says offline, which could not be said."""
     with running_mosquitto(tmp_path) as broker, listening(broker) as listener:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish_caption(caption(), "describe")
+        publisher.publish(described(), "describe")
         broker.pause()
         try:
             with pytest.raises(BrokerError, match="did not confirm a message within 1 s"):
-                publisher.publish_caption(caption(), "describe")
+                publisher.publish(described(), "describe")
             publisher.close()
         finally:
             broker.resume()
@@ -272,7 +271,7 @@ def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_pat
 def test_a_goodbye_that_is_not_confirmed_is_an_error(tmp_path):
     with running_mosquitto(tmp_path) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish_caption(caption(), "describe")
+        publisher.publish(described(), "describe")
         broker.pause()
         try:
             with pytest.raises(BrokerError, match="did not confirm"):
@@ -286,11 +285,11 @@ def test_a_broker_that_comes_back_gets_the_next_caption(tmp_path):
     port = free_port()
     with running_mosquitto(tmp_path, port=port) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish_caption(caption("before"), "describe")
+        publisher.publish(described("before"), "describe")
     with pytest.raises(BrokerError):
-        publisher.publish_caption(caption("away"), "describe")
+        publisher.publish(described("away"), "describe")
     with running_mosquitto(tmp_path, port=port) as broker, listening(broker) as listener:
-        publisher.publish_caption(caption("after"), "describe")
+        publisher.publish(described("after"), "describe")
         assert listener.next("availability").payload == b"online"
         assert json.loads(listener.next("caption").payload)["caption"] == "after"
         publisher.close()
@@ -300,7 +299,7 @@ def test_a_broker_that_comes_back_gets_the_next_caption(tmp_path):
 def test_closing_after_the_broker_died_is_quiet(tmp_path):
     with running_mosquitto(tmp_path) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.connect()
+        publisher.publish(described(), "describe")
     deadline_s = time.monotonic() + DEADLINE_S
     while publisher.is_connected and time.monotonic() < deadline_s:
         time.sleep(0.01)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.captions import CAPTURED_AT, caption
+from support.captions import CAPTURED_AT, described
 
 from device.errors import ConfigError
+from device.events import Part, SummedUp
+from device.history.summary import LONGEST_TEXT_CHARS
 from device.mqtt.device_id import check_device_id, default_device_id
 from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
 from device.mqtt.schemas import MESSAGES, schemas
@@ -25,8 +28,10 @@ from device.mqtt.settings import (
     parse_broker,
     read_password,
 )
+from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
+from device.records import Cause, Seen, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -163,7 +168,7 @@ def test_unusable_tls_files_are_refused(tmp_path):
 
 def test_the_message_carries_everything():
     published_at = CAPTURED_AT + timedelta(seconds=1.5)
-    message = json.loads(caption_message(caption(), "describe", published_at).to_json())
+    message = json.loads(caption_message(described(), "describe", published_at).to_json())
     identity = uuid.UUID(message.pop("id"))
     assert identity.version == 4
     assert message == {
@@ -172,9 +177,9 @@ def test_the_message_carries_everything():
         "at": "2026-11-23T06:06:14.623Z",
         "late": False,
         "cause": "describe",
-        "text": "A dog runs through the grass.",
-        "short_text": "A dog runs through the grass.",
-        "probability": None,
+        "text": "I think a dog runs through the grass.",
+        "short_text": "I think a dog runs through the grass.",
+        "probability": 0.62,
         "reason": "",
         "request_id": "",
         "source": "/pictures/dog.jpg",
@@ -198,29 +203,38 @@ def test_the_message_carries_everything():
 
 
 def test_every_message_has_an_id_of_its_own():
-    one, other = (caption_message(caption(), "describe", CAPTURED_AT) for _ in range(2))
+    one, other = (caption_message(described(), "describe", CAPTURED_AT) for _ in range(2))
     assert one.id != other.id
 
 
 def test_times_are_told_in_utc_whatever_their_zone():
     elsewhere = CAPTURED_AT.astimezone(timezone(timedelta(hours=5, minutes=45)))
-    message = caption_message(caption(captured_at=elsewhere), "describe", CAPTURED_AT)
+    message = caption_message(described(captured_at=elsewhere), "describe", CAPTURED_AT)
     assert b'"2026-11-23T06:06:13.123Z"' in message.to_json()
 
 
 def test_a_clock_set_back_gives_no_negative_age():
-    message = caption_message(caption(), "describe", CAPTURED_AT - timedelta(seconds=3))
+    message = caption_message(described(), "describe", CAPTURED_AT - timedelta(seconds=3))
     assert message.frame_age_ms == 0
 
 
+def test_what_is_not_said_is_no_caption_in_the_message_either():
+    dark = replace(described(), text="It is too dark to see.", reason="too_dark")
+    message = caption_message(dark, "describe", CAPTURED_AT)
+    assert (message.event_type, message.reason, message.text) == (
+        *("no_caption", "too_dark"), "It is too dark to see.")  # fmt: skip
+    assert (message.caption, message.probability, message.n_best) == (None, None, ())
+    assert (message.source, message.captured_at) == ("/pictures/dog.jpg", CAPTURED_AT)
+
+
 def test_a_number_that_json_cannot_carry_is_refused():
-    fields = caption_message(caption(), "describe", CAPTURED_AT).model_dump()
+    fields = caption_message(described(), "describe", CAPTURED_AT).model_dump()
     with pytest.raises(ValidationError):
         CaptionMessage.model_validate({**fields, "log_probability": float("nan")})
 
 
 def test_a_subscriber_may_ignore_fields_of_later_versions():
-    fields = caption_message(caption(), "describe", CAPTURED_AT).model_dump()
+    fields = caption_message(described(), "describe", CAPTURED_AT).model_dump()
     CaptionMessage.model_validate({**fields, "confidence": 0.9})
     assert '"additionalProperties": false' not in schemas()["mqtt-caption.schema.json"]
 
@@ -232,13 +246,47 @@ def test_a_subscriber_may_ignore_fields_of_later_versions():
 )
 def test_any_words_and_names_survive_the_way_through_json(text, source, captured_at):
     """Checked with the model itself, in its strict JSON form, as a subscriber would."""
-    sent = caption_message(caption(text, source, captured_at), "describe", datetime.now(UTC))
+    sent = caption_message(described(text, source, captured_at), "describe", datetime.now(UTC))
     received = CaptionMessage.model_validate_json(sent.to_json())
     assert received.caption == text
     assert received.source == source
     assert received.captured_at == captured_at.replace(
         microsecond=captured_at.microsecond // 1000 * 1000
     )
+
+
+# --- the summary -----------------------------------------------------------------------------
+
+
+def summed_up(groups: int, what: str) -> SummedUp:
+    """Return a summary of a week with so many groups of each kind, in an alphabet of 3 bytes."""
+    since = CAPTURED_AT - timedelta(days=7)
+    some = tuple(Seen(what, number + 1, since, CAPTURED_AT) for number in range(groups))
+    parts = tuple(Seen(part.value, 1, since, CAPTURED_AT) for part in Part)
+    summary = Summary(since, CAPTURED_AT, some, some, parts, "語" * LONGEST_TEXT_CHARS)
+    return SummedUp(at=CAPTURED_AT, summary=summary, cause=Cause.BUTTON, id="s1")
+
+
+def test_a_summary_travels_whole_in_one_message():
+    message = summary_message(summed_up(2, "a dog"))
+    read = SummaryMessage.model_validate_json(message.to_json())
+    assert (read.cause, read.request_id, read.left_out) == ("button", "s1", 0)
+    assert read.total == 6 + len(Part)
+    assert read.until - read.since == timedelta(days=7)
+    assert [x.what for x in read.problems] == [part.value for part in Part]
+    for groups in (read.seen, read.alerts):
+        assert [(x.what, x.times) for x in groups] == [("a dog", 1), ("a dog", 2)]
+        assert groups[0].first_at < groups[0].last_at
+
+
+@pytest.mark.parametrize("groups", [16, 300])
+def test_a_long_summary_fits_into_home_assistant_and_counts_what_does_not(groups):
+    message = summary_message(summed_up(groups, "語" * 200))
+    assert len(message.to_json()) < MAX_ATTRIBUTES_BYTES - 500  # it adds a few of its own
+    assert message.total == groups * (groups + 1) + len(Part)
+    told = len(message.seen) + len(message.alerts) + len(message.problems)
+    assert message.left_out == 2 * groups + len(Part) - told
+    assert len(message.short_text) <= MAX_STATE_CHARS
 
 
 # --- documents -------------------------------------------------------------------------------
@@ -282,11 +330,13 @@ def test_every_field_of_the_message_is_documented():
     assert f"`{OFFLINE}`" in text
 
 
-def test_the_documented_example_is_a_valid_message():
+def test_the_documented_examples_are_valid_messages():
     blocks = re.findall(r"```json\n(.*?)```", (DOCS / "mqtt.md").read_text(), re.DOTALL)
     assert blocks
+    kinds = {"described": CaptionMessage, "summary": SummaryMessage}
     for block in blocks:
-        CaptionMessage.model_validate_json(block, strict=True)
+        kinds.pop(json.loads(block)["event_type"]).model_validate_json(block, strict=True)
+    assert not kinds
 
 
 def test_every_mqtt_option_of_the_command_line_is_documented():

@@ -28,7 +28,7 @@ from support.mosquitto import (
     running_mosquitto,
     silent_server,
 )
-from support.mqtt_daemon import Device, answered, running, settings_for
+from support.mqtt_daemon import Device, answered, running, settings_for, summed_up
 
 from device.commands.mqtt import mqtt
 from device.errors import BrokerError
@@ -37,7 +37,9 @@ from device.history.outbox import Outbox
 from device.mqtt.forget import forget
 from device.mqtt.messages import DiagnosticsMessage, ResultMessage, StateMessage
 from device.mqtt.payloads import CaptionMessage
-from device.requests import MAX_REQUEST_BYTES
+from device.mqtt.summary import SummaryMessage
+from device.records import Cause
+from device.requests import MAX_REQUEST_BYTES, Summary
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,6 +118,22 @@ def test_every_kind_of_event_is_told_on_its_topic(broker):
         assert json.loads(listener.next("/problem").payload)["event_type"] == "problem"
     with listening(broker, "seealoud/kinds/last_caption") as late:
         assert json.loads(late.next("last_caption").payload)["text"] == "A cat."
+
+
+def test_a_summary_is_one_message_with_the_id_of_who_asked_and_waits_for_the_broker(broker):
+    device = Device(settings_for(broker.port, late_after_s=0.001), "missed")
+    device.bus.publish(summed_up(cause=Cause.BUTTON))  # before there is a session
+    with listening(broker, "seealoud/missed/#") as listener, running(device):
+        late = SummaryMessage.model_validate_json(listener.next("/summary").payload)
+        assert (late.late, late.cause, late.request_id) == (True, "button", "")
+        command(broker, "missed/command", '{"action": "summary", "minutes": 90, "id": "s7"}')
+        result = ResultMessage.model_validate_json(listener.next("/result").payload)
+        heard = listener.next("/summary")
+    message = SummaryMessage.model_validate_json(heard.payload)
+    assert (heard.qos, heard.is_retained) == (1, False)
+    assert (message.cause, message.request_id, result.id) == ("mqtt", "s7", "s7")
+    assert (message.total, message.seen[0].what, message.seen[0].times) == (2, "a dog", 2)
+    assert device.controller.requests == [Summary(minutes=90, id="s7")]
 
 
 def test_pictures_are_published_only_where_they_are_wanted(broker):

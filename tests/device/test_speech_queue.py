@@ -35,7 +35,22 @@ def test_the_order_of_what_waits() -> None:
     narration, alert = _words(Priority.NARRATION), _words(Priority.ALERT)
     assert queue.offer(narration) == queue.offer(alert) == Change()
     queue.sound(Earcon.ALERT)
+    assert len(queue) == 3
     assert [queue.take() for _ in range(4)] == [Earcon.ALERT, alert, narration, None]
+
+
+def test_the_length_counts_what_waits_and_not_what_is_said() -> None:
+    queue, lengths = SpeechQueue(), []
+    for alert in (_words(Priority.ALERT), _words(Priority.ALERT)):
+        queue.offer(alert)
+        lengths.append(len(queue))
+    queue.take()
+    lengths.append(len(queue))
+    queue.offer(_words(Priority.ANSWER))
+    queue.offer(_words(Priority.NARRATION))
+    lengths.append(len(queue))
+    queue.clear()
+    assert [*lengths, len(queue)] == [1, 2, 1, 3, 0]
 
 
 def test_an_answer_cuts_all_and_replaces_what_is_older() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
+from device.history.outbox import Outbox
+from device.history.schema import OUTBOX_FILE
 from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
@@ -218,11 +221,23 @@ def test_what_was_changed_survives_sigkill_and_a_truncated_state_is_no_obstacle(
     assert again.stop()[0] == 0
 
     (again.state / "state.json").write_bytes(b'{"schema_version": 1, "vol')
-    third = start(settings)
+    away = f'[mqtt]\nis_on = true\nhost = "127.0.0.1"\nport = {free_port()}\n'
+    third = start(f"{settings}{away}report_after_s = 3600\n")
     third.wait_ready()
     assert third.ask(r.Status()).data["volume"] == 1.0
     assert (third.state / "state.json.broken").exists()
+    lost = third.wait_log(lambda line: line.get("part") == "state")
+    assert (lost["level"], "cut off" in lost["message"]) == ("warning", True)
+    # What happened before anybody could listen is said and published all the same.
+    third.wait_log(lambda line: line.get("cause") == "startup" and line.get("outcome") == "heard")
     assert third.stop()[0] == 0
+    outbox = Outbox(third.state / OUTBOX_FILE, 100)
+    waiting = [json.loads(x.payload) for x in outbox.pending(100) if x.topic.endswith("/problem")]
+    outbox.close()
+    assert [(x["part"], x["event_type"]) for x in waiting] == [
+        ("state", "problem"),
+        ("state", "solved"),
+    ]
 
 
 def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
@@ -241,6 +256,7 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_notified("READY=1")
     assert daemon.ask(r.Status()).data["minimum_gap_s"] == 40
+    assert not [line for line in daemon.log() if "bundle is loaded anew" in line["message"]]
 
     daemon.config.write_text(text.replace("minimum_gap_s", "minimum_gip_s"))
     daemon.process.send_signal(signal.SIGHUP)
@@ -258,6 +274,12 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
         lambda line: line.get("id") == "still" and "is answered" in line["message"]
     )
     assert still["encoder_ms"] > 0  # by the old bundle
+    told = daemon.wait_log(lambda line: "bundle is loaded anew" in line["message"])
+    assert "encoder.tflite" in told["message"]
+
+    shutil.copyfile(shipped_bundle() / "encoder.tflite", bundle / "encoder.tflite")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_log(lambda line: line.get("part") == "bundle" and line["level"] == "info")
     assert daemon.stop()[0] == 0
 
 
@@ -271,14 +293,79 @@ def test_metrics_are_served_on_the_loopback_only_when_asked_for(
     daemon.wait_log(_has_frame)
     daemon.ask(r.Describe(id="counted"))
     daemon.wait_log(lambda line: line.get("outcome") == "heard")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S) as answer:
-        text = answer.read().decode()
-    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
-    assert float(values['seealoud_captions_total{cause="cli"}']) == 1
-    assert float(values["seealoud_frames_total"]) > 0
-    assert float(values['seealoud_problem{part="camera"}']) == 0
-    assert any(name.startswith("seealoud_first_sample_seconds") for name in values)
+    values = _metrics(port)
+    assert values['captions_total{cause="cli"}'] == 1
+    assert values["frames_total"] > 0
+    assert values['problem{part="camera"}'] == 0
+    assert values['first_sample_seconds_count{priority="answer"}'] == 1
+    assert values['queue_length{queue="questions"}'] == 0
+    assert 'queue_length{queue="outbox"}' not in values  # there is no broker
     assert daemon.stop()[0] == 0
+
+
+def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    port, nobody = free_port(), free_port()
+    broker = f'[mqtt]\nis_on = true\nhost = "127.0.0.1"\nport = {nobody}\n'
+    more = f"[metrics]\nis_on = true\nport = {port}\n{broker}"
+    daemon = start(_live(stream) + more)
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    for number in range(3):
+        daemon.ask(r.Describe(id=str(number)))
+        daemon.wait_log(
+            lambda line, number=number: line.get("id") == str(number) and "outcome" in line
+        )
+    values = _wait_metrics(port, lambda values: values['queue_length{queue="outbox"}'] >= 3)
+    assert values['captions_total{cause="cli"}'] == 3
+    for stage in ("preprocess", "encoder", "decoder"):
+        assert values[f'stage_seconds_count{{stage="{stage}"}}'] == 3
+        assert values[f'stage_seconds_sum{{stage="{stage}"}}'] > 0
+    assert values["frames_dropped_total"] <= values["frames_total"]
+    assert 0 <= values["frame_age_seconds"] < WAIT_S
+    assert values["messages_dropped_total"] == 0
+    assert values['queue_length{queue="speech"}'] == 0
+    assert values['restarts_total{part="voice"}'] == values['restarts_total{part="camera"}'] == 0
+
+    began_s = time.monotonic()
+    for text in ("One. " * 60, "Two.", "Three."):
+        daemon.ask(r.Say(text=text))
+    card.wait_sound(began_s)
+    values = _wait_metrics(port, lambda values: values['queue_length{queue="speech"}'] > 0)
+    assert values['queue_length{queue="speech"}'] == 2  # the first is being said
+    (voice,) = [pid for pid in _children(daemon.process.pid) if "piper_worker" in _command(pid)]
+    os.kill(voice, signal.SIGKILL)
+    _wait_metrics(port, lambda values: values['restarts_total{part="voice"}'] == 1)
+    daemon.ask(r.Stop())
+    values = _wait_metrics(
+        port, lambda values: values['utterances_total{outcome="cut",priority="alert"}'] == 3
+    )
+    assert values['queue_length{queue="speech"}'] == 0
+
+    stream.vanish()
+    daemon.wait_log(lambda line: line.get("part") == "camera" and line["level"] == "warning")
+    assert _metrics(port)['problem{part="camera"}'] == 1
+    stream.come_back()
+    _wait_metrics(port, lambda values: values['restarts_total{part="camera"}'] == 1)
+    assert daemon.stop()[0] == 0
+
+
+def _metrics(port: int) -> dict[str, float]:
+    """Return what is served now, without the common prefix."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = [line.rsplit(" ", 1) for line in lines if line.startswith("seealoud_")]
+    return {name.removeprefix("seealoud_"): float(value) for name, value in pairs}
+
+
+def _wait_metrics(port: int, are_wanted: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+    """Return the first values that are wanted."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not are_wanted(values := _metrics(port)):
+        assert time.monotonic() < deadline_s, values
+        time.sleep(0.1)
+    return values
 
 
 def test_a_video_is_narrated_as_expected_faster_than_it_lasts(

@@ -71,6 +71,11 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
         answer = daemon.wait_log(lambda line: line["message"].startswith("answer: "))
         home.wait_for_state("caption", answer["text"])
 
+        home.press("missed")
+        assert home.state("summary").startswith("In the last hour: Once ")
+        (seen,) = home.attributes("summary")["seen"]
+        assert seen["what"] == home.attributes("caption")["caption"]
+
         home.command("volume", "0.4")
         home.wait_for_state("volume", "0.4")
         home.command("narration", "ON")

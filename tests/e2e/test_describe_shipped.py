@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from support.daemon_sight import daemon_sight
 from support.mosquitto import Heard, Listener, listening, running_mosquitto
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import flip_byte
 
 from device.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, load_bundle
 from device.captioner import Captioner
+from device.daemon.sight import Fault
 from device.mqtt.payloads import CaptionMessage
 from device.sources import expand_sources
 
@@ -121,6 +123,24 @@ def test_the_program_says_what_the_captioner_does() -> None:
     assert said["n_best"][0]["score"] == pytest.approx(expected.n_best[0].score, abs=1e-4)
 
 
+def test_it_says_what_the_daemon_would_say() -> None:
+    said = [json.loads(line) for line in describe("--json", *photographs()).stdout.splitlines()]
+    with daemon_sight(shipped_bundle()) as sight:
+        for source, one in zip(expand_sources(map(str, photographs())), said, strict=True):
+            found = sight.look(source.read())
+            if isinstance(found, Fault):
+                assert (one["text"], one["reason"]) == (found.text, found.reason)
+            else:
+                assert (one["text"], one["reason"]) == (found.sentence, "")
+                assert one["probability"] == pytest.approx(found.probability, abs=1e-4)
+    assert {one["text"] for one in said} == {*describe_lines(*photographs())}
+
+
+def describe_lines(*sources: object) -> list[str]:
+    """Return what is printed of each source, without its name."""
+    return [line.partition(": ")[2] for line in describe(*sources).stdout.splitlines()]
+
+
 def test_on_one_thread_it_says_the_same() -> None:
     path = photographs()[0]
     assert describe(path, "--threads", 1).stdout == describe(path).stdout
@@ -131,7 +151,7 @@ def test_on_one_thread_it_says_the_same() -> None:
 
 @pytest.mark.skipif(shutil.which("aplay") is None, reason="aplay is missing (apt: alsa-utils)")
 def test_a_caption_is_printed_spoken_and_published(tmp_path: Path) -> None:
-    path, wav, card = photographs()[1], tmp_path / "speech.wav", tmp_path / "card.wav"
+    path, wav, card = photographs()[0], tmp_path / "speech.wav", tmp_path / "card.wav"
     config = tmp_path / "asound.conf"
     config.write_text(CARD.format(file=card))
     with running_mosquitto(tmp_path / "broker") as broker, listening(broker) as listener:

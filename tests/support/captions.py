@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from device.records import Caption, Hypothesis, Timings
+from device.records import Caption, Described, Hypothesis, Timings
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, 123456, tzinfo=UTC)
 
@@ -24,3 +24,9 @@ def caption(
         timings=Timings(preprocess_ms=1.23456, encoder_ms=20.5, decoder_ms=30.25),
         bundle="tiny",
     )
+
+
+def described(*caption_arguments: object, **caption_changes: object) -> Described:
+    """Return what a command says of a caption; the arguments are the caption's."""
+    made = caption(*caption_arguments, **caption_changes)  # type: ignore[arg-type]
+    return Described(f"I think {made.text}.", made, 0.62)

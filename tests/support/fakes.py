@@ -12,35 +12,41 @@ import numpy as np
 from device.commands.options import DescribeOptions
 from device.commands.parts import Parts
 from device.errors import BundleError, InferenceError, PlaybackError, VoiceError
-from device.records import Caption, Frame, Hypothesis, Timings
+from device.records import Caption, Described, Frame, Hypothesis, Timings
 from device.speech.pcm import PcmChunk
 from device.speech.playback import NullPlayback, Playback, Played
 
 SAMPLE_RATE_HZ = 8000
 SAMPLES_PER_CHARACTER = 40
+DIM, DARK = 20, 100
 
 
-class FakeCaptioner:
-    """Names a picture's strongest colour; fails on a black one."""
+class FakeDescriber:
+    """Names a picture's strongest colour; unsure of a dark one, and fails on a black one."""
 
     def __init__(self, n_best: int = 3) -> None:
         self.n_best = n_best
         self.is_closed = False
 
-    def caption(self, frame: Frame) -> Caption:
+    def describe(self, frame: Frame) -> Described:
         assert not self.is_closed
         means = frame.image_hwc.reshape(-1, 3).mean(axis=0)
         if means.max() < 1:
             raise InferenceError(f"the model failed on {frame.source}")
         colour = ("red", "green", "blue")[int(means.argmax())]
         texts = [f"a {colour} field", f"something {colour}", "a field"][: self.n_best]
-        return Caption(
+        caption = Caption(
             frame_source=frame.source,
             captured_at=frame.captured_at,
             n_best=tuple(Hypothesis(t, -1.0 - i, -0.5 - i) for i, t in enumerate(texts)),
             timings=Timings(1.0, 2.0, 3.0),
             bundle="fake",
         )
+        if means.max() < DIM:
+            return Described("It is too dark to see.", caption, 0.1, "too_dark")
+        if means.max() < DARK:
+            return Described(f"I think {caption.text}.", caption, 0.5)
+        return Described(caption.sentence, caption, 0.9)
 
     def close(self) -> None:
         self.is_closed = True
@@ -109,16 +115,16 @@ class FakeParts:
     voice: FakeVoice = field(default_factory=FakeVoice)
     has_bundle: bool = True
     has_voice: bool = True
-    captioners: list[FakeCaptioner] = field(default_factory=list)
+    captioners: list[FakeDescriber] = field(default_factory=list)
 
     @property
     def parts(self) -> Parts:
-        return Parts(self._open_captioner, self._open_voice, lambda device: self.playback)
+        return Parts(self._open_describer, self._open_voice, lambda device: self.playback)
 
-    def _open_captioner(self, options: DescribeOptions) -> FakeCaptioner:
+    def _open_describer(self, options: DescribeOptions) -> FakeDescriber:
         if not self.has_bundle:
             raise BundleError("no bundle 'x': name one with --bundle")
-        self.captioners.append(FakeCaptioner(options.n_best))
+        self.captioners.append(FakeDescriber(options.n_best))
         return self.captioners[-1]
 
     def _open_voice(self, path: object) -> FakeVoice:

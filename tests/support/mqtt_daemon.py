@@ -14,12 +14,20 @@ from support.mosquitto import DEADLINE_S, HOST
 
 from device import requests as r
 from device.clock import Clock, SystemClock
-from device.events import Answered, Event, EventBus, ProblemChanged, Requested, SettingChanged
+from device.events import (
+    Answered,
+    Event,
+    EventBus,
+    ProblemChanged,
+    Requested,
+    SettingChanged,
+    SummedUp,
+)
 from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.identity import Identity
 from device.mqtt.outbox import MemoryOutbox, Outbox
 from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Cause
+from device.records import Cause, Seen, Summary
 from device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
@@ -28,6 +36,14 @@ VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
 def answered(text: str = "A dog runs.", **changes: Any) -> Answered:
     values: dict[str, Any] = {"cause": Cause.BUTTON, "caption": caption(), "probability": 0.5}
     return Answered(at=changes.pop("at", datetime.now(UTC)), text=text, **{**values, **changes})
+
+
+def summed_up(text: str = "In the last hour: Twice a dog.", **changes: Any) -> SummedUp:
+    now = changes.pop("at", datetime.now(UTC))
+    since = now - timedelta(hours=1)
+    dogs = Seen("a dog", 2, since + timedelta(minutes=10), since + timedelta(minutes=40))
+    summary = Summary(since, now, (dogs,), (), (), text)
+    return SummedUp(at=now, **{"summary": summary, "cause": Cause.MQTT, **changes})
 
 
 class StateController:
@@ -48,6 +64,7 @@ class StateController:
             "bundle": "tiny",
             "frame_age_s": 0.125,
             "is_camera_available": True,
+            "is_camera_problem": False,
             "drops": 3,
             "caption_latency_ms": 51.985,
             "temperature_c": 48.25,
@@ -77,6 +94,8 @@ class StateController:
                 data = dict(self.state)
             case r.Describe(id=own_id):
                 self._bus.publish(answered(cause=cause, id=own_id))
+            case r.Summary(id=own_id):
+                self._bus.publish(summed_up(cause=cause, id=own_id))
         now = datetime.now(UTC)
         event = Requested(at=now, action=request.action, cause=cause, is_accepted=not reason,
                           reason=reason, id=request.id)  # fmt: skip

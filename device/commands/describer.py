@@ -1,0 +1,37 @@
+"""Says what one picture shows in the daemon's words: the same gate, confidence and hedges.
+
+Invariant: what the daemon would not say is not said; the bare caption goes along for programs.
+"""
+
+from __future__ import annotations
+
+from device.daemon.sight import Eye, Fault, Sight
+from device.records import Described, Frame
+
+
+class SightDescriber:
+    """A ``device.commands.parts.Describer``.
+
+    Args:
+        sight: what the daemon looks with.
+        eye: the captioner inside it.
+    """
+
+    def __init__(self, sight: Sight, eye: Eye) -> None:
+        self._sight, self._eye = sight, eye
+
+    def describe(self, frame: Frame) -> Described:
+        """Return what is said of a frame.
+
+        Raises:
+            InferenceError: the model failed.
+        """
+        found = self._sight.look(frame)
+        if not isinstance(found, Fault):
+            return Described(found.sentence, found.caption, found.probability)
+        bare = self._sight.describe(self._eye.encode(frame))
+        return Described(found.text, bare.caption, bare.probability, found.reason)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._sight.close()

@@ -1,0 +1,179 @@
+"""The daemon's small parts: a bus that can be held, triggers together, the signals that end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from support.daemon import NotedEvents
+
+from device.clock import ReplayClock
+from device.daemon.ending import ENDING, ending_signals
+from device.daemon.held_bus import HeldBus
+from device.daemon.trigger_set import TriggerSet
+from device.errors import DaemonError, TriggerError
+from device.events import Event, EventBus, Part, ProblemChanged
+from device.worker import Worker
+
+AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def _problem(text: str) -> ProblemChanged:
+    return ProblemChanged(at=AT, part=Part.STATE, is_problem=True, text=text)
+
+
+def _texts(events: NotedEvents) -> list[str]:
+    return [event.text for event in events.seen if isinstance(event, ProblemChanged)]
+
+
+# --- the bus ----------------------------------------------------------------------------------
+
+
+def test_who_listens_late_hears_what_was_told_while_the_bus_was_held() -> None:
+    bus, early, late = HeldBus(), NotedEvents(), NotedEvents()
+    bus.subscribe(early)
+    with bus.held():
+        bus.publish(_problem("first"))
+        bus.subscribe(late)
+        bus.publish(_problem("second"))
+        assert early.seen == []
+    bus.publish(_problem("third"))
+    assert _texts(early) == _texts(late) == ["first", "second", "third"]
+
+
+def test_a_build_that_fails_tells_what_it_met_all_the_same() -> None:
+    bus, events = HeldBus(), NotedEvents()
+    bus.subscribe(events)
+
+    def build() -> None:
+        with bus.held():
+            bus.publish(_problem("first"))
+            raise DaemonError("no bundle")
+
+    with pytest.raises(DaemonError):
+        build()
+    assert _texts(events) == ["first"]
+
+
+def test_what_a_listener_publishes_meanwhile_comes_after_what_was_kept() -> None:
+    bus, events = HeldBus(), NotedEvents()
+
+    class Echo:
+        def accept(self, event: Event) -> None:
+            if isinstance(event, ProblemChanged) and event.text == "first":
+                bus.publish(_problem("echo"))
+
+    bus.subscribe(Echo())
+    bus.subscribe(events)
+    with bus.held():
+        bus.publish(_problem("first"))
+        bus.publish(_problem("second"))
+    assert _texts(events) == ["first", "second", "echo"]
+
+
+def test_nothing_is_lost_or_told_twice_when_threads_publish_at_the_end_of_the_hold() -> None:
+    bus, events = HeldBus(), NotedEvents()
+    bus.subscribe(events)
+    may_begin = threading.Barrier(5)
+
+    def publish(number: int) -> None:
+        may_begin.wait()
+        for count in range(200):
+            bus.publish(_problem(f"{number} {count}"))
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    with bus.held():
+        may_begin.wait()
+    for thread in threads:
+        thread.join()
+    assert sorted(_texts(events)) == sorted(
+        f"{n} {count}" for n in range(4) for count in range(200)
+    )
+
+
+# --- triggers ---------------------------------------------------------------------------------
+
+
+class ScriptedTrigger:
+    """A trigger that keeps notes, and fails as it is told to."""
+
+    def __init__(
+        self,
+        name: str,
+        notes: list[str],
+        error: Exception | None = None,
+        *,
+        ends_badly: bool = False,
+    ) -> None:
+        self._name, self._notes, self._error, self._ends_badly = name, notes, error, ends_badly
+        self.workers: Sequence[Worker] = ()
+
+    def start(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._notes.append(f"{self._name} starts")
+        self.workers = (Worker(self._name, lambda: None, pytest.fail),)
+
+    def close(self) -> None:
+        self._notes.append(f"{self._name} closes")
+        if self._ends_badly:
+            raise OSError(self._name)
+
+
+def _set(triggers: dict[Part, ScriptedTrigger]) -> tuple[TriggerSet, NotedEvents]:
+    bus, events = EventBus(), NotedEvents()
+    bus.subscribe(events)
+    return TriggerSet(triggers, bus, ReplayClock(AT)), events
+
+
+@pytest.mark.parametrize("part", [Part.BUTTON, Part.KEYS, Part.SOCKET, Part.SIGNALS])
+def test_a_trigger_that_cannot_be_used_is_told_by_its_own_part(part: Part) -> None:
+    notes: list[str] = []
+    broken = ScriptedTrigger("broken", notes, TriggerError("evdev is not installed"))
+    other = Part.SOCKET if part is not Part.SOCKET else Part.KEYS
+    triggers, events = _set({part: broken, other: ScriptedTrigger("other", notes)})
+    triggers.start()
+    (event,) = events.seen
+    assert isinstance(event, ProblemChanged)
+    assert (event.part, event.is_problem, event.text) == (part, True, "evdev is not installed")
+    assert notes == ["other starts"]
+    assert [worker.name for worker in triggers.workers] == ["other"]
+
+
+def test_another_daemon_s_socket_is_no_problem_to_live_with() -> None:
+    triggers, events = _set({Part.SOCKET: ScriptedTrigger("socket", [], DaemonError("in use"))})
+    with pytest.raises(DaemonError, match="in use"):
+        triggers.start()
+    assert events.seen == []
+
+
+def test_all_are_closed_the_last_one_first_also_where_one_fails() -> None:
+    notes: list[str] = []
+    triggers, _ = _set(
+        {
+            Part.SOCKET: ScriptedTrigger("socket", notes),
+            Part.BUTTON: ScriptedTrigger("button", notes, ends_badly=True),
+            Part.KEYS: ScriptedTrigger("keys", notes),
+        }
+    )
+    with pytest.raises(OSError, match="button"):
+        triggers.close()
+    assert notes == ["keys closes", "button closes", "socket closes"]
+
+
+# --- the end ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_sets_the_event_and_afterwards_does_what_it_did(number: signal.Signals) -> None:
+    before, over = signal.getsignal(number), threading.Event()
+    with ending_signals(over):
+        os.kill(os.getpid(), number)
+        assert over.wait(10)
+    assert signal.getsignal(number) is before

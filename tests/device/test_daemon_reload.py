@@ -1,0 +1,151 @@
+"""Another bundle under a running daemon: loaded only where it changed, refused with a reason."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.daemon import BEGAN_AT, NotedEvents
+from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle
+
+from device.bundle import DECODER, ENCODER, MANIFEST
+from device.clock import ReplayClock
+from device.daemon.reload import BundleSwap, open_sight
+from device.daemon.sight import Sight
+from device.daemon.sight_source import sight_source
+from device.errors import BundleError
+from device.events import EventBus, Part, ProblemChanged
+from device.settings.schema import Settings
+
+
+class NotedSights:
+    """An observer that keeps what it is to look with."""
+
+    def __init__(self) -> None:
+        self.sights: list[Sight] = []
+
+    def replace_sight(self, sight: Sight) -> None:
+        self.sights.append(sight)
+
+
+@dataclass
+class Bench:
+    """A swap over a bundle in a folder."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.events, self.observer, bus = NotedEvents(), NotedSights(), EventBus()
+        bus.subscribe(self.events)
+        self.first = open_sight(self.settings())
+        self.swap = BundleSwap(self.observer, self.first, bus, ReplayClock(BEGAN_AT))
+
+    def settings(self, bundle: str | None = None, **tables: dict[str, object]) -> Settings:
+        captioner = {"bundle": bundle or str(self.folder), **tables.pop("captioner", {})}
+        return Settings.model_validate({"captioner": captioner, **tables})
+
+    @property
+    def loads(self) -> int:
+        return len(self.observer.sights)
+
+    @property
+    def problems(self) -> list[tuple[Part, bool]]:
+        found = [event for event in self.events.seen if isinstance(event, ProblemChanged)]
+        return [(event.part, event.is_problem) for event in found]
+
+    def close(self) -> None:
+        for sight in (self.first.sight, *self.observer.sights):
+            sight.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path):
+    bench = Bench(copy_bundle(tmp_path / "bundle"))
+    yield bench
+    bench.close()
+
+
+def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
+    bench.swap.reload(bench.settings())
+    bench.swap.reload(bench.settings(narration={"minimum_gap_s": 77}, speech={"rate": 1.5}))
+    assert (bench.loads, bench.problems) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ({"captioner": {"threads": 1}}, "captioner.threads"),
+        ({"picture": {"too_bright_share": 0.5}}, "picture.too_bright_share"),
+    ],
+)
+def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture, tables: dict[str, dict[str, object]], told: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        bench.swap.reload(bench.settings(**tables))
+        bench.swap.reload(bench.settings(**tables))
+    assert bench.loads == 1
+    assert [m for m in caplog.messages if "anew" in m] == [
+        f"the bundle is loaded anew, changed: {told}"
+    ]
+
+
+def test_new_files_are_loaded_once_and_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    change_manifest(bench.folder, {"name": "another"})
+    with caplog.at_level(logging.INFO):
+        bench.swap.reload(bench.settings())
+        bench.swap.reload(bench.settings())
+    assert (bench.loads, bench.swap.bundle) == (1, "another")
+    assert f"changed: {MANIFEST}" in caplog.text
+
+
+def test_a_file_swapped_for_one_of_its_size_and_time_is_noticed_and_refused(bench: Bench) -> None:
+    path = bench.folder / ENCODER
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    bench.swap.reload(bench.settings())
+    assert (bench.loads, bench.problems) == (0, [(Part.BUNDLE, True)])
+
+
+def test_a_refused_bundle_is_a_problem_until_its_files_are_good_again(bench: Bench) -> None:
+    good = (bench.folder / DECODER).read_bytes()
+    (bench.folder / DECODER).write_bytes(b"half a copy")
+    name = bench.swap.bundle
+    bench.swap.reload(bench.settings())
+    assert (bench.loads, bench.swap.bundle) == (0, name)
+    (event,) = bench.events.of(ProblemChanged)
+    assert isinstance(event, ProblemChanged)
+    assert DECODER in event.text
+    assert f"{name} stays in use" in event.text
+
+    bench.swap.reload(bench.settings(narration={"minimum_gap_s": 77}))  # tried, and refused, again
+    assert (Part.BUNDLE, False) not in bench.problems
+    (bench.folder / DECODER).write_bytes(good)
+    bench.swap.reload(bench.settings())
+    assert (bench.loads, bench.problems[-1]) == (1, (Part.BUNDLE, False))
+
+
+def test_a_setting_taken_back_ends_the_problem_without_a_load(bench: Bench) -> None:
+    bench.swap.reload(bench.settings("/nowhere"))
+    bench.swap.reload(bench.settings())
+    assert (bench.loads, bench.problems) == (0, [(Part.BUNDLE, True), (Part.BUNDLE, False)])
+
+
+def test_another_folder_is_another_source_also_with_the_same_files(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    shutil.copytree(TINY_BUNDLE, one)
+    two.symlink_to(one)
+    before, after = (
+        sight_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
+        for folder in (one, two)
+    )
+    assert before.changes_to(after) == ["captioner.bundle", str(two)]
+    with pytest.raises(BundleError):
+        sight_source(Settings.model_validate({"captioner": {"bundle": str(tmp_path / "three")}}))
