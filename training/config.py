@@ -57,6 +57,8 @@ class DecoderConfig(_Strict):
     n_encoder_layers: Annotated[int, Field(ge=0)] = 1
     n_decoder_layers: Count = 2
     dropout: Share = 0.1
+    cell_dropout: Share = 0
+    """Share of the grid's cells that are hidden in training, as if something stood before them."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
@@ -121,6 +123,15 @@ class SelfCriticalConfig(_Strict):
     """Whether the reward reaches the fine-tuned blocks too."""
 
 
+class DistillationConfig(_Strict):
+    """An ensemble's probabilities as targets beside people's words (``training.distillation``)."""
+
+    teachers: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Names of trained runs on the same features; their mean is what is taught."""
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the loss that is the teachers'; the rest is people's."""
+
+
 class LanguageModelConfig(_Strict):
     """The decoder alone learns from sentences without pictures (``training.language``)."""
 
@@ -145,18 +156,26 @@ class RunConfig(_Strict):
     """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
     language_model: LanguageModelConfig | None = None
     self_critical: SelfCriticalConfig | None = None
+    distillation: DistillationConfig | None = None
     ablates: str | None = None
     """Name of the run from which this one differs in one thing; only the report reads it."""
 
     @property
     def earlier_runs(self) -> tuple[str, ...]:
-        """Names of the runs whose weights this one begins with."""
-        return (*((self.start_from,) if self.start_from else ()), *self.average_of)
+        """Names of the runs that must be trained before this one."""
+        teachers = self.distillation.teachers if self.distillation else ()
+        return (*((self.start_from,) if self.start_from else ()), *self.average_of, *teachers)
 
     @model_validator(mode="after")
     def _samples_are_drawn_in_float32(self) -> Self:
         if self.self_critical and self.optimiser.precision != "float32":
             raise ValueError('self_critical goes with optimiser.precision = "float32" only')
+        return self
+
+    @model_validator(mode="after")
+    def _one_objective(self) -> Self:
+        if self.distillation and (self.self_critical or self.language_model):
+            raise ValueError("distillation goes with neither self_critical nor language_model")
         return self
 
     @model_validator(mode="after")
