@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import click
-from pydantic import TypeAdapter
 
 from device.commands.report import echo_error
 from device.commands.stdout import echo_line
@@ -22,7 +23,6 @@ _MARKS = {
     Level.FAILURE: click.style("FAILURE", fg="red", bold=True),
 }
 _NEEDED_GROUPS = ("video", "audio", "gpio", "input")
-_FINDINGS = TypeAdapter(list[Finding])
 
 
 @click.command("doctor")
@@ -43,7 +43,7 @@ def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
         if not as_json:
             _show(finding)
     if as_json:
-        echo_line(_FINDINGS.dump_json(findings).decode())
+        echo_line(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     if speak:
         _speak(config, spoken_summary(findings))
     return _DOUBTFUL if any(f.level is Level.FAILURE for f in findings) else 0

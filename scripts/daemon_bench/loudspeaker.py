@@ -1,0 +1,85 @@
+"""An ALSA device that is a pipe, read at a loudspeaker's pace: what was heard, and when."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import select
+import termios
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+RATE_HZ = 22_050
+_BYTES_PER_S = 2 * RATE_HZ
+_SLICE_BYTES = 442  # 10 ms
+_PIPE_BYTES = 4096
+_ALIKE = 0.9  # correlation with the sound as it was rendered
+_LOOKED_S = 1.0
+_ALSA = """
+pcm.!default {{ type plug; slave.pcm "pipe" }}
+pcm.pipe {{ type file; slave.pcm "sink"; file "{fifo}"; format "raw"; truncate true }}
+pcm.sink {{ type null }}
+"""
+
+
+class PipeSpeaker:
+    """An ALSA default device that is heard at a loudspeaker's pace, and remembered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._fifo = folder / "loudspeaker"
+        os.mkfifo(self._fifo)
+        self.config = folder / "asound.conf"
+        self.config.write_text(_ALSA.format(fifo=self._fifo))
+        self._fd = os.open(self._fifo, os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._writer = os.open(self._fifo, os.O_WRONLY)  # without one the pipe would end
+        self._heard: list[tuple[float, bytes]] = []
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def delay_ms(self, sound: npt.NDArray[np.int16], asked_s: float) -> float | None:
+        """Return how long after a moment a sound began to be heard; None where it was not."""
+        slices = [(t, d) for t, d in self._heard if asked_s <= t <= asked_s + _LOOKED_S]
+        if not slices:
+            return None
+        samples = np.frombuffer(b"".join(d for _, d in slices), "<i2").astype(np.float64)
+        shape = sound.astype(np.float64)
+        if len(samples) < len(shape):
+            return None
+        energy = np.convolve(samples**2, np.ones(len(shape)), "valid")
+        match = np.correlate(samples, shape, "valid") / np.sqrt(energy * (shape**2).sum() + 1)
+        if match.max() < _ALIKE:
+            return None
+        starts = np.cumsum([0, *(len(d) // 2 for _, d in slices)])
+        index = int(np.searchsorted(starts, match.argmax(), side="right")) - 1
+        return (slices[index][0] - asked_s) * 1000
+
+    def buffered_ms(self) -> float:
+        """Return how much sound waits in the pipe; a sound card drops it when speech is cut."""
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, waiting)
+        return waiting[0] / _BYTES_PER_S * 1000
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._is_closed = True
+        self._thread.join()
+        os.close(self._fd)
+        os.close(self._writer)
+
+    def _listen(self) -> None:
+        due_s = 0.0
+        while not self._is_closed:
+            if not select.select([self._fd], [], [], 0.05)[0]:
+                continue
+            data = os.read(self._fd, _SLICE_BYTES)
+            now_s = time.monotonic()
+            self._heard.append((now_s, data))
+            due_s = max(due_s, now_s) + len(data) / _BYTES_PER_S
+            time.sleep(max(0.0, due_s - time.monotonic()))

@@ -1,0 +1,91 @@
+"""`seealoud run` in a process of its own, with settings of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from device import requests as r
+from device.errors import SeeAloudError
+from device.triggers.control_client import ask
+
+READY_S = 60.0
+
+
+class RunningDaemon:
+    """`seealoud run` with settings of its own; its log is read as JSON."""
+
+    def __init__(self, folder: Path, settings: str, alsa: Path | None = None) -> None:
+        config = folder / "seealoud.toml"
+        config.write_text(f'{settings}\n[log]\nlevel = "debug"\nformat = "json"\n')
+        self._log = folder / "log.jsonl"
+        self.socket = folder / "run" / "seealoud.sock"
+        environ = {
+            "STATE_DIRECTORY": str(folder / "state"),
+            "RUNTIME_DIRECTORY": str(folder / "run"),
+        }
+        if alsa is not None:
+            environ["ALSA_CONFIG_PATH"] = str(alsa)
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "device", "run", "--config", str(config)],
+                stderr=log,
+                env={**os.environ, **environ},
+            )
+
+    def wait_ready(self) -> None:
+        """Return when it listens and has looked at a frame."""
+        deadline_s = time.monotonic() + READY_S
+        while not self.socket.exists() or b"frame_age_s" not in self._log.read_bytes():
+            if self.process.poll() is not None or time.monotonic() > deadline_s:
+                raise SeeAloudError(f"the daemon does not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        """Return whether it has said in its log that it is ready."""
+        return b'"message": "ready' in self._log.read_bytes()
+
+    def describe(self, request_id: str) -> None:
+        """Ask what it sees."""
+        ask([self.socket], r.Describe(id=request_id))
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Yield its log, line by line."""
+        with self._log.open(encoding="utf-8") as log:
+            for line in log:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def rss_mb(self) -> float:
+        """Return its memory in MB, without the voice's process."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def cpu_s(self) -> float:
+        """Return the processor's time of the daemon itself, without the voice's process."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self) -> int:
+        """End it; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(READY_S)
+
+
+@contextmanager
+def running(folder: Path, settings: str, alsa: Path | None = None) -> Iterator[RunningDaemon]:
+    """Yield a daemon, and end it."""
+    daemon = RunningDaemon(folder, settings, alsa)
+    try:
+        yield daemon
+    finally:
+        daemon.end()
