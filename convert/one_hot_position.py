@@ -32,20 +32,12 @@ class OneHotPositionDecoder(TransformerDecoder):
     def step(self, tokens_r: tf.Tensor, memory: Memory, state: State) -> tuple[tf.Tensor, State]:
         """See ``Decoder.step``."""
         next_rt, caches = state[0], state[1:]
-        n_slots, n_pictures = self.size.max_words + 1, memory[0].shape[0]
+        n_slots = self.size.max_words + 1
         first_1t = tf.one_hot(0, n_slots)[None]
         here_rt = next_rt + first_1t * (1.0 - tf.reduce_sum(next_rt, axis=1, keepdims=True))
         written_rt = tf.matmul(here_rt, tf.constant(np.tri(n_slots, dtype=np.float32)))
-        mask_r11t = (_MASKED * (written_rt - 1.0))[:, None, None, :]
-        embedded_rd = self._embed(tokens_r) + tf.matmul(here_rt, self.word_position)
-        n_rows_each = tokens_r.shape[0] // n_pictures
-        x = tf.reshape(embedded_rd, [n_pictures, n_rows_each, self.size.width])
-        grown: list[tf.Tensor] = []
-        for i, layer in enumerate(self.decoder_layers):
-            kv = slice(2 * i, 2 * i + 2)
-            x, cache = layer.step(x, memory[kv], caches[kv], here_rt[:, None, :, None], mask_r11t)
-            grown.extend(cache)
-        logits_rv = tf.reshape(self._words(x), [-1, self.size.n_words])
+        mask_rt = _MASKED * (written_rt - 1.0)
+        logits_rv, grown = self.step_at(tokens_r, memory, caches, here_rt, mask_rt)
         moved_rt = tf.matmul(here_rt, tf.constant(np.eye(n_slots, k=1, dtype=np.float32)))
         return logits_rv, (moved_rt, *grown)
 

@@ -187,11 +187,6 @@ class TransformerDecoder(Decoder):
             DecoderLayer(size, name=f"decoder_{i}") for i in range(size.n_decoder_layers)
         ]
 
-    @property
-    def word_bias(self) -> keras.Variable:
-        """See ``Decoder.word_bias``."""
-        return self.bias
-
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return key and value of the grid for each decoder layer, [n, heads, cells, depth]."""
         grid = self.grid_norm(self.grid_in(features_nsc)) + self.cell_position
@@ -225,21 +220,41 @@ class TransformerDecoder(Decoder):
     def step(self, tokens_r: tf.Tensor, memory: Memory, state: State) -> tuple[tf.Tensor, State]:
         """See ``Decoder.step``."""
         position_r1, caches = state[0], state[1:]
-        n_slots, n_pictures = self.size.max_words + 1, memory[0].shape[0]
+        n_slots = self.size.max_words + 1
         # Arithmetic instead of comparisons: exact for whole numbers, and XNNPACK runs it.
         behind_rt = position_r1 - tf.range(n_slots, dtype=tf.float32)
         here_rt = tf.nn.relu(1.0 - tf.abs(behind_rt))
-        mask_r11t = (_MASKED * tf.minimum(behind_rt, 0.0))[:, None, None, :]
+        mask_rt = _MASKED * tf.minimum(behind_rt, 0.0)
+        logits_rv, grown = self.step_at(tokens_r, memory, caches, here_rt, mask_rt)
+        return logits_rv, (position_r1 + 1.0, *grown)
+
+    def step_at(
+        self,
+        tokens_r: tf.Tensor,
+        memory: Memory,
+        caches: State,
+        here_rt: tf.Tensor,
+        mask_rt: tf.Tensor,
+    ) -> tuple[tf.Tensor, State]:
+        """Return the logits [rows, vocabulary] of one step, and the grown caches.
+
+        Args:
+            tokens_r: int32 [rows].
+            memory: of ``prepare``.
+            caches: keys and values of the words so far, layer by layer.
+            here_rt: float32 [rows, slots], one-hot, the slot that is written.
+            mask_rt: float32 [rows, slots], added to the scores: 0 up to that slot.
+        """
         embedded_rd = self._embed(tokens_r) + tf.matmul(here_rt, self.word_position)
-        n_rows_each = tokens_r.shape[0] // n_pictures
-        x = tf.reshape(embedded_rd, [n_pictures, n_rows_each, self.size.width])
+        n_pictures = memory[0].shape[0]
+        x = tf.reshape(embedded_rd, [n_pictures, tokens_r.shape[0] // n_pictures, self.size.width])
+        here_r1t1, mask_r11t = here_rt[:, None, :, None], mask_rt[:, None, None, :]
         grown: list[tf.Tensor] = []
         for i, layer in enumerate(self.decoder_layers):
             kv = slice(2 * i, 2 * i + 2)
-            x, cache = layer.step(x, memory[kv], caches[kv], here_rt[:, None, :, None], mask_r11t)
+            x, cache = layer.step(x, memory[kv], caches[kv], here_r1t1, mask_r11t)
             grown.extend(cache)
-        logits_rv = tf.reshape(self._words(x), [-1, self.size.n_words])
-        return logits_rv, (position_r1 + 1.0, *grown)
+        return tf.reshape(self._words(x), [-1, self.size.n_words]), tuple(grown)
 
     def _embed(self, tokens: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.embedding, tokens) * self.size.width**0.5
