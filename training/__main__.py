@@ -105,26 +105,21 @@ def describe_metrics(metrics: Metrics) -> str:
 @click.argument("run_name", metavar="RUN")
 @_data
 @_runs
-def sweep(run_name: str, data: Path | None, runs: Path | None) -> None:
-    """Score beam widths and length penalties on dev; put the best into the run's config."""
+@_docs
+def sweep(run_name: str, data: Path | None, runs: Path | None, docs: Path) -> None:
+    """Change one thing of a run's search at a time, on dev; write what each brings."""
     from training.data.readers import default_data, open_dataset
+    from training.report.search_choice import HEADER, write_search_choice
     from training.run_folder import load_run, run_folder
     from training.sweep import sweep as searches
 
     config, built = load_run(run_folder(run_name, runs))
-    pictures = open_dataset(data or default_data()).dev
-    click.echo(
-        "mirrored  bonus  beam  length penalty  CIDEr  BLEU-4  colour  count  distinct words  words"
-    )
-    for result in searches(config, built, pictures):
-        search, metrics = result.search, result.metrics
-        colour, count = (metrics.precision[kind].precision or 0 for kind in ("colour", "count"))
-        click.echo(
-            f"{search.mirrored!s:>8}  {search.rare_word_bonus:5}  {search.beam_width:4}  "
-            f"{search.length_penalty:14}  "
-            f"{metrics.cider.estimate:5.1f}  {metrics.bleu_4.estimate:6.1f}  {colour:6.2f}  "
-            f"{count:5.2f}  {metrics.distinct_words:14}  {metrics.mean_length_words:5.1f}"
-        )
+    tried = []
+    click.echo("  ".join(HEADER))
+    for result in searches(config, built, open_dataset(data or default_data())):
+        tried.append(result)
+        click.echo("  ".join(result.row()))
+    click.echo(write_search_choice(config, tried, docs))
 
 
 @cli.command()

@@ -98,8 +98,6 @@ class SearchConfig(_Strict):
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
     mirrored: bool = False
     """Whether the mirror image is encoded too and the mean of both grids captioned."""
-    rare_word_bonus: Annotated[float, Field(ge=0, le=1)] = 0
-    """Strength of the bonus in the output bias of a finished run (``training.rare_words``)."""
 
 
 class SelfCriticalConfig(_Strict):

@@ -15,7 +15,6 @@ from training.config import RunConfig
 from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
-from training.rare_words import add_rare_word_bonus
 from training.report.record import Epoch
 
 
@@ -196,7 +195,6 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
         raise _untrained(folder)
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
-    add_rare_word_bonus(built.model.decoder, config.search.rare_word_bonus)
     return config, built
 
 

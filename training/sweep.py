@@ -1,75 +1,94 @@
-"""Which search serves a trained run best, on dev alone."""
+"""What each part of the search brings: one thing is changed at a time, on dev alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
-from training.config import RunConfig, SearchConfig
-from training.data.dataset import CaptionedPicture
-from training.evaluate import caption_cached, score_captions, search_features, search_options
-from training.features import Features
-from training.model import BuiltCaptioner
-from training.rare_words import rare_word_bias
-from training.report.record import Metrics
-
-# Tried one after the other, each with the best of those before.
-STAGES: tuple[tuple[dict[str, float], ...], ...] = (
-    tuple({"mirrored": mirrored} for mirrored in (False, True)),
-    tuple({"rare_word_bonus": bonus} for bonus in (0.0, 0.05, 0.1, 0.2, 0.3)),
-    # Greedy search knows no length penalty.
-    (
-        {"beam_width": 1, "length_penalty": 0.7},
-        *(
-            {"beam_width": width, "length_penalty": penalty}
-            for width in (2, 3, 4, 5)
-            for penalty in (0.7, 0.9, 1.1, 1.3, 1.5)
-        ),
-    ),
+from device.records import Hypothesis
+from training.config import RunConfig
+from training.consensus import most_agreed
+from training.data.dataset import CaptionedPicture, Dataset
+from training.evaluate import (
+    caption_cached,
+    n_best_cached,
+    score_captions,
+    search_features,
+    search_options,
 )
+from training.features import Features
+from training.metrics.bootstrap import paired_bootstrap
+from training.metrics.cider import DocumentFrequency
+from training.metrics.scores import Scores
+from training.model import BuiltCaptioner
+from training.report.record import Bounds, Metrics
+from training.report.search_choice import TriedSearch
+from training.text import words_of
+
+OWN = "the run's own search"
+# One at a time instead of the run's own. Greedy search knows no length penalty.
+CHANGES: tuple[Mapping[str, float], ...] = (
+    *({"mirrored": mirrored} for mirrored in (False, True)),
+    *({"beam_width": width} for width in (1, 2, 3, 5, 8)),
+    *({"length_penalty": penalty} for penalty in (0.0, 0.7, 1.0, 1.3, 1.6)),
+)
+CONSENSUS_OF = 8
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """One search and dev's scores under it."""
-
-    search: SearchConfig
-    metrics: Metrics
-
-
-def sweep(
-    config: RunConfig, built: BuiltCaptioner, pictures: Sequence[CaptionedPicture]
-) -> Iterator[SearchResult]:
-    """Yield the scores of every search of ``STAGES``, in order."""
+def sweep(config: RunConfig, built: BuiltCaptioner, dataset: Dataset) -> Iterator[TriedSearch]:
+    """Yield dev's scores under the run's own search, under every change of it, and by consensus."""
     both = config.model_copy(update={"search": config.search.model_copy(update={"mirrored": True})})
-    seen = search_features(both, built, pictures)
-    best = config.search
-    for stage in STAGES:
-        results = []
-        for change in stage:
-            search = best.model_copy(update=change)
-            results.append(_score(config, search, built, (pictures, seen)))
-            yield results[-1]
-        best = max(results, key=lambda result: result.metrics.cider.estimate).search
+    tries = _Tries(built, dataset.dev, search_features(both, built, dataset.dev))
+    own, own_metrics = tries.scores(tries.said(config))
+    yield TriedSearch(what=OWN, metrics=own_metrics, change=None)
+    for change in CHANGES:
+        tried = _with(config, change)
+        if tried.search == config.search:
+            continue
+        yield _tried(_name(change), own, *tries.scores(tries.said(tried)))
+    found = tries.agreed(_with(config, {"beam_width": CONSENSUS_OF}), dataset.train)
+    yield _tried(f"consensus of {CONSENSUS_OF} hypotheses", own, *tries.scores(found))
 
 
-def _score(
-    config: RunConfig,
-    search: SearchConfig,
-    built: BuiltCaptioner,
-    dev: tuple[Sequence[CaptionedPicture], tuple[Features, ...]],
-) -> SearchResult:
-    """Score one search; the run's own bonus is in the weights already."""
-    pictures, seen = dev
-    bias, size = built.model.decoder.word_bias, built.model.decoder.size
-    own = bias.numpy()
-    more = search.rare_word_bonus - config.search.rare_word_bonus
-    bias.assign(own + rare_word_bias(size.n_words, 1.0) * more)
-    try:
-        tried = config.model_copy(update={"search": search})
-        looked_at = seen if search.mirrored else seen[:1]
-        said = caption_cached(built, pictures, looked_at, search_options(tried))
-    finally:
-        bias.assign(own)
-    _, metrics = score_captions(said, pictures, with_meteor=False)
-    return SearchResult(search, metrics)
+class _Tries:
+    """A captioner and the features of both images of dev's pictures."""
+
+    def __init__(
+        self,
+        built: BuiltCaptioner,
+        pictures: Sequence[CaptionedPicture],
+        seen: tuple[Features, ...],
+    ) -> None:
+        self._built, self._pictures, self._seen = built, pictures, seen
+
+    def said(self, config: RunConfig) -> dict[str, Hypothesis]:
+        seen = self._looked_at(config)
+        return caption_cached(self._built, self._pictures, seen, search_options(config))
+
+    def agreed(self, config: RunConfig, train: Sequence[CaptionedPicture]) -> dict[str, Hypothesis]:
+        plain = {p.name: [words_of(caption) for caption in p.captions] for p in train}
+        seen = self._looked_at(config)
+        found = n_best_cached(self._built, self._pictures, seen, search_options(config))
+        words = {name: [one.text.split() for one in n_best] for name, n_best in found.items()}
+        chosen = most_agreed(words, DocumentFrequency.of(plain))
+        return {name: Hypothesis(" ".join(said), 0.0, 0.0) for name, said in chosen.items()}
+
+    def scores(self, said: Mapping[str, Hypothesis]) -> tuple[Scores, Metrics]:
+        scores, metrics = score_captions(said, self._pictures, with_meteor=False)
+        return scores, metrics.model_copy(update={"cider_n": None})  # the change is paired already
+
+    def _looked_at(self, config: RunConfig) -> tuple[Features, ...]:
+        return self._seen if config.search.mirrored else self._seen[:1]
+
+
+def _tried(what: str, own: Scores, scores: Scores, metrics: Metrics) -> TriedSearch:
+    change = Bounds.of(paired_bootstrap(scores, own))
+    return TriedSearch(what=what, metrics=metrics, change=change)
+
+
+def _with(config: RunConfig, change: Mapping[str, float]) -> RunConfig:
+    return config.model_copy(update={"search": config.search.model_copy(update=dict(change))})
+
+
+def _name(change: Mapping[str, float]) -> str:
+    ((key, value),) = change.items()
+    return f"{key} = {value}"

@@ -1,77 +1,87 @@
-"""The sweep goes on from each stage's best, and leaves the weights as they were."""
+"""The sweep changes one thing of the search at a time, and pairs it with the run's own."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from support.records import metrics
 
 import training.sweep
+from device.records import Hypothesis
 from training.config import RunConfig, SearchConfig
-from training.sweep import STAGES, sweep
+from training.data.dataset import CaptionedPicture, Dataset
+from training.metrics.bootstrap import Difference
+from training.sweep import CHANGES, CONSENSUS_OF, OWN, sweep
 
+OWN_SEARCH = SearchConfig(beam_width=3, length_penalty=1.3, mirrored=True)
 CONFIG = RunConfig.model_validate(
-    {"name": "mine", "encoder": {"name": "efficientnet_lite0"}, "decoder": {"name": "merge"}}
+    {
+        "name": "mine",
+        "encoder": {"name": "efficientnet_lite0"},
+        "decoder": {"name": "merge"},
+        "search": OWN_SEARCH.model_dump(),
+    }
 )
-
-
-class Bias:
-    """The decoder's output bias."""
-
-    def __init__(self) -> None:
-        self.value = np.arange(9, dtype=np.float32)
-
-    def numpy(self) -> np.ndarray:
-        return self.value
-
-    def assign(self, value: np.ndarray) -> None:
-        self.value = value
-
-
-class Built:
-    """As much of a captioner as a sweep looks at."""
-
-    def __init__(self) -> None:
-        decoder = type(
-            "Decoder", (), {"word_bias": Bias(), "size": type("Size", (), {"n_words": 9})}
-        )
-        self.model = type("Model", (), {"decoder": decoder})
+PICTURE = CaptionedPicture("1.jpg", Path("1.jpg"), ("a red dog runs", "a dog runs"))
+DATASET = Dataset(train=(PICTURE,), dev=(PICTURE,), test=())
+HYPOTHESES = ("a blue cat", "a dog runs fast", "a dog runs")
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SearchConfig, int, float]]:
-    """Scripts the scores: mirrored, a bonus of 0.1 and beam 2 with 0.9 are best."""
-    calls: list[tuple[SearchConfig, int, float]] = []
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[SearchConfig, int]]:
+    """Stands in for the search; every score is the beam's width."""
+    calls: list[tuple[SearchConfig, int]] = []
 
-    def cached(built: Built, pictures: object, seen: tuple[object, ...], search: Any) -> Any:
-        calls.append((search, len(seen), float(built.model.decoder.word_bias.value[-1])))
-        return search
+    def n_best(_: object, pictures: object, seen: tuple[object, ...], search: Any) -> Any:
+        calls.append((search, len(seen)))
+        return {"1.jpg": [Hypothesis(text, 0.0, 0.0) for text in HYPOTHESES]}
 
-    def scored(search: SearchConfig, *_: object, **__: object) -> tuple[None, object]:
-        good = search.mirrored + (search.rare_word_bonus == 0.1)
-        good += (search.beam_width, search.length_penalty) == (2, 0.9)
-        return None, metrics(cider=50.0 + good)
+    def best(built: object, pictures: object, seen: tuple[object, ...], search: Any) -> Any:
+        n_best(built, pictures, seen, search)
+        return {"1.jpg": Hypothesis(f"beam {search.beam_width}", 0.0, 0.0)}
+
+    def scored(said: dict[str, Hypothesis], *_: object, **__: object) -> tuple[str, object]:
+        return said["1.jpg"].text, metrics(cider=50.0)
+
+    def paired(scores: str, own: str) -> Difference:
+        assert own == "beam 3"
+        return Difference(len(scores), 0, 0, 0.5)
 
     monkeypatch.setattr(training.sweep, "search_features", lambda *_: ("plain", "mirrored"))
     monkeypatch.setattr(training.sweep, "search_options", lambda config: config.search)
-    monkeypatch.setattr(training.sweep, "caption_cached", cached)
+    monkeypatch.setattr(training.sweep, "caption_cached", best)
+    monkeypatch.setattr(training.sweep, "n_best_cached", n_best)
     monkeypatch.setattr(training.sweep, "score_captions", scored)
+    monkeypatch.setattr(training.sweep, "paired_bootstrap", paired)
     return calls
 
 
-def test_each_stage_goes_on_from_the_best_of_the_last(
-    tried: list[tuple[SearchConfig, int, float]],
-) -> None:
-    built = Built()
-    results = list(sweep(CONFIG, built, ()))  # type: ignore[arg-type]
-    assert len(results) == sum(map(len, STAGES))
-    best = max(results, key=lambda result: result.metrics.cider.estimate).search
-    assert best == SearchConfig(
-        mirrored=True, rare_word_bonus=0.1, beam_width=2, length_penalty=0.9
-    )
-    for search, n_seen, last_bias in tried:
+def test_one_thing_is_changed_at_a_time(searched: list[tuple[SearchConfig, int]]) -> None:
+    tried = list(sweep(CONFIG, None, DATASET))  # type: ignore[arg-type]
+    assert (tried[0].what, tried[0].change, searched[0]) == (OWN, None, (OWN_SEARCH, 2))
+    own = OWN_SEARCH.model_dump()
+    for result, (search, n_seen) in zip(tried[1:], searched[1:], strict=True):
+        differing = {key: value for key, value in search.model_dump().items() if value != own[key]}
+        assert len(differing) == 1, result.what
         assert n_seen == 1 + search.mirrored
-        assert (last_bias > 8) == (search.rare_word_bonus > 0)
-    np.testing.assert_array_equal(built.model.decoder.word_bias.value, np.arange(9))
+        assert result.change is not None
+    assert len(tried) == 1 + len(CHANGES) - len(own) + 1  # what is the run's own is tried once
+    assert len({result.what for result in tried}) == len(tried)
+
+
+def test_consensus_is_scored_with_what_was_chosen(
+    searched: list[tuple[SearchConfig, int]],
+) -> None:
+    *_, last = sweep(CONFIG, None, DATASET)  # type: ignore[arg-type]
+    assert searched[-1][0].beam_width == CONSENSUS_OF
+    assert last.change is not None
+    assert last.change.estimate == len("a dog runs")
+
+
+def test_no_picture_scores_are_kept(searched: list[tuple[SearchConfig, int]]) -> None:
+    assert all(
+        result.metrics.cider_n is None
+        for result in sweep(CONFIG, None, DATASET)  # type: ignore[arg-type]
+    )

@@ -92,11 +92,6 @@ class Decoder(keras.Model):  # type: ignore[misc]
             float32 [rows, vocabulary] logits, and the state of the same shapes as before.
         """
 
-    @property
-    @abstractmethod
-    def word_bias(self) -> keras.Variable:
-        """What is added to the logits whatever the picture, float32 [vocabulary]."""
-
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Return ``teach(prepare(features), tokens)``; Keras builds the weights through it."""
         features_nsc, tokens_nkt = inputs

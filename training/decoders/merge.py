@@ -34,11 +34,6 @@ class MergeDecoder(Decoder):
         self.merged = keras.layers.Dense(size.width, activation="relu", name="merged")
         self.words_out = keras.layers.Dense(size.n_words, name="words_out")
 
-    @property
-    def word_bias(self) -> keras.Variable:
-        """See ``Decoder.word_bias``."""
-        return self.words_out.bias
-
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return the picture's vector, float32 [pictures, width]."""
         pooled_nc = tf.reduce_mean(features_nsc, axis=1)

@@ -8,7 +8,19 @@ from training.report.record import Bounds, KindTally, RunRecord
 
 NOT_KNOWN = "-"
 
-_OF_WORDS = frozenset({"note", "against", "what differs", "measured", "met", "operator", "where"})
+_OF_WORDS = frozenset(
+    {
+        "found",
+        "last commit",
+        "note",
+        "against",
+        "what differs",
+        "measured",
+        "met",
+        "operator",
+        "where",
+    }
+)
 _BYTES_PER_MB = 1e6
 _SECONDS_PER_MINUTE = 60
 

@@ -30,12 +30,19 @@ from training.report.plots import (
 from training.report.record import RunRecord, read_records
 from training.report.reliability_plot import RELIABILITY, write_reliability_plot
 from training.report.reliability_section import reliability_section
+from training.report.search_choice import (
+    SEARCH_CHOICE,
+    SearchChoice,
+    read_search_choice,
+    search_choice_section,
+)
+from training.report.tried import tried_section
 
 COMMAND = "seealoud-train report"
 
 _HEAD = f"""# Results
 
-<!-- Generated from docs/runs/*.json, {OP_TIME} and {DECODER_CHOICE}
+<!-- Generated from docs/runs/*.json, {SEARCH_CHOICE}, {OP_TIME} and {DECODER_CHOICE}
 by `{COMMAND}`: edit none by hand. -->
 Made by `{COMMAND}` from the records in [runs/](runs/).
 
@@ -52,6 +59,7 @@ def render(
     shipped: str | None = None,
     op_time: OpTime | None = None,
     decoder_choice: DecoderChoice | None = None,
+    search_choice: SearchChoice | None = None,
 ) -> str:
     """Return ``docs/results.md`` as text.
 
@@ -60,6 +68,7 @@ def render(
         shipped: name of the run that ships; without its record the best on dev is "ours".
         op_time: of the shipped models' operators, if measured.
         decoder_choice: the decoder's number formats, if measured.
+        search_choice: what each part of the search brings, if measured.
     """
     runs = in_order(records, shipped)
     parts = [
@@ -70,6 +79,8 @@ def render(
         sections.runs_section(runs),
         sections.settings_section(runs),
         sections.ablation_section(runs),
+        search_choice_section(search_choice),
+        tried_section(),
         sections.quantization_section(runs),
         decoder_choice_section(decoder_choice),
         sections.precision_section(runs),
@@ -92,7 +103,8 @@ def write_report(docs: Path) -> Path:
     """
     records = read_records(docs / "runs")
     shipped = shipped_name(docs)
-    text = render(records, shipped, read_op_time(docs), read_decoder_choice(docs))
+    measured = (read_op_time(docs), read_decoder_choice(docs), read_search_choice(docs))
+    text = render(records, shipped, *measured)
     page = docs / "results.md"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
