@@ -114,9 +114,10 @@ def sweep(run_name: str, data: Path | None, runs: Path | None, docs: Path) -> No
     from training.sweep import sweep as searches
 
     config, built = load_run(run_folder(run_name, runs))
+    pictures = open_dataset(data or default_data()).dev
     tried = []
     click.echo("  ".join(HEADER))
-    for result in searches(config, built, open_dataset(data or default_data())):
+    for result in searches(config, built, pictures):
         tried.append(result)
         click.echo("  ".join(result.row()))
     click.echo(write_search_choice(config, tried, docs))

@@ -57,8 +57,6 @@ class DecoderConfig(_Strict):
     n_encoder_layers: Annotated[int, Field(ge=0)] = 1
     n_decoder_layers: Count = 2
     dropout: Share = 0.1
-    cell_dropout: Share = 0
-    """Share of the grid's cells that are hidden in training, as if something stood before them."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:

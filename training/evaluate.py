@@ -76,25 +76,13 @@ def caption_cached(
     options: SearchOptions,
 ) -> Captions:
     """Return a Keras captioner's best hypothesis by picture name, of ``search_features``."""
-    found = n_best_cached(built, pictures, seen, options)
-    return {name: n_best[0] for name, n_best in found.items()}
-
-
-def n_best_cached(
-    built: BuiltCaptioner,
-    pictures: Sequence[CaptionedPicture],
-    seen: tuple[Features, ...],
-    options: SearchOptions,
-) -> dict[str, list[Hypothesis]]:
-    """Return all hypotheses of a Keras captioner's search by picture name, best first."""
     plain, *mirrored = seen
     found = caption_features(built.model, plain, options, *mirrored)
     return {
-        picture.name: [
-            Hypothesis(built.vocabulary.decode(one.ids), one.log_probability, one.score)
-            for one in sequences
-        ]
-        for picture, sequences in zip(pictures, found, strict=True)
+        picture.name: Hypothesis(
+            built.vocabulary.decode(best.ids), best.log_probability, best.score
+        )
+        for picture, (best, *_) in zip(pictures, found, strict=True)
     }
 
 

@@ -6,23 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from device.records import Hypothesis
 from training.config import RunConfig
-from training.consensus import most_agreed
-from training.data.dataset import CaptionedPicture, Dataset
+from training.data.dataset import CaptionedPicture
 from training.evaluate import (
     caption_cached,
-    n_best_cached,
     score_captions,
     search_features,
     search_options,
 )
 from training.features import Features
 from training.metrics.bootstrap import paired_bootstrap
-from training.metrics.cider import DocumentFrequency
 from training.metrics.scores import Scores
 from training.model import BuiltCaptioner
 from training.report.record import Bounds, Metrics
 from training.report.search_choice import TriedSearch
-from training.text import words_of
 
 OWN = "the run's own search"
 # One at a time instead of the run's own. Greedy search knows no length penalty.
@@ -31,13 +27,14 @@ CHANGES: tuple[Mapping[str, float], ...] = (
     *({"beam_width": width} for width in (1, 2, 3, 5, 8)),
     *({"length_penalty": penalty} for penalty in (0.0, 0.7, 1.0, 1.3, 1.6)),
 )
-CONSENSUS_OF = 8
 
 
-def sweep(config: RunConfig, built: BuiltCaptioner, dataset: Dataset) -> Iterator[TriedSearch]:
-    """Yield dev's scores under the run's own search, under every change of it, and by consensus."""
+def sweep(
+    config: RunConfig, built: BuiltCaptioner, pictures: Sequence[CaptionedPicture]
+) -> Iterator[TriedSearch]:
+    """Yield dev's scores under the run's own search and under every change of it."""
     both = config.model_copy(update={"search": config.search.model_copy(update={"mirrored": True})})
-    tries = _Tries(built, dataset.dev, search_features(both, built, dataset.dev))
+    tries = _Tries(built, pictures, search_features(both, built, pictures))
     own, own_metrics = tries.scores(tries.said(config))
     yield TriedSearch(what=OWN, metrics=own_metrics, change=None)
     for change in CHANGES:
@@ -45,8 +42,6 @@ def sweep(config: RunConfig, built: BuiltCaptioner, dataset: Dataset) -> Iterato
         if tried.search == config.search:
             continue
         yield _tried(_name(change), own, *tries.scores(tries.said(tried)))
-    found = tries.agreed(_with(config, {"beam_width": CONSENSUS_OF}), dataset.train)
-    yield _tried(f"consensus of {CONSENSUS_OF} hypotheses", own, *tries.scores(found))
 
 
 class _Tries:
@@ -63,14 +58,6 @@ class _Tries:
     def said(self, config: RunConfig) -> dict[str, Hypothesis]:
         seen = self._looked_at(config)
         return caption_cached(self._built, self._pictures, seen, search_options(config))
-
-    def agreed(self, config: RunConfig, train: Sequence[CaptionedPicture]) -> dict[str, Hypothesis]:
-        plain = {p.name: [words_of(caption) for caption in p.captions] for p in train}
-        seen = self._looked_at(config)
-        found = n_best_cached(self._built, self._pictures, seen, search_options(config))
-        words = {name: [one.text.split() for one in n_best] for name, n_best in found.items()}
-        chosen = most_agreed(words, DocumentFrequency.of(plain))
-        return {name: Hypothesis(" ".join(said), 0.0, 0.0) for name, said in chosen.items()}
 
     def scores(self, said: Mapping[str, Hypothesis]) -> tuple[Scores, Metrics]:
         scores, metrics = score_captions(said, self._pictures, with_meteor=False)

@@ -26,6 +26,7 @@ from training.report.record import (
     write_record,
 )
 from training.report.results import COMMAND, render, shipped_name, write_report
+from training.report.search_choice import read_search_choice
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -38,7 +39,8 @@ def test_the_committed_page_is_up_to_date() -> None:
     records = read_records(DOCS / "runs")
     if not records:
         pytest.skip("docs/runs holds no records yet")
-    page = render(records, shipped_name(DOCS), read_op_time(DOCS), read_decoder_choice(DOCS))
+    measured = (read_op_time(DOCS), read_decoder_choice(DOCS), read_search_choice(DOCS))
+    page = render(records, shipped_name(DOCS), *measured)
     assert (DOCS / "results.md").read_text(encoding="utf-8") == page, f"run {COMMAND}"
 
 

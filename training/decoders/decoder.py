@@ -31,7 +31,6 @@ class DecoderSize:
         n_encoder_layers: self-attention layers over the grid (transformer).
         n_decoder_layers: layers over the words (transformer).
         dropout: share of hidden values dropped in training, 0..1.
-        cell_dropout: share of the grid's cells dropped whole in training, 0..1 (transformer).
     """
 
     n_words: int
@@ -43,7 +42,6 @@ class DecoderSize:
     n_encoder_layers: int = 1
     n_decoder_layers: int = 2
     dropout: float = 0.1
-    cell_dropout: float = 0.0
 
 
 class Decoder(keras.Model):  # type: ignore[misc]

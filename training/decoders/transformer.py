@@ -162,9 +162,6 @@ class TransformerDecoder(Decoder):
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)
         self.drop = keras.layers.Dropout(size.dropout)
-        # One draw for all of a cell's values.
-        cells = (None, size.n_cells, 1)
-        self.drop_cells = keras.layers.Dropout(size.cell_dropout, noise_shape=cells)
         self.grid_in = keras.layers.Dense(size.width, name="grid_in")
         self.grid_norm = _norm("grid_norm")
         self.grid_out_norm = _norm("grid_out_norm")
@@ -190,7 +187,7 @@ class TransformerDecoder(Decoder):
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return key and value of the grid for each decoder layer, [n, heads, cells, depth]."""
         grid = self.grid_norm(self.grid_in(features_nsc)) + self.cell_position
-        grid = self.drop_cells(self.drop(grid, training=training), training=training)
+        grid = self.drop(grid, training=training)
         for layer in self.encoder_layers:
             grid = layer(grid, training=training)
         grid = self.grid_out_norm(grid)

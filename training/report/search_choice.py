@@ -97,8 +97,7 @@ def search_choice_section(measured: SearchChoice | None) -> str:
     text = (
         f"The search of {measured.run} (Keras, float32) is {measured.search}. Each row changes one "
         "thing of it; the change is of CIDEr, paired over dev's pictures, with its 95 % interval. "
-        "Consensus: not the likeliest hypothesis but the one with the greatest mean CIDEr-D to all "
-        f"that were found. Made by `seealoud-train sweep {measured.run}`."
+        f"Made by `seealoud-train sweep {measured.run}`."
     )
     rows = [tried.row() for tried in measured.tried]
     return "\n\n".join(["## Search", text, markdown.table(HEADER, rows)]) + "\n"
