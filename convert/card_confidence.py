@@ -46,7 +46,24 @@ def confidence_part(found: Facts) -> list[str]:
             for use in found["hedges"]
         ),
         "",
+        *_restraint(found.get("restraint")),
         *_refusals(found["refusals"]),
+    ]
+
+
+def _restraint(restraint: Facts | None) -> list[str]:
+    """Return the lines about colours; none in manifests from before they were left out."""
+    if not restraint:
+        return []
+    test = restraint["test"]
+    whole, said = test["of_caption"], test["of_said"]
+    return [
+        "A colour that is more likely wrong than right stays unsaid where the sentence stays whole "
+        f"without it: on test in {test['shortened']} captions. Of the colours in whole captions "
+        f"{_percent(whole['right'] / max(1, whole['named']))} are right, of those said "
+        f"{_percent(said['right'] / max(1, said['named']))}; CIDEr changes by "
+        f"{test['cider_change'][0]:+.1f}. The numbers of the wording are of what is said.",
+        "",
     ]
 
 

@@ -56,7 +56,7 @@ class Answered(Event):
         cause: who asked.
         caption: what the captioner said; None where nothing could be captioned.
         reason: why there is no caption, as in ``too_dark``; empty where there is one.
-        probability: calibrated, that the caption is right, 0..1; None where unknown.
+        probability: calibrated, that the caption's words are right, 0..1; None where unknown.
         frame_age_s: age of the frame when it was captioned, in seconds; None without a frame.
         id: the asker's own, or empty.
     """

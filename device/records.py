@@ -77,6 +77,8 @@ class Caption:
         n_best: hypotheses, best first; never empty.
         timings: wall time per stage.
         bundle: name of the bundle that made it.
+        trusted: the best hypothesis' words without those that are more likely wrong than right;
+            None where all of them are said.
     """
 
     frame_source: str
@@ -84,11 +86,12 @@ class Caption:
     n_best: tuple[Hypothesis, ...]
     timings: Timings
     bundle: str
+    trusted: str | None = None
 
     @property
     def text(self) -> str:
-        """The best hypothesis' words."""
-        return self.n_best[0].text
+        """The words that are said."""
+        return self.n_best[0].text if self.trusted is None else self.trusted
 
     @property
     def log_probability(self) -> float:
@@ -108,7 +111,7 @@ class Described:
     Attributes:
         text: the caption as a sentence, worded by how sure it is, or why it is not said.
         caption: the captioner's words, also where they are not said.
-        probability: calibrated, that the caption is right, 0..1; None where unknown.
+        probability: calibrated, that the caption's words are right, 0..1; None where unknown.
         reason: why the caption is not said, as in ``too_dark``; empty where it is.
     """
 

@@ -6,6 +6,8 @@ probability is known, and captions are said plainly.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from device.bundle import Bundle, ConfidenceSpec
 from device.captioner import Encoded
 from device.confidence.arrays import ConfidenceArrays
@@ -14,6 +16,21 @@ from device.confidence.probability import Confidence
 from device.confidence.wording import Hedge, hedge, worded
 from device.errors import BundleError
 from device.records import Caption
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A caption as it is said.
+
+    Attributes:
+        text: its words, lower-case, without what is more likely wrong than right.
+        probability: calibrated, that the text is right, 0..1; None where unknown.
+        sentence: the text, hedged by the probability.
+    """
+
+    text: str
+    probability: float | None
+    sentence: str
 
 
 class BundleHonesty:
@@ -41,17 +58,11 @@ class BundleHonesty:
         """Return whether the picture is unlike anything trained on."""
         return self._spec is not None and self._novelty.of(encoded.pooled_d)
 
-    def probability(self, caption: Caption, encoded: Encoded) -> float | None:
-        """Return the calibrated probability that the caption is right, 0..1; None where unknown."""
+    def say(self, caption: Caption, encoded: Encoded) -> Said:
+        """Return what is said of a caption: what can be trusted of it, and how sure it sounds."""
         best = caption.n_best[0]
         if self._spec is None or not best.word_log_probs:
-            return None
-        return self._confidence.of(best, encoded.pooled_d)
-
-    def hedge(self, probability: float | None) -> Hedge:
-        """Return how sure a caption of this probability sounds."""
-        return hedge(probability, None if self._spec is None else self._spec.wording)
-
-    def worded(self, caption: Caption, probability: float | None) -> str:
-        """Return the caption as it is said, hedged by the probability."""
-        return worded(caption.text, self.hedge(probability))
+            return Said(best.text, None, worded(best.text, Hedge.PLAIN))
+        found = self._confidence.trusted(best, encoded.pooled_d)
+        how = hedge(found.probability, self._spec.wording)
+        return Said(found.text, found.probability, worded(found.text, how))

@@ -34,6 +34,13 @@ class Mentions:
             for word in words.split():  # "rider" is a person and rides
                 self._of_word.setdefault(word, []).append((name.partition("/")[0], row))
 
+    def rows_of(self, words: Sequence[str], kind: str) -> list[int | None]:
+        """Return the class of one kind that each word mentions, None for other words."""
+        return [
+            next((row for found, row in self._of_word.get(word, ()) if found == kind), None)
+            for word in words
+        ]
+
     def of(self, words: Sequence[str]) -> list[Mention]:
         """Return each class that the words mention once, in the order of the words."""
         found: dict[int, Mention] = {}

@@ -9,12 +9,21 @@ were fitted on captions that training never saw; ``docs/results.md`` shows what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from device.bundle import ConfidenceSpec
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.mentions import Mention, Mentions
+from device.confidence.restraint import (
+    COLOUR,
+    JudgedMention,
+    unsure_colours,
+    without_colours,
+)
 from device.records import Hypothesis
 
 # What the weights are for, in the order of ``signals``.
@@ -53,6 +62,19 @@ class Signals:
         return mentions, np.stack([words_m, mean_m, seen_m], axis=1).astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What can be said of a caption.
+
+    Attributes:
+        text: the caption without the colours that are more likely wrong than right.
+        probability: that the text is right, 0..1; 0 where it mentions nothing that is judged.
+    """
+
+    text: str
+    probability: float
+
+
 class Confidence:
     """How probable it is that a caption is right.
 
@@ -63,18 +85,47 @@ class Confidence:
 
     def __init__(self, spec: ConfidenceSpec, arrays: ConfidenceArrays) -> None:
         self._signals = Signals(spec.classes, arrays)
+        self._mentions = Mentions(spec.classes)
+        self._verbs = frozenset(
+            word
+            for name, words in spec.classes.items()
+            if name.startswith("activity/")
+            for word in words.split()
+        )
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
 
     def of(self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]) -> float:
-        """Return the probability, 0..1; 0 for a caption that mentions nothing that is judged."""
+        """Return the probability of the whole caption, 0..1; 0 where it mentions nothing judged."""
+        return _all_right(self.judged(hypothesis, pooled_d))
+
+    def judged(
+        self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]
+    ) -> list[JudgedMention]:
+        """Return the caption's mentions, each with its probability."""
         if not hypothesis.text:
-            return 0.0
+            return []
         mentions, signals_ms = self._signals.of(hypothesis, pooled_d)
-        if not mentions:
-            return 0.0
         bias_m = np.array([self._bias[mention.kind] for mention in mentions])
-        return float(np.prod(sigmoid(bias_m + signals_ms @ self._weights)))
+        probability_m = sigmoid(bias_m + signals_ms @ self._weights) if mentions else ()
+        return [JudgedMention(m, float(p)) for m, p in zip(mentions, probability_m, strict=True)]
+
+    def trusted(self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]) -> Trusted:
+        """Return what can be said of the caption; all of it where too little would be left."""
+        judged = self.judged(hypothesis, pooled_d)
+        words = hypothesis.text.split()
+        rows = self._mentions.rows_of(words, COLOUR)
+        kept = without_colours(words, rows, unsure_colours(judged), self._verbs)
+        left = {mention.row for mention in self._mentions.of(kept)}
+        if not left:
+            return Trusted(hypothesis.text, _all_right(judged))
+        said = [one for one in judged if one.mention.row in left]
+        return Trusted(" ".join(kept), _all_right(said))
+
+
+def _all_right(judged: Sequence[JudgedMention]) -> float:
+    """Return the probability that every mention is right, as if they were independent."""
+    return float(np.prod([one.probability for one in judged])) if judged else 0.0
 
 
 def sigmoid(log_odds: Floats) -> Floats:

@@ -5,10 +5,11 @@ Invariant: what cannot be captioned honestly is said to be so, and never caption
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from device.captioner import Encoded
+from device.confidence.honesty import Said
 from device.picture.gate import PictureGate
 from device.records import Caption, Frame
 
@@ -43,11 +44,8 @@ class Honesty(Protocol):
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         """Return whether the picture is unlike anything trained on."""
 
-    def probability(self, caption: Caption, encoded: Encoded) -> float | None:
-        """Return the calibrated probability that the caption is right; None where unknown."""
-
-    def worded(self, caption: Caption, probability: float | None) -> str:
-        """Return the caption as it is said, hedged by the probability."""
+    def say(self, caption: Caption, encoded: Encoded) -> Said:
+        """Return what is said of a caption, and how probable it is that this is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,8 @@ class Line:
 
     Attributes:
         sentence: as it is spoken, with its hedge.
-        caption: what the captioner said.
-        probability: calibrated, 0..1; None where the bundle has no calibration.
+        caption: what the captioner said, and which of its words are said.
+        probability: calibrated, that these are right, 0..1; None without a calibration.
     """
 
     sentence: str
@@ -107,8 +105,10 @@ class Sight:
             InferenceError: the runtime failed.
         """
         caption = self._eye.decode(encoded)
-        probability = self._honesty.probability(caption, encoded)
-        return Line(self._honesty.worded(caption, probability), caption, probability)
+        said = self._honesty.say(caption, encoded)
+        if said.text != caption.text:
+            caption = replace(caption, trusted=said.text)
+        return Line(said.sentence, caption, said.probability)
 
     def look(self, frame: Frame) -> Line | Fault:
         """Return what is said of a frame, all stages at once.

@@ -81,12 +81,12 @@ class DescribedPart(Message):
 
     text: str = Field(description="What is said, worded by how sure it is.")
     probability: float | None = Field(
-        ge=0, le=1, description="Calibrated, that the caption is right."
+        ge=0, le=1, description="Calibrated, that these words are right."
     )
     reason: str = Field(description="Why the caption is not said, as in too_dark; else empty.")
     source: str = Field(description="A path, an address without password, camera:N or -.")
     captured_at: UtcTime = Field(description="When the frame was taken or read, in UTC.")
-    caption: str = Field(description="The best hypothesis' words.")
+    caption: str = Field(description="The words that are said, without the hedge.")
     sentence: str = Field(description="The caption as a plain sentence.")
     log_probability: float = Field(description="The best hypothesis' natural-log probability.")
     n_best: tuple[HypothesisPart, ...] = Field(min_length=1, description="Best first.")
@@ -137,7 +137,7 @@ class CaptionMessage(Happened):
         max_length=MAX_STATE_CHARS, description="The text, cut at a word where it is long."
     )
     probability: float | None = Field(
-        default=None, ge=0, le=1, description="Calibrated, that the caption is right."
+        default=None, ge=0, le=1, description="Calibrated, that these words are right."
     )
     reason: str = Field(
         default="", description="Why narration spoke, or why there is no caption; else empty."
@@ -148,7 +148,9 @@ class CaptionMessage(Happened):
     )
     source: str | None = Field(default=None, description="As in the caption of a command.")
     captured_at: UtcTime | None = Field(default=None, description="When the frame was taken.")
-    caption: str | None = Field(default=None, description="The best hypothesis' words.")
+    caption: str | None = Field(
+        default=None, description="The words that are said, without the hedge."
+    )
     sentence: str | None = Field(default=None, description="The caption as a plain sentence.")
     log_probability: float | None = Field(
         default=None, description="The best hypothesis' natural-log probability."

@@ -229,6 +229,21 @@ def test_what_the_device_says_of_its_confidence() -> None:
     assert "I cannot tell" not in part("What it does badly")
 
 
+def test_colours_that_stay_unsaid_are_counted() -> None:
+    test = {
+        "shortened": 64,
+        "of_caption": {"named": 360, "right": 245},
+        "of_said": {"named": 300, "right": 228},
+        "cider": 64.6,
+        "cider_change": [-0.4, -0.8, 0.0],
+    }
+    confidence = {**CONFIDENCE, "restraint": {"test": test}}
+    calibration = {**CALIBRATION, "confidence": confidence}
+    text = part("What it does badly", model_card(manifest({**METRICS, "calibration": calibration})))
+    for needed in ("on test in 64 captions", "68 % are right", "of those said 76 %", "by -0.4"):
+        assert needed in text, needed
+
+
 def test_the_hedges_of_the_card_are_the_devices() -> None:
     for how, heard in _HEARD.items():
         assert worded("a dog runs", Hedge(how)) == heard

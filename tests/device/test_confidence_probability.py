@@ -14,6 +14,7 @@ from support.confident_bundle import GREY, arrays, confident_bundle, spec
 from device.bundle import load_bundle
 from device.captioner import Captioner
 from device.confidence import BundleHonesty
+from device.confidence.honesty import Said
 from device.confidence.mentions import Mention, Mentions
 from device.confidence.probability import Confidence, sigmoid
 from device.records import Frame, Hypothesis
@@ -112,14 +113,37 @@ def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> Non
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
-    probability = honesty.probability(caption, encoded)
+    said = honesty.say(caption, encoded)
     expected = Confidence(spec(), arrays()).of(caption.n_best[0], encoded.pooled_d)
-    assert caption.text == "a red picture"
-    assert probability == expected
-    assert probability > 0.7
-    assert honesty.worded(caption, probability) == "A red picture."
-    assert honesty.worded(caption, 0.5) == "I think a red picture."
+    assert caption.text == said.text == "a red picture"
+    assert said.probability == expected
+    assert said.probability > 0.7
+    assert said.sentence == "A red picture."
     assert not honesty.is_unfamiliar(encoded)
+
+
+def test_a_colour_that_is_more_likely_wrong_stays_unsaid() -> None:
+    confidence = Confidence(spec(), arrays())
+    green = said("a green picture", 0.0, -1.0, 0.0)
+    found = confidence.trusted(green, REDDISH)
+    assert found.text == "a picture"
+    (picture,) = [
+        one.probability
+        for one in confidence.judged(green, REDDISH)
+        if one.mention.kind == "subject"
+    ]
+    assert found.probability == pytest.approx(picture)
+    assert found.probability > confidence.of(green, REDDISH)
+    red = said("a red picture", 0.0, -1.0, 0.0)
+    assert confidence.trusted(red, REDDISH).text == "a red picture"
+    assert confidence.trusted(red, REDDISH).probability == confidence.of(red, REDDISH)
+
+
+def test_a_caption_of_colours_alone_is_said_whole() -> None:
+    confidence = Confidence(spec(), arrays())
+    wall = said("a green wall", 0.0, -1.0, 0.0)
+    found = confidence.trusted(wall, REDDISH)
+    assert (found.text, found.probability) == ("a green wall", confidence.of(wall, REDDISH))
 
 
 def test_a_bundle_without_confidence_claims_nothing() -> None:
@@ -130,6 +154,5 @@ def test_a_bundle_without_confidence_claims_nothing() -> None:
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
-    assert honesty.probability(caption, encoded) is None
     assert not honesty.is_unfamiliar(encoded)
-    assert honesty.worded(caption, None) == caption.sentence
+    assert honesty.say(caption, encoded) == Said(caption.text, None, caption.sentence)

@@ -104,7 +104,8 @@ def test_photographs_are_described_in_words_of_the_bundle() -> None:
         assert caption["bundle"] == bundle.name
         assert all(milliseconds > 0 for milliseconds in caption["timings"].values())
         texts = [hypothesis["text"] for hypothesis in caption["n_best"]]
-        assert texts[0] == caption["caption"]
+        # Unsure colours are left out of it.
+        assert set(words) <= {*texts[0].split(), "a", "an"}
         assert len({*texts}) == len(texts) > 1
     assert len({caption["caption"] for caption in said}) > 1, "it says the same of everything"
 

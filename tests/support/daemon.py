@@ -10,6 +10,7 @@ import numpy as np
 
 from device.captioner import Encoded
 from device.clock import ReplayClock
+from device.confidence.honesty import Said
 from device.daemon.observer import Observer
 from device.daemon.sight import Sight
 from device.errors import InferenceError, VoiceError
@@ -80,11 +81,10 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
-    def probability(self, caption: Caption, encoded: Encoded) -> float | None:
-        return self.known
-
-    def worded(self, caption: Caption, probability: float | None) -> str:
-        return caption.sentence if probability is None or probability > 0.5 else "I cannot tell."
+    def say(self, caption: Caption, encoded: Encoded) -> Said:
+        is_sure = self.known is None or self.known > 0.5
+        sentence = caption.sentence if is_sure else "I cannot tell."
+        return Said(caption.text, self.known, sentence)
 
 
 @dataclass

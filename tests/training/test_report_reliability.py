@@ -8,19 +8,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.records import metrics
 
 from training.errors import TrainingError
 from training.judged import JudgedSplit, judge_split
 from training.metrics import tokenise as tokenise_module
 from training.metrics.judgement import judge_caption
 from training.metrics.reliability import Calibration
+from training.report.goals import goals_table
 from training.report.order import in_order
-from training.report.record import INT8_BUNDLE, RunRecord, read_record, write_record
+from training.report.record import INT8_BUNDLE, KindTally, RunRecord, read_record, write_record
 from training.report.reliability_confidence import (
+    Colours,
     ConfidenceQuality,
     HedgeUse,
     Quality,
     Refusals,
+    Restraint,
     selective,
 )
 from training.report.reliability_plot import RELIABILITY, shown_curve, write_reliability_plot
@@ -179,6 +183,15 @@ def test_the_figure_is_the_same_for_the_same_record(
 # --- the device's own probability -------------------------------------------------------------
 
 
+RESTRAINT = Restraint(
+    shortened=69,
+    of_caption=Colours(named=384, right=269),
+    of_said=Colours(named=313, right=243),
+    cider=59.84,
+    cider_change=(-0.45, -0.83, -0.12),
+)
+
+
 @pytest.fixture(scope="module")
 def confident(reliability: Reliability) -> Reliability:
     rng = np.random.default_rng(8)
@@ -197,6 +210,7 @@ def confident(reliability: Reliability) -> Reliability:
                 selective=selective(p_n, is_right_n),
                 hedges=hedges,
                 refusals=Refusals(dev=0.01, test=0.004, odd={"noise": 0.95}),
+                restraint={"dev": RESTRAINT, "test": RESTRAINT},
             )
         }
     )
@@ -235,7 +249,8 @@ def test_the_section_says_what_the_device_uses(confident: Reliability) -> None:
     for needed in (
         "| plain | 0.600 | 100 | 25 % | 75 % |",
         "| cannot tell | 0.000 | 300 | 75 % | - |",
-        "| test | 400 |",
+        "| test, as it is said | 400 |",
+        "| dev | 69 | 0.70 (384) | 0.78 (313) | 59.8 | -0.45 (-0.83 to -0.12) |",
         "of the surest 10 %",
         "of all.",
         "refuses 1.0 % of dev's photographs; of test's it refuses 0.4 %",
@@ -243,6 +258,32 @@ def test_the_section_says_what_the_device_uses(confident: Reliability) -> None:
     ):
         assert needed in section, needed
     assert "None" not in section
+
+
+def test_records_from_before_colours_were_left_out_are_shown(confident: Reliability) -> None:
+    assert confident.confidence is not None
+    old = confident.confidence.model_copy(update={"restraint": None})
+    record = run("a", reliability=confident.model_copy(update={"confidence": old}))
+    assert "Unsure colours" not in reliability_section(in_order([record], "a"))
+
+
+def test_the_goal_of_colours_is_of_what_is_said(
+    reliability: Reliability, confident: Reliability
+) -> None:
+    whole = metrics(64.0, precision={"colour": KindTally(mentioned=384, right=269)})
+    rows = [
+        next(
+            line
+            for line in goals_table(run("a", reliability=found, test=whole)).splitlines()
+            if "colours" in line
+        )
+        for found in (reliability, confident)
+    ]
+    assert rows == [
+        "| precision of colours | ≥ 0.75 | - | 0.70 (384) | no |",
+        "| precision of colours | ≥ 0.75 | - | 0.78 (313) as said; whole captions 0.70 (384) "
+        "| **yes** |",
+    ]
 
 
 def test_without_confidence_nothing_is_said_of_it(reliability: Reliability) -> None:

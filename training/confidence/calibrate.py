@@ -26,6 +26,7 @@ from training.confidence.judged_mentions import (
 )
 from training.confidence.observe import Observations, observe, pooled_features, pooled_images
 from training.confidence.odd_pictures import odd_pictures
+from training.confidence.said import judge_said, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
 from training.data.dataset import CaptionedPicture, Dataset, Split
 from training.encoders import default_cache_dir
@@ -107,16 +108,21 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
         wording=WORDING,
         novelty=_novelty(arrays, dev),
     )
-    probability = Confidence(spec, arrays).of
-    probability_n = np.array(
-        [probability(seen.hypothesis, seen.pooled_d) for seen in test.observations.values()]
-    )
+    confidence = Confidence(spec, arrays)
+    watched = dict(zip(_JUDGED, (dev, test), strict=True))
+    said = {split: speak(confidence, one.observations) for split, one in watched.items()}
+    probability_n = np.array([one.probability for one in said["test"].values()])
+    is_right_n = judge_said(said["test"], dataset.test, cache)
     quality = ConfidenceQuality(
         dev=Quality.of(cross_fitted(judged), dev.is_right_n),
-        test=Quality.of(probability_n, test.is_right_n),
-        selective=selective(probability_n, test.is_right_n),
-        hedges=_hedges(probability_n, test.is_right_n, spec.wording),
+        test=Quality.of(probability_n, is_right_n),
+        selective=selective(probability_n, is_right_n),
+        hedges=_hedges(probability_n, is_right_n, spec.wording),
         refusals=_refusals(Novelty(spec.novelty, arrays), bundle, dev, test),
+        restraint={
+            split: restraint(one.observations, said[split], dataset.split(split), cache_dir)
+            for split, one in watched.items()
+        },
     )
     return Calibrated(spec, arrays, quality)
 

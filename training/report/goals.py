@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.report import markdown
 from training.report.record import Bounds, Metrics, RunRecord
+from training.report.reliability_confidence import Colours
 
 HEADER = ("goal", "wanted", "best published", "ours", "met")
 
@@ -87,6 +88,25 @@ def _precision(kind: str, limit: float) -> Goal:
     )
 
 
+def _said_colours(record: RunRecord) -> Colours | None:
+    """Return the colours of what the device says on test; None where it says whole captions."""
+    confidence = record.reliability.confidence if record.reliability else None
+    restraint = confidence.restraint if confidence else None
+    return restraint["test"].of_said if restraint else None
+
+
+def _colour_precision(record: RunRecord) -> float | None:
+    said = _said_colours(record)
+    return _WHOLE_COLOURS.value(record) if said is None else said.precision
+
+
+def _colour_text(record: RunRecord) -> str:
+    said, whole = _said_colours(record), _WHOLE_COLOURS.text(record)
+    if said is None:
+        return whole
+    return f"{markdown.number(said.precision, 2)} ({said.named}) as said; whole captions {whole}"
+
+
 def _of_test(read: Callable[[Metrics], float | None]) -> Callable[[RunRecord], float | None]:
     return lambda record: read(record.test) if record.test else None
 
@@ -107,6 +127,8 @@ def _loss_text(record: RunRecord) -> str:
 _METEOR = _of_test(lambda metrics: metrics.meteor)
 _DISTINCT = _of_test(lambda metrics: metrics.distinct_words)
 
+_WHOLE_COLOURS = _precision("colour", 0.75)
+
 GOALS = (
     _scored("CIDEr", "cider", 72.0, "58.9"),
     _scored("BLEU-4", "bleu_4", 27.0, "23.5"),
@@ -120,7 +142,7 @@ GOALS = (
         lambda record: markdown.number(_DISTINCT(record), 0),
         decimals=0,
     ),
-    _precision("colour", 0.75),
+    replace(_WHOLE_COLOURS, value=_colour_precision, text=_colour_text),
     _precision("count", 0.80),
     Goal(
         "size of the bundle",

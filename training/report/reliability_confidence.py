@@ -133,15 +133,46 @@ class Refusals(_Part):
     odd: dict[str, Share]
 
 
+class Colours(_Part):
+    """How many colours are named, and how many of them a reference confirms."""
+
+    named: Count
+    right: Count
+
+    @property
+    def precision(self) -> float | None:
+        """Right / named, 0..1; None where none is named."""
+        return self.right / self.named if self.named else None
+
+
+class Restraint(_Part):
+    """What leaving out unsure colours does to the captions of a split.
+
+    Attributes:
+        shortened: captions that are said without some colour.
+        of_caption: colours of the whole captions.
+        of_said: colours of what is said.
+        cider: of the whole captions, times 100.
+        cider_change: of what is said against them, with its 95 % interval, paired.
+    """
+
+    shortened: Count
+    of_caption: Colours
+    of_said: Colours
+    cider: float
+    cider_change: tuple[float, float, float]
+
+
 class ConfidenceQuality(_Part):
     """A bundle's confidence: fitted on train and dev, measured on test.
 
     Attributes:
-        dev: cross-validated; by it the method was chosen.
-        test: measured once.
+        dev: of whole captions, cross-validated; by it the method was chosen.
+        test: of what is said, measured once.
         selective: of test, by falling probability.
         hedges: of test.
         refusals: by novelty.
+        restraint: by split; None in records from before colours were left out.
     """
 
     dev: Quality
@@ -149,6 +180,7 @@ class ConfidenceQuality(_Part):
     selective: tuple[Coverage, ...]
     hedges: tuple[HedgeUse, ...]
     refusals: Refusals
+    restraint: dict[str, Restraint] | None = None
 
 
 def selective(probability_n: Floats, is_right_n: Bools) -> tuple[Coverage, ...]:

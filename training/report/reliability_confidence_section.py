@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from training.report import markdown
-from training.report.record import RunRecord
+from training.report.record import Bounds, RunRecord
 from training.report.reliability_confidence import (
+    Colours,
     ConfidenceQuality,
     HedgeUse,
     Quality,
     Refusals,
+    Restraint,
 )
 
 _QUALITY = ("probability of", "captions", "right", "AUC", "calibration error", "by chance", "Brier")
 _HEDGES = ("wording", "from", "captions of test", "share", "right")
+_RESTRAINT = (
+    *("split", "captions shortened", "precision of colours", "... of those said"),
+    *("CIDEr", "change, paired 95 %"),
+)
+_BOUNDS = ("estimate", "low", "high")
 _PERCENT = 100.0
 
 
@@ -25,8 +34,9 @@ def confidence_parts(run: RunRecord) -> list[str]:
         _what(run),
         markdown.table(
             _QUALITY,
-            [_row("dev, cross-validated", found.dev), _row("test", found.test)],
+            [_row("dev, cross-validated", found.dev), _row("test, as it is said", found.test)],
         ),
+        *_restraint(found.restraint or {}),
         _selective(found),
         "The wording by this probability (`device/confidence/wording.py`):",
         markdown.table(_HEDGES, [_hedge(use, found.test.n) for use in found.hedges]),
@@ -62,6 +72,33 @@ def _row(name: str, found: Quality) -> list[str]:
         markdown.number(found.ece_by_chance, 3),
         markdown.number(found.brier, 3),
     ]
+
+
+def _restraint(found: Mapping[str, Restraint]) -> list[str]:
+    """Return the paragraph and table about colours; none where none was measured."""
+    if not found:
+        return []
+    text = (
+        "**Unsure colours stay unsaid**: a colour that is more likely wrong than right is left out "
+        "where the sentence stays whole without it (`device/confidence/restraint.py`). It costs "
+        "CIDEr, which counts right colours and forgives wrong ones; who cannot see is better off."
+    )
+    rows = [
+        [
+            split,
+            str(one.shortened),
+            _colours(one.of_caption),
+            _colours(one.of_said),
+            markdown.number(one.cider),
+            markdown.change(Bounds(**dict(zip(_BOUNDS, one.cider_change, strict=True)))),
+        ]
+        for split, one in found.items()
+    ]
+    return [text, markdown.table(_RESTRAINT, rows)]
+
+
+def _colours(found: Colours) -> str:
+    return f"{markdown.number(found.precision, 2)} ({found.named})"
 
 
 def _selective(found: ConfidenceQuality) -> str:

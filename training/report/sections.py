@@ -23,7 +23,9 @@ _N_TEST_CELLS = 5
 _ABOUT_GOALS = (
     "Scores are of test; met or not is judged by the estimate. Best published: the best clean "
     "number found of a model trained on Flickr8k alone; of the size, the nearest prior art in "
-    "TFLite. In brackets after a precision: how many mentions it rests on."
+    "TFLite. In brackets after a precision: how many mentions it rests on. As said: the device "
+    "leaves out colours that are more likely wrong than right; all other scores are of the whole "
+    "captions, and [what that costs](#right-captions-and-reliability) is measured."
 )
 
 

@@ -1,0 +1,74 @@
+"""What the device says of a split: its captions without unsure colours, judged and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from device.confidence.probability import Confidence, Trusted
+from device.confidence.restraint import COLOUR
+from device.records import Hypothesis
+from training.confidence.observe import Observations
+from training.data.dataset import CaptionedPicture
+from training.evaluate import score_captions
+from training.judged import judge_split
+from training.metrics.bootstrap import paired_bootstrap
+from training.report.record import Metrics
+from training.report.reliability_confidence import Colours, Restraint
+
+_DECIMALS = 3
+
+Said = Mapping[str, Trusted]
+
+
+def speak(confidence: Confidence, observations: Observations) -> Said:
+    """Return what is said of each picture, by picture name."""
+    return {
+        name: confidence.trusted(seen.hypothesis, seen.pooled_d)
+        for name, seen in observations.items()
+    }
+
+
+def judge_said(
+    said: Said, pictures: Sequence[CaptionedPicture], cache: Path
+) -> npt.NDArray[np.bool_]:
+    """Return whether what is said of each picture is right, bool [pictures]."""
+    return judge_split(_hypotheses(said), pictures, cache).is_right_n
+
+
+def restraint(
+    observations: Observations,
+    said: Said,
+    pictures: Sequence[CaptionedPicture],
+    cache_dir: Path | None = None,
+) -> Restraint:
+    """Return what leaving out unsure colours does to a split's captions."""
+    whole = {name: seen.hypothesis for name, seen in observations.items()}
+    before, metrics = score_captions(whole, pictures, cache_dir=cache_dir, with_meteor=False)
+    after, said_metrics = score_captions(
+        _hypotheses(said), pictures, cache_dir=cache_dir, with_meteor=False
+    )
+    change = paired_bootstrap(after, before)
+    return Restraint(
+        shortened=sum(said[name].text != one.text for name, one in whole.items()),
+        of_caption=_colours(metrics),
+        of_said=_colours(said_metrics),
+        cider=round(metrics.cider.estimate, _DECIMALS),
+        cider_change=(
+            round(change.estimate, _DECIMALS),
+            round(change.low, _DECIMALS),
+            round(change.high, _DECIMALS),
+        ),
+    )
+
+
+def _hypotheses(said: Said) -> dict[str, Hypothesis]:
+    return {name: Hypothesis(one.text, 0.0, 0.0) for name, one in said.items()}
+
+
+def _colours(metrics: Metrics) -> Colours:
+    tally = metrics.precision[COLOUR]
+    return Colours(named=tally.mentioned, right=tally.right)
