@@ -5,9 +5,10 @@ Invariant: what is over is told from the files alone, so whoever was killed goes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 
@@ -157,11 +158,20 @@ class Conversion:
             all(ours.files[name] == theirs.files[name] for name in HASHED_FILES)
             and bool(ours.metrics)
             and ours.confidence is not None
-            and ours.training.get("search") == self.config.search.model_dump(mode="json")
+            and self._has_our_search(ours.training)
             and (self.bundle / _CARD).is_file()
             and best.is_file()
             and best.stat().st_mtime <= (verified / MANIFEST).stat().st_mtime
         )
+
+    def _has_our_search(self, training: Mapping[str, Any]) -> bool:
+        """Return whether a bundle searches as the settings say.
+
+        Keys that settings have no more are passed over: bundles from before their end hold them.
+        """
+        stored = training.get("search")
+        wanted = self.config.search.model_dump(mode="json")
+        return isinstance(stored, dict) and wanted.items() <= stored.items()
 
     def run(self, dataset: Dataset) -> None:
         """See ``Stage``; it begins anew when interrupted."""

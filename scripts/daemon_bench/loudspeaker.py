@@ -9,15 +9,16 @@ import select
 import termios
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 RATE_HZ = 22_050
-_BYTES_PER_S = 2 * RATE_HZ
+BYTES_PER_S = 2 * RATE_HZ
+PIPE_BYTES = 4096  # 93 ms
 _SLICE_BYTES = 442  # 10 ms
-_PIPE_BYTES = 4096
 _ALIKE = 0.9  # correlation with the sound as it was rendered
 _LOOKED_S = 1.0
 _ALSA = """
@@ -27,18 +28,40 @@ pcm.sink {{ type null }}
 """
 
 
+@dataclass(frozen=True, slots=True)
+class AlsaPipe:
+    """An ALSA default device whose sound comes out of a small pipe.
+
+    Attributes:
+        fifo: the pipe.
+        config: ALSA's file that makes it the default device (``ALSA_CONFIG_PATH``).
+        fd: its reading end, which does not block.
+    """
+
+    fifo: Path
+    config: Path
+    fd: int
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> AlsaPipe:
+        """Return one made there, open already: aplay waits for a reader, and finds it small."""
+        fifo, config = folder / "loudspeaker", folder / "asound.conf"
+        os.mkfifo(fifo)
+        config.write_text(_ALSA.format(fifo=fifo))
+        fd = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return cls(fifo, config, fd)
+
+
 class PipeSpeaker:
     """An ALSA default device that is heard at a loudspeaker's pace, and remembered."""
 
     def __init__(self, folder: Path) -> None:
-        self._fifo = folder / "loudspeaker"
-        os.mkfifo(self._fifo)
-        self.config = folder / "asound.conf"
-        self.config.write_text(_ALSA.format(fifo=self._fifo))
-        self._fd = os.open(self._fifo, os.O_RDONLY | os.O_NONBLOCK)
-        fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._writer = os.open(self._fifo, os.O_WRONLY)  # without one the pipe would end
+        pipe = AlsaPipe.in_folder(folder)
+        self.config, self._fd = pipe.config, pipe.fd
+        self._writer = os.open(pipe.fifo, os.O_WRONLY)  # without one the pipe would end
         self._heard: list[tuple[float, bytes]] = []
+        self._changed = threading.Condition()
         self._is_closed = False
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -64,7 +87,7 @@ class PipeSpeaker:
         """Return how much sound waits in the pipe; a sound card drops it when speech is cut."""
         waiting = array.array("i", [0])
         fcntl.ioctl(self._fd, termios.FIONREAD, waiting)
-        return waiting[0] / _BYTES_PER_S * 1000
+        return waiting[0] / BYTES_PER_S * 1000
 
     def close(self) -> None:
         """Listen no more."""
@@ -80,6 +103,8 @@ class PipeSpeaker:
                 continue
             data = os.read(self._fd, _SLICE_BYTES)
             now_s = time.monotonic()
-            self._heard.append((now_s, data))
-            due_s = max(due_s, now_s) + len(data) / _BYTES_PER_S
+            with self._changed:
+                self._heard.append((now_s, data))
+                self._changed.notify_all()
+            due_s = max(due_s, now_s) + len(data) / BYTES_PER_S
             time.sleep(max(0.0, due_s - time.monotonic()))

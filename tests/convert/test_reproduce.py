@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from support.command_line import Run, runner
 from support.smoke import CONFIG, EPOCHS, NAME, Done, Smoke, kill_when_it_has
 
 from convert.reproduce import Planned, carry_out, compare, describe, main
@@ -89,23 +88,10 @@ def test_it_is_compared_with_what_ships() -> None:
 
 # --- command line -----------------------------------------------------------------------------
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def execute(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["reproduce", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as exc:
-            code = exc.code
-        captured = capsys.readouterr()
-        assert isinstance(code, int)
-        return code, captured.out, captured.err
-
-    return execute
+    return runner("reproduce", main, monkeypatch, capsys)
 
 
 def test_a_dry_run_tells_the_shipped_bundles_plan_and_does_nothing(

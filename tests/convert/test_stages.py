@@ -242,6 +242,14 @@ def test_a_bundle_with_another_search_is_not(converted: Conversion) -> None:
     assert not stage.is_over()
 
 
+def test_a_key_that_the_search_has_no_more_is_passed_over(converted: Conversion) -> None:
+    training = load_bundle(converted.bundle).manifest.training
+    change(converted, training={**training, "search": {**training["search"], "old_key": 0.0}})
+    assert converted.is_over()
+    change(converted, training={**training, "search": {"old_key": 0.0}})
+    assert not converted.is_over()
+
+
 def test_no_bundle_is_not(converted: Conversion) -> None:
     shutil.rmtree(converted.bundle)
     assert not converted.is_over()

@@ -2,13 +2,12 @@
 
 `WavCard` is ALSA's file plugin: it takes sound as fast as it comes and keeps a WAV file.
 `PacedCard` takes one utterance at the pace of a loudspeaker, through a pipe that holds 4096 bytes
-(93 ms), and notes when each byte was heard. `LastingCard` does so until it is closed, also for
-players that are held ready: these would truncate the WAV file.
+(93 ms), and notes when each byte was heard. `LastingCard`, the daemon's benchmark's loudspeaker,
+does so until it is closed, also for players that are held ready: these would truncate the WAV file.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import threading
@@ -19,9 +18,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-RATE_HZ = 22_050
-BYTES_PER_S = 2 * RATE_HZ
-PIPE_BYTES = 4096
+from scripts.daemon_bench.loudspeaker import (
+    BYTES_PER_S,
+    PIPE_BYTES,
+    RATE_HZ,
+    AlsaPipe,
+    PipeSpeaker,
+)
+
+__all__ = ["BYTES_PER_S", "PIPE_BYTES", "RATE_HZ", "LastingCard", "PacedCard", "WavCard"]
+
 SLICE_BYTES = 882  # 20 ms
 DEADLINE_S = 30.0
 ALSA_CONFIG = """
@@ -47,24 +53,11 @@ class WavCard:
             return np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
 
 
-class PacedCard:
-    """An ALSA default device that plays one utterance in real time and notes what was heard."""
+class _HeardCard:
+    """What was heard of a card, and when; waiting for it has a deadline."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        fifo = self._fifo = folder / "loudspeaker"
-        os.mkfifo(fifo)
-        config = folder / "asound.conf"
-        config.write_text(ALSA_CONFIG.format(file=fifo, format="raw"))
-        monkeypatch.setenv("ALSA_CONFIG_PATH", str(config))
-        # Open before aplay: it would wait for a reader, and the small pipe must be in place.
-        self._fd = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        self._heard: list[tuple[float, int]] = []
-        self._changed = threading.Condition()
-        # Set before sound comes: then none is ever taken out of the pipe.
-        self.is_stuck = False
-        self._thread = threading.Thread(target=self._play)
-        self._thread.start()
+    _heard: list[tuple[float, bytes]]
+    _changed: threading.Condition
 
     def wait_heard(self, duration_s: float) -> None:
         """Return when so much sound has been heard."""
@@ -75,11 +68,26 @@ class PacedCard:
 
     def heard_s(self, after_s: float = 0.0) -> float:
         """Return how much sound came out after a moment of the monotonic clock."""
-        return sum(size for at_s, size in self._heard if at_s > after_s) / BYTES_PER_S
+        return sum(len(data) for at_s, data in self._heard if at_s > after_s) / BYTES_PER_S
 
     def last_heard_s(self) -> float:
         """Return the moment of the last sound."""
         return self._heard[-1][0]
+
+
+class PacedCard(_HeardCard):
+    """An ALSA default device that plays one utterance in real time and notes what was heard."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pipe = AlsaPipe.in_folder(folder)
+        monkeypatch.setenv("ALSA_CONFIG_PATH", str(pipe.config))
+        self._fd = pipe.fd
+        self._heard = []
+        self._changed = threading.Condition()
+        # Set before sound comes: then none is ever taken out of the pipe.
+        self.is_stuck = False
+        self._thread = threading.Thread(target=self._play)
+        self._thread.start()
 
     def wait_end(self) -> None:
         """Return when the pipe is empty and its writer gone."""
@@ -98,19 +106,18 @@ class PacedCard:
         due_s = time.monotonic()
         while not self.is_stuck and (data := os.read(self._fd, SLICE_BYTES)):
             with self._changed:
-                self._heard.append((time.monotonic(), len(data)))
+                self._heard.append((time.monotonic(), data))
                 self._changed.notify_all()
             due_s += len(data) / BYTES_PER_S
             time.sleep(max(0.0, due_s - time.monotonic()))
 
 
-class LastingCard(PacedCard):
+class LastingCard(_HeardCard, PipeSpeaker):
     """An ALSA default device that plays in real time until it is closed."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._is_closing = False
-        self._data = bytearray()
-        super().__init__(folder, monkeypatch)
+        super().__init__(folder)
+        monkeypatch.setenv("ALSA_CONFIG_PATH", str(self.config))
 
     def wait_sound(self, after_s: float) -> float:
         """Return the moment of the first sound after a moment."""
@@ -127,27 +134,4 @@ class LastingCard(PacedCard):
     def samples(self) -> np.ndarray:
         """Return all that was heard so far; as it comes from a player, padded with zeros."""
         with self._changed:
-            return np.frombuffer(bytes(self._data), "<i2")
-
-    def wait_end(self) -> None:
-        self._is_closing = True
-        super().wait_end()
-
-    def _play(self) -> None:
-        # With a writer of our own the pipe has no end of its own.
-        writer = os.open(self._fifo, os.O_WRONLY)
-        poller = select.poll()
-        poller.register(self._fd, select.POLLIN)
-        due_s = 0.0
-        while not self._is_closing:
-            if not poller.poll(20):
-                continue
-            data = os.read(self._fd, SLICE_BYTES)
-            now_s = time.monotonic()
-            with self._changed:
-                self._data += data
-                self._heard.append((now_s, len(data)))
-                self._changed.notify_all()
-            due_s = max(due_s, now_s) + len(data) / BYTES_PER_S
-            time.sleep(max(0.0, due_s - time.monotonic()))
-        os.close(writer)
+            return np.frombuffer(b"".join(data for _, data in self._heard), "<i2")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.command_line import Run, runner
 from support.records import run as made_up
 
 import training.report.keras_run
@@ -27,23 +26,10 @@ name = "efficientnet_lite0"
 name = "merge"
 """
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def execute(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["seealoud-train", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as exc:
-            code = exc.code
-        captured = capsys.readouterr()
-        assert isinstance(code, int)
-        return code, captured.out, captured.err
-
-    return execute
+    return runner("seealoud-train", main, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -274,5 +260,6 @@ def test_a_bundles_record_is_written_over_only_by_force(
 def test_latency_of_no_benchmark_is_one_line(run: Run, tmp_path: Path) -> None:
     code, out, err = run("latency", tmp_path / "no.json", "--docs", tmp_path)
     assert (code, out) == (9, "")
-    assert err.startswith(f"seealoud-train: cannot read the benchmark {tmp_path / 'no.json'}: ")
+    assert err.startswith("seealoud-train: cannot read the figures of scripts/benchmark --json in ")
+    assert f" {tmp_path / 'no.json'}: " in err
     assert len(err.splitlines()) == 1

@@ -11,17 +11,15 @@ import cv2
 import numpy as np
 import pytest
 from support.perceptual_hash import N_BITS, Hashes, hamming_distances, perceptual_hash
+from support.untrained import Untrained, train_nothing
 
 import training.train
 from training import views
-from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import SPLITS, CaptionedPicture, Dataset
 from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
 from training.data.readers import open_dataset
-from training.features import FeatureSource
 from training.language import read_sentences
-from training.model import feature_shape
 from training.run_folder import RunFolder
 from training.text import words_of
 
@@ -103,33 +101,18 @@ CONFIG = {
     "encoder": {"name": "efficientnet_lite0", "input_size_px": 32, "views": 1},
     "decoder": {"name": "merge", "width": 8},
 }
-Taught = list[CaptionedFeatures]
+Taught = list[Untrained]
 
 
 @pytest.fixture
 def taught(monkeypatch: pytest.MonkeyPatch) -> Taught:
     """What the trainer is given to train on; nothing is trained."""
-    given: Taught = []
-
-    class NoTrainer:
-        def __init__(self, config: object, built: object, train: CaptionedFeatures, *_: object):
-            given.append(train)
-
-        def run(self) -> list[object]:
-            return []
-
-    def no_features(source: FeatureSource, pictures: Dataset, **_: object) -> np.ndarray:
-        return np.zeros((len(pictures), *feature_shape(source)), np.float16)
-
-    monkeypatch.setattr(training.train, "Trainer", NoTrainer)
-    monkeypatch.setattr(training.train, "load_features", no_features)
-    monkeypatch.setattr(training.train, "_draw", lambda *_: None)
-    return given
+    return train_nothing(monkeypatch)
 
 
 def words_taught(taught: Taught) -> set[tuple[str, ...]]:
-    (train,) = taught
-    return {tuple(words_of(text)) for picture in train.pictures for text in picture.captions}
+    (given,) = taught
+    return {tuple(words_of(text)) for picture in given.train.pictures for text in picture.captions}
 
 
 def test_training_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.untrained import Untrained, train_nothing
 
 import training.optimise
 import training.train
@@ -16,9 +17,8 @@ from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
 from training.encoders import load_encoder_weights
 from training.errors import CheckpointError, DatasetError
-from training.features import FeatureSource
 from training.language import default_sentences, read_sentences, without_pictures
-from training.model import BuiltCaptioner, build_captioner, feature_shape
+from training.model import build_captioner, feature_shape
 from training.run_folder import RunFolder, load_run
 from training.train import train
 
@@ -201,48 +201,33 @@ def test_the_best_epoch_is_the_one_with_the_least_dev_loss(runs: Path, dataset: 
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[BuiltCaptioner]:
-    """The captioners that a trainer was given, which trains nothing."""
-    given: list[BuiltCaptioner] = []
-
-    class NoTrainer:
-        def __init__(self, config: object, built: BuiltCaptioner, *_: object) -> None:
-            given.append(built)
-
-        def run(self) -> list[object]:
-            return []
-
-    def no_features(source: FeatureSource, pictures: Dataset, **_: object) -> np.ndarray:
-        return np.zeros((len(pictures), *feature_shape(source)), np.float16)
-
-    monkeypatch.setattr(training.train, "Trainer", NoTrainer)
-    monkeypatch.setattr(training.train, "load_features", no_features)
-    monkeypatch.setattr(training.train, "_draw", lambda *_: None)
-    return given
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
+    """What a trainer was given, which trains nothing."""
+    return train_nothing(monkeypatch)
 
 
 TUNED = {"name": "efficientnet_lite0", "input_size_px": SIZE_PX, "trainable_from_block": 15}
 
 
 def test_a_run_that_goes_on_has_its_decoder_and_imagenets_encoder(
-    runs: Path, dataset: Dataset, started: list[BuiltCaptioner]
+    runs: Path, dataset: Dataset, started: list[Untrained]
 ) -> None:
     settings = config("seeing", encoder={**TUNED, "views": 1}, start_from=LANGUAGE)
     train(settings, dataset, RunFolder(runs / "seeing"))
-    ((built,), (_, spoken)) = started, load_run(RunFolder(runs / LANGUAGE))
+    ((given,), (_, spoken)) = started, load_run(RunFolder(runs / LANGUAGE))
     for ours, theirs in zip(
-        built.model.decoder.get_weights(), spoken.model.decoder.get_weights(), strict=True
+        given.built.model.decoder.get_weights(), spoken.model.decoder.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
     imagenet = load_encoder_weights("efficientnet_lite0")
-    for layer in built.model.tail.layers:
+    for layer in given.built.model.tail.layers:
         for variable in layer.weights:
             expected = imagenet[f"{layer.name}/{variable.name}"]
             np.testing.assert_array_equal(variable.numpy(), expected, err_msg=variable.path)
 
 
 def test_a_decoder_of_another_shape_is_refused(
-    runs: Path, dataset: Dataset, started: list[BuiltCaptioner]
+    runs: Path, dataset: Dataset, started: list[Untrained]
 ) -> None:
     wide = {"name": "transformer", "width": 32, "n_heads": 2, "n_decoder_layers": 1}
     settings = config("wide", decoder=wide, start_from=LANGUAGE)
@@ -251,9 +236,7 @@ def test_a_decoder_of_another_shape_is_refused(
     assert started == []
 
 
-def test_other_words_are_refused(
-    runs: Path, dataset: Dataset, started: list[BuiltCaptioner]
-) -> None:
+def test_other_words_are_refused(runs: Path, dataset: Dataset, started: list[Untrained]) -> None:
     settings = config(
         "terse", text={"minimum_count": 3, "max_words": MAX_WORDS}, start_from=LANGUAGE
     )

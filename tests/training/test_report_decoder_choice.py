@@ -96,5 +96,5 @@ def test_the_page_has_the_section_only_when_measured(tmp_path: Path) -> None:
 )
 def test_a_wrong_file_is_named(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "decoder-choice.json").write_text(content)
-    with pytest.raises(TrainingError, match=rf"decoder-choice\.json are wrong: {message}"):
+    with pytest.raises(TrainingError, match=rf"wrong .*decoder-choice\.json: {message}"):
         read_decoder_choice(tmp_path)

@@ -70,8 +70,11 @@ def test_the_median_of_int8_on_one_thread(tmp_path: Path, records: Path) -> None
     [
         ({"captions": [case("int8", 2, 20.0)]}, "no captions of int8 on 1 thread"),
         ({"bundle": "other"}, r"cannot read the run record .*other\.json"),
-        ({"captions": None}, "is no benchmark: captions"),
-        ({"machine": {}}, r"is no benchmark: machine\.processor: Field required"),
+        ({"captions": None}, r"benchmark --json in .*benchmark\.json: captions: "),
+        (
+            {"machine": {}},
+            r"\.json: machine\.processor: Field required; machine\.cores: Field required",
+        ),
         (
             {"captions": [{**case("int8", 1, 20.0), "bundle_bytes": 7}]},
             r"of a bundle of 7 bytes, the record ships of 8000000 \(int8 bundle\)",
@@ -95,8 +98,8 @@ def test_a_keras_run_has_no_latency(tmp_path: Path, records: Path) -> None:
 
 
 def test_a_file_that_is_no_benchmark(tmp_path: Path, records: Path) -> None:
-    with pytest.raises(TrainingError, match="cannot read the benchmark"):
+    with pytest.raises(TrainingError, match="cannot read the figures of scripts/benchmark --json"):
         record_latency(tmp_path / "nothing.json", records)
     (tmp_path / "x.json").write_text("[]")
-    with pytest.raises(TrainingError, match=r"x\.json is no benchmark: file: "):
+    with pytest.raises(TrainingError, match=r"wrong figures .*x\.json: file: "):
         record_latency(tmp_path / "x.json", records)

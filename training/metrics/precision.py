@@ -32,9 +32,6 @@ class Tally:
         """Right / mentioned, 0..1; None when nothing was mentioned."""
         return self.right / self.mentioned if self.mentioned else None
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.mentioned + other.mentioned, self.right + other.right)
-
 
 def precision_by_kind(
     hypotheses: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[Sequence[str]]]
@@ -51,18 +48,6 @@ def precision_by_kind(
     return _by_kind(with_references(hypotheses, references))
 
 
-def precision_by_class(
-    hypotheses: Mapping[str, Sequence[str]], references: Mapping[str, Sequence[Sequence[str]]]
-) -> dict[str, dict[str, Tally]]:
-    """Return the tally of each class ("red", "run") by kind, for listing what goes wrong.
-
-    Raises:
-        TrainingError: a caption's picture has no references.
-    """
-    judged = with_references(hypotheses, references)
-    return {kind: _by_class(lexicon, judged) for kind, lexicon in LEXICONS.items()}
-
-
 def human_precision_by_kind(references: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Tally]:
     """Return the tally of people: each reference judged by the others of its picture.
 
@@ -72,17 +57,13 @@ def human_precision_by_kind(references: Mapping[str, Sequence[Sequence[str]]]) -
 
 
 def _by_kind(judged: Sequence[Judged]) -> dict[str, Tally]:
-    return {
-        kind: sum(_by_class(lexicon, judged).values(), Tally())
-        for kind, lexicon in LEXICONS.items()
-    }
+    return {kind: _tally(lexicon, judged) for kind, lexicon in LEXICONS.items()}
 
 
-def _by_class(lexicon: Lexicon, judged: Iterable[Judged]) -> dict[str, Tally]:
-    tallies: dict[str, Tally] = {}
+def _tally(lexicon: Lexicon, judged: Iterable[Judged]) -> Tally:
+    mentioned, right = 0, 0
     for tokens, references in judged:
         judgement = judge_kind(lexicon, tokens, references)
-        for mentioned in judgement.confirmed | judgement.wrong:
-            is_right = mentioned in judgement.confirmed
-            tallies[mentioned] = tallies.get(mentioned, Tally()) + Tally(1, int(is_right))
-    return dict(sorted(tallies.items()))
+        mentioned += len(judgement.confirmed | judgement.wrong)
+        right += len(judgement.confirmed)
+    return Tally(mentioned, right)

@@ -101,7 +101,7 @@ def read_decoder_choice(docs: Path) -> DecoderChoice | None:
     """Return what was measured, or None where nothing was.
 
     Raises:
-        TrainingError: the file is wrong; the message names it and the key.
+        TrainingError: the file is wrong; the message names it and the keys.
     """
     return read_measured(DecoderChoice, docs / DECODER_CHOICE, "decoders' figures")
 

@@ -5,6 +5,7 @@ What the converter writes of a run beside its bundle's scores comes from here to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -15,6 +16,7 @@ from training.encoders import build_encoder
 from training.errors import TrainingError
 from training.evaluate import caption_with_keras, score_captions
 from training.model import BuiltCaptioner
+from training.report.chain import chain_of
 from training.report.record import KERAS_FLOAT32, Metrics, RunRecord
 from training.run_folder import RunFolder, load_run, recorded, run_folder
 from training.source import source_commit
@@ -92,19 +94,20 @@ def wall_time_s(folder: RunFolder) -> float:
 
 
 def chain_wall_time_s(folder: RunFolder) -> float | None:
-    """Return the seconds of a run and of all whose weights it started from, each run once.
+    """Return the seconds of a run and of all that it needed (``earlier_runs``), each run once.
 
-    None where it started from none, or where an earlier run's folder is gone.
+    None where it needed none, or where an earlier run's folder is gone.
 
     Raises:
         CheckpointError: a run's settings cannot be read.
     """
-    chain = [folder]
-    for run in chain:  # grows while it is gone through
-        for name in run.read_config().earlier_runs:
-            earlier = run_folder(name, folder.path.parent)
-            if not earlier.history.is_file():
-                return None
-            if earlier not in chain:
-                chain.append(earlier)
-    return round(sum(map(wall_time_s, chain)), _WALL_TIME_DECIMALS) if len(chain) > 1 else None
+    chain = chain_of(folder, _earlier)
+    if chain is None or len(chain) == 1:
+        return None
+    return round(sum(map(wall_time_s, chain)), _WALL_TIME_DECIMALS)
+
+
+def _earlier(folder: RunFolder) -> Iterator[RunFolder | None]:
+    for name in folder.read_config().earlier_runs:
+        earlier = run_folder(name, folder.path.parent)
+        yield earlier if earlier.history.is_file() else None

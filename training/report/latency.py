@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from training.errors import TrainingError
+from training.report.measured import read_figures
 from training.report.record import INT8_BUNDLE, RunRecord, read_record, write_record
 
 _VARIANT = "int8"
 _THREADS = 1
+_FIGURES = "figures of scripts/benchmark --json in"
 
 
 class _Part(BaseModel):
@@ -56,7 +58,7 @@ def record_latency(benchmark: Path, records: Path) -> Path:
     Raises:
         TrainingError: the file is no benchmark, or the record is missing or of another bundle.
     """
-    measured = _read(benchmark)
+    measured = read_figures(_Benchmark, benchmark, _FIGURES)
     case = next(
         (c for c in measured.captions if (c.variant, c.threads) == (_VARIANT, _THREADS)), None
     )
@@ -90,16 +92,3 @@ def _require_same(record: RunRecord, case: _Case, benchmark: Path) -> None:
             f"{record.name} of {record.bundle_bytes} ({record.measured}): convert the run, then "
             "measure its bundle"
         )
-
-
-def _read(path: Path) -> _Benchmark:
-    try:
-        return _Benchmark.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise TrainingError(f"cannot read the benchmark {path}: {exc}") from exc
-    except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise TrainingError(
-            f"{path} is no benchmark: {key}: {first['msg']}; make it with scripts/benchmark --json"
-        ) from exc

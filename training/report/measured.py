@@ -1,7 +1,11 @@
-"""Reads a file of figures below ``docs`` that a script measured and wrote."""
+"""Reads a JSON file of figures that a script measured and wrote.
+
+Only this module words what is wrong with one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,18 +22,35 @@ def read_measured(kind: type[_Figures], path: Path, what: str) -> _Figures | Non
     Args:
         kind: the figures.
         path: of the file.
-        what: what they are called in messages, in the plural.
+        what: what they are called in messages.
 
     Raises:
-        TrainingError: the file is wrong; the message names it and the key.
+        TrainingError: the file is wrong; the message names it and the keys.
     """
-    if not path.exists():
-        return None
+    return read_figures(kind, path, what) if path.exists() else None
+
+
+def read_figures(
+    kind: type[_Figures], path: Path, what: str, *, upgraded: Callable[[str], str] = str
+) -> _Figures:
+    """Return the figures in a file that must be there.
+
+    Args:
+        kind: the figures.
+        path: of the file.
+        what: what they are called in messages.
+        upgraded: makes JSON of now of an earlier version's.
+
+    Raises:
+        TrainingError: the file is missing or wrong; the message names it and the keys.
+    """
     try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(upgraded(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as exc:
         raise TrainingError(f"cannot read the {what} {path}: {exc}") from exc
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"])) or "file"
-        raise TrainingError(f"{what} {path} are wrong: {key}: {first['msg']}") from exc
+        problems = "; ".join(
+            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
+            for error in exc.errors(include_url=False)
+        )
+        raise TrainingError(f"wrong {what} {path}: {problems}") from exc

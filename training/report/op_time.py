@@ -87,7 +87,7 @@ def read_op_time(docs: Path) -> OpTime | None:
     """Return what was measured, or None where nothing was.
 
     Raises:
-        TrainingError: the file is wrong; the message names it and the key.
+        TrainingError: the file is wrong; the message names it and the keys.
     """
     return read_measured(OpTime, docs / OP_TIME, "operators' times")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.report.ablation import partner_name
+from training.report.chain import chain_of
 from training.report.record import FLOOR_NAME, HUMAN_NAME, RunRecord
 
 
@@ -61,26 +62,24 @@ def _dev_cider(record: RunRecord) -> float:
 
 
 def total_time_s(record: RunRecord, records: Sequence[RunRecord]) -> float | None:
-    """Return the seconds of a run and of those it started from; None where one is not known.
+    """Return the seconds of a run and of those before it; None where one is not known.
 
     A record from before this was kept is added up from the others' records.
     """
     if record.chain_wall_time_s is not None:
         return record.chain_wall_time_s
     by_name = {other.name: other for other in records}
-    chain = [record]
-    for run in chain:  # grows while it is gone through
-        for name in earlier_names(run):
-            earlier = by_name.get(name)
-            if earlier is None:
-                return None
-            if earlier not in chain:
-                chain.append(earlier)
-    return sum(run.wall_time_s for run in chain)
+    chain = chain_of(record, lambda run: map(by_name.get, earlier_names(run)))
+    return None if chain is None else sum(run.wall_time_s for run in chain)
 
 
 def earlier_names(record: RunRecord) -> list[str]:
-    """Return the names of the runs from whose weights a run came."""
+    """Return the names of the runs that had to be trained before (``RunConfig.earlier_runs``)."""
     start, mean_of = record.config.get("start_from"), record.config.get("average_of")
-    names = [start, *(mean_of if isinstance(mean_of, list) else [])]
+    distillation = record.config.get("distillation")
+    teachers = distillation.get("teachers") if isinstance(distillation, dict) else None
+    names = [
+        start,
+        *(name for part in (mean_of, teachers) if isinstance(part, list) for name in part),
+    ]
     return [name for name in names if isinstance(name, str)]

@@ -12,12 +12,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from training.errors import TrainingError
 from training.metrics.bootstrap import METRICS, Interval, interval
 from training.metrics.precision import Tally
 from training.metrics.scores import Scores
+from training.report.measured import read_figures
 from training.report.reliability_record import Reliability
 
 SCHEMA_VERSION = 2
@@ -230,20 +231,9 @@ def read_record(path: Path) -> RunRecord:
     Raises:
         TrainingError: the file is missing or wrong; the message names the file and the keys.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise TrainingError(f"cannot read the run record {path}: {exc}") from exc
-    try:
-        record = RunRecord.model_validate_json(_of_this_version(text))
-    except ValidationError as exc:
-        problems = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
-            for error in exc.errors(include_url=False)
-        )
-        raise TrainingError(f"run record {path} is wrong: {problems}") from exc
+    record = read_figures(RunRecord, path, "run record", upgraded=_of_this_version)
     if record.name != path.stem:
-        raise TrainingError(f"run record {path} is wrong: name: says {record.name!r}")
+        raise TrainingError(f"wrong run record {path}: name: says {record.name!r}")
     return record
 
 

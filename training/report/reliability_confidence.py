@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.metrics.reliability import (
+    Bin,
     area_under_roc,
     brier_score,
     calibration_error_by_chance,
@@ -40,6 +41,17 @@ class ReliabilityBin(_Part):
     n: Count
     low: Share
     high: Share
+
+    @classmethod
+    def of(cls, found: Bin) -> ReliabilityBin:
+        """Return a bin as it is stored."""
+        return cls(
+            predicted=share(found.predicted),
+            right=share(found.right),
+            n=found.n,
+            low=share(found.low),
+            high=share(found.high),
+        )
 
 
 class Quality(_Part):
@@ -83,16 +95,7 @@ class Quality(_Part):
             ece=share(expected_calibration_error(bins)),
             ece_by_chance=share(calibration_error_by_chance(bins)),
             brier=share(brier_score(probability_n, is_right_n)),
-            bins=tuple(
-                ReliabilityBin(
-                    predicted=share(b.predicted),
-                    right=share(b.right),
-                    n=b.n,
-                    low=share(b.low),
-                    high=share(b.high),
-                )
-                for b in bins
-            ),
+            bins=tuple(map(ReliabilityBin.of, bins)),
         )
 
 

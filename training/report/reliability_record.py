@@ -21,9 +21,8 @@ from training.metrics.reliability import (
     fit_calibration,
     reliability_curve,
 )
-from training.report.reliability_confidence import ConfidenceQuality, ReliabilityBin
+from training.report.reliability_confidence import ConfidenceQuality, ReliabilityBin, share
 
-_DECIMALS = 4  # of shares: a thousand pictures know no more
 _COEFFICIENT_DECIMALS = 6
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -102,28 +101,15 @@ class Reliability(_Part):
             slope=round(calibration.slope, _COEFFICIENT_DECIMALS),
             intercept=round(calibration.intercept, _COEFFICIENT_DECIMALS),
             fitted_n=len(dev.captions),
-            fitted_right=_share(fitted_right),
+            fitted_right=share(fitted_right),
             n=len(test.captions),
-            right=_share(float(test.is_right_n.mean())),
-            people_right=None if test.people_right is None else _share(test.people_right),
-            auc=None if area is None else _share(area.estimate),
-            auc_95=None if area is None else (_share(area.low), _share(area.high)),
-            ece=_share(expected_calibration_error(bins)),
-            ece_by_chance=_share(calibration_error_by_chance(bins)),
-            brier=_share(brier_score(probability_n, test.is_right_n)),
-            brier_constant=_share(brier_score(constant_n, test.is_right_n)),
-            bins=tuple(
-                ReliabilityBin(
-                    predicted=_share(found.predicted),
-                    right=_share(found.right),
-                    n=found.n,
-                    low=_share(found.low),
-                    high=_share(found.high),
-                )
-                for found in bins
-            ),
+            right=share(float(test.is_right_n.mean())),
+            people_right=None if test.people_right is None else share(test.people_right),
+            auc=None if area is None else share(area.estimate),
+            auc_95=None if area is None else (share(area.low), share(area.high)),
+            ece=share(expected_calibration_error(bins)),
+            ece_by_chance=share(calibration_error_by_chance(bins)),
+            brier=share(brier_score(probability_n, test.is_right_n)),
+            brier_constant=share(brier_score(constant_n, test.is_right_n)),
+            bins=tuple(map(ReliabilityBin.of, bins)),
         )
-
-
-def _share(value: float) -> float:
-    return round(value, _DECIMALS)

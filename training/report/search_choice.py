@@ -69,7 +69,7 @@ def read_search_choice(docs: Path) -> SearchChoice | None:
     """Return what was measured, or None where nothing was.
 
     Raises:
-        TrainingError: the file is wrong; the message names it and the key.
+        TrainingError: the file is wrong; the message names it and the keys.
     """
     return read_measured(SearchChoice, docs / SEARCH_CHOICE, "searches' figures")
 

@@ -146,7 +146,7 @@ def _run_row(record: RunRecord, runs: Runs) -> list[str]:
 
 
 def _wall_time(record: RunRecord, runs: Runs) -> str:
-    """Return the run's own time, and what it took with the runs whose weights it came from."""
+    """Return the run's own time, and what it took with the runs before it."""
     own, earlier = markdown.duration(record.wall_time_s), earlier_names(record)
     if not earlier:
         return own

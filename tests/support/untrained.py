@@ -1,0 +1,44 @@
+"""Takes the training out of ``training.train``: what would be trained, on what, is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import training.train
+from training.batches import CaptionedFeatures
+from training.data.dataset import Dataset
+from training.features import FeatureSource
+from training.model import BuiltCaptioner, feature_shape
+
+
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """What a trainer was given."""
+
+    built: BuiltCaptioner
+    train: CaptionedFeatures
+
+
+def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
+    """Return the list that fills with what trainers are given; no encoder looks at a picture."""
+    given: list[Untrained] = []
+
+    class NoTrainer:
+        def __init__(
+            self, config: object, built: BuiltCaptioner, train: CaptionedFeatures, *_: object
+        ) -> None:
+            given.append(Untrained(built, train))
+
+        def run(self) -> list[object]:
+            return []
+
+    def no_features(source: FeatureSource, pictures: Dataset, **_: object) -> np.ndarray:
+        return np.zeros((len(pictures), *feature_shape(source)), np.float16)
+
+    monkeypatch.setattr(training.train, "Trainer", NoTrainer)
+    monkeypatch.setattr(training.train, "load_features", no_features)
+    monkeypatch.setattr(training.train, "_draw", lambda *_: None)
+    return given
