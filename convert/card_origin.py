@@ -14,7 +14,7 @@ EARLIER_RUNS = "earlier_runs"
 def training_commands(manifest: Manifest) -> list[str]:
     """Return the commands that made the bundle, the first one first."""
     return [
-        *map(_training_command, _runs(manifest)),
+        *(f"seealoud-train run {run['name']} --data FLICKR8K" for run in _runs(manifest)),
         f"seealoud-convert {manifest.name} --data FLICKR8K",
     ]
 
@@ -33,13 +33,3 @@ def _runs(manifest: Manifest) -> list[Mapping[str, Any]]:
     # Manifests from before the chain was kept know the direct predecessor's name alone.
     known = [{"name": training["start_from"]}] if training.get("start_from") else []
     return [*training.get(EARLIER_RUNS, known), {**training, "name": manifest.name}]
-
-
-def _training_command(run: Mapping[str, Any]) -> str:
-    sentences = "SEEALOUD_SENTENCES=FLICKR30K_TEXT " if is_language_model(run) else ""
-    return f"{sentences}seealoud-train run {run['name']} --data FLICKR8K"
-
-
-def is_language_model(run: Mapping[str, Any]) -> bool:
-    """Return whether a run's settings, as the manifest has them, are a language model's."""
-    return run.get("language_model") is not None

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convert.card_origin import EARLIER_RUNS, is_language_model
+from convert.card_origin import EARLIER_RUNS
 from convert.variants import DATA_LICENCE, training_facts
 from device.bundle import Manifest
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder
-
-SENTENCES_LICENCE = (
-    "Before it saw a picture, the decoder learned its language from the caption sentences of "
-    "Flickr30k (Young, Lai, Hodosh and Hockenmaier 2014): text only, no picture, cleaned of every "
-    "caption of Flickr8k's dev and test pictures, for non-commercial research and education too. "
-    "No sentence of them is part of the bundle."
-)
 
 
 def earlier_runs(folder: RunFolder) -> tuple[RunConfig, ...]:
@@ -64,12 +57,9 @@ def _settings(folder: RunFolder) -> RunConfig:
 def with_origin(manifest: Manifest, earlier: Sequence[RunConfig]) -> Manifest:
     """Return the manifest with the runs before its own, and the terms of all their data."""
     runs = [training_facts(config) for config in earlier]
-    has_sentences = any(map(is_language_model, (*runs, manifest.training)))
     return manifest.model_copy(
         update={
             "training": {**manifest.training, EARLIER_RUNS: runs},
-            "data_licence": f"{DATA_LICENCE} {SENTENCES_LICENCE}"
-            if has_sentences
-            else DATA_LICENCE,
+            "data_licence": DATA_LICENCE,
         }
     )

@@ -128,13 +128,6 @@ class DistillationConfig(_Strict):
     """Share of the loss that is the teachers'; the rest is people's."""
 
 
-class LanguageModelConfig(_Strict):
-    """The decoder alone learns from sentences without pictures (``training.language``)."""
-
-    sentences: Path | None = None
-    """File of the sentences; default: $SEEALOUD_SENTENCES or the shared ones."""
-
-
 class RunConfig(_Strict):
     """One training run."""
 
@@ -147,10 +140,9 @@ class RunConfig(_Strict):
     optimiser: OptimiserConfig = OptimiserConfig()
     search: SearchConfig = SearchConfig()
     start_from: str | None = None
-    """Name of the run whose best weights this one starts from; of a language model the decoder."""
+    """Name of the run whose best weights this one starts from."""
     average_of: tuple[str, ...] = ()
     """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
-    language_model: LanguageModelConfig | None = None
     self_critical: SelfCriticalConfig | None = None
     distillation: DistillationConfig | None = None
     ablates: str | None = None
@@ -170,16 +162,8 @@ class RunConfig(_Strict):
 
     @model_validator(mode="after")
     def _one_objective(self) -> Self:
-        if self.distillation and (self.self_critical or self.language_model):
-            raise ValueError("distillation goes with neither self_critical nor language_model")
-        return self
-
-    @model_validator(mode="after")
-    def _a_language_has_no_pictures(self) -> Self:
-        if self.language_model and (self.self_critical or self.encoder.trainable_from_block):
-            raise ValueError(
-                "language_model goes with neither self_critical nor encoder.trainable_from_block"
-            )
+        if self.distillation and self.self_critical:
+            raise ValueError("distillation does not go with self_critical")
         return self
 
 

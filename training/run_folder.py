@@ -208,14 +208,8 @@ def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:
         raise _untrained(folder)
     if Vocabulary.read(folder.vocabulary) != built.vocabulary:
         raise CheckpointError(f"{folder.path} was trained with other words: train it anew")
-    earlier = folder.read_config()
     try:
-        if earlier.language_model is None:
-            built.model.load_weights(folder.best_weights)
-        else:
-            language = build_captioner(earlier, built.vocabulary).model
-            language.load_weights(folder.best_weights)
-            built.model.decoder.set_weights(language.decoder.get_weights())
+        built.model.load_weights(folder.best_weights)
     except ValueError as exc:
         raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
 

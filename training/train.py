@@ -11,14 +11,9 @@ from training.average import train_average
 from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
-from training.data.leakage import (
-    drop_captions,
-    held_out_captions,
-    without_held_out_captions,
-)
+from training.data.leakage import without_held_out_captions
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
-from training.language import default_sentences, read_sentences, without_pictures
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
@@ -49,13 +44,6 @@ def train(
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )
-    if config.language_model is not None:
-        sentences_file = config.language_model.sentences or default_sentences()
-        corpus = drop_captions(read_sentences(sentences_file), held_out_captions(dataset))
-        train_set, dev_set = (
-            without_pictures(texts, built, config.text.max_words) for texts in (corpus, dataset.dev)
-        )
-        return Trainer(config, built, train_set, dev_set, folder).run()
     dev_set = _captioned(config, built, dataset.dev, 1, cache_dir)
     if config.average_of:
         history = train_average(config, built, dev_set, folder)

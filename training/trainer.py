@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import math
 import time
 from collections.abc import Sequence
 
@@ -57,8 +56,7 @@ class Trainer:
         self._optimiser = Optimiser(
             self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
         )
-        has_pictures = config.language_model is None
-        self._dev_cider = DevCider(dev.pictures, config, built) if has_pictures else None
+        self._dev_cider = DevCider(dev.pictures, config, built)
         self._checkpoint = tf.train.Checkpoint(
             model=self._model,
             optimiser=self._optimiser,
@@ -112,7 +110,7 @@ class Trainer:
             if self._model is not self._built.model:
                 self._built.model.decoder.set_weights(self._model.decoder.get_weights())
             dev_loss = self._dev_loss()
-            cider = math.nan if self._dev_cider is None else self._dev_cider.score(self._dev)
+            cider = self._dev_cider.score(self._dev)
             adam: keras.optimizers.AdamW = self._optimiser.adams[0]
             rate, seconds = float(adam.learning_rate), time.monotonic() - began
             result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, seconds)

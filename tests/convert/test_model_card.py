@@ -97,7 +97,6 @@ def settings(name: str, **changes: Any) -> dict[str, Any]:
         "encoder": {"name": "efficientnet_lite0"},
         "decoder": {"name": "transformer", "width": 256},
         "start_from": None,
-        "language_model": None,
         **changes,
     }
 
@@ -290,8 +289,8 @@ def test_tables_have_as_many_cells_as_their_heads() -> None:
 # --- how it was made --------------------------------------------------------------------------
 
 CHAIN = [
-    settings("language", language_model={}),
-    settings("words", start_from="language"),
+    settings("sketch"),
+    settings("words", start_from="sketch"),
     settings("pictures", start_from="words"),
 ]
 
@@ -299,7 +298,7 @@ CHAIN = [
 def test_every_stage_has_its_command() -> None:
     made = manifest(start_from="pictures", **{EARLIER_RUNS: CHAIN})
     assert training_commands(made) == [
-        "SEEALOUD_SENTENCES=FLICKR30K_TEXT seealoud-train run language --data FLICKR8K",
+        "seealoud-train run sketch --data FLICKR8K",
         "seealoud-train run words --data FLICKR8K",
         "seealoud-train run pictures --data FLICKR8K",
         "seealoud-train run shipped --data FLICKR8K",

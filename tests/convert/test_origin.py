@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from convert.card_origin import EARLIER_RUNS
-from convert.origin import SENTENCES_LICENCE, earlier_runs, with_origin
-from convert.variants import DATA_LICENCE, training_facts
+from convert.origin import earlier_runs, with_origin
+from convert.variants import training_facts
 from device.bundle import load_bundle
 from training.config import RunConfig
 from training.errors import CheckpointError, TrainingError
@@ -40,10 +40,10 @@ def test_a_run_from_nothing_has_none_before_it(tmp_path: Path) -> None:
 
 
 def test_a_chain_comes_in_the_order_of_training(tmp_path: Path) -> None:
-    run(tmp_path, "language", language_model={"sentences": "/home/me/captions.tsv"})
-    run(tmp_path, "words", start_from="language")
+    run(tmp_path, "sketch")
+    run(tmp_path, "words", start_from="sketch")
     run(tmp_path, "pictures", start_from="words")
-    assert names(run(tmp_path, "last", start_from="pictures")) == ["language", "words", "pictures"]
+    assert names(run(tmp_path, "last", start_from="pictures")) == ["sketch", "words", "pictures"]
 
 
 def test_averaged_runs_come_each_once(tmp_path: Path) -> None:
@@ -80,19 +80,9 @@ def test_settings_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 
 def test_the_manifest_states_every_run_and_no_path_of_the_machine() -> None:
     manifest = load_bundle(TINY).manifest
-    language = config("language", language_model={"sentences": "/home/me/captions.tsv"})
-    made = with_origin(manifest, [language, config("words")])
-    assert [facts["name"] for facts in made.training[EARLIER_RUNS]] == ["language", "words"]
+    first = config("first", encoder={"name": "x", "weights": "/home/me/weights.h5"})
+    made = with_origin(manifest, [first, config("words")])
+    assert [facts["name"] for facts in made.training[EARLIER_RUNS]] == ["first", "words"]
     assert made.training[EARLIER_RUNS][1] == training_facts(config("words"))
     assert "/home/me" not in made.model_dump_json()
     assert manifest.training == {k: v for k, v in made.training.items() if k != EARLIER_RUNS}
-
-
-def test_sentences_without_pictures_are_named_in_the_licence() -> None:
-    manifest = load_bundle(TINY).manifest
-    assert with_origin(manifest, []).data_licence == DATA_LICENCE
-    assert with_origin(manifest, [config("words")]).data_licence == DATA_LICENCE
-    licence = with_origin(manifest, [config("l", language_model={}), config("w")]).data_licence
-    assert licence == f"{DATA_LICENCE} {SENTENCES_LICENCE}"
-    for needed in ("Flickr30k", "text only", "dev and test", "non-commercial research"):
-        assert needed in SENTENCES_LICENCE

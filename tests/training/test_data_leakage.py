@@ -19,16 +19,11 @@ from training.config import RunConfig
 from training.data.dataset import SPLITS, CaptionedPicture, Dataset
 from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
 from training.data.readers import open_dataset
-from training.language import read_sentences
 from training.run_folder import RunFolder
 from training.text import words_of
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))
-SENTENCES = Path(
-    os.environ.get("SEEALOUD_SENTENCES", ROOT.parent / "shared/flickr30k_text/captions.tsv")
-)
-
 # Bits. Measured: 100 recompressed, brightened, cropped and shrunken copies lie 0 to 8 bits from
 # their originals, while of all pairs of pictures in two splits the nearest are 10 apart and half
 # are 32 or more. (Against mirrored pictures two pairs are 8 apart, by chance: other scenes.)
@@ -120,15 +115,6 @@ def test_training_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) ->
     training.train.train(RunConfig.model_validate(CONFIG), SMALL, folder)
     assert words_taught(taught) == {("a", "dog", "runs"), ("a", "tail")}
     assert "snow" not in folder.vocabulary.read_text().split()
-
-
-def test_a_language_model_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) -> None:
-    """The shared sentences are clean (below), but anybody may give a file of their own."""
-    sentences = tmp_path / "sentences.tsv"
-    sentences.write_text("1.jpg\tTwo dogs .\n1.jpg\tA boat .\n2.jpg\tA red ball .\n")
-    config = {**CONFIG, "language_model": {"sentences": sentences}}
-    training.train.train(RunConfig.model_validate(config), SMALL, RunFolder(tmp_path / "mine"))
-    assert words_taught(taught) == {("a", "boat")}
 
 
 # --- the hash ---------------------------------------------------------------------------------
@@ -234,15 +220,3 @@ def test_no_held_out_caption_is_among_the_training_captions(dataset: Dataset) ->
     n_captions = sum(len(picture.captions) for picture in dataset.train)
     assert n_captions - len(kept) == 137  # so there was something to drop, and no more than that
     assert len(filtered.train) == len(dataset.train)
-
-
-@real
-@pytest.mark.flickr8k
-@pytest.mark.skipif(not SENTENCES.is_file(), reason=f"no sentences in {SENTENCES}")
-def test_the_sentences_have_neither_captions_nor_pictures_held_out(dataset: Dataset) -> None:
-    sentences = read_sentences(SENTENCES)
-    held_out = held_out_captions(dataset)
-    assert drop_captions(sentences, held_out) == sentences
-    # Flickr8k's names are the photograph's number, "_", a secret; here the number alone.
-    ids = {picture.name.partition("_")[0] for picture in (*dataset.dev, *dataset.test)}
-    assert ids.isdisjoint(picture.name.removesuffix(".jpg") for picture in sentences)

@@ -13,7 +13,6 @@ from support.records import metrics
 from device.vocabulary import Vocabulary
 from training.config import RunConfig
 from training.data.dataset import Dataset
-from training.errors import TrainingError
 from training.report import keras_run as module
 from training.report.keras_run import chain_wall_time_s, keras_record, recorded_config
 from training.report.record import KERAS_FLOAT32, Metrics, read_record, write_record
@@ -70,23 +69,6 @@ def test_the_record_of_a_keras_run(tmp_path: Path) -> None:
     assert read_record(write_record(record, tmp_path)) == record
 
 
-@pytest.mark.usefixtures("without_models")
-def test_a_language_model_says_no_captions(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "language")
-    folder.prepare(config("language", language_model={}), Vocabulary.from_words(["a"]))
-    with pytest.raises(TrainingError, match="language learned from sentences alone"):
-        keras_record(folder, NOTHING)
-
-
-def test_the_chain_is_as_long_as_it_is_known(tmp_path: Path) -> None:
-    first = trained(tmp_path, "first", 100.0)
-    second = trained(tmp_path, "second", 30.0, "first")
-    third = trained(tmp_path, "third", 1.0, "second")
-    assert [chain_wall_time_s(f) for f in (first, second, third)] == [None, 260.0, 262.0]
-    first.history.unlink()
-    assert chain_wall_time_s(third) is None
-
-
 def test_each_run_of_a_chain_counts_once(tmp_path: Path) -> None:
     trained(tmp_path, "first", 100.0)
     for name in ("left", "right"):
@@ -100,7 +82,6 @@ def test_paths_of_this_machine_are_not_told() -> None:
     told = recorded_config(
         config(
             encoder={"name": "e", "weights": "/home/me/w"},
-            language_model={"sentences": "/home/me/s"},
             ablates="other",
         )
     )

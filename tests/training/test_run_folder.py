@@ -6,13 +6,29 @@ import csv
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from device.vocabulary import Vocabulary
 from training import run_folder as module
 from training.config import RunConfig
+from training.decoders import DecoderSize, MergeDecoder
+from training.encoders import encoder_spec
 from training.errors import CheckpointError
-from training.run_folder import EpochResult, RunFolder, load_run, recorded, run_folder
+from training.features import FeatureSource
+from training.model import BuiltCaptioner, Captioner
+from training.run_folder import (
+    EpochResult,
+    RunFolder,
+    load_run,
+    load_weights_of,
+    recorded,
+    run_folder,
+)
+
+keras_saving = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword"  # NumPy 2
+)
 
 VOCABULARY = Vocabulary.from_words(["a", "dog"])
 
@@ -208,3 +224,49 @@ def test_an_untrained_run_cannot_be_loaded(begun: RunFolder, tmp_path: Path) -> 
     for folder in (begun, RunFolder(tmp_path / "nothing")):
         with pytest.raises(CheckpointError, match=f"no trained weights in {folder.path}: train"):
             load_run(folder)
+
+
+# --- weights of an earlier run ----------------------------------------------------------------
+
+
+def captioner(width: int, vocabulary: Vocabulary = VOCABULARY) -> BuiltCaptioner:
+    size = DecoderSize(len(vocabulary), max_words=3, n_cells=1, n_channels=2, width=width)
+    model = Captioner(MergeDecoder(size), tail=None)
+    model((np.zeros((1, 1, 1, 2), np.float32), np.zeros((1, 1, 4), np.int32)))
+    spec = encoder_spec("efficientnet_lite0", input_size_px=32)
+    return BuiltCaptioner(model, spec, FeatureSource("efficientnet_lite0", 32), vocabulary)
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> tuple[RunFolder, BuiltCaptioner]:
+    """A trained run, and the captioner whose weights it has."""
+    folder, built = RunFolder(tmp_path / "earlier"), captioner(width=8)
+    folder.path.mkdir()
+    VOCABULARY.write(folder.vocabulary)
+    built.model.save_weights(folder.best_weights)
+    return folder, built
+
+
+@keras_saving
+def test_a_run_goes_on_with_the_weights_of_an_earlier_one(
+    earlier: tuple[RunFolder, BuiltCaptioner],
+) -> None:
+    folder, trained = earlier
+    fresh = captioner(width=8)
+    load_weights_of(fresh, folder)
+    for ours, theirs in zip(fresh.model.get_weights(), trained.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@keras_saving
+def test_weights_that_do_not_fit_are_refused(
+    earlier: tuple[RunFolder, BuiltCaptioner], tmp_path: Path
+) -> None:
+    folder, _ = earlier
+    with pytest.raises(CheckpointError, match="earlier has weights of other shapes"):
+        load_weights_of(captioner(width=16), folder)
+    other = Vocabulary.from_words(["a", "cat"])
+    with pytest.raises(CheckpointError, match="earlier was trained with other words"):
+        load_weights_of(captioner(width=8, vocabulary=other), folder)
+    with pytest.raises(CheckpointError, match=r"no trained weights in .*nowhere"):
+        load_weights_of(captioner(width=8), RunFolder(tmp_path / "nowhere"))

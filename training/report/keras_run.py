@@ -13,7 +13,6 @@ from pydantic import JsonValue
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
 from training.encoders import build_encoder
-from training.errors import TrainingError
 from training.evaluate import caption_with_keras, score_captions
 from training.model import BuiltCaptioner
 from training.report.chain import chain_of
@@ -22,7 +21,7 @@ from training.run_folder import RunFolder, load_run, recorded, run_folder
 from training.source import source_commit
 
 # Paths of the machine that trained, which say nothing elsewhere.
-_LOCAL = {"encoder": {"weights"}, "language_model": {"sentences"}}
+_LOCAL = {"encoder": {"weights"}}
 _WALL_TIME_DECIMALS = 1
 
 
@@ -37,14 +36,9 @@ def keras_record(
         cache_dir: keeps features and the references' tokens; default: the user's cache folder.
 
     Raises:
-        TrainingError: the run is not trained, says no captions, or Java failed.
+        TrainingError: the run is not trained, or Java failed.
     """
     config, built = load_run(folder)
-    if config.language_model is not None:
-        raise TrainingError(
-            f"{config.name} learned from sentences alone, so it has no captions to score: record "
-            "the run that starts from it"
-        )
     history = folder.read_history()
     return RunRecord(
         name=config.name,

@@ -34,6 +34,12 @@ TRIED = (
         "229745d",
     ),
     Tried(
+        "pre-training the decoder on 145,000 caption sentences without pictures (Flickr30k's text)",
+        "dev loss 2.69 instead of 2.80 nats a word, but CIDEr 51.5 instead of 55.4 after "
+        "cross-entropy (9 epochs, 12 without), 55.5 instead of 58.9 after five epochs of SCST",
+        "259a653",
+    ),
+    Tried(
         "hiding a fifth of the grid's cells in training (`lite2-scst-cells`)",
         "CIDEr 58.6, 59.2, 59.4 after three epochs of SCST, 58.9, 59.0, 59.7 without (one seed)",
         "229745d",
