@@ -5,7 +5,7 @@ Invariant: what the daemon would not say is not said; the bare caption goes alon
 
 from __future__ import annotations
 
-from device.daemon.sight import Eye, Fault, Sight
+from device.daemon.sight import Fault, Sight
 from device.records import Described, Frame
 
 
@@ -14,11 +14,10 @@ class SightDescriber:
 
     Args:
         sight: what the daemon looks with.
-        eye: the captioner inside it.
     """
 
-    def __init__(self, sight: Sight, eye: Eye) -> None:
-        self._sight, self._eye = sight, eye
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
 
     def describe(self, frame: Frame) -> Described:
         """Return what is said of a frame.
@@ -29,7 +28,7 @@ class SightDescriber:
         found = self._sight.look(frame)
         if not isinstance(found, Fault):
             return Described(found.sentence, found.caption, found.probability)
-        bare = self._sight.describe(self._eye.encode(frame))
+        bare = self._sight.bare(frame)
         return Described(found.text, bare.caption, bare.probability, found.reason)
 
     def close(self) -> None:

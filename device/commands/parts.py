@@ -5,21 +5,16 @@ Everything heavy is imported when a part is opened, not before.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-
-from device.native_stderr import captured_native_stderr
 
 if TYPE_CHECKING:
     from device.commands.options import DescribeOptions
     from device.records import Described, Frame
     from device.speech.pcm import PcmChunk
     from device.speech.playback import Playback
-
-_LOGGER = logging.getLogger(__name__)
 
 
 class Describer(Protocol):
@@ -55,24 +50,16 @@ class Synthesizer(Protocol):
 
 def _open_describer(options: DescribeOptions) -> Describer:
     from device.bundle import find_bundle, load_bundle
-    from device.captioner import Captioner, CaptionOptions
+    from device.captioner import CaptionOptions
     from device.commands.describer import SightDescriber
-    from device.confidence import BundleHonesty
-    from device.daemon.sight import Sight
-    from device.picture.gate import PictureGate
+    from device.daemon.bundle_sight import bundle_sight
     from device.picture.settings import PictureSettings
 
     caption_options = CaptionOptions(
         beam_width=options.beam, n_best=options.n_best, threads=options.threads
     )
     bundle = load_bundle(find_bundle(options.bundle))
-    honesty = BundleHonesty(bundle)
-    with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
-        captioner = Captioner(bundle, caption_options)
-    for line in said:
-        _LOGGER.debug("%s", line)
-    sight = Sight(PictureGate(PictureSettings()), captioner, honesty)
-    return SightDescriber(sight, captioner)
+    return SightDescriber(bundle_sight(bundle, caption_options, PictureSettings()))
 
 
 def _open_voice(path: Path | None) -> Synthesizer:

@@ -41,7 +41,7 @@ class Signals:
     """
 
     def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
-        self._mentions, self._arrays = Mentions(classes), arrays
+        self.mentions, self._arrays = Mentions(classes), arrays
 
     def of(
         self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]
@@ -52,7 +52,7 @@ class Signals:
             hypothesis: with ``word_log_probs``.
             pooled_d: float32 [channels], as in ``Encoded``.
         """
-        mentions = self._mentions.of(hypothesis.text.split())
+        mentions = self.mentions.of(hypothesis.text.split())
         rows = [mention.row for mention in mentions]
         along_k = (pooled_d - self._arrays.mean_d) @ self._arrays.axes_dk
         seen_m = self._arrays.class_weights_ck[rows] @ along_k + self._arrays.class_bias_c[rows]
@@ -85,7 +85,6 @@ class Confidence:
 
     def __init__(self, spec: ConfidenceSpec, arrays: ConfidenceArrays) -> None:
         self._signals = Signals(spec.classes, arrays)
-        self._mentions = Mentions(spec.classes)
         self._verbs = frozenset(
             word
             for name, words in spec.classes.items()
@@ -114,9 +113,9 @@ class Confidence:
         """Return what can be said of the caption; all of it where too little would be left."""
         judged = self.judged(hypothesis, pooled_d)
         words = hypothesis.text.split()
-        rows = self._mentions.rows_of(words, COLOUR)
+        rows = self._signals.mentions.rows_of(words, COLOUR)
         kept = without_colours(words, rows, unsure_colours(judged), self._verbs)
-        left = {mention.row for mention in self._mentions.of(kept)}
+        left = {mention.row for mention in self._signals.mentions.of(kept)}
         if not left:
             return Trusted(hypothesis.text, _all_right(judged))
         said = [one for one in judged if one.mention.row in left]

@@ -10,17 +10,15 @@ import logging
 from dataclasses import dataclass
 
 from device.bundle import load_bundle
-from device.captioner import Captioner, CaptionOptions
+from device.captioner import CaptionOptions
 from device.clock import Clock
-from device.confidence import BundleHonesty
+from device.daemon.bundle_sight import bundle_sight
 from device.daemon.observer import Observer
 from device.daemon.sight import Sight
 from device.daemon.sight_source import SightSource, sight_source
 from device.daemon.telling import problem_teller
 from device.errors import BundleError
 from device.events import EventBus, Part
-from device.native_stderr import captured_native_stderr
-from device.picture.gate import PictureGate
 from device.settings.schema import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,12 +52,8 @@ def _opened(source: SightSource) -> OpenedSight:
     """Return what a source gives; it is older than what is read here, so no change is missed."""
     settings = source.settings
     bundle = load_bundle(source.folder)
-    honesty = BundleHonesty(bundle)
-    with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
-        captioner = Captioner(bundle, CaptionOptions(threads=settings.captioner.threads))
-    for line in said:
-        _LOGGER.debug("%s", line)
-    sight = Sight(PictureGate(settings.picture), captioner, honesty)
+    options = CaptionOptions(threads=settings.captioner.threads)
+    sight = bundle_sight(bundle, options, settings.picture)
     return OpenedSight(sight, bundle.name, source)
 
 

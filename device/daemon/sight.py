@@ -110,6 +110,14 @@ class Sight:
             caption = replace(caption, trusted=said.text)
         return Line(said.sentence, caption, said.probability)
 
+    def bare(self, frame: Frame) -> Line:
+        """Return what would be said of a frame if nothing were wrong with it.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        return self.describe(self._eye.encode(frame))
+
     def look(self, frame: Frame) -> Line | Fault:
         """Return what is said of a frame, all stages at once.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from training.report import markdown
-from training.report.measured import read_measured
+from training.report.measured import Figures, read_measured
 from training.report.record import Bounds
 
 DECODER_CHOICE = "decoder-choice.json"
@@ -26,11 +26,7 @@ Milliseconds = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class FormatScore(_Part):
+class FormatScore(Figures):
     """What one format says of a split.
 
     Attributes:
@@ -44,7 +40,7 @@ class FormatScore(_Part):
     same_words: Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class FormatFigures(_Part):
+class FormatFigures(Figures):
     """What was measured of one format.
 
     Attributes:
@@ -72,7 +68,7 @@ class FormatFigures(_Part):
     test: FormatScore
 
 
-class FormatResult(_Part):
+class FormatResult(Figures):
     """One format: its figures, or why there are none."""
 
     name: str
@@ -86,7 +82,7 @@ class FormatResult(_Part):
         return self
 
 
-class DecoderChoice(_Part):
+class DecoderChoice(Figures):
     """The measurement: of which bundle, where, how, and the formats, the shipped one first."""
 
     schema_version: Literal[1] = 1

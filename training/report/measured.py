@@ -9,11 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import TrainingError
 
 _Figures = TypeVar("_Figures", bound=BaseModel)
+
+
+class Figures(BaseModel):
+    """A part of a file of figures: unknown keys, other types, NaN and infinity are wrong."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def read_measured(kind: type[_Figures], path: Path, what: str) -> _Figures | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.report import markdown
-from training.report.measured import read_measured
+from training.report.measured import Figures, read_measured
 
 OP_TIME = "op-time.json"
 
@@ -24,11 +24,7 @@ Milliseconds = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class OperatorTime(_Part):
+class OperatorTime(Figures):
     """All nodes of one operator in one graph.
 
     Attributes:
@@ -45,7 +41,7 @@ class OperatorTime(_Part):
     time_ms: Milliseconds
 
 
-class GraphTime(_Part):
+class GraphTime(Figures):
     """One graph of the bundle.
 
     Attributes:
@@ -72,7 +68,7 @@ class GraphTime(_Part):
         return sum(o.time_ms for o in self.operators if not o.is_delegated)
 
 
-class OpTime(_Part):
+class OpTime(Figures):
     """The measurement: of which bundle, where, how, and the graphs."""
 
     schema_version: Literal[1] = 1

@@ -12,13 +12,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from training.errors import TrainingError
 from training.metrics.bootstrap import METRICS, Interval, interval
 from training.metrics.precision import Tally
 from training.metrics.scores import Scores
-from training.report.measured import read_figures
+from training.report.measured import Figures, read_figures
 from training.report.reliability_record import Reliability
 
 SCHEMA_VERSION = 2
@@ -44,11 +44,7 @@ Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0.0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Bounds(_Part):
+class Bounds(Figures):
     """A value with its 95 % interval, in the value's unit."""
 
     estimate: float
@@ -68,7 +64,7 @@ class Bounds(_Part):
         return (self.high - self.low) / 2.0
 
 
-class KindTally(_Part):
+class KindTally(Figures):
     """Mentions of one kind of word, and how many of them the references confirm."""
 
     mentioned: Count
@@ -80,7 +76,7 @@ class KindTally(_Part):
         return self.right / self.mentioned if self.mentioned else None
 
 
-class Metrics(_Part):
+class Metrics(Figures):
     """Scores on one split by the COCO protocol; metrics times 100, with 95 % intervals.
 
     ``meteor`` is None where Java was missing; it has no interval (see ``bootstrap``). ``cider_n``
@@ -131,7 +127,7 @@ class Metrics(_Part):
         return self.model_copy(update={"cider_n": None})
 
 
-class Epoch(_Part):
+class Epoch(Figures):
     """One pass over the training set; None is what was not measured in it.
 
     ``dev_cider`` is times 100; losses are in nats per word.
@@ -145,7 +141,7 @@ class Epoch(_Part):
     seconds: Seconds | None = None
 
 
-class Quantization(_Part):
+class Quantization(Figures):
     """The same captions' scores from float32 and int8 files, and what int8 loses.
 
     ``cider_change`` is int8 - float32, paired over the pictures.
@@ -156,7 +152,7 @@ class Quantization(_Part):
     cider_change: Bounds
 
 
-class RunRecord(_Part):
+class RunRecord(Figures):
     """One run.
 
     Attributes:

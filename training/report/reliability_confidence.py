@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.metrics.reliability import (
     Bin,
@@ -16,6 +16,7 @@ from training.metrics.reliability import (
     expected_calibration_error,
     reliability_curve,
 )
+from training.report.measured import Figures
 
 _DECIMALS = 4  # of shares: a thousand pictures know no more
 _COVERAGES = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -26,11 +27,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ReliabilityBin(_Part):
+class ReliabilityBin(Figures):
     """Captions of about the same predicted probability.
 
     ``right`` is the observed share that is right, ``low`` and ``high`` its Wilson 95 % interval.
@@ -54,7 +51,7 @@ class ReliabilityBin(_Part):
         )
 
 
-class Quality(_Part):
+class Quality(Figures):
     """Probabilities beside what is right.
 
     Attributes:
@@ -99,14 +96,14 @@ class Quality(_Part):
         )
 
 
-class Coverage(_Part):
+class Coverage(Figures):
     """Of the surest ``share`` of captions, which share is right."""
 
     share: Share
     right: Share
 
 
-class HedgeUse(_Part):
+class HedgeUse(Figures):
     """How often a hedge is heard, and how often its captions are right.
 
     Attributes:
@@ -122,7 +119,7 @@ class HedgeUse(_Part):
     right: Share | None
 
 
-class Refusals(_Part):
+class Refusals(Figures):
     """Pictures taken for unlike anything trained on.
 
     Attributes:
@@ -136,7 +133,7 @@ class Refusals(_Part):
     odd: dict[str, Share]
 
 
-class Colours(_Part):
+class Colours(Figures):
     """How many colours are named, and how many of them a reference confirms."""
 
     named: Count
@@ -148,7 +145,7 @@ class Colours(_Part):
         return self.right / self.named if self.named else None
 
 
-class Restraint(_Part):
+class Restraint(Figures):
     """What leaving out unsure colours does to the captions of a split.
 
     Attributes:
@@ -166,7 +163,7 @@ class Restraint(_Part):
     cider_change: tuple[float, float, float]
 
 
-class ConfidenceQuality(_Part):
+class ConfidenceQuality(Figures):
     """A bundle's confidence: fitted on train and dev, measured on test.
 
     Attributes:

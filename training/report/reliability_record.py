@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.judged import JudgedSplit
 from training.metrics.judgement import RIGHT_MEANS
@@ -21,6 +21,7 @@ from training.metrics.reliability import (
     fit_calibration,
     reliability_curve,
 )
+from training.report.measured import Figures
 from training.report.reliability_confidence import ConfidenceQuality, ReliabilityBin, share
 
 _COEFFICIENT_DECIMALS = 6
@@ -29,11 +30,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Reliability(_Part):
+class Reliability(Figures):
     """A calibration fitted on dev, and what it is worth on test.
 
     probability that a caption is right = 1 / (1 + exp(-(``intercept`` + ``slope`` * ``signal``)))

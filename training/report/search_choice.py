@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from training.config import RunConfig
 from training.errors import TrainingError
 from training.report import markdown
-from training.report.measured import read_measured
+from training.report.measured import Figures, read_measured
 from training.report.record import Bounds, Metrics
 
 SEARCH_CHOICE = "search-choice.json"
@@ -24,11 +24,7 @@ HEADER = (
 )  # of TriedSearch.row
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class TriedSearch(_Part):
+class TriedSearch(Figures):
     """One search and its scores on dev.
 
     Attributes:
@@ -56,7 +52,7 @@ class TriedSearch(_Part):
         ]
 
 
-class SearchChoice(_Part):
+class SearchChoice(Figures):
     """The measurement: of which run, its own search, and every search that was tried."""
 
     schema_version: Literal[1] = 1
