@@ -74,6 +74,8 @@ class Encoder:
         self._output = _only(self._interpreter.get_output_details(), path)
         pixels = (np.arange(_N_LEVELS, dtype=np.float32) - mean) / scale
         self._of_pixel = _quantized(pixels, self._input)
+        is_float = np.dtype(self._output["dtype"]) == np.float32
+        self._levels = (1.0, 0) if is_float else self._output["quantization"]
 
     @property
     def size_px(self) -> int:
@@ -90,18 +92,24 @@ class Encoder:
         Raises:
             InferenceError: the runtime failed.
         """
-        grid_hwc = self._grid(image_hwc)
-        if mirrored:
-            grid_hwc = (grid_hwc + self._grid(cv2.flip(image_hwc, 1))[:, ::-1]) * np.float32(0.5)
-        return grid_hwc.reshape(-1, grid_hwc.shape[-1])
+        scale, zero_point = self._levels
+        pixels_hwc = cv2.LUT(image_hwc, self._of_pixel)  # eight times as fast as indexing by it
+        grid_hwc = self._grid(pixels_hwc)
+        if mirrored:  # added as levels: turning them into numbers is what takes the time
+            turned_hwc = self._grid(cv2.flip(pixels_hwc, 1))[:, ::-1]
+            sum_type = np.result_type(grid_hwc.dtype, np.int16)
+            grid_hwc = np.add(grid_hwc, turned_hwc, dtype=sum_type)
+            scale, zero_point = scale / 2, 2 * zero_point
+        features: Features = np.subtract(grid_hwc, zero_point, dtype=np.float32)
+        features *= np.float32(scale)
+        return np.reshape(features, (-1, grid_hwc.shape[-1]))
 
-    def _grid(self, image_hwc: npt.NDArray[np.uint8]) -> Features:
-        """Return float32 [rows, columns, channels]."""
-        # Eight times as fast as indexing the table by the picture.
-        self._interpreter.set_tensor(self._input["index"], cv2.LUT(image_hwc, self._of_pixel)[None])
+    def _grid(self, pixels_hwc: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the model's output [rows, columns, channels], as it is."""
+        self._interpreter.set_tensor(self._input["index"], pixels_hwc[None])
         invoke(self._interpreter)
-        raw = self._interpreter.get_tensor(self._output["index"])
-        return _dequantized(raw[0], self._output)
+        raw: npt.NDArray[Any] = self._interpreter.get_tensor(self._output["index"])[0]
+        return raw
 
     def invoke(self) -> None:
         """Run the model on whatever its input holds; for benchmarks."""
@@ -248,10 +256,3 @@ def _quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.N
     limits = np.iinfo(dtype)
     levels = np.clip(np.round(values / scale) + zero_point, limits.min, limits.max)
     return np.asarray(levels, dtype=dtype)
-
-
-def _dequantized(raw: npt.NDArray[Any], tensor: dict[str, Any]) -> Features:
-    if raw.dtype == np.float32:
-        return np.asarray(raw, dtype=np.float32)
-    scale, zero_point = tensor["quantization"]
-    return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

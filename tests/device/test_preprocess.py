@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_what_training_saw_is_squashed_whole(
         columns = slice(0, wide) if column == 0 else slice(-wide, None)
         marked[rows, columns] = 255
         square = preprocess(marked, SIZE_PX)
-        assert square[row, column].tolist() == [255, 255, 255]
+        assert (square[row, column] > 200).all()  # the neighbours may have a part in it
 
 
 @pytest.mark.parametrize(
@@ -86,14 +87,33 @@ def test_nothing_of_the_sides_of_a_camera_frame_is_left() -> None:
 
 
 def test_the_mean_of_the_pixels_is_taken_where_it_shrinks() -> None:
-    picture = np.zeros((6, 6, 3), np.uint8)
-    picture[:3, :3] = np.arange(0, 180, 20).reshape(3, 3, 1)
-    picture[1, 1] = 40  # mean of the nine: (720 - 80 + 40) / 9 = 75.6
-    picture[3:, 3:, 2] = 200
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[:4, :4] = np.arange(0, 160, 10).reshape(4, 4, 1)
+    picture[1, 1] += 40  # mean of the sixteen: 75 + 40 / 16 = 77.5
+    picture[4:, 4:, 2] = 200
     expected = np.zeros((2, 2, 3), np.uint8)
-    expected[0, 0] = 76
     expected[1, 1] = (0, 0, 200)
-    np.testing.assert_array_equal(preprocess(picture, 2), expected)
+    shrunk = preprocess(picture, 2)
+    assert set(shrunk[0, 0].tolist()) <= {77, 78}
+    shrunk[0, 0] = 0
+    np.testing.assert_array_equal(shrunk, expected)
+
+
+@pytest.mark.parametrize(
+    ("width_px", "height_px"), [(640, 480), (1296, 972), (1920, 1440), (500, 375), (60, 50)]
+)
+def test_no_pixel_is_passed_over(width_px: int, height_px: int) -> None:
+    """Fine stripes become grey: what picks single pixels gives stripes of another width."""
+    picture = np.zeros((height_px, width_px, 3), np.uint8)
+    picture[:, ::2] = 200
+    square = preprocess(picture, SIZE_PX)
+    assert np.abs(square.astype(int) - 100).max() <= 25
+
+
+def test_it_is_close_to_the_mean_over_areas_in_one_step() -> None:
+    smooth = cv2.GaussianBlur(noise(480, 640), (0, 0), 9)
+    wanted = cv2.resize(smooth, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
+    assert np.abs(preprocess(smooth, SIZE_PX).astype(int) - wanted).mean() < 2
 
 
 def test_a_picture_that_grows_is_interpolated() -> None:

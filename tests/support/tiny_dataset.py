@@ -18,17 +18,17 @@ TEMPLATES = (
 )
 # Dev and test say one word more, since training drops what it shares with them word by word.
 HELD_OUT_TEMPLATES = tuple(f"See : {template}" for template in TEMPLATES)
-SIZE_PX = 96
+SIZE_PX = 128
 
 
 def draw(colour: str, shape: str, rng: np.random.Generator) -> np.ndarray:
     """Return a uint8 RGB picture of a white shape at a random place before a wall of a colour."""
     image = np.full((SIZE_PX, SIZE_PX, 3), COLOURS[colour], np.uint8)
-    x, y = (int(v) for v in rng.integers(30, SIZE_PX - 30, size=2))
+    x, y = (int(v) for v in rng.integers(40, SIZE_PX - 40, size=2))
     if shape == "circle":
-        cv2.circle(image, (x, y), 22, WHITE, -1)
+        cv2.circle(image, (x, y), 29, WHITE, -1)
     else:
-        cv2.rectangle(image, (x - 20, y - 20), (x + 20, y + 20), WHITE, -1)
+        cv2.rectangle(image, (x - 27, y - 27), (x + 27, y + 27), WHITE, -1)
     return image
 
 
