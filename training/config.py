@@ -107,6 +107,8 @@ class SelfCriticalConfig(_Strict):
     """Of the policy, in sampling and in the gradient."""
     bleu_weight: Annotated[float, Field(ge=0)] = 2
     """Of sentence BLEU-4 (0..1) beside CIDEr-D (0..10); it keeps the length."""
+    meteor_weight: Annotated[float, Field(ge=0)] = 0
+    """Of METEOR (0..1) beside CIDEr-D: it asks for more of what people said; needs Java."""
     right_mention_weight: Annotated[float, Field(ge=0)] = 0
     """Added for each subject, count, colour or activity that a reference confirms."""
     wrong_mention_weight: Annotated[float, Field(ge=0)] = 0

@@ -16,6 +16,7 @@ from training.config import SelfCriticalConfig
 from training.data.dataset import CaptionedPicture
 from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
+from training.metrics.java import SentenceMeteor
 from training.metrics.mentions import MentionCounts
 from training.model import Captioner
 from training.optimise import Optimiser, caption_loss
@@ -144,7 +145,7 @@ class SelfCritical:
 
 
 class CaptionRewards:
-    """CIDEr-D (0..10), BLEU-4 (0..1) and right and wrong mentions, weighted and added.
+    """CIDEr-D (0..10), BLEU-4 and METEOR (0..1), right and wrong mentions, weighted and added.
 
     All against the training references of the captions' pictures.
     """
@@ -163,6 +164,7 @@ class CaptionRewards:
         self._cider = CiderReward(references)
         self._bleu = SentenceBleu(references)
         self._mentions = MentionCounts(references)
+        self._meteor = SentenceMeteor(references) if config.meteor_weight else None
 
     def of(self, batch: Batch, ids_nkt: Ids) -> npt.NDArray[np.float32]:
         """Return the reward of each caption, float32 [pictures, captions]."""
@@ -180,6 +182,8 @@ class CaptionRewards:
             + config.right_mention_weight * right
             - config.wrong_mention_weight * wrong
         )
+        if self._meteor is not None:
+            total = total + config.meteor_weight * self._meteor.scores(keys, said)
         return np.asarray(total, dtype=np.float32).reshape(ids_nkt.shape[:2])
 
     def _key(self, name: str, view: int) -> str:

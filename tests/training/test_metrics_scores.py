@@ -104,6 +104,28 @@ def test_empty_captions_score_nothing() -> None:
     assert scores.mean_length_words == 0.0
 
 
+@needs_java
+def test_meteor_of_single_captions_is_the_protocols() -> None:
+    references = {
+        "a": [["a", "dog", "runs", "on", "grass"], ["the", "brown", "dog"]],
+        "b": [["a", "man"]],
+    }
+    names = ["a", "b", "a", "a", "b"]
+    said = [text.split() for text in ("a dog runs", "a man", "a dog runs", "a cat", "")]
+    found = java.SentenceMeteor(references).scores(names, said)
+    wanted = {"a": [" ".join(reference) for reference in references["a"]]}
+    assert found[0] == pytest.approx(java.meteor_score(wanted, {"a": ["a dog runs"]}), abs=1e-6)
+    assert found[2] == found[0]
+    assert found[1] == 1
+    assert 1 > found[0] > found[3] > found[4] == 0
+
+
+@pytest.mark.usefixtures("without_java")
+def test_a_reward_that_java_gives_is_refused_without() -> None:
+    with pytest.raises(TrainingError, match=java.INSTALL_COMMAND):
+        java.SentenceMeteor({"a": [["a", "dog"]]})
+
+
 @pytest.mark.usefixtures("without_java")
 def test_without_java_meteor_is_missing_and_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):

@@ -15,6 +15,7 @@ from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
 from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
+from training.metrics.java import SentenceMeteor, find_java
 from training.model import Captioner
 from training.objectives import CaptionRewards, SelfCritical
 from training.optimise import Optimiser
@@ -92,6 +93,21 @@ def test_the_reward_is_cider_plus_bleu_plus_mentions() -> None:
     # "red" and "runs" are confirmed, "cat" is not; "dog" is.
     expected = plain + np.array([2 * 0.25 - 0.5, 0.25])
     np.testing.assert_allclose(found, expected[None], rtol=1e-5)
+
+
+@pytest.mark.skipif(find_java() is None, reason="java is not on the PATH")
+def test_meteor_is_added_by_its_weight() -> None:
+    said = ("a red cat runs", "a dog")
+    config = SelfCriticalConfig(meteor_weight=4)
+    with_meteor, without = (
+        CaptionRewards(pictures(), VOCABULARY, each).of(batch_of(0), ids(*said))
+        for each in (config, SelfCriticalConfig())
+    )
+    references = {name: [c.split() for c in of_it] for name, of_it in CAPTIONS.items()}
+    words = [sentence.split() for sentence in said]
+    meteor = SentenceMeteor(references).scores(["red.jpg", "red.jpg"], words)
+    np.testing.assert_allclose(with_meteor - without, 4 * meteor[None], atol=1e-5)
+    assert 0 < meteor[1] < meteor[0]
 
 
 def test_without_weights_mentions_count_for_nothing() -> None:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
-from collections.abc import Mapping
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pycocoevalcap.meteor.meteor import Meteor
 
 from training.errors import TrainingError
@@ -53,7 +57,20 @@ def meteor_score(
         return None
     meteor = Meteor()
     try:
-        score, _ = meteor.compute_score(references, hypotheses)
+        score, _ = _compute(meteor, references, hypotheses)
+    finally:
+        _stop(meteor)
+    return score
+
+
+def _compute(
+    meteor: Meteor,
+    references: Mapping[Any, list[str]],
+    hypotheses: Mapping[Any, list[str]],
+) -> tuple[float, list[float]]:
+    """Return the corpus METEOR and each caption's."""
+    try:
+        score, each = meteor.compute_score(references, hypotheses)
     except (OSError, ValueError) as exc:
         if meteor.lock.locked():  # pycocoevalcap forgets it, and its __del__ would wait for ever
             meteor.lock.release()
@@ -61,9 +78,42 @@ def meteor_score(
             f"METEOR failed on {len(hypotheses)} captions ({exc}): check that `java -version` "
             "works and that 2 GB of memory are free"
         ) from exc
-    finally:
-        _stop(meteor)
-    return float(score)
+    return float(score), [float(value) for value in each]
+
+
+class SentenceMeteor:
+    """METEOR of single captions as a reward, 0..1; one Java process for its lifetime.
+
+    Args:
+        references: words of each reference by picture name.
+
+    Raises:
+        TrainingError: Java is missing.
+    """
+
+    def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        if find_java() is None:
+            raise TrainingError(f"a reward with METEOR needs Java: {INSTALL_COMMAND}")
+        self._references = {
+            name: [" ".join(words) for words in sentences] for name, sentences in references.items()
+        }
+        self._meteor = Meteor()
+        weakref.finalize(self, _stop, self._meteor)
+
+    def scores(
+        self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
+    ) -> npt.NDArray[np.float32]:
+        """Return the METEOR of each hypothesis, float32 [n].
+
+        Raises:
+            TrainingError: the METEOR process died or answered nonsense.
+        """
+        said = [(name, " ".join(words)) for name, words in zip(names, hypotheses, strict=True)]
+        once = list(dict.fromkeys(said))
+        wanted = {i: self._references[name] for i, (name, _) in enumerate(once)}
+        found = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in enumerate(once)})
+        by_pair = dict(zip(once, found[1], strict=True))
+        return np.array([by_pair[pair] for pair in said], dtype=np.float32)
 
 
 def _stop(meteor: Meteor) -> None:
