@@ -55,8 +55,8 @@ def _collect(
         if name in later:
             circle = " -> ".join((*later[later.index(name) :], name))
             raise RunConfigError(
-                f"the runs start from each other in a circle: {circle}; correct start_from, "
-                "average_of or distillation.teachers in one of them"
+                f"the runs start from each other in a circle: {circle}; correct start_from "
+                "or average_of in one of them"
             )
         if name not in found:
             _collect(_read(name, folder), folder, found, later)

@@ -121,15 +121,6 @@ class SelfCriticalConfig(_Strict):
     """Whether the reward reaches the fine-tuned blocks too."""
 
 
-class DistillationConfig(_Strict):
-    """An ensemble's probabilities as targets beside people's words (``training.distillation``)."""
-
-    teachers: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Names of trained runs on the same features; their mean is what is taught."""
-    weight: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the loss that is the teachers'; the rest is people's."""
-
-
 class RunConfig(_Strict):
     """One training run."""
 
@@ -146,26 +137,18 @@ class RunConfig(_Strict):
     average_of: tuple[str, ...] = ()
     """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
     self_critical: SelfCriticalConfig | None = None
-    distillation: DistillationConfig | None = None
     ablates: str | None = None
     """Name of the run from which this one differs in one thing; only the report reads it."""
 
     @property
     def earlier_runs(self) -> tuple[str, ...]:
         """Names of the runs that must be trained before this one."""
-        teachers = self.distillation.teachers if self.distillation else ()
-        return (*((self.start_from,) if self.start_from else ()), *self.average_of, *teachers)
+        return (*((self.start_from,) if self.start_from else ()), *self.average_of)
 
     @model_validator(mode="after")
     def _samples_are_drawn_in_float32(self) -> Self:
         if self.self_critical and self.optimiser.precision != "float32":
             raise ValueError('self_critical goes with optimiser.precision = "float32" only')
-        return self
-
-    @model_validator(mode="after")
-    def _one_objective(self) -> Self:
-        if self.distillation and self.self_critical:
-            raise ValueError("distillation does not go with self_critical")
         return self
 
 

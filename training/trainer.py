@@ -22,7 +22,6 @@ from device.decoding import SearchOptions
 from training.batches import Batch, CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
-from training.distillation import Distillation, load_teachers
 from training.errors import TrainingError
 from training.metrics.cider import CiderReward
 from training.model import BuiltCaptioner, training_twin
@@ -73,12 +72,6 @@ class Trainer:
     def _build_objective(self) -> Objective:
         config, model = self._config, self._model
         smoothing = config.optimiser.label_smoothing
-        if config.distillation is not None:
-            teachers = load_teachers(config, self._built, self._folder)
-            weight = config.distillation.weight
-            return Distillation(
-                model, self._optimiser, teachers, weight=weight, smoothing=smoothing
-            )
         if config.self_critical is None:
             return CrossEntropy(model, self._optimiser, smoothing)
         rewards = CaptionRewards(self._train.pictures, self._built.vocabulary, config.self_critical)

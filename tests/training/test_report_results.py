@@ -139,8 +139,6 @@ def test_the_time_of_a_chain_is_told() -> None:
     parts = [run("second", **later), run("first", wall_time_s=1200.0)]
     assert rows(render([mean, *parts]), "[mean]")[0].endswith("| 60 s (31 min in all) |")
     assert rows(render([mean]), "[mean]")[0].endswith("| 60 s (+ first, second) |")
-    taught = run("taught", config={"distillation": {"teachers": ["first"]}}, wall_time_s=60.0)
-    assert rows(render([taught, *parts]), "[taught]")[0].endswith("| 60 s (21 min in all) |")
 
 
 def test_only_differing_settings_are_listed() -> None:

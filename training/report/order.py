@@ -76,10 +76,5 @@ def total_time_s(record: RunRecord, records: Sequence[RunRecord]) -> float | Non
 def earlier_names(record: RunRecord) -> list[str]:
     """Return the names of the runs that had to be trained before (``RunConfig.earlier_runs``)."""
     start, mean_of = record.config.get("start_from"), record.config.get("average_of")
-    distillation = record.config.get("distillation")
-    teachers = distillation.get("teachers") if isinstance(distillation, dict) else None
-    names = [
-        start,
-        *(name for part in (mean_of, teachers) if isinstance(part, list) for name in part),
-    ]
+    names = [start, *(mean_of if isinstance(mean_of, list) else ())]
     return [name for name in names if isinstance(name, str)]
