@@ -39,7 +39,7 @@ def preprocess(image_hwc: npt.NDArray[np.uint8], size_px: int) -> npt.NDArray[np
     height, width = cropped.shape[:2]
     if (height, width) == (size_px, size_px):
         return np.ascontiguousarray(cropped)
-    return np.ascontiguousarray(_resized(np.ascontiguousarray(cropped), size_px), dtype=np.uint8)
+    return _resized(np.ascontiguousarray(cropped), size_px)
 
 
 def _resized(image_hwc: npt.NDArray[np.uint8], size_px: int) -> npt.NDArray[np.uint8]:

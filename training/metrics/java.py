@@ -111,8 +111,8 @@ class SentenceMeteor:
         said = [(name, " ".join(words)) for name, words in zip(names, hypotheses, strict=True)]
         once = list(dict.fromkeys(said))
         wanted = {i: self._references[name] for i, (name, _) in enumerate(once)}
-        found = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in enumerate(once)})
-        by_pair = dict(zip(once, found[1], strict=True))
+        _, each = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in enumerate(once)})
+        by_pair = dict(zip(once, each, strict=True))
         return np.array([by_pair[pair] for pair in said], dtype=np.float32)
 
 
