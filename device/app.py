@@ -264,11 +264,14 @@ class Daemon:
 
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
-        watched = [*self._workers, *self._triggers.workers]
-        watchdog = Watchdog.of(watched, self._notifier, watchdog_period_s())
+        watchdog = Watchdog.of(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
             self._controller.tick()
+            self._triggers.retry_where_due()
+
+    def _watched(self) -> list[Worker]:
+        return [*self._workers, *self._triggers.workers]
 
     def reload(self) -> None:
         """Read the settings anew; what needs a restart, or is wrong, changes nothing."""

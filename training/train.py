@@ -14,6 +14,7 @@ from training.data.dataset import CaptionedPicture, Dataset
 from training.data.leakage import without_held_out_captions
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
+from training.metrics.java import require_java_for_rewards
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
@@ -33,6 +34,8 @@ def train(
     Raises:
         TrainingError: the data, the weights or the run's folder are not as they must be.
     """
+    if config.self_critical is not None and config.self_critical.meteor_weight:
+        require_java_for_rewards()  # now, not after minutes of loading
     keras.utils.set_random_seed(config.seed)
     dataset = without_held_out_captions(dataset)
     sentences = (words_of(caption) for picture in dataset.train for caption in picture.captions)

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,25 +108,27 @@ class Watched(Protocol):
         """Whether it has ended or shown no progress for too long."""
 
 
+Workers = Callable[[], Sequence[Watched]]
+
+
 class Watchdog:
     """Feeds systemd's watchdog as long as all workers get on.
 
     Args:
-        workers: everything whose hang should end in a restart.
+        workers: returns everything whose hang should end in a restart; asked at every look, since
+            a part may begin late.
         notifier: how systemd is told.
         period_s: how often to look, and to feed; ``watchdog_period_s`` knows.
     """
 
-    def __init__(
-        self, workers: Sequence[Watched], notifier: Notifier, period_s: float = _LOOK_S
-    ) -> None:
+    def __init__(self, workers: Workers, notifier: Notifier, period_s: float = _LOOK_S) -> None:
         self._workers, self._notifier, self._period_s = workers, notifier, period_s
         self._due_s = float("-inf")
         self._hanging: tuple[str, ...] = ()
         self._hanging_since_s = 0.0
 
     @staticmethod
-    def of(workers: Sequence[Watched], notifier: Notifier, period_s: float | None) -> Watchdog:
+    def of(workers: Workers, notifier: Notifier, period_s: float | None) -> Watchdog:
         """Return one that feeds, or where no period is asked for one that only logs."""
         if period_s is None:
             return Watchdog(workers, Notifier(None))
@@ -151,7 +153,7 @@ class Watchdog:
         Returns:
             Whether all workers get on.
         """
-        hanging = tuple(worker.name for worker in self._workers if worker.is_stuck)
+        hanging = tuple(worker.name for worker in self._workers() if worker.is_stuck)
         if hanging != self._hanging:
             self._tell(hanging, now_s)
         if hanging:

@@ -111,12 +111,13 @@ class ScriptedTrigger:
         *,
         ends_badly: bool = False,
     ) -> None:
-        self._name, self._notes, self._error, self._ends_badly = name, notes, error, ends_badly
+        self._name, self._notes, self.error, self._ends_badly = name, notes, error, ends_badly
         self.workers: Sequence[Worker] = ()
 
     def start(self) -> None:
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            self._notes.append(f"{self._name} fails")
+            raise self.error
         self._notes.append(f"{self._name} starts")
         self.workers = (Worker(self._name, lambda: None, pytest.fail),)
 
@@ -126,10 +127,12 @@ class ScriptedTrigger:
             raise OSError(self._name)
 
 
-def _set(triggers: dict[Part, ScriptedTrigger]) -> tuple[TriggerSet, NotedEvents]:
+def _set(
+    triggers: dict[Part, ScriptedTrigger], clock: ReplayClock | None = None
+) -> tuple[TriggerSet, NotedEvents]:
     bus, events = EventBus(), NotedEvents()
     bus.subscribe(events)
-    return TriggerSet(triggers, bus, ReplayClock(AT)), events
+    return TriggerSet(triggers, bus, clock or ReplayClock(AT)), events
 
 
 @pytest.mark.parametrize("part", [Part.BUTTON, Part.KEYS, Part.SOCKET, Part.SIGNALS])
@@ -142,7 +145,7 @@ def test_a_trigger_that_cannot_be_used_is_told_by_its_own_part(part: Part) -> No
     (event,) = events.seen
     assert isinstance(event, ProblemChanged)
     assert (event.part, event.is_problem, event.text) == (part, True, "evdev is not installed")
-    assert notes == ["other starts"]
+    assert sorted(notes) == ["broken fails", "other starts"]
     assert [worker.name for worker in triggers.workers] == ["other"]
 
 
@@ -151,6 +154,48 @@ def test_another_daemon_s_socket_is_no_problem_to_live_with() -> None:
     with pytest.raises(DaemonError, match="in use"):
         triggers.start()
     assert events.seen == []
+
+
+def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
+    notes: list[str] = []
+    button = ScriptedTrigger("button", notes, TriggerError("GPIO 17: no permission"))
+    clock = ReplayClock(AT)
+    triggers, events = _set({Part.BUTTON: button, Part.KEYS: ScriptedTrigger("keys", notes)}, clock)
+    triggers.start()
+    for second in range(600):
+        clock.advance_to(second)
+        triggers.retry_where_due()
+    # Waits of 5, 10, 20, 40, 60, 60 ... seconds, each shortened by up to a half.
+    assert 10 <= notes.count("button fails") <= 24
+    assert notes.count("keys starts") == 1
+    assert [event.is_problem for event in events.seen] == [True]
+
+    button.error = TriggerError("GPIO 17: in use")
+    for second in range(600, 661):
+        clock.advance_to(second)
+        triggers.retry_where_due()
+    button.error = None
+    for second in range(661, 800):
+        clock.advance_to(second)
+        triggers.retry_where_due()
+    assert [(event.part, event.is_problem, event.text) for event in events.seen] == [
+        (Part.BUTTON, True, "GPIO 17: no permission"),
+        (Part.BUTTON, True, "GPIO 17: in use"),
+        (Part.BUTTON, False, "can be used now"),
+    ]
+    assert notes.count("button starts") == 1
+    assert [worker.name for worker in triggers.workers] == ["button", "keys"]
+
+
+def test_another_daemon_that_comes_later_is_a_problem_to_live_with() -> None:
+    socket = ScriptedTrigger("socket", [], TriggerError("no folder"))
+    clock = ReplayClock(AT)
+    triggers, events = _set({Part.SOCKET: socket}, clock)
+    triggers.start()
+    socket.error = DaemonError("in use")
+    clock.advance_to(5)
+    triggers.retry_where_due()
+    assert [event.text for event in events.seen] == ["no folder", "in use"]
 
 
 def test_all_are_closed_the_last_one_first_also_where_one_fails() -> None:

@@ -124,7 +124,7 @@ class FakeWorker:
 def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
     camera, speech = FakeWorker("camera"), FakeWorker("speech")
-    watchdog = Watchdog([camera, speech], Notifier(str(tmp_path / "notify")))
+    watchdog = Watchdog(lambda: [camera, speech], Notifier(str(tmp_path / "notify")))
     assert watchdog.feed(1.0)
     assert end.next() == ["WATCHDOG=1"]
 
@@ -146,10 +146,24 @@ def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
     end.close()
 
 
+def test_who_begins_late_is_watched_too(tmp_path):
+    end = Systemd(str(tmp_path / "notify"))
+    workers = [FakeWorker("camera")]
+    watchdog = Watchdog(lambda: workers, Notifier(str(tmp_path / "notify")))
+    assert watchdog.feed(1.0)
+    assert end.next() == ["WATCHDOG=1"]
+    workers.append(FakeWorker("button", is_stuck=True))
+    assert not watchdog.feed(2.0)
+    assert end.next() == ["STATUS=no progress: button"]
+    end.close()
+
+
 @pytest.mark.parametrize(("period_s", "feeds"), [(10.0, 7), (15.0, 5)])
 def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, period_s, feeds):
     end = Systemd(str(tmp_path / "notify"))
-    watchdog = Watchdog.of([FakeWorker("camera")], Notifier(str(tmp_path / "notify")), period_s)
+    watchdog = Watchdog.of(
+        lambda: [FakeWorker("camera")], Notifier(str(tmp_path / "notify")), period_s
+    )
     fed = 0
     for tick in range(2 * 60 + 1):  # a minute, in the daemon's half seconds
         watchdog.feed_where_due(1000 + tick / 2)
@@ -161,7 +175,7 @@ def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, pe
 def test_where_nobody_asks_to_be_fed_a_hang_is_still_logged(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
     watchdog = Watchdog.of(
-        [FakeWorker("camera", is_stuck=True)], Notifier(str(tmp_path / "notify")), None
+        lambda: [FakeWorker("camera", is_stuck=True)], Notifier(str(tmp_path / "notify")), None
     )
     watchdog.feed_where_due(0.0)
     assert end.is_silent()
@@ -178,7 +192,7 @@ def test_a_real_worker_that_hangs_starves_the_watchdog(tmp_path):
         may_go_on.wait(_TIMEOUT_S)
 
     worker = Worker("camera", hang, lambda _: None, may_go_on.set, Patience(step_s=0.05))
-    watchdog = Watchdog([worker], Notifier(str(tmp_path / "notify")))
+    watchdog = Watchdog(lambda: [worker], Notifier(str(tmp_path / "notify")))
     worker.start()
     try:
         assert is_hanging.wait(_TIMEOUT_S)

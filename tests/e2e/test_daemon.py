@@ -24,6 +24,7 @@ from support.speech_cards import LastingCard, WavCard
 from device import requests as r
 from device.history.outbox import Outbox
 from device.history.schema import OUTBOX_FILE
+from device.triggers.control_client import ask
 from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
@@ -404,6 +405,25 @@ is_device_kept_open = false
     outcomes = [line["outcome"] for line in daemon.log() if "outcome" in line]
     assert outcomes == ["heard"] * 4
     assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
+
+
+def test_a_socket_that_cannot_be_made_at_the_start_works_later(
+    start: Start, stream: PictureStream, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "later"
+    in_the_way.touch()
+    path = in_the_way / "seealoud.sock"
+    daemon = start(
+        _live(stream, more=f'[triggers.socket]\npath = "{path}"\n[speech]\noutput = "none"\n')
+    )
+    daemon.wait_ready()
+    problem = daemon.wait_log(lambda line: line.get("part") == "socket")
+    assert str(in_the_way) in problem["message"]
+    in_the_way.unlink()
+    daemon.wait_log(lambda line: line.get("part") == "socket" and line["level"] == "info")
+    assert ask([path], r.Status()).is_accepted
+    assert daemon.stop()[0] == 0
+    assert not path.exists()
 
 
 def test_a_busy_socket_or_a_wrong_setting_ends_at_once_with_the_reason(

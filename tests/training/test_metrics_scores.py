@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 
+from training.config import RunConfig
+from training.data.dataset import Dataset
 from training.errors import TrainingError
 from training.metrics import java
 from training.metrics import tokenise as tokenise_module
 from training.metrics.bootstrap import METRICS, Difference, interval, paired_bootstrap
 from training.metrics.scores import Scores, score, score_tokens
+from training.run_folder import RunFolder
+from training.train import train
 
 needs_java = pytest.mark.skipif(java.find_java() is None, reason="java is not on the PATH")
 
@@ -23,6 +27,7 @@ REFERENCES = {
     "a.jpg": ["A man's bike is red.", "The red bicycle of a man"],
     "c.jpg": ["A girl swims in the pool.", "Girl swimming", "A child in the water"],
 }
+CONFIG = {"name": "mine", "encoder": {"name": "efficientnet_lite0"}, "decoder": {"name": "merge"}}
 HYPOTHESES = {
     "a.jpg": "a man on a red bike",
     "b.jpg": "two dogs are running on the beach",
@@ -124,6 +129,15 @@ def test_meteor_of_single_captions_is_the_protocols() -> None:
 def test_a_reward_that_java_gives_is_refused_without() -> None:
     with pytest.raises(TrainingError, match=java.INSTALL_COMMAND):
         java.SentenceMeteor({"a": [["a", "dog"]]})
+
+
+@pytest.mark.usefixtures("without_java")
+def test_a_run_that_needs_java_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    config = RunConfig.model_validate(CONFIG | {"self_critical": {"meteor_weight": 4}})
+    folder = RunFolder(tmp_path / "mine")
+    with pytest.raises(TrainingError, match=java.INSTALL_COMMAND):
+        train(config, Dataset(train=(), dev=(), test=()), folder)
+    assert not folder.path.exists()
 
 
 @pytest.mark.usefixtures("without_java")

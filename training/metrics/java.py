@@ -31,6 +31,16 @@ def find_java() -> str | None:
     return shutil.which("java")
 
 
+def require_java_for_rewards() -> None:
+    """Refuse a reward with METEOR where it cannot be had.
+
+    Raises:
+        TrainingError: Java is missing.
+    """
+    if find_java() is None:
+        raise TrainingError(f"a reward with METEOR needs Java: {INSTALL_COMMAND}")
+
+
 @functools.cache
 def warn_without_java(lost: str) -> None:
     """Log, once per process and text, what is ``lost`` and how to get Java.
@@ -92,8 +102,7 @@ class SentenceMeteor:
     """
 
     def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
-        if find_java() is None:
-            raise TrainingError(f"a reward with METEOR needs Java: {INSTALL_COMMAND}")
+        require_java_for_rewards()
         self._references = {
             name: [" ".join(words) for words in sentences] for name, sentences in references.items()
         }
