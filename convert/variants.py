@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convert.decoder import export_decoder
-from convert.encoder import float_encoder, int8_encoder, whole_encoder
+from convert.encoder import float_encoder, whole_encoder
 from convert.golden import choose_self_test
+from convert.rounding import best_int8_encoder
 from device.bundle import (
     DECODER,
     ENCODER,
@@ -77,9 +78,11 @@ def export_variant(
         calibration: normalised training pictures for int8; None exports float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = whole_encoder(built)
     is_quantized = calibration is not None
-    content = float_encoder(encoder) if calibration is None else int8_encoder(encoder, calibration)
+    if calibration is None:
+        content = float_encoder(whole_encoder(built))
+    else:
+        content = best_int8_encoder(built, calibration)
     (folder / ENCODER).write_bytes(content)
     width = config.search.beam_width
     (folder / DECODER).write_bytes(
