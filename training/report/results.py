@@ -30,6 +30,12 @@ from training.report.plots import (
 from training.report.record import RunRecord, read_records
 from training.report.reliability_plot import RELIABILITY, write_reliability_plot
 from training.report.reliability_section import reliability_section
+from training.report.rounding_choice import (
+    ROUNDING_CHOICE,
+    RoundingChoice,
+    read_rounding_choice,
+    rounding_choice_section,
+)
 from training.report.search_choice import (
     SEARCH_CHOICE,
     SearchChoice,
@@ -42,8 +48,8 @@ COMMAND = "seealoud-train report"
 
 _HEAD = f"""# Results
 
-<!-- Generated from docs/runs/*.json, {SEARCH_CHOICE}, {OP_TIME} and {DECODER_CHOICE}
-by `{COMMAND}`: edit none by hand. -->
+<!-- Generated from docs/runs/*.json, {SEARCH_CHOICE}, {OP_TIME}, {DECODER_CHOICE}
+and {ROUNDING_CHOICE} by `{COMMAND}`: edit none by hand. -->
 Made by `{COMMAND}` from the records in [runs/](runs/).
 
 COCO caption evaluation (pycocoevalcap: PTB tokeniser, BLEU, METEOR 1.5, ROUGE-L, CIDEr-D), all
@@ -60,6 +66,7 @@ def render(
     op_time: OpTime | None = None,
     decoder_choice: DecoderChoice | None = None,
     search_choice: SearchChoice | None = None,
+    rounding_choice: RoundingChoice | None = None,
 ) -> str:
     """Return ``docs/results.md`` as text.
 
@@ -69,6 +76,7 @@ def render(
         op_time: of the shipped models' operators, if measured.
         decoder_choice: the decoder's number formats, if measured.
         search_choice: what each part of the search brings, if measured.
+        rounding_choice: what rounding the encoder costs, if measured.
     """
     runs = in_order(records, shipped)
     parts = [
@@ -82,6 +90,7 @@ def render(
         search_choice_section(search_choice),
         tried_section(),
         sections.quantization_section(runs),
+        rounding_choice_section(rounding_choice),
         decoder_choice_section(decoder_choice),
         sections.precision_section(runs),
         reliability_section(runs),
@@ -90,6 +99,22 @@ def render(
         sections.in_full_section(runs),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def page_of(docs: Path) -> str:
+    """Return ``results.md`` as text, of everything below ``docs`` that was measured.
+
+    Raises:
+        TrainingError: a record or a file of figures is wrong.
+    """
+    return render(
+        read_records(docs / "runs"),
+        shipped_name(docs),
+        read_op_time(docs),
+        read_decoder_choice(docs),
+        read_search_choice(docs),
+        read_rounding_choice(docs),
+    )
 
 
 def write_report(docs: Path) -> Path:
@@ -102,13 +127,11 @@ def write_report(docs: Path) -> Path:
         TrainingError: a record is wrong, or a file cannot be written.
     """
     records = read_records(docs / "runs")
-    shipped = shipped_name(docs)
-    measured = (read_op_time(docs), read_decoder_choice(docs), read_search_choice(docs))
-    text = render(records, shipped, *measured)
+    text = page_of(docs)
     page = docs / "results.md"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        _write_figures(in_order(records, shipped), docs)
+        _write_figures(in_order(records, shipped_name(docs)), docs)
         page.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
