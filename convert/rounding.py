@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from convert.encoder import int8_encoder, whole_encoder
+from device.interpreter import quantized
 from training.model import BuiltCaptioner
 
 _LARGEST_LEVEL = 127
@@ -71,16 +72,13 @@ def grid_error(
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
     (inward,), (outward,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, zero = inward["quantization"]
-    grid_scale, grid_zero = outward["quantization"]
-    limits = np.iinfo(inward["dtype"])
+    scale, zero = outward["quantization"]
     squares = []
     for picture, wanted in zip(pictures, grids, strict=True):
-        levels = np.clip(np.round(picture / scale) + zero, limits.min, limits.max)
-        interpreter.set_tensor(inward["index"], levels.astype(inward["dtype"]))
+        interpreter.set_tensor(inward["index"], quantized(picture, inward))
         interpreter.invoke()
         found = interpreter.get_tensor(outward["index"]).astype(np.float32)
-        squares.append(np.mean(((found - grid_zero) * grid_scale - wanted) ** 2))
+        squares.append(np.mean(((found - zero) * scale - wanted) ** 2))
     return float(np.sqrt(np.mean(squares)))
 
 
@@ -92,7 +90,7 @@ def round_pointwise(
     Args:
         encoder: each convolution followed by its BatchNormalization, which the converter folds in.
         calibration: normalised training pictures, float32 [1, size, size, 3] each; the first
-            ``N_PICTURES`` are looked at.
+            96 are looked at.
 
     Returns:
         The names of the rounded layers; none for encoders of other names and shapes.
@@ -124,7 +122,7 @@ def round_kernel(
         kernel_io: weights [inputs, outputs].
         inputs_ni: what the weights were multiplied with, [samples, inputs].
     """
-    weights_io = np.asarray(kernel_io, np.float64).copy()
+    weights_io = np.asarray(kernel_io, np.float64)
     scale_o = np.abs(weights_io).max(axis=0) / _LARGEST_LEVEL
     scale_o[scale_o == 0] = 1.0
     held_o = np.abs(weights_io).argmax(axis=0)

@@ -73,7 +73,7 @@ class Encoder:
         self._input = _only(self._interpreter.get_input_details(), path)
         self._output = _only(self._interpreter.get_output_details(), path)
         pixels = (np.arange(_N_LEVELS, dtype=np.float32) - mean) / scale
-        self._of_pixel = _quantized(pixels, self._input)
+        self._of_pixel = quantized(pixels, self._input)
         is_float = np.dtype(self._output["dtype"]) == np.float32
         self._levels = (1.0, 0) if is_float else self._output["quantization"]
 
@@ -247,8 +247,13 @@ def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:
     return details[0]
 
 
-def _quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.NDArray[Any]:
-    """Return float values as a tensor of this kind holds them."""
+def quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.NDArray[Any]:
+    """Return float values as a tensor of this kind holds them.
+
+    Args:
+        values: of any shape.
+        tensor: its details, as the runtime tells them.
+    """
     dtype = np.dtype(tensor["dtype"])
     if dtype == np.float32:
         return values

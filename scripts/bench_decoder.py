@@ -9,7 +9,6 @@ chosen on dev; test is reported.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,8 +21,8 @@ from litert_profiler import ProfiledModel
 from op_time import count_nodes, operator_figures
 
 from convert.decoder_variants import FORMATS, SHIPPED, Format, convert_apart
+from convert.verify import agreement
 from device.bundle import Bundle, find_bundle, load_bundle
-from device.decoding import SearchOptions
 from device.errors import InferenceError, SeeAloudError
 from device.interpreter import Decoder, Encoder
 from training.data.dataset import CaptionedPicture, Dataset, Split
@@ -81,8 +80,7 @@ def measure(
     """Convert a run's decoder into every format, score and time them."""
     machine, spec, search = machine_facts(), bundle.manifest.input, bundle.manifest.search
     encoder = Encoder(bundle.encoder, mean=spec.mean, scale=spec.scale, threads=1)
-    found = SearchOptions(search.beam_width, search.max_words, search.length_penalty)
-    bench = Bench(bundle, encoder, found)
+    bench = Bench(bundle, encoder, search.options())
     grids = folder / "grids.npy"
     np.save(grids, _calibration(bench, dataset.train))
     paths, failures = _converted(options, grids, folder)
@@ -180,13 +178,7 @@ def _figures(
         split: FormatScore(
             cider=Bounds.of(interval(scores[name][split])),
             change=Bounds.of(paired_bootstrap(scores[name][split], scores[SHIPPED][split])),
-            same_words=round(
-                statistics.mean(
-                    said[name][split][p].text == said[SHIPPED][split][p].text
-                    for p in said[name][split]
-                ),
-                _DECIMALS,
-            ),
+            same_words=round(agreement(said[SHIPPED][split], said[name][split]), _DECIMALS),
         )
         for split in _SPLITS
     }

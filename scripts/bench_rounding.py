@@ -9,7 +9,6 @@ On dev alone, since a choice is made. About four minutes a run.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,20 +16,20 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from decoder_times import say
 from tqdm import tqdm
 
 from convert.decoder import export_decoder
 from convert.encoder import calibration_pictures, float_encoder, int8_encoder, whole_encoder
 from convert.rounding import round_pointwise
-from device.decoding import SearchOptions, search_rows
+from convert.verify import agreement
 from device.errors import SeeAloudError
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
-from device.records import Hypothesis
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
 from training.data.readers import default_data, open_dataset
-from training.evaluate import Captions, score_captions
+from training.evaluate import Captions, score_captions, search_options
 from training.features import read_picture
 from training.metrics.bootstrap import interval, paired_bootstrap
 from training.model import BuiltCaptioner
@@ -91,13 +90,7 @@ def _measured(name: str, runs: Path | None, dataset: Dataset) -> RoundedRun:
                 bleu_4_change=Bounds.of(
                     paired_bootstrap(scores[way], scores[_FLOAT], metric="bleu_4")
                 ),
-                same_words=round(
-                    statistics.mean(
-                        said[way][picture].text == said[_FLOAT][picture].text
-                        for picture in said[way]
-                    ),
-                    _DECIMALS,
-                ),
+                same_words=round(agreement(said[_FLOAT], said[way]), _DECIMALS),
             )
             for way in (_NEAREST, _BY_OUTPUTS)
         ),
@@ -109,11 +102,11 @@ def _exported(
 ) -> tuple[dict[str, Encoder], Decoder]:
     """Write and open the encoder in all ways, and the decoder that ships."""
     calibration = calibration_pictures(train, built.spec)
-    rounded = whole_encoder(built)
+    whole, rounded = whole_encoder(built), whole_encoder(built)
     round_pointwise(rounded, calibration)
     contents = {
-        _FLOAT: float_encoder(whole_encoder(built)),
-        _NEAREST: int8_encoder(whole_encoder(built), calibration),
+        _FLOAT: float_encoder(whole),
+        _NEAREST: int8_encoder(whole, calibration),
         _BY_OUTPUTS: int8_encoder(rounded, calibration),
     }
     encoders = {}
@@ -135,25 +128,20 @@ def _looked_at(
     pictures: Sequence[CaptionedPicture],
 ) -> tuple[dict[str, Captions], dict[str, float]]:
     """Return every encoder's captions, and how far its grids are from the float32 ones."""
-    search = config.search
-    options = SearchOptions(search.beam_width, config.text.max_words, search.length_penalty)
+    options = search_options(config)
     said: dict[str, Captions] = {way: {} for way in encoders}
     squares = dict.fromkeys(encoders, 0.0)
     whole = 0.0
     for picture in tqdm(pictures, desc=config.name, unit="picture"):
         square_hwc = preprocess(read_picture(picture.path), built.spec.input_size_px)
         grids = {
-            way: encoder.encode(square_hwc, mirrored=search.mirrored)
+            way: encoder.encode(square_hwc, mirrored=config.search.mirrored)
             for way, encoder in encoders.items()
         }
         whole += _sum_of_squares(grids[_FLOAT])
         for way, grid_nd in grids.items():
             squares[way] += _sum_of_squares(grid_nd - grids[_FLOAT])
-            decoder.prepare(grid_nd)
-            best = search_rows(decoder.advance, options)[0][0]
-            said[way][picture.name] = Hypothesis(
-                built.vocabulary.decode(best.ids), best.log_probability, best.score
-            )
+            said[way][picture.name] = say(decoder, grid_nd, options, built.vocabulary)
     return said, {way: float(np.sqrt(square / whole)) for way, square in squares.items()}
 
 

@@ -16,6 +16,7 @@ from device.decoding import Logits, Parents, SearchOptions, search_rows
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.records import Hypothesis
+from device.vocabulary import Vocabulary
 from training.data.dataset import CaptionedPicture
 from training.features import read_picture
 
@@ -23,6 +24,13 @@ _MS = 1e3
 _DECIMALS = 3
 
 Grid = npt.NDArray[np.float32]
+
+
+def say(decoder: Decoder, grid: Grid, options: SearchOptions, vocabulary: Vocabulary) -> Hypothesis:
+    """Return the best hypothesis for what an encoder saw, as ``Captioner.decode`` does."""
+    decoder.prepare(grid)
+    best = search_rows(decoder.advance, options)[0][0]
+    return Hypothesis(vocabulary.decode(best.ids), best.log_probability, best.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +51,7 @@ class Bench:
 
     def say(self, decoder: Decoder, grid: Grid) -> Hypothesis:
         """Return the best hypothesis, as ``Captioner.decode`` does."""
-        decoder.prepare(grid)
-        best = search_rows(decoder.advance, self.options)[0][0]
-        return Hypothesis(self.bundle.vocabulary.decode(best.ids), best.log_probability, best.score)
+        return say(decoder, grid, self.options, self.bundle.vocabulary)
 
     def count_steps(self, decoder: Decoder) -> int:
         """Return how many steps the search takes on what the decoder has prepared."""

@@ -107,9 +107,13 @@ def page_of(docs: Path) -> str:
     Raises:
         TrainingError: a record or a file of figures is wrong.
     """
+    return _page(docs, read_records(docs / "runs"), shipped_name(docs))
+
+
+def _page(docs: Path, records: Sequence[RunRecord], shipped: str | None) -> str:
     return render(
-        read_records(docs / "runs"),
-        shipped_name(docs),
+        records,
+        shipped,
         read_op_time(docs),
         read_decoder_choice(docs),
         read_search_choice(docs),
@@ -127,11 +131,12 @@ def write_report(docs: Path) -> Path:
         TrainingError: a record is wrong, or a file cannot be written.
     """
     records = read_records(docs / "runs")
-    text = page_of(docs)
+    shipped = shipped_name(docs)
+    text = _page(docs, records, shipped)
     page = docs / "results.md"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        _write_figures(in_order(records, shipped_name(docs)), docs)
+        _write_figures(in_order(records, shipped), docs)
         page.write_text(text, encoding="utf-8")
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
