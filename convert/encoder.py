@@ -53,7 +53,7 @@ def float_encoder(encoder: keras.Model) -> bytes:
 
 
 def int8_encoder(encoder: keras.Model, calibration: Sequence[npt.NDArray[np.float32]]) -> bytes:
-    """Return the encoder as full-int8 TFLite: uint8 picture in, int8 grid out."""
+    """Return the encoder as full-int8 TFLite: int8 levels of pixels in, int8 grid out."""
 
     def representative() -> Iterator[dict[str, npt.NDArray[np.float32]]]:
         for picture in calibration:
@@ -63,7 +63,7 @@ def int8_encoder(encoder: keras.Model, calibration: Sequence[npt.NDArray[np.floa
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
+        converter.inference_input_type = tf.int8  # uint8 would need an operator that XNNPACK lacks
         converter.inference_output_type = tf.int8
 
     return to_tflite({_SIGNATURE: picture_function(encoder)}, encoder.variables, configure)
