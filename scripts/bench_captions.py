@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from device.bundle import Bundle
 from device.captioner import Captioner, CaptionOptions
-from device.decoding import Logits, State, search
+from device.decoding import Continuations, Parents, SearchOptions, search_rows
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.records import Frame
@@ -69,7 +69,8 @@ class _Bench:
         samples, decoder = self.samples, self._decoder
         square = preprocess(image, self._encoder.size_px)
         features = self._encoder.encode(square, mirrored=self._mirrored)
-        n_steps = self._count_steps(features)
+        decoder.prepare(features)
+        n_steps = count_steps(decoder, self._search)
         samples.steps.append(n_steps)
         samples.preprocess.append(_ms(lambda: preprocess(image, self._encoder.size_px)))
         # With the mirror image the encoder runs twice a caption.
@@ -86,18 +87,18 @@ class _Bench:
         bare_ms = samples.encoder[-1] + samples.prepare[-1] + sum(steps_ms)
         samples.ratio.append(samples.caption[-1] / bare_ms)
 
-    def _count_steps(self, features: npt.NDArray[np.float32]) -> int:
-        """Return how many steps the search of a picture's caption takes."""
-        n_steps = 0
 
-        def step(tokens_r: npt.NDArray[np.int32], state: State) -> tuple[Logits, State]:
-            nonlocal n_steps
-            n_steps += 1
-            return self._decoder.step(tokens_r, state)
+def count_steps(decoder: Decoder, options: SearchOptions) -> int:
+    """Return how many steps the search takes on what the decoder has prepared."""
+    n_steps = 0
 
-        self._decoder.prepare(features)
-        search(step, self._decoder.initial_state(self._search.beam_width), self._search)
-        return n_steps
+    def advance(tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Continuations:
+        nonlocal n_steps
+        n_steps += 1
+        return decoder.advance(tokens_r, parents_r)
+
+    search_rows(advance, options)
+    return n_steps
 
 
 def measure_captions(

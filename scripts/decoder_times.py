@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from bench_captions import count_steps
 
 from convert.decoder_variants import Format
 from device.bundle import Bundle
-from device.decoding import Logits, Parents, SearchOptions, search_rows
+from device.decoding import SearchOptions, search_rows
 from device.interpreter import Decoder, Encoder
 from device.preprocess import preprocess
 from device.records import Hypothesis
@@ -53,18 +54,6 @@ class Bench:
         """Return the best hypothesis, as ``Captioner.decode`` does."""
         return say(decoder, grid, self.options, self.bundle.vocabulary)
 
-    def count_steps(self, decoder: Decoder) -> int:
-        """Return how many steps the search takes on what the decoder has prepared."""
-        steps = 0
-
-        def advance(tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Logits:
-            nonlocal steps
-            steps += 1
-            return decoder.advance(tokens_r, parents_r)
-
-        search_rows(advance, self.options)
-        return steps
-
 
 def times_of(
     bench: Bench,
@@ -103,7 +92,7 @@ def _timed(bench: Bench, decoder: Decoder, image_hwc: npt.NDArray[np.uint8]) -> 
     decoder.invoke()
     stepped = time.perf_counter()
     # Uncounted above: the search itself must not be slowed by counting.
-    steps = bench.count_steps(decoder)
+    steps = count_steps(decoder, bench.options)
     return {
         "prepare_ms": (prepared - said) * _MS,
         "step_ms": (stepped - prepared) * _MS,

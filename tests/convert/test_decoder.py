@@ -15,7 +15,7 @@ from support.weights import draw_weights
 
 from convert.decoder import export_decoder
 from device.bundle import DECODER
-from device.decoding import log_softmax
+from device.decoding import likeliest, log_softmax
 from device.interpreter import Decoder as DeviceDecoder
 from device.vocabulary import START
 from training.decoders import DECODERS, Decoder, DecoderSize
@@ -98,6 +98,25 @@ def test_every_step_says_what_keras_says(exported: Exported) -> None:
             state = tuple(tf.gather(array, order) for array in state)
 
 
+def test_the_likeliest_words_are_those_of_the_logits(exported: Exported) -> None:
+    lite, apart = DeviceDecoder(exported.path), DeviceDecoder(exported.path)
+    for decoder in (lite, apart):
+        decoder.prepare(features())
+    tokens, parents, rng = np.full(BEAM_WIDTH, START, np.int32), None, np.random.default_rng(8)
+    state = apart.initial_state(BEAM_WIDTH)
+    for _ in range(SIZE.max_words + 1):
+        if parents is not None:
+            state = tuple(array[parents] for array in state)
+        logits, state = apart.step(tokens, state)
+        expected, found = likeliest(logits, BEAM_WIDTH), lite.advance(tokens, parents)
+        np.testing.assert_array_equal(found.words_rk, expected.words_rk)
+        np.testing.assert_allclose(
+            found.log_probs_re, expected.log_probs_re, atol=FLOAT_TOLERANCE, rtol=FLOAT_TOLERANCE
+        )
+        parents = rng.integers(BEAM_WIDTH, size=BEAM_WIDTH)
+        tokens = rng.integers(4, SIZE.n_words, BEAM_WIDTH, dtype=np.int32)
+
+
 def test_pictures_differ(exported: Exported) -> None:
     """Else the test above would prove nothing of ``prepare``."""
     lite = DeviceDecoder(exported.path)
@@ -129,7 +148,7 @@ def test_two_signatures_of_fixed_shape(exported: Exported) -> None:
     assert signatures == {
         "decode": {
             "inputs": sorted([*memory, *state, "tokens"]),
-            "outputs": sorted(["logits", *state]),
+            "outputs": sorted(["log_probs", "logits", "words", *state]),
         },
         "prepare": {"inputs": ["features"], "outputs": sorted(memory)},
     }

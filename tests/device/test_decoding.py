@@ -17,6 +17,7 @@ from device.decoding import (
     SearchOptions,
     Sequence,
     State,
+    likeliest,
     log_probability,
     log_softmax,
     search,
@@ -337,16 +338,16 @@ def many_words(seed: int, n_words: int) -> Model:
 
 def in_full(model: Model, options: SearchOptions) -> list[tuple[tuple[int, ...], float]]:
     """Return words and log-probabilities by a search that sorts all there is; see ``search``."""
-    live: list[tuple[tuple[int, ...], np.float32]] = [((), np.float32(0))]
+    live: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     finished: list[tuple[tuple[int, ...], float]] = []
     for length in range(1, options.max_words + 2):
         is_full = length > options.max_words
         words = (END,) if is_full else (END, *range(len(SPECIALS), model.n_words))
-        grown: list[tuple[tuple[int, ...], np.float32]] = []
+        grown: list[tuple[tuple[int, ...], float]] = []
         for ids, total in live:
             said_1v = np.bincount((START, *ids), minlength=model.n_words)[None].astype(np.float32)
             [log_probs_v] = log_softmax(model.logits(np.array([(START, *ids)[-1]]), said_1v))
-            grown.extend(((*ids, word), total + log_probs_v[word]) for word in words)
+            grown.extend(((*ids, word), total + float(log_probs_v[word])) for word in words)
         grown.sort(key=lambda candidate: -candidate[1])
         live = []
         for rank, (ids, total) in enumerate(grown):
@@ -355,7 +356,7 @@ def in_full(model: Model, options: SearchOptions) -> list[tuple[tuple[int, ...],
             if ids[-1] != END:
                 live.append((ids, total))
             elif rank < options.beam_width:
-                finished.append((ids[:-1], float(total)))
+                finished.append((ids[:-1], total))
         if not live or len(finished) >= options.beam_width:
             break
     by_score = sorted(finished, key=lambda f: -f[1] / (len(f[0]) + 1) ** options.length_penalty)
@@ -392,6 +393,31 @@ def test_log_softmax_of_huge_logits_is_exact() -> None:
     found = log_softmax(np.array([[1e30, 0, -1e30], [-1e30, -1e30, -np.inf]], np.float32))
     np.testing.assert_array_equal(found[0], np.array([0, -1e30, -2e30], np.float32))
     np.testing.assert_allclose(found[1], [-np.log(2), -np.log(2), -np.inf], rtol=1e-6)
+
+
+def test_the_likeliest_words_and_the_end_mark_of_each_row() -> None:
+    chances_rv = [[0.3, 0.2, 0.1, 0.1, 0.05, 0.15, 0.1], [0, 0, 0.6, 0, 0.1, 0.1, 0.2]]
+    with np.errstate(divide="ignore"):
+        found = likeliest(np.log(np.array(chances_rv, np.float32)), 2)
+    assert found.words_rk.tolist() == [[B, C], [C, A]]  # of equal ones the first
+    expected = np.log([[0.15, 0.1, 0.1], [0.2, 0.1, 0.6]])
+    assert found.log_probs_re.dtype == np.float32
+    np.testing.assert_allclose(found.log_probs_re, expected, rtol=1e-6)
+
+
+@given(seed=st.integers(0, 2**32 - 1), n_words=st.integers(1, 9), n=st.integers(1, 12))
+def test_the_likeliest_words_are_those_that_sorting_all_puts_first(
+    seed: int, n_words: int, n: int
+) -> None:
+    shape = (4, len(SPECIALS) + n_words)
+    logits = np.random.default_rng(seed).integers(-2, 3, shape).astype(np.float32)
+    logits[0, len(SPECIALS) :] = NEVER
+    found = likeliest(logits, n)
+    expected = np.argsort(-logits[:, len(SPECIALS) :], axis=1, kind="stable")[:, :n]
+    np.testing.assert_array_equal(found.words_rk, expected + len(SPECIALS))
+    log_probs = np.take_along_axis(log_softmax(logits), found.words_rk, axis=1)
+    np.testing.assert_array_equal(found.log_probs_re[:, :-1], log_probs)
+    np.testing.assert_array_equal(found.log_probs_re[:, -1], log_softmax(logits)[:, END])
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def calibration() -> list[np.ndarray]:
     return [np.full((1, tiny.SIZE_PX, tiny.SIZE_PX, 3), corner, np.float32) for corner in corners]
 
 
-def int8_input_encoder(encoder: keras.Model) -> bytes:
-    """Return the encoder with an int8 picture as input, as other exporters make them."""
+def uint8_input_encoder(encoder: keras.Model) -> bytes:
+    """Return the encoder with a uint8 picture as input, as other exporters make them."""
 
     def representative() -> Iterator[dict[str, np.ndarray]]:
         for picture in calibration():
@@ -100,7 +100,7 @@ def int8_input_encoder(encoder: keras.Model) -> bytes:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
+        converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.int8
 
     return to_tflite({"encode": picture_function(encoder)}, encoder.variables, configure)
@@ -133,7 +133,7 @@ def main(out: Path = DATA) -> None:
     encoder = keras_encoder()
     (bundle / ENCODER).write_bytes(int8_encoder(encoder, calibration()))
     (encoders / "float32.tflite").write_bytes(float_encoder(encoder))
-    (encoders / "int8.tflite").write_bytes(int8_input_encoder(encoder))
+    (encoders / "uint8.tflite").write_bytes(uint8_input_encoder(encoder))
     size = DecoderSize(tiny.N_WORDS, tiny.MAX_WORDS, tiny.N_CELLS, len(tiny.CHANNELS))
     decoder = export_decoder(TinyDecoder(size), tiny.BEAM_WIDTH, is_quantized=True)
     (bundle / DECODER).write_bytes(decoder)

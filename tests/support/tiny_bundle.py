@@ -14,8 +14,8 @@ DATA = Path(__file__).parents[1] / "data"
 TINY_BUNDLE = DATA / "tiny-bundle"
 # The same encoder with each kind of input that ``device.interpreter`` knows.
 ENCODERS = {
-    "uint8": TINY_BUNDLE / ENCODER,
-    "int8": DATA / "tiny-encoders" / "int8.tflite",
+    "int8": TINY_BUNDLE / ENCODER,
+    "uint8": DATA / "tiny-encoders" / "uint8.tflite",
     "float32": DATA / "tiny-encoders" / "float32.tflite",
 }
 
