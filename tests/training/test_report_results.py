@@ -14,7 +14,12 @@ from training.errors import TrainingError
 from training.report import markdown
 from training.report.anchors import ANCHORS
 from training.report.contact_sheet import Tile, write_contact_sheet
-from training.report.plots import write_history_plot, write_learning_curves, write_trade_off
+from training.report.plots import (
+    write_effort,
+    write_history_plot,
+    write_learning_curves,
+    write_trade_off,
+)
 from training.report.record import (
     FLOOR_NAME,
     HUMAN_NAME,
@@ -178,7 +183,7 @@ def test_write_report_makes_the_page_and_its_figures(tmp_path: Path) -> None:
     page = write_report(tmp_path)
     text = page.read_text(encoding="utf-8")
     figures = re.findall(r"!\[.+?\]\((.+?)\)", text)
-    assert len(figures) == 2
+    assert len(figures) == 3
     assert all((tmp_path / figure).is_file() for figure in figures)
     assert "Of what ships there is no record" in text
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -240,6 +245,23 @@ def test_trade_off_with_and_without_latency(tmp_path: Path) -> None:
     assert "whole caption, ms" not in one
     assert one.count(">sized</text>") == 1
     assert "whole caption, ms" in two
+
+
+def test_of_the_runs_by_time_only_those_that_lead_on_dev_have_names(tmp_path: Path) -> None:
+    runs = [
+        run("slow", 45.0),
+        run("quick", 40.0),
+        run("late", 44.0),
+        run("no-dev"),
+        run("no-time", 9),
+    ]
+    hours = {"quick": 1.0, "slow": 2.0, "late": 3.0, "no-dev": 0.5}
+    write_effort(runs, hours, 58.9, tmp_path / "x.svg")
+    text = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    assert ">1: quick</text>" in text
+    assert ">2: slow</text>" in text
+    assert text.count(">dev, other runs</text>") == 1
+    assert not {name for name in ("late", "no-dev", "no-time") if name in text}
 
 
 @pytest.mark.parametrize("history", [HISTORY, (), (Epoch(epoch=1, train_loss=3.0),)])

@@ -59,3 +59,5 @@ ANCHORS = (
         note="155 MB; nearest prior art",
     ),
 )
+
+BEST_PUBLISHED_CIDER = max(anchor.cider for anchor in ANCHORS if anchor.cider is not None)

@@ -9,6 +9,8 @@ from training.report.ablation import partner_name
 from training.report.chain import chain_of
 from training.report.record import FLOOR_NAME, HUMAN_NAME, RunRecord
 
+_S_PER_H = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Runs:
@@ -71,6 +73,12 @@ def total_time_s(record: RunRecord, records: Sequence[RunRecord]) -> float | Non
     by_name = {other.name: other for other in records}
     chain = chain_of(record, lambda run: map(by_name.get, earlier_names(run)))
     return None if chain is None else sum(run.wall_time_s for run in chain)
+
+
+def hours(records: Sequence[RunRecord]) -> dict[str, float]:
+    """Return what training took in all, by name, of those whose earlier runs are known."""
+    times = {record.name: total_time_s(record, records) for record in records}
+    return {name: time_s / _S_PER_H for name, time_s in times.items() if time_s is not None}
 
 
 def earlier_names(record: RunRecord) -> list[str]:

@@ -1,4 +1,4 @@
-"""Figures of runs: losses of one, learning curves of several, CIDEr against size and latency.
+"""Figures of runs: losses, learning curves, CIDEr against training time, size and latency.
 
 Drawn without pyplot, so that nothing global is touched and threads may draw. SVGs are the same
 bytes for the same records and matplotlib: no date, a fixed salt for ids, text as text.
@@ -16,11 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.report.record import Epoch, RunRecord
+from training.report.record import Epoch, Metrics, RunRecord
 
 # Where the page of results looks for the figures, below docs/.
 LEARNING_CURVES = "figures/learning-curves.svg"
 TRADE_OFF = "figures/trade-off.svg"
+EFFORT = "figures/effort.svg"
 
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f")
 _LINES = ("-", "--", ":")
@@ -49,6 +50,11 @@ def has_curve(record: RunRecord) -> bool:
 def has_trade_off(record: RunRecord) -> bool:
     """Return whether the record has a test CIDEr and a bundle size."""
     return record.test is not None and record.bundle_bytes is not None
+
+
+def has_effort(record: RunRecord, hours: Mapping[str, float]) -> bool:
+    """Return whether the record has dev scores, and the hours of training are known."""
+    return record.dev is not None and record.name in hours
 
 
 def write_history_plot(name: str, history: Sequence[Epoch], path: Path) -> None:
@@ -117,6 +123,50 @@ def write_trade_off(records: Sequence[RunRecord], path: Path) -> None:
         *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9
     )
     save_figure(figure, path)
+
+
+def write_effort(
+    records: Sequence[RunRecord], hours: Mapping[str, float], published: float, path: Path
+) -> None:
+    """Write dev and test CIDEr against the training time of a run and all that it comes from.
+
+    Args:
+        records: those that lead on dev for their time have names, the others are grey; runs
+            without a time or without dev scores are left out (``has_effort``).
+        hours: by name.
+        published: the best test CIDEr of others, a dotted line.
+        path: PNG or SVG.
+    """
+    shown = sorted((r for r in records if has_effort(r, hours)), key=lambda r: hours[r.name])
+    leading: list[RunRecord] = []
+    for record in shown:
+        if not leading or _cider(record.dev) > _cider(leading[-1].dev):
+            leading.append(record)
+    figure = Figure(figsize=(8.0, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlabel="hours of training in all, two cores", ylabel="CIDEr")
+    for split, style, marker in (("dev", "--", "o"), ("test", "-", "s")):
+        line = [(hours[r.name], _cider(getattr(r, split))) for r in leading]
+        grey = [(hours[r.name], _cider(getattr(r, split))) for r in shown if r not in leading]
+        colour = _COLOURS[0 if split == "test" else 4]
+        axes.plot(*zip(*line, strict=True), style, color=colour, marker=marker, label=split)
+        if grey:
+            axes.plot(*zip(*grey, strict=True), marker, color=_GREY, label=f"{split}, other runs")
+    for number, record in enumerate(leading, start=1):
+        place = (hours[record.name], _cider(record.test))
+        axes.annotate(str(number), place, xytext=(0, 7), textcoords="offset points", ha="center")
+        axes.plot([], [], " ", label=f"{number}: {record.name}")
+    axes.axhline(published, color=_GREY, linestyle=":", label="best published, test")
+    axes.margins(y=0.1)  # room for the numbers
+    axes.set_xlim(left=0.0)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize="small")
+    save_figure(figure, path)
+
+
+def _cider(metrics: Metrics | None) -> float:
+    """Return NaN, which is not drawn, where nothing was measured."""
+    return float("nan") if metrics is None else metrics.cider.estimate
 
 
 def _draw(axes: Axes, history: Sequence[Epoch], key: str, line: _Line) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
 from training.report import sections
+from training.report.anchors import BEST_PUBLISHED_CIDER
 from training.report.decoder_choice import (
     DECODER_CHOICE,
     DecoderChoice,
@@ -18,12 +19,15 @@ from training.report.decoder_choice import (
     read_decoder_choice,
 )
 from training.report.op_time import OP_TIME, OpTime, op_time_section, read_op_time
-from training.report.order import Runs, in_order
+from training.report.order import Runs, hours, in_order
 from training.report.plots import (
+    EFFORT,
     LEARNING_CURVES,
     TRADE_OFF,
     has_curve,
+    has_effort,
     has_trade_off,
+    write_effort,
     write_learning_curves,
     write_trade_off,
 )
@@ -85,6 +89,7 @@ def render(
         sections.anchors_section(runs),
         sections.trade_off_section(runs),
         sections.runs_section(runs),
+        sections.effort_section(runs),
         sections.settings_section(runs),
         sections.ablation_section(runs),
         search_choice_section(search_choice),
@@ -159,6 +164,9 @@ def shipped_name(docs: Path) -> str | None:
 def _write_figures(runs: Runs, docs: Path) -> None:
     if any(map(has_curve, runs.all)):
         write_learning_curves(runs.main, docs / LEARNING_CURVES, runs.ablations)
+    known = hours(runs.all)
+    if any(has_effort(run, known) for run in runs.all):
+        write_effort(runs.all, known, BEST_PUBLISHED_CIDER, docs / EFFORT)
     if any(map(has_trade_off, runs.all)):
         write_trade_off(runs.all, docs / TRADE_OFF)
     write_reliability_plot(runs, docs / RELIABILITY)

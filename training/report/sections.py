@@ -10,8 +10,15 @@ from training.report.ablation import HEADER as ABLATION_HEADER
 from training.report.ablation import ablations, partner_name
 from training.report.anchors import ANCHORS
 from training.report.goals import GOALS, count_met, goals_table
-from training.report.order import Runs, earlier_names, total_time_s
-from training.report.plots import LEARNING_CURVES, TRADE_OFF, has_curve, has_trade_off
+from training.report.order import Runs, earlier_names, hours, total_time_s
+from training.report.plots import (
+    EFFORT,
+    LEARNING_CURVES,
+    TRADE_OFF,
+    has_curve,
+    has_effort,
+    has_trade_off,
+)
 from training.report.record import FLOOR_NAME, HUMAN_NAME, Metrics, RunRecord
 from training.report.settings import comparable_settings, differing_keys
 
@@ -166,6 +173,19 @@ def _test_cells(metrics: Metrics | None) -> list[str]:
         markdown.bounds(metrics.rouge_l),
         markdown.bounds(metrics.cider),
     ]
+
+
+def effort_section(runs: Runs) -> str:
+    """Return the figure of CIDEr against the time of training."""
+    known = hours(runs.all)
+    if not any(has_effort(run, known) for run in runs.all):
+        return ""
+    text = (
+        "Training of a run and of all that it comes from, on two cores (records of one core count "
+        "as they took). Numbered are the runs that were the best on dev for their time; dev chose, "
+        "so dev flatters, and test tells how much of a gain was one."
+    )
+    return section("What more training brought", text, f"![CIDEr by hours of training]({EFFORT})")
 
 
 def settings_section(runs: Runs) -> str:
