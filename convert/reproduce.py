@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _PROJECT = Path(__file__).resolve().parent.parent
 _MODELS = _PROJECT / "models"
 _RECORDS = _PROJECT / "docs" / "runs"
-# With its scores, of lite0 at 224 px on two busy cores; most of it captions 2000 pictures thrice.
-_CONVERSION_S = 360.0
+# With scores and confidence, of lite2 at 224 px on one core while a training had the other; most of
+# it captions 2000 pictures thrice and looks at 6000.
+_CONVERSION_S = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,14 @@ def _recorded_s(name: str) -> float | None:
 
 
 def describe(plan: Sequence[Planned]) -> Iterator[str]:
-    """Yield a line for each stage: what, how long, whether it is over."""
+    """Yield a line for each stage: what, how long, whether it is over; then the time of all."""
     yield "stages, and what each took on two cores:"
     for number, planned in enumerate(plan, start=1):
         over = ", over already" if planned.stage.is_over() else ""
         yield f"  {number}. {planned.stage.name}: {planned.expected}{over}"
+    known_s = [planned.expected_s for planned in plan if planned.expected_s is not None]
+    without = len(plan) - len(known_s)
+    yield f"in all {_duration(sum(known_s))}" + (f", {without} not recorded" if without else "")
 
 
 def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:

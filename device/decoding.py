@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,7 @@ class Sequence:
     word_log_probs: tuple[float, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Live:
+class _Live(NamedTuple):  # made thirty times a caption: a frozen dataclass takes thrice as long
     """A hypothesis while it grows: its words, the natural-log probability of each, and of all."""
 
     ids: tuple[int, ...] = ()

@@ -54,7 +54,8 @@ _METHOD = (
     "computes in integers between float32 borders, calibrated on every step of the float32 "
     f"decoder's searches over {N_CALIBRATION} training pictures; with the one-hot position mask "
     "and position fit into its 256 levels (convert/one_hot_position.py), the words being the same "
-    "in float32; float16 and float32 are of the weights, their activations are float32."
+    "in float32, and for both NumPy finds the likeliest words; float16 and float32 are of the "
+    "weights, their activations are float32."
 )
 
 

@@ -51,7 +51,7 @@ _METHOD = (
     "of training pictures clearly nearer to float32's. On dev, with each run's own "
     "search and the int8 decoder throughout; changes are against the float32 encoder, paired over "
     "the pictures, with their 95 % interval. Made by `scripts/bench_rounding.py`. Bundles and "
-    "records from before 2026-11-25 15:00, the shipped one among them, have the nearest levels."
+    "records from before 2026-11-25 15:00 have the nearest levels."
 )
 
 

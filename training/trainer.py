@@ -18,11 +18,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from device.decoding import SearchOptions
 from training.batches import Batch, CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
+from training.evaluate import search_options
 from training.metrics.cider import CiderReward
 from training.model import BuiltCaptioner, training_twin
 from training.objectives import CaptionRewards, CrossEntropy, Objective, SelfCritical
@@ -156,10 +156,7 @@ class DevCider:
             }
         )
         self._built = built
-        search = config.search
-        self._options = SearchOptions(
-            search.beam_width, config.text.max_words, search.length_penalty
-        )
+        self._options = search_options(config)
 
     def score(self, dev: CaptionedFeatures) -> float:
         """Return the mean CIDEr-D x 100 of the captions of dev's plain view."""

@@ -14,7 +14,7 @@ from device.confidence.mentions import Mention
 
 COLOUR = "colour"
 # More likely wrong than right. On dev it leaves out 18 % of the colours, of which 30 % were wrong,
-# and of what is said then 22 % is wrong (docs/results.md).
+# and of what is said then 23 % is wrong (docs/results.md).
 LEAST_PROBABILITY = 0.5
 _AND = "and"
 # A colour before one of these stands for a thing itself: "a man in red is running".

@@ -4,20 +4,20 @@ Invariant: light is no change. A thumbnail that becomes another one by gain and 
 exposure, flicker, a cloud) differs by nothing; only cells that look different besides count.
 
 Measured by ``scripts/calibrate_change.py`` on 300 photographs of the Flickr8k dev split, shown as
-frames of 640x480 with a noise of 6 levels; features of models/lite2-transformer-scst. The default
+frames of 640x480 with a noise of 6 levels; features of models/lite2-scst-meteor. The default
 thresholds are 0.008 and 0.06:
 
                             picture_change              feature_change
                             1 %    median   99 %        1 %    median   99 %
-    same, noise             .0000  .0000    .0000       .002   .008     .042
-    same, 15 % darker       .0000  .0000    .0000       .005   .013     .073
-    same, 15 % brighter     .0000  .0000    .0378       .003   .010     .078
-    same, shifted 2 px      .0000  .0000    .0013       .006   .016     .052
-    same, 1 % larger        .0000  .0000    .0052       .004   .014     .053
-    object on 2 % of it     .0065  .0195    .0352       .007   .035     .154
-    object on 6 % of it     .0260  .0508    .0795       .014   .078     .308
-    object on 16 % of it    .0794  .1263    .1934       .051   .202     .531
-    another scene           .3301  .6484    .8842       .458   .763     .918
+    same, noise             .0000  .0000    .0000       .002   .008     .043
+    same, 15 % darker       .0000  .0000    .0000       .004   .014     .077
+    same, 15 % brighter     .0000  .0000    .0378       .003   .011     .092
+    same, shifted 2 px      .0000  .0000    .0013       .006   .015     .053
+    same, 1 % larger        .0000  .0000    .0052       .004   .013     .051
+    object on 2 % of it     .0065  .0195    .0352       .007   .036     .178
+    object on 6 % of it     .0260  .0508    .0795       .015   .085     .332
+    object on 16 % of it    .0794  .1263    .1934       .062   .217     .557
+    another scene           .3301  .6484    .8842       .476   .775     .926
 
 The picture tells nearly always; what the features make of a small object depends on what it is.
 A false alarm costs a run of the encoder or the decoder, and no words: these are compared at last.

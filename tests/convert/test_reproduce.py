@@ -49,7 +49,13 @@ def test_the_plan_tells_stages_times_and_what_is_over() -> None:
         "  1. train a: 10 h 00 min, over already",
         "  2. train b: not recorded",
         "  3. convert b: 6 min",
+        "in all 10 h 06 min, 1 not recorded",
     ]
+
+
+def test_the_plan_ends_with_the_time_of_all_stages() -> None:
+    plan = [Planned(FakeStage("train a", over=True), 3000.0), Planned(FakeStage("b"), 660.0)]
+    assert list(describe(plan))[-1] == "in all 1 h 01 min"
 
 
 def test_what_is_over_is_skipped() -> None:
@@ -101,9 +107,11 @@ def test_a_dry_run_tells_the_shipped_bundles_plan_and_does_nothing(
     code, out, _ = run("--dry-run", "--runs", tmp_path / "runs", "--data", tmp_path / "no")
     assert code == 0
     name = (ROOT / "models" / "DEFAULT").read_text().strip()
-    *_, train, convert = out.splitlines()
+    *_, train, convert, in_all = out.splitlines()
     assert f"train {name}: " in train
     assert f"convert {name}: " in convert
+    assert in_all.startswith("in all ")
+    assert "not recorded" not in out
     assert "over already" not in out
     assert list(tmp_path.iterdir()) == []
 
@@ -151,7 +159,7 @@ def test_a_killed_one_goes_on_where_it_was(
     again = smoke.execute("reproduce", *arguments)
     assert again.returncode == 0, again.stderr[-2000:]
     assert f"resumed from {checkpoint.parent}/ckpt-" in again.stderr
-    plan, done = again.stdout.splitlines()[1:4], again.stdout.splitlines()[4:]
+    plan, done = again.stdout.splitlines()[1:4], again.stdout.splitlines()[5:]
     assert plan[0] == f"  1. train {NAME}: not recorded, over already"
     assert [line.partition(":")[0] for line in plan[1:]] == [
         f"  2. train {MORE}",
