@@ -115,11 +115,10 @@ class NoveltySpec(_Strict):
     """When a picture is unlike anything trained on.
 
     Attributes:
-        axes: principal axes of the training pictures' features that are known ground.
-        largest: share of a picture's distance from their mean that may lie beside these axes.
+        largest: distance from what training pictures looked like that is still familiar, 0..1; see
+            ``device.confidence.novelty``.
     """
 
-    axes: Annotated[int, Field(ge=1)]
     largest: Annotated[float, Field(ge=0, le=1)]
 
 

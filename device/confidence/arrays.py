@@ -17,24 +17,28 @@ from device.errors import BundleError
 
 Floats = npt.NDArray[np.float32]
 
-_STORED = ("mean_d", "axes_dk", "class_weights_ck", "class_bias_c")
+_STORED = ("mean_d", "axes_dk", "class_weights_ck", "class_bias_c", "familiar_da")
+_HALVED = ("axes_dk", "familiar_da")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConfidenceArrays:
-    """What ``confidence.npz`` holds; d channels, k axes, c classes.
+    """What ``confidence.npz`` holds; d channels, k axes, c classes, a axes of what is familiar.
 
     Attributes:
         mean_d: float32, mean of the training pictures' pooled features.
         axes_dk: float32, orthonormal principal axes of them, the widest first.
         class_weights_ck: float32, log-odds of each class per unit along each axis.
         class_bias_c: float32, log-odds of each class at the mean.
+        familiar_da: float32, orthonormal directions from the origin along which the square roots of
+            the training pictures' pooled features lie most, the first the most.
     """
 
     mean_d: Floats
     axes_dk: Floats
     class_weights_ck: Floats
     class_bias_c: Floats
+    familiar_da: Floats
 
     @classmethod
     def read(cls, path: Path, spec: ConfidenceSpec) -> ConfidenceArrays:
@@ -55,7 +59,8 @@ class ConfidenceArrays:
     def write(self, path: Path) -> None:
         """Write the file; the axes, which are nearly all of it, in half precision."""
         stored = {name: getattr(self, name) for name in _STORED}
-        np.savez(path, **{**stored, "axes_dk": self.axes_dk.astype(np.float16)})
+        halved = {name: stored[name].astype(np.float16) for name in _HALVED}
+        np.savez(path, **{**stored, **halved})
 
     def _check(self, path: Path, spec: ConfidenceSpec) -> None:
         n_channels, n_axes = len(self.mean_d), self.axes_dk.shape[-1]
@@ -65,6 +70,7 @@ class ConfidenceArrays:
             ("axes_dk", self.axes_dk, (n_channels, n_axes)),
             ("class_weights_ck", self.class_weights_ck, (n_classes, n_axes)),
             ("class_bias_c", self.class_bias_c, (n_classes,)),
+            ("familiar_da", self.familiar_da, (n_channels, *self.familiar_da.shape[1:2])),
         )
         for name, array, shape in claims:
             if array.shape != shape or not np.isfinite(array).all():
@@ -72,8 +78,3 @@ class ConfidenceArrays:
                     f"{path}: {name} is {array.shape}, expected {shape} of finite numbers; "
                     "calibrate the bundle again"
                 )
-        if spec.novelty.axes > n_axes:
-            raise BundleError(
-                f"{path}: has {n_axes} axes, the manifest's novelty takes {spec.novelty.axes}; "
-                "calibrate the bundle again"
-            )

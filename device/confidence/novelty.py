@@ -1,8 +1,9 @@
 """Whether a picture is unlike anything trained on.
 
-The training pictures' pooled features spread mostly along a few principal axes. Of a drawing, a
-page of text or noise, most of the way from their mean leads beside these axes, however short or
-long that way is; a captioner would still say "a man is climbing a wall".
+The square roots of the training pictures' pooled features lie mostly along a few directions from
+the origin. Of a drawing, a page of text or noise most lies beside them; a captioner would still say
+"a man is climbing a wall". Roots, because a few strong channels would drown what all others tell;
+from the origin, because from the training's mean a picture that excites little looks near.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy.typing as npt
 from device.bundle import NoveltySpec
 from device.confidence.arrays import ConfidenceArrays
 
-_NO_DISTANCE = 1e-12
+_NOTHING = 1e-12
+FARTHEST = 1.0
 
 
 class Novelty:
@@ -25,17 +27,20 @@ class Novelty:
     """
 
     def __init__(self, spec: NoveltySpec, arrays: ConfidenceArrays) -> None:
-        self._mean_d, self._axes_dk = arrays.mean_d, arrays.axes_dk[:, : spec.axes]
+        self._familiar_da = arrays.familiar_da
         self._largest = spec.largest
 
     def distance(self, pooled_d: npt.NDArray[np.float32]) -> float:
-        """Return the share of the squared way from the mean that lies beside the axes, 0..1."""
-        away_d = np.asarray(pooled_d - self._mean_d, np.float64)
-        whole = float(away_d @ away_d)
-        if whole < _NO_DISTANCE:
-            return 0.0
-        along_k = away_d @ self._axes_dk
-        return min(1.0, max(0.0, 1.0 - float(along_k @ along_k) / whole))
+        """Return the share of the squared roots' length that lies beside the axes, 0..1.
+
+        Features below zero, which a ReLU does not give, count as none; without any it is 1.
+        """
+        root_d = np.sqrt(np.maximum(pooled_d, 0), dtype=np.float64)
+        whole = float(root_d @ root_d)
+        if whole < _NOTHING:
+            return FARTHEST
+        along_a = root_d @ self._familiar_da
+        return min(FARTHEST, max(0.0, 1.0 - float(along_a @ along_a) / whole))
 
     def of(self, pooled_d: npt.NDArray[np.float32]) -> bool:
         """Return whether the picture is unlike anything trained on."""

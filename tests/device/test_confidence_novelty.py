@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.confident_bundle import GREY, arrays, confident_bundle
+from support.confident_bundle import arrays, confident_bundle
 from support.tiny_bundle import change_manifest
 
 from device.bundle import CONFIDENCE, NoveltySpec, file_entry, load_bundle
@@ -17,41 +17,39 @@ from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
 from device.errors import BundleError, BundleHashError
 
-TWO_AXES = NoveltySpec(axes=2, largest=0.5)
-
-
-def away(*channels: float) -> np.ndarray:
-    return np.full(4, GREY, np.float32) + np.array(channels, np.float32)
+HALF = NoveltySpec(largest=0.5)
 
 
 @pytest.mark.parametrize(
-    ("channels", "distance"),
+    ("pooled", "distance"),
     [
         ((0.1, 0, 0, 0), 0.0),
-        ((0, -5, 0, 0), 0.0),
+        ((0, 0, 0, 5), 0.0),
         ((0, 0, 0.1, 0), 1.0),
-        ((0.3, 0, 0.4, 0), 16 / 25),
-        ((0.4, 0, 0, 0.3), 9 / 25),
-        ((0, 0, 0, 0), 0.0),
+        ((0.36, 0, 0.64, 0), 0.64),
+        ((0.5, 0.1, 0.1, 0.3), 0.2),
+        ((0.5, -9, 0, 0.3), 0.0),
+        ((0, 0, 0, 0), 1.0),
     ],
 )
-def test_the_distance_is_the_share_beside_the_axes(
-    channels: tuple[float, ...], distance: float
+def test_the_distance_is_the_share_beside_what_is_familiar(
+    pooled: tuple[float, ...], distance: float
 ) -> None:
-    novelty = Novelty(TWO_AXES, arrays())
-    assert novelty.distance(away(*channels)) == pytest.approx(distance, abs=1e-6)
-    assert novelty.of(away(*channels)) == (distance > 0.5)
+    novelty = Novelty(HALF, arrays())  # red and light are familiar
+    found = np.array(pooled, np.float32)
+    assert novelty.distance(found) == pytest.approx(distance, abs=1e-6)
+    assert novelty.of(found) == (distance > 0.5)
 
 
-@given(st.lists(st.floats(-1e4, 1e4, width=32), min_size=4, max_size=4), st.floats(0.01, 100))
-def test_near_or_far_makes_no_difference(channels: list[float], scale: float) -> None:
-    novelty = Novelty(TWO_AXES, arrays())
-    direction = np.array(channels, np.float32)
-    if np.linalg.norm(direction) < 1:
+@given(st.lists(st.floats(0, 1e4, width=32), min_size=4, max_size=4), st.floats(0.01, 100))
+def test_weak_or_strong_makes_no_difference(channels: list[float], scale: float) -> None:
+    novelty = Novelty(HALF, arrays())
+    pooled = np.array(channels, np.float32)
+    if np.linalg.norm(pooled) < 1:
         return
-    near, far = (novelty.distance(GREY + direction * np.float32(s)) for s in (1.0, scale))
-    assert 0 <= near <= 1
-    assert near == pytest.approx(far, abs=1e-3)
+    one, other = (novelty.distance(pooled * np.float32(s)) for s in (1.0, scale))
+    assert 0 <= one <= 1
+    assert one == pytest.approx(other, abs=1e-3)
 
 
 # --- the file ---------------------------------------------------------------------------------
@@ -61,7 +59,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     bundle = load_bundle(confident_bundle(tmp_path / "bundle"))
     assert bundle.manifest.confidence is not None
     found = ConfidenceArrays.read(bundle.confidence, bundle.manifest.confidence)
-    for name in ("mean_d", "axes_dk", "class_weights_ck", "class_bias_c"):
+    for name in ("mean_d", "axes_dk", "class_weights_ck", "class_bias_c", "familiar_da"):
         assert np.array_equal(getattr(found, name), getattr(arrays(), name))
         assert getattr(found, name).dtype == np.float32
 
@@ -124,7 +122,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"classes": {"colour/red": "red"}}, "class_weights_ck is (4, 4), expected (1, 4)"),
-        ({"novelty": {"axes": 9, "largest": 0.5}}, "has 4 axes, the manifest's novelty takes 9"),
+        ({"novelty": {"axes": 9, "largest": 0.5}}, "novelty.axes: Extra inputs are not permitted"),
         ({"wording": {"plain": 0.1, "think": 0.4, "maybe": 0.1}}, "must not rise"),
         ({"bias": {"colour": 0.0}}, "bias: none for subject"),
         ({"weights": {"word_log_prob": 0.5}}, "confidence.weights.mean_log_prob: Field required"),

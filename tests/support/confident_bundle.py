@@ -22,7 +22,7 @@ SPEC: dict[str, Any] = {
     "bias": {"colour": 0.0, "subject": 2.0},
     "weights": {"word_log_prob": 0.5, "mean_log_prob": 0.0, "seen_log_odds": 1.0},
     "wording": {"plain": 0.7, "think": 0.4, "maybe": 0.1},
-    "novelty": {"axes": 3, "largest": 0.5},
+    "novelty": {"largest": 1.0},  # nothing is unfamiliar
 }
 
 
@@ -40,6 +40,7 @@ def arrays() -> ConfidenceArrays:
         axes_dk=np.eye(n_channels, dtype=np.float32),
         class_weights_ck=weights,
         class_bias_c=np.zeros(len(weights), np.float32),
+        familiar_da=np.eye(n_channels, dtype=np.float32)[:, [0, 3]],  # red and light
     )
 
 

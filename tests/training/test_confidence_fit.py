@@ -108,6 +108,20 @@ def test_what_a_class_looks_like_is_learned() -> None:
     assert arrays.class_bias_c[2] < -5
 
 
+def test_what_is_familiar_is_where_the_roots_of_the_features_lie() -> None:
+    """Along one direction and, a little, along a second one; negative features count as none."""
+    first, second = np.zeros((2, N_CHANNELS))
+    first[:2], second[2] = 1.0, 0.1
+    rng = np.random.default_rng(6)
+    roots = rng.uniform(1, 2, (50, 1)) * first + rng.uniform(0, 1, (50, 1)) * second
+    pooled = (roots**2).astype(np.float32)
+    pooled[:, 3] = -1.0
+    familiar = fit_seen(["subject/dog"], pooled, [[["a"]]] * 50).familiar_da
+    assert np.abs(familiar[:, 0]) == pytest.approx(first / np.sqrt(2), abs=0.05)
+    assert np.abs(familiar[2, 1]) == pytest.approx(1.0, abs=0.05)
+    assert familiar.T @ familiar == pytest.approx(np.eye(familiar.shape[1]), abs=5e-3)
+
+
 def test_a_narrower_class_confirms_a_wider_one() -> None:
     pooled = np.eye(60, N_CHANNELS, dtype=np.float32)
     references = [[["a", "boy"]] if number % 2 else [["a", "wall"]] for number in range(60)]
@@ -138,6 +152,7 @@ def a_split(
         np.eye(N_CHANNELS, dtype=np.float32),
         weights,
         np.zeros(len(CLASSES), np.float32),
+        np.eye(N_CHANNELS, dtype=np.float32),
     )
     observations, references = {}, {}
     for number in range(n):

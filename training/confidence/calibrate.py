@@ -47,8 +47,6 @@ from training.report.reliability_confidence import (
 # eight captions would say something wrong, and saying nothing helps more. THINK parts the rest
 # where two of three are wrong.
 WORDING = WordingSpec(plain=0.6, think=0.35, maybe=0.125)
-# Among 8 to 64 axes, 24 refused most of the odd pictures at the same share of photographs.
-NOVELTY_AXES = 24
 # Of dev's photographs, which are like the training's.
 LARGEST_REFUSED = 0.01
 
@@ -150,12 +148,11 @@ def _references(
 
 def _novelty(arrays: ConfidenceArrays, dev: _Watched) -> NoveltySpec:
     """Return the limit that refuses ``LARGEST_REFUSED`` of dev's photographs at most."""
-    axes = min(NOVELTY_AXES, arrays.axes_dk.shape[1])
-    measure = Novelty(NoveltySpec(axes=axes, largest=1.0), arrays)
+    measure = Novelty(NoveltySpec(largest=1.0), arrays)
     distances = sorted(map(measure.distance, dev.pooled))
     largest = distances[len(distances) - 1 - int(LARGEST_REFUSED * len(distances))]
     # Rounded up: rounding down would refuse one more.
-    return NoveltySpec(axes=axes, largest=min(1.0, float(np.ceil(largest * 1e4) / 1e4)))
+    return NoveltySpec(largest=min(1.0, float(np.ceil(largest * 1e4) / 1e4)))
 
 
 def _refusals(novelty: Novelty, bundle: Bundle, dev: _Watched, test: _Watched) -> Refusals:

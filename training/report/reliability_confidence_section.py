@@ -123,8 +123,9 @@ def _hedge(use: HedgeUse, n: int) -> list[str]:
 def _novelty(found: Refusals) -> str:
     odd = ", ".join(f"{name} {_percent(part)}" for name, part in found.odd.items())
     return (
-        "**Unlike anything trained on**: the share of a picture's distance from the training's "
-        "mean (pooled encoder features) that lies beside their first principal axes. The limit "
+        "**Unlike anything trained on**: of the square roots of a picture's pooled encoder "
+        "features, the share that lies beside the directions in which the training's lie most. The "
+        "limit "
         f"refuses {_PERCENT * found.dev:.1f} % of dev's photographs; of test's it refuses "
         f"{_PERCENT * found.test:.1f} %, and of generated pictures "
         f"(`training/confidence/odd_pictures.py`): {odd}."
