@@ -56,21 +56,23 @@ def fit_seen(
     if len(pooled_nd) < 2:
         raise TrainingError(f"cannot learn what pictures look like from {len(pooled_nd)}")
     mean_d = pooled_nd.mean(axis=0)
-    _, _, axes_kd = np.linalg.svd(pooled_nd - mean_d, full_matrices=False)
-    # As they are stored, so that everything after is fitted to what ships.
-    axes_dk = axes_kd[:N_AXES].T.astype(np.float16).astype(np.float32)
+    axes_dk = _axes(pooled_nd - mean_d, N_AXES)
     along_nk = (pooled_nd - mean_d) @ axes_dk
     weights = np.zeros((len(classes), along_nk.shape[1]), np.float32)
     bias = np.zeros(len(classes), np.float32)
     for row, confirmed_n in enumerate(_confirmed(classes, references)):
         weights[row], bias[row] = _class(along_nk, confirmed_n)
-    return ConfidenceArrays(mean_d.astype(np.float32), axes_dk, weights, bias, _familiar(pooled_nd))
+    familiar_da = _axes(np.sqrt(np.maximum(pooled_nd, 0)), N_FAMILIAR)
+    return ConfidenceArrays(mean_d.astype(np.float32), axes_dk, weights, bias, familiar_da)
 
 
-def _familiar(pooled_nd: Floats) -> Floats:
-    """Return ``ConfidenceArrays.familiar_da`` as it is stored."""
-    _, _, axes_ad = np.linalg.svd(np.sqrt(np.maximum(pooled_nd, 0)), full_matrices=False)
-    return np.asarray(axes_ad[:N_FAMILIAR].T.astype(np.float16), dtype=np.float32)
+def _axes(points_nd: Floats, n_axes: int) -> Floats:
+    """Return the directions [d, axes] along which points lie most, from the origin.
+
+    As they are stored, so that everything after is fitted to what ships.
+    """
+    _, _, axes_kd = np.linalg.svd(points_nd, full_matrices=False)
+    return np.asarray(axes_kd[:n_axes].T.astype(np.float16), dtype=np.float32)
 
 
 def _class(along_nk: Floats, confirmed_n: npt.NDArray[np.bool_]) -> tuple[Floats, float]:

@@ -76,8 +76,11 @@ def total_time_s(record: RunRecord, records: Sequence[RunRecord]) -> float | Non
 
 
 def hours(records: Sequence[RunRecord]) -> dict[str, float]:
-    """Return what training took in all, by name, of those whose earlier runs are known."""
-    times = {record.name: total_time_s(record, records) for record in records}
+    """Return what training took in all, by name.
+
+    Of runs with dev scores whose earlier runs are known.
+    """
+    times = {run.name: total_time_s(run, records) for run in records if run.dev is not None}
     return {name: time_s / _S_PER_H for name, time_s in times.items() if time_s is not None}
 
 

@@ -52,11 +52,6 @@ def has_trade_off(record: RunRecord) -> bool:
     return record.test is not None and record.bundle_bytes is not None
 
 
-def has_effort(record: RunRecord, hours: Mapping[str, float]) -> bool:
-    """Return whether the record has dev scores, and the hours of training are known."""
-    return record.dev is not None and record.name in hours
-
-
 def write_history_plot(name: str, history: Sequence[Epoch], path: Path) -> None:
     """Write one run's losses (left axis) and dev CIDEr (right axis) by epoch; PNG or SVG."""
     figure = Figure(figsize=(7.0, 4.2), layout="constrained")
@@ -132,12 +127,13 @@ def write_effort(
 
     Args:
         records: those that lead on dev for their time have names, the others are grey; runs
-            without a time or without dev scores are left out (``has_effort``).
+            without a time or without dev scores are left out.
         hours: by name.
         published: the best test CIDEr of others, a dotted line.
         path: PNG or SVG.
     """
-    shown = sorted((r for r in records if has_effort(r, hours)), key=lambda r: hours[r.name])
+    timed = [record for record in records if record.dev is not None and record.name in hours]
+    shown = sorted(timed, key=lambda record: hours[record.name])
     leading: list[RunRecord] = []
     for record in shown:
         if not leading or _cider(record.dev) > _cider(leading[-1].dev):

@@ -25,7 +25,6 @@ from training.report.plots import (
     LEARNING_CURVES,
     TRADE_OFF,
     has_curve,
-    has_effort,
     has_trade_off,
     write_effort,
     write_learning_curves,
@@ -164,8 +163,7 @@ def shipped_name(docs: Path) -> str | None:
 def _write_figures(runs: Runs, docs: Path) -> None:
     if any(map(has_curve, runs.all)):
         write_learning_curves(runs.main, docs / LEARNING_CURVES, runs.ablations)
-    known = hours(runs.all)
-    if any(has_effort(run, known) for run in runs.all):
+    if known := hours(runs.all):
         write_effort(runs.all, known, BEST_PUBLISHED_CIDER, docs / EFFORT)
     if any(map(has_trade_off, runs.all)):
         write_trade_off(runs.all, docs / TRADE_OFF)

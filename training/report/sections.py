@@ -16,7 +16,6 @@ from training.report.plots import (
     LEARNING_CURVES,
     TRADE_OFF,
     has_curve,
-    has_effort,
     has_trade_off,
 )
 from training.report.record import FLOOR_NAME, HUMAN_NAME, Metrics, RunRecord
@@ -177,8 +176,7 @@ def _test_cells(metrics: Metrics | None) -> list[str]:
 
 def effort_section(runs: Runs) -> str:
     """Return the figure of CIDEr against the time of training."""
-    known = hours(runs.all)
-    if not any(has_effort(run, known) for run in runs.all):
+    if not hours(runs.all):
         return ""
     text = (
         "Training of a run and of all that it comes from, on two cores (records of one core count "
