@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from device.records import Caption, Cause, Summary, Utterance
+from device.records import Caption, Cause, Summary, Thing, Utterance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class Answered(Event):
         probability: calibrated, that the caption's words are right, 0..1; None where unknown.
         frame_age_s: age of the frame when it was captioned, in seconds; None without a frame.
         id: the asker's own, or empty.
+        things: what is named beside the caption, or instead of it, the surest first.
     """
 
     text: str
@@ -68,6 +69,7 @@ class Answered(Event):
     probability: float | None = None
     frame_age_s: float | None = None
     id: str = ""
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ class Decided(Event):
         caption: None where nothing was captioned.
         probability: as in ``Answered``.
         frame_age_s: as in ``Answered``.
+        things: as in ``Answered``.
     """
 
     is_spoken: bool
@@ -126,6 +129,7 @@ class Decided(Event):
     caption: Caption | None = None
     probability: float | None = None
     frame_age_s: float | None = None
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +140,13 @@ class Alerted(Event):
         rule: its name in the settings.
         text: what is said.
         caption: in which it was found.
+        things: among which it was found, or which were named beside the caption.
     """
 
     rule: str
     text: str
     caption: Caption
+    things: tuple[Thing, ...] = ()
 
 
 class SpeechOutcome(StrEnum):

@@ -104,6 +104,40 @@ class Caption:
         return f"{self.text[:1].upper()}{self.text[1:]}."
 
 
+class Side(StrEnum):
+    """On which side of the picture a thing is, by the middle of its box."""
+
+    LEFT = "left"
+    AHEAD = "ahead"
+    RIGHT = "right"
+
+
+class ThingSource(StrEnum):
+    """Which model named a thing."""
+
+    DETECTOR = "detector"
+    ENCODER = "encoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something in the picture that is named beside the caption.
+
+    Attributes:
+        name: an everyday name in the singular, as in "cup"; "person" for people.
+        probability: calibrated, that it is there, 0..1.
+        side: where it is; None where unknown, or where several are on different sides.
+        source: which model named it.
+        is_several: whether more than one is seen.
+    """
+
+    name: str
+    probability: float
+    side: Side | None
+    source: ThingSource
+    is_several: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What a single command says of one picture.
@@ -113,12 +147,14 @@ class Described:
         caption: the captioner's words, also where they are not said.
         probability: calibrated, that the caption's words are right, 0..1; None where unknown.
         reason: why the caption is not said, as in ``too_dark``; empty where it is.
+        things: what is named beside the caption, or instead of it, the surest first.
     """
 
     text: str
     caption: Caption
     probability: float | None = None
     reason: str = ""
+    things: tuple[Thing, ...] = ()
 
 
 class Cause(StrEnum):

@@ -11,7 +11,7 @@ from typing import Protocol
 from device.captioner import Encoded
 from device.confidence.honesty import Said
 from device.picture.gate import PictureGate
-from device.records import Caption, Frame
+from device.records import Caption, Frame, Thing
 
 UNFAMILIAR = "unfamiliar"
 _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
@@ -55,10 +55,12 @@ class Fault:
     Attributes:
         reason: one word, as in ``too_dark``.
         text: what is said.
+        things: what is named all the same, the surest first.
     """
 
     reason: str
     text: str
+    things: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,13 @@ class Line:
         sentence: as it is spoken, with its hedge.
         caption: what the captioner said, and which of its words are said.
         probability: calibrated, that these are right, 0..1; None without a calibration.
+        things: what is named beside the caption, the surest first.
     """
 
     sentence: str
     caption: Caption
     probability: float | None
+    things: tuple[Thing, ...] = ()
 
 
 class Sight:
