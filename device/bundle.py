@@ -24,6 +24,7 @@ ENCODER = "encoder.tflite"
 DECODER = "decoder.tflite"
 VOCABULARY = "vocabulary.txt"
 CONFIDENCE = "confidence.npz"
+DETECTOR = "detector.tflite"
 HASHED_FILES = (ENCODER, DECODER, VOCABULARY)
 
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
@@ -150,8 +151,52 @@ class ConfidenceSpec(_Strict):
         return self
 
 
+class DetectorSelfTest(_Strict):
+    """What a generated picture (``device.selftest``) gave on the machine that exported it.
+
+    Attributes:
+        pattern: number of the generated picture.
+        mean_log_odds: over all cells and classes.
+        largest_log_odds: over all cells and classes.
+    """
+
+    pattern: Annotated[int, Field(ge=0)]
+    mean_log_odds: float
+    largest_log_odds: float
+
+
+class DetectorSpec(_Strict):
+    """The detector in ``detector.tflite``: RGB, normalised = (pixel - mean) / scale.
+
+    Attributes:
+        size_px: side of the square that the whole frame is squashed to.
+        mean: what is subtracted from a pixel (0..255).
+        scale: what the difference is divided by.
+        stride_px: input pixels from one cell of its maps to the next.
+        classes: names in the order of the map's channels.
+        source: the package and version that its weights come from, and the file therein.
+        licence: of these weights, as the package states it.
+        self_test: what it must find.
+    """
+
+    size_px: Annotated[int, Field(ge=1)]
+    mean: float
+    scale: Annotated[float, Field(gt=0)]
+    stride_px: Annotated[int, Field(ge=1)]
+    classes: Annotated[tuple[str, ...], Field(min_length=1)]
+    source: str
+    licence: str
+    self_test: DetectorSelfTest
+
+    @model_validator(mode="after")
+    def _has_whole_cells(self) -> Self:
+        if self.size_px % self.stride_px:
+            raise ValueError(f"size_px {self.size_px}: no multiple of stride_px {self.stride_px}")
+        return self
+
+
 class Manifest(_Strict):
-    """``manifest.json``; a bundle from before ``confidence`` states none."""
+    """``manifest.json``; a bundle from before a part that may be None states none."""
 
     schema_version: int
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -163,8 +208,14 @@ class Manifest(_Strict):
     files: dict[str, HashedFile]
     self_test: SelfTest
     confidence: ConfidenceSpec | None = None
+    detector: DetectorSpec | None = None
     training: dict[str, Any]
     metrics: dict[str, Any]
+
+    def file_names(self) -> tuple[str, ...]:
+        """Return the files that a bundle with this manifest must have, besides the manifest."""
+        parts = ((CONFIDENCE, self.confidence), (DETECTOR, self.detector))
+        return (*HASHED_FILES, *(name for name, spec in parts if spec is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +252,11 @@ class Bundle:
         """The arrays of ``manifest.confidence``; there is no file where that is None."""
         return self.path / CONFIDENCE
 
+    @property
+    def detector(self) -> Path:
+        """The model of ``manifest.detector``; there is no file where that is None."""
+        return self.path / DETECTOR
+
 
 def find_bundle(name_or_path: str | None = None) -> Path:
     """Return the folder of a bundle.
@@ -232,7 +288,7 @@ def load_bundle(path: Path) -> Bundle:
         BundleHashError: a file differs from its hash.
     """
     manifest = _read_manifest(path / MANIFEST)
-    for name in (*HASHED_FILES, *([CONFIDENCE] if manifest.confidence else [])):
+    for name in manifest.file_names():
         if name not in manifest.files:
             raise BundleError(f"{path / MANIFEST} has no hash for {name}; export the bundle again")
         _check_hash(path / name, manifest.files[name])
