@@ -89,11 +89,15 @@ class MentionWeights(_Strict):
         word_log_prob: of the natural-log probability of the mentioned word.
         mean_log_prob: of the mean of the caption's words and end mark.
         seen_log_odds: of the log-odds that the encoder's features show the class.
+        detected_log_odds: of the log-odds of the detector's best score of the class.
+        is_detectable: of a class that the detector knows, whatever it found.
     """
 
     word_log_prob: float
     mean_log_prob: float
     seen_log_odds: float
+    detected_log_odds: float = 0.0
+    is_detectable: float = 0.0
 
 
 class WordingSpec(_Strict):
@@ -148,6 +152,50 @@ class ConfidenceSpec(_Strict):
         missing = {name.partition("/")[0] for name in self.classes} - self.bias.keys()
         if missing:
             raise ValueError(f"bias: none for {', '.join(sorted(missing))}")
+        return self
+
+
+class ThingWeights(_Strict):
+    """Log-odds that a thing is there: bias + weights * log-odds of what each model gives.
+
+    Attributes:
+        bias: where both are even.
+        detector: per unit of the log-odds of the detector's best score.
+        names: per unit of the log-odds of the encoder's name.
+    """
+
+    bias: float
+    detector: float = 0.0
+    names: float = 0.0
+
+
+class ThingsSpec(_Strict):
+    """What a named thing is worth, and from when on it is said (``device.vision.things``).
+
+    Attributes:
+        detector_only: for names that only the detector knows.
+        names_only: for names that only the encoder's layer knows.
+        both: for names that both know.
+        sure: least probability of a thing that is said plainly.
+        maybe: least probability of one that is said as possible.
+        several_from: least score of each of several that are said to be several.
+        nobody_below: a best score of a person below it means that nobody is in view.
+        never: names that are more often wrong than right, and so never said.
+    """
+
+    detector_only: ThingWeights
+    names_only: ThingWeights
+    both: ThingWeights
+    sure: Annotated[float, Field(ge=0, le=1)]
+    maybe: Annotated[float, Field(ge=0, le=1)]
+    several_from: Annotated[float, Field(ge=0, le=1)]
+    nobody_below: Annotated[float, Field(ge=0, le=1)]
+    never: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.sure < self.maybe:
+            raise ValueError(f"sure {self.sure}, maybe {self.maybe}: must not rise")
         return self
 
 
@@ -209,6 +257,7 @@ class Manifest(_Strict):
     self_test: SelfTest
     confidence: ConfidenceSpec | None = None
     detector: DetectorSpec | None = None
+    things: ThingsSpec | None = None
     training: dict[str, Any]
     metrics: dict[str, Any]
 

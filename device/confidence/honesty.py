@@ -12,8 +12,8 @@ from device.bundle import Bundle, ConfidenceSpec
 from device.captioner import Encoded
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
-from device.confidence.probability import Confidence
-from device.confidence.wording import Hedge, hedge, worded
+from device.confidence.probability import Confidence, Scores
+from device.confidence.wording import Hedge, hedge
 from device.errors import BundleError
 from device.records import Caption
 
@@ -25,12 +25,12 @@ class Said:
     Attributes:
         text: its words, lower-case, without what is more likely wrong than right.
         probability: calibrated, that the text is right, 0..1; None where unknown.
-        sentence: the text, hedged by the probability.
+        how: how sure it sounds.
     """
 
     text: str
     probability: float | None
-    sentence: str
+    how: Hedge
 
 
 class BundleHonesty:
@@ -58,11 +58,16 @@ class BundleHonesty:
         """Return whether the picture is unlike anything trained on."""
         return self._spec is not None and self._novelty.of(encoded.pooled_d)
 
-    def say(self, caption: Caption, encoded: Encoded) -> Said:
-        """Return what is said of a caption: what can be trusted of it, and how sure it sounds."""
+    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
+        """Return what is said of a caption: what can be trusted of it, and how sure it sounds.
+
+        Args:
+            caption: the captioner's.
+            encoded: what it was made of.
+            scores: the detector's best score of each everyday name; None where it was not run.
+        """
         best = caption.n_best[0]
         if self._spec is None or not best.word_log_probs:
-            return Said(best.text, None, worded(best.text, Hedge.PLAIN))
-        found = self._confidence.trusted(best, encoded.pooled_d)
-        how = hedge(found.probability, self._spec.wording)
-        return Said(found.text, found.probability, worded(found.text, how))
+            return Said(best.text, None, Hedge.PLAIN)
+        found = self._confidence.trusted(best, encoded.pooled_d, scores)
+        return Said(found.text, found.probability, hedge(found.probability, self._spec.wording))

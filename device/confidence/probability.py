@@ -9,7 +9,7 @@ were fitted on captions that training never saw; ``docs/results.md`` shows what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,19 @@ from device.confidence.restraint import (
     without_colours,
 )
 from device.records import Hypothesis
+from device.vision.everyday import detectable_names, log_odds
 
 # What the weights are for, in the order of ``signals``.
-SIGNALS = ("word_log_prob", "mean_log_prob", "seen_log_odds")
+SIGNALS = (
+    "word_log_prob",
+    "mean_log_prob",
+    "seen_log_odds",
+    "detected_log_odds",
+    "is_detectable",
+)
 
 Floats = npt.NDArray[np.float64]
+Scores = Mapping[str, float]
 
 
 class Signals:
@@ -41,16 +49,22 @@ class Signals:
     """
 
     def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
-        self.mentions, self._arrays = Mentions(classes), arrays
+        self.mentions = Mentions(classes)
+        self._arrays = arrays
+        self._detectable = [detectable_names(name.partition("/")[2]) for name in classes]
 
     def of(
-        self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]
+        self,
+        hypothesis: Hypothesis,
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
     ) -> tuple[list[Mention], Floats]:
         """Return the mentions and their signals, float64 [mentions, ``SIGNALS``].
 
         Args:
             hypothesis: with ``word_log_probs``.
             pooled_d: float32 [channels], as in ``Encoded``.
+            scores: the detector's best score of each everyday name; None where it was not run.
         """
         mentions = self.mentions.of(hypothesis.text.split())
         rows = [mention.row for mention in mentions]
@@ -59,7 +73,16 @@ class Signals:
         word_log_probs = np.array(hypothesis.word_log_probs)
         words_m = word_log_probs[[mention.position for mention in mentions]]
         mean_m = np.full(len(mentions), word_log_probs.mean())
-        return mentions, np.stack([words_m, mean_m, seen_m], axis=1).astype(np.float64)
+        detected_m2 = np.array([self._detected(row, scores) for row in rows]).reshape(-1, 2)
+        signals_m3 = np.stack([words_m, mean_m, seen_m], axis=1)
+        return mentions, np.hstack([signals_m3, detected_m2]).astype(np.float64)
+
+    def _detected(self, row: int, scores: Scores | None) -> tuple[float, float]:
+        """Return the log-odds of a class's best score, and 1 where the detector knows it."""
+        names = self._detectable[row]
+        if scores is None or not names:
+            return 0.0, 0.0
+        return log_odds(max(scores.get(name, 0.0) for name in names)), 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +117,37 @@ class Confidence:
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
 
-    def of(self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]) -> float:
+    def of(
+        self,
+        hypothesis: Hypothesis,
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
+    ) -> float:
         """Return the probability of the whole caption, 0..1; 0 where it mentions nothing judged."""
-        return _all_right(self.judged(hypothesis, pooled_d))
+        return _all_right(self.judged(hypothesis, pooled_d, scores))
 
     def judged(
-        self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]
+        self,
+        hypothesis: Hypothesis,
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
     ) -> list[JudgedMention]:
         """Return the caption's mentions, each with its probability."""
         if not hypothesis.text:
             return []
-        mentions, signals_ms = self._signals.of(hypothesis, pooled_d)
+        mentions, signals_ms = self._signals.of(hypothesis, pooled_d, scores)
         bias_m = np.array([self._bias[mention.kind] for mention in mentions])
         probability_m = sigmoid(bias_m + signals_ms @ self._weights) if mentions else ()
         return [JudgedMention(m, float(p)) for m, p in zip(mentions, probability_m, strict=True)]
 
-    def trusted(self, hypothesis: Hypothesis, pooled_d: npt.NDArray[np.float32]) -> Trusted:
+    def trusted(
+        self,
+        hypothesis: Hypothesis,
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
+    ) -> Trusted:
         """Return what can be said of the caption; all of it where too little would be left."""
-        judged = self.judged(hypothesis, pooled_d)
+        judged = self.judged(hypothesis, pooled_d, scores)
         words = hypothesis.text.split()
         rows = self._signals.mentions.rows_of(words, COLOUR)
         kept = without_colours(words, rows, unsure_colours(judged), self._verbs)

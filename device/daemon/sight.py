@@ -10,8 +10,13 @@ from typing import Protocol
 
 from device.captioner import Encoded
 from device.confidence.honesty import Said
+from device.confidence.probability import Scores
+from device.confidence.wording import Hedge
 from device.picture.gate import PictureGate
 from device.records import Caption, Frame, Thing
+from device.vision.scene import Scene
+from device.vision.sentences import caption_sentence
+from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
 
 UNFAMILIAR = "unfamiliar"
 _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
@@ -44,7 +49,7 @@ class Honesty(Protocol):
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         """Return whether the picture is unlike anything trained on."""
 
-    def say(self, caption: Caption, encoded: Encoded) -> Said:
+    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
         """Return what is said of a caption, and how probable it is that this is right."""
 
 
@@ -81,10 +86,22 @@ class Line:
 
 
 class Sight:
-    """All that is done to one frame, in stages, so that the narrator can stop early."""
+    """All that is done to one frame, in stages, so that the narrator can stop early.
 
-    def __init__(self, gate: PictureGate, eye: Eye, honesty: Honesty) -> None:
-        self._gate, self._eye, self._honesty = gate, eye, honesty
+    Args:
+        gate: whether a picture is worth a look.
+        eye: the captioner.
+        honesty: what its captions are worth.
+        finder: names things beside the caption; None where the bundle has nothing for it.
+    """
+
+    def __init__(
+        self, gate: PictureGate, eye: Eye, honesty: Honesty, finder: ThingFinder | None = None
+    ) -> None:
+        self._gate = gate
+        self._eye = eye
+        self._honesty = honesty
+        self._finder = finder
 
     def fault(self, frame: Frame) -> Fault | None:
         """Return what makes the picture useless, or None."""
@@ -102,17 +119,17 @@ class Sight:
             return Fault(UNFAMILIAR, _UNFAMILIAR_TEXT)
         return encoded
 
-    def describe(self, encoded: Encoded) -> Line:
+    def describe(self, encoded: Encoded, frame: Frame) -> Line:
         """Return what is said.
+
+        Args:
+            encoded: of ``encode``.
+            frame: the same frame, in which things are looked for.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        caption = self._eye.decode(encoded)
-        said = self._honesty.say(caption, encoded)
-        if said.text != caption.text:
-            caption = replace(caption, trusted=said.text)
-        return Line(said.sentence, caption, said.probability)
+        return self._line(encoded, self._start(frame))
 
     def bare(self, frame: Frame) -> Line:
         """Return what would be said of a frame if nothing were wrong with it.
@@ -120,19 +137,60 @@ class Sight:
         Raises:
             InferenceError: the runtime failed.
         """
-        return self.describe(self._eye.encode(frame))
+        return self.describe(self._eye.encode(frame), frame)
 
     def look(self, frame: Frame) -> Line | Fault:
         """Return what is said of a frame, all stages at once.
+
+        Things are looked for while the captioner works.
 
         Raises:
             InferenceError: the runtime failed.
         """
         if (fault := self.fault(frame)) is not None:
             return fault
-        encoded = self.encode(frame)
-        return encoded if isinstance(encoded, Fault) else self.describe(encoded)
+        started = self._start(frame)
+        encoded = self._eye.encode(frame)
+        if self._honesty.is_unfamiliar(encoded):
+            return self._unfamiliar(started)
+        return self._line(encoded, started)
 
     def close(self) -> None:
-        """Let the models go."""
+        """Free the models."""
         self._eye.close()
+        if self._finder is not None:
+            self._finder.close()
+
+    def _start(self, frame: Frame) -> Search | None:
+        return None if self._finder is None else self._finder.start(frame)
+
+    def _line(self, encoded: Encoded, started: Search | None) -> Line:
+        caption = self._eye.decode(encoded)
+        seen = self._seen(started, encoded)
+        said = self._honesty.say(caption, encoded, seen.scores)
+        scene = self._compose(said.text, said.how, seen)
+        if not scene.says_caption:
+            caption = replace(caption, trusted="")
+        elif said.text != caption.text:
+            caption = replace(caption, trusted=said.text)
+        return Line(scene.sentence, caption, said.probability, scene.things)
+
+    def _unfamiliar(self, started: Search | None) -> Fault:
+        """Return that the picture is unlike anything trained on, with what the detector found.
+
+        The encoder's names are worth nothing there.
+        """
+        scene = self._compose("", Hedge.CANNOT_TELL, self._seen(started, None))
+        if not scene.things:
+            return Fault(UNFAMILIAR, _UNFAMILIAR_TEXT)
+        return Fault(UNFAMILIAR, scene.sentence, scene.things)
+
+    def _seen(self, started: Search | None, encoded: Encoded | None) -> Sighting:
+        if self._finder is None or started is None:
+            return NOTHING
+        return self._finder.sighting(started, None if encoded is None else encoded.pooled_d)
+
+    def _compose(self, text: str, how: Hedge, seen: Sighting) -> Scene:
+        if self._finder is None:
+            return Scene(caption_sentence(text, how), (), bool(text), how is Hedge.PLAIN)
+        return self._finder.compose(text, how, seen)

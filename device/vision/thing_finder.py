@@ -1,0 +1,242 @@
+"""Which things are in a frame: the detector's finds and the encoder's names as one list.
+
+Invariant: a probability is what the bundle measured for its source, or for both together; where the
+bundle measured nothing, nothing is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from device.bundle import ThingsSpec, ThingWeights
+from device.confidence.wording import Hedge
+from device.records import Frame, Side, Thing, ThingSource
+from device.vision.detector import Detection
+from device.vision.everyday import (
+    DETECTABLE,
+    EVERYDAY_NAMES,
+    PERSON,
+    is_named,
+    log_odds,
+    mentions_person,
+)
+from device.vision.names import NamedThing
+from device.vision.scene import Certainty, Scene, compose
+
+# The middle of a box within these shares of the picture's width is ahead.
+_LEFT_OF, _RIGHT_OF = 0.38, 0.62
+# Two boxes that share more than this are one thing found twice.
+_SAME_BOX = 0.5
+
+
+class FrameDetector(Protocol):
+    """Finds things in a frame; ``device.vision.detector.Detector``."""
+
+    def detect(self, image_hwc: npt.NDArray[np.uint8]) -> tuple[Detection, ...]:
+        """Return what is found, the surest first."""
+
+    def close(self) -> None:
+        """Free the model."""
+
+
+class NameGiver(Protocol):
+    """Names what the encoder saw; ``device.vision.names.NameClassifier``."""
+
+    def names(self, pooled_d: npt.NDArray[np.float32]) -> tuple[NamedThing, ...]:
+        """Return names with their probabilities, the likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was found in a frame.
+
+    Attributes:
+        things: each name once, with its probability, the surest first.
+        scores: the detector's best score of each everyday name, 0..1; None without a detector.
+    """
+
+    things: tuple[Thing, ...]
+    scores: Mapping[str, float] | None
+
+    def is_nobody_there(self, below: float) -> bool:
+        """Return whether the detector was run, and its best score of a person is below a limit."""
+        return self.scores is not None and self.scores.get(PERSON, 0.0) < below
+
+
+NOTHING = Sighting((), None)
+Search = Future[tuple[Detection, ...] | None]
+
+
+class ThingFinder:
+    """Finds things with the models that a bundle has.
+
+    The detector runs in a thread of its own, beside the captioner: LiteRT lets other threads run.
+
+    Args:
+        spec: the bundle's.
+        detector: None where the bundle has none.
+        names: None where the bundle has none.
+    """
+
+    def __init__(
+        self, spec: ThingsSpec, detector: FrameDetector | None, names: NameGiver | None
+    ) -> None:
+        self._spec = spec
+        self._detector = detector
+        self._names = names
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector")
+
+    def start(self, frame: Frame) -> Search:
+        """Begin to look for things in a frame; returns at once."""
+        return self._pool.submit(self._detect, frame)
+
+    def _detect(self, frame: Frame) -> tuple[Detection, ...] | None:
+        return None if self._detector is None else self._detector.detect(frame.image_hwc)
+
+    def sighting(
+        self, started: Search, pooled_d: npt.NDArray[np.float32] | None
+    ) -> Sighting:
+        """Return what is in the frame.
+
+        Args:
+            started: of ``start``.
+            pooled_d: float32 [channels], the encoder's; None where it cannot be trusted.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        detections = started.result()
+        named = self._names.names(pooled_d) if self._names and pooled_d is not None else None
+        return combine(self._spec, detections, named)
+
+    def compose(self, text: str, how: Hedge, seen: Sighting) -> Scene:
+        """Return what is said of a caption and of what was found.
+
+        Args:
+            text: the caption's words; "" where none can be said.
+            how: how sure the caption is.
+            seen: of ``sighting``.
+        """
+        names_person = mentions_person(text)
+        return compose(
+            text,
+            how,
+            [one for one in seen.things if not (one.name == PERSON and names_person)],
+            Certainty(self._spec.sure, self._spec.maybe),
+            said_names=frozenset(one.name for one in seen.things if is_named(one.name, text)),
+            is_nobody_there=seen.is_nobody_there(self._spec.nobody_below) and not names_person,
+        )
+
+    def close(self) -> None:
+        """End the thread and free the model; may be called again."""
+        self._pool.shutdown()
+        if self._detector is not None:
+            self._detector.close()
+
+
+def combine(
+    spec: ThingsSpec,
+    detections: Sequence[Detection] | None,
+    named: Sequence[NamedThing] | None,
+) -> Sighting:
+    """Return detections and names as one list of things.
+
+    Args:
+        spec: what each source is worth.
+        detections: the surest first; None without a detector.
+        named: the likeliest first; None without names.
+    """
+    found = by_name(detections or ())
+    scores = None if detections is None else {name: boxes[0].score for name, boxes in found.items()}
+    likely = {one.name: one.probability for one in named or ()}
+    things = [
+        _thing(spec, name, found.get(name, ()), scores, likely)
+        for name in {**found, **likely}
+        if name not in spec.never
+    ]
+    things.sort(key=lambda thing: -thing.probability)
+    return Sighting(tuple(_without_broader(things, spec.sure, named or ())), scores)
+
+
+def _without_broader(
+    things: Sequence[Thing], sure: float, named: Sequence[NamedThing]
+) -> Iterator[Thing]:
+    """Yield the things but those that a surer name implies: a dog is an animal."""
+    broader = {one.name: one.broader for one in named}
+    implied = {broader.get(thing.name) for thing in things if thing.probability >= sure}
+    return (thing for thing in things if thing.name not in implied)
+
+
+def by_name(detections: Sequence[Detection]) -> dict[str, list[Detection]]:
+    """Return detections by everyday name, the surest first, each thing once."""
+    found: dict[str, list[Detection]] = {}
+    for one in sorted(detections, key=lambda d: -d.score):
+        boxes = found.setdefault(EVERYDAY_NAMES.get(one.name, one.name), [])
+        if all(_overlap(one, other) < _SAME_BOX for other in boxes):
+            boxes.append(one)
+    return found
+
+
+def _thing(
+    spec: ThingsSpec,
+    name: str,
+    boxes: Sequence[Detection],
+    scores: Mapping[str, float] | None,
+    likely: Mapping[str, float],
+) -> Thing:
+    probability = thing_probability(spec, name, scores, likely)
+    certain = [box for box in boxes if box.score >= spec.several_from]
+    shown = certain or list(boxes[:1])
+    sides = {_side(box) for box in shown}
+    from_detector = bool(boxes) and (
+        name not in likely or boxes[0].score >= min(likely[name], spec.several_from)
+    )
+    return Thing(
+        name=name,
+        probability=probability,
+        side=sides.pop() if len(sides) == 1 else None,
+        source=ThingSource.DETECTOR if from_detector else ThingSource.ENCODER,
+        is_several=len(certain) > 1,
+    )
+
+
+def thing_probability(
+    spec: ThingsSpec, name: str, scores: Mapping[str, float] | None, likely: Mapping[str, float]
+) -> float:
+    """Return the calibrated probability that a thing is there, 0..1."""
+    is_detectable = scores is not None and name in DETECTABLE
+    detected = log_odds((scores or {}).get(name, 0.0)) if is_detectable else 0.0
+    is_nameable = name in likely
+    given = log_odds(likely[name]) if is_nameable else 0.0
+    weights = _weights(spec, is_detectable=is_detectable, is_nameable=is_nameable)
+    odds = weights.bias + weights.detector * detected + weights.names * given
+    return 1.0 / (1.0 + math.exp(-odds))
+
+
+def _weights(spec: ThingsSpec, *, is_detectable: bool, is_nameable: bool) -> ThingWeights:
+    if is_detectable and is_nameable:
+        return spec.both
+    return spec.detector_only if is_detectable else spec.names_only
+
+
+def _side(box: Detection) -> Side:
+    if box.middle_x < _LEFT_OF:
+        return Side.LEFT
+    return Side.RIGHT if box.middle_x > _RIGHT_OF else Side.AHEAD
+
+
+def _overlap(one: Detection, other: Detection) -> float:
+    """Return the intersection over the union of two boxes, 0..1."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (one.area + other.area - shared)
