@@ -37,6 +37,7 @@ DATA_LICENCE = (
     "research and education; the encoder starts from ImageNet weights (EfficientNet-Lite and "
     "InceptionV3: Apache-2.0). No picture and no caption of the data set is part of the bundle."
 )
+_PARTS = ("confidence", "names")  # of the manifest, which may be None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class Variant:
         return sum(entry.bytes for entry in self.manifest.files.values())
 
     def write(self) -> None:
-        """Write the manifest; what it does not know of its confidence, it does not mention."""
-        unknown = {"confidence"} if self.manifest.confidence is None else None
-        text = self.manifest.model_dump_json(indent=2, exclude=unknown) + "\n"
+        """Write the manifest; parts that the bundle does not have are not mentioned."""
+        absent = {part for part in _PARTS if getattr(self.manifest, part) is None}
+        text = self.manifest.model_dump_json(indent=2, exclude=absent) + "\n"
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+"""What is made out in one frame."""
