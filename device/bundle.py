@@ -25,6 +25,7 @@ DECODER = "decoder.tflite"
 VOCABULARY = "vocabulary.txt"
 CONFIDENCE = "confidence.npz"
 DETECTOR = "detector.tflite"
+NAMES = "names.npz"
 HASHED_FILES = (ENCODER, DECODER, VOCABULARY)
 
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
@@ -243,6 +244,48 @@ class DetectorSpec(_Strict):
         return self
 
 
+class NameSpec(_Strict):
+    """A thing that the encoder's features can name.
+
+    Attributes:
+        name: e.g. "couch".
+        phrase: as it is said, e.g. "a couch", "sunglasses".
+        broader: another of the names that is true of it as well, e.g. "animal" of "dog".
+        threshold: the least probability at which it may be said without "maybe".
+        words: what confirms it in a caption, singular and plural, some of several words.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    phrase: Annotated[str, Field(min_length=1)]
+    broader: str | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class NamesSpec(_Strict):
+    """What can be named from the pooled features; the arrays are in ``names.npz``.
+
+    Attributes:
+        definition: what a name's probability is the probability of.
+        names: in the order of the arrays' columns.
+    """
+
+    definition: str
+    names: Annotated[tuple[NameSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_there_once(self) -> Self:
+        known = [found.name for found in self.names]
+        if len(set(known)) < len(known):
+            raise ValueError("names: one is there twice")
+        unknown = {found.broader for found in self.names} - {*known, None}
+        if unknown:
+            raise ValueError(
+                f"broader: {', '.join(sorted(map(str, unknown)))} is none of the names"
+            )
+        return self
+
+
 class Manifest(_Strict):
     """``manifest.json``; a bundle from before a part that may be None states none."""
 
@@ -258,12 +301,17 @@ class Manifest(_Strict):
     confidence: ConfidenceSpec | None = None
     detector: DetectorSpec | None = None
     things: ThingsSpec | None = None
+    names: NamesSpec | None = None
     training: dict[str, Any]
     metrics: dict[str, Any]
 
     def file_names(self) -> tuple[str, ...]:
         """Return the files that a bundle with this manifest must have, besides the manifest."""
-        parts = ((CONFIDENCE, self.confidence), (DETECTOR, self.detector))
+        parts = (
+            (CONFIDENCE, self.confidence),
+            (DETECTOR, self.detector),
+            (NAMES, self.names),
+        )
         return (*HASHED_FILES, *(name for name, spec in parts if spec is not None))
 
 
@@ -305,6 +353,11 @@ class Bundle:
     def detector(self) -> Path:
         """The model of ``manifest.detector``; there is no file where that is None."""
         return self.path / DETECTOR
+
+    @property
+    def names(self) -> Path:
+        """The arrays of ``manifest.names``; there is no file where that is None."""
+        return self.path / NAMES
 
 
 def find_bundle(name_or_path: str | None = None) -> Path:

@@ -168,9 +168,10 @@ class LiteModel:
     them (measured on EfficientNet-Lite0, whose grid lies within 0..6).
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, threads: int | None = None) -> None:
         content = to_tflite({"serving_default": picture_function(model)}, model.variables)
-        self._interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
+        threads = threads or os.cpu_count()
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.bundle import CONFIDENCE, DETECTOR, HASHED_FILES, MANIFEST, find_bundle
+from device.bundle import CONFIDENCE, DETECTOR, HASHED_FILES, MANIFEST, NAMES, find_bundle
 from device.settings.effective import differing_keys
 from device.settings.schema import Settings
 
-_FILES = (MANIFEST, *HASHED_FILES, CONFIDENCE, DETECTOR)
+_FILES = (MANIFEST, *HASHED_FILES, CONFIDENCE, DETECTOR, NAMES)
 _TABLES = ("captioner.", "picture.")
 
 

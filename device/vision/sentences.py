@@ -40,7 +40,9 @@ _PLURAL_VERBS = frozenset(
     "kick dance surf race prepare put eat ski read enjoy bite kneel talk wait roll follow pull show "
     "dig paddle rest wade dive fall wrestle fight sing hike kiss hug sleep work gather compete".split()
 )
-_IRREGULAR_PLURALS = frozenset("people men women children they both sheep cattle geese fish".split())
+_IRREGULAR_PLURALS = frozenset(
+    "people men women children they both sheep cattle geese fish".split()
+)
 # What stands before one of the verbs above when it is a noun: "on a swing", "his run".
 _BEFORE_NOUNS = frozenset(
     "a an the of in on at with to for from by into onto over under through near his her their its "

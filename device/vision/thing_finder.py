@@ -100,9 +100,7 @@ class ThingFinder:
     def _detect(self, frame: Frame) -> tuple[Detection, ...] | None:
         return None if self._detector is None else self._detector.detect(frame.image_hwc)
 
-    def sighting(
-        self, started: Search, pooled_d: npt.NDArray[np.float32] | None
-    ) -> Sighting:
+    def sighting(self, started: Search, pooled_d: npt.NDArray[np.float32] | None) -> Sighting:
         """Return what is in the frame.
 
         Args:

@@ -1,0 +1,185 @@
+"""The reviewed names: what is said of ImageNet's 1000 classes, and which words confirm it.
+
+``names.txt`` is written by hand; ``everyday_names.tsv`` is made of it by ``training.names.make``
+and is all that fitting needs, so neither WordNet nor a class list is needed to train.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import DatasetError
+
+N_CLASSES = 1000
+NEVER_SAID = "-"
+_CONFIRMS_NOTHING = "~"
+_NO_PLURAL = "!"
+RULES = Path(__file__).with_name("names.txt")
+TABLE = Path(__file__).with_name("everyday_names.tsv")
+HEADER = ("index", "synset", "imagenet", "name")
+_IRREGULAR = {
+    "goose": "geese", "wolf": "wolves", "calf": "calves", "mouse": "mice", "knife": "knives",
+    "shelf": "shelves", "bookshelf": "bookshelves", "loaf": "loaves", "leaf": "leaves",
+    "fish": "fish", "sheep": "sheep", "ox": "oxen", "scarf": "scarves", "deer": "deer",
+}  # fmt: skip
+_VOWELS = "aeiou"
+_SAID_WITH_A = ("uni",)  # a unicycle
+
+
+@dataclass(frozen=True, slots=True)
+class EverydayName:
+    """One name that can be said.
+
+    Attributes:
+        name: as in ``everyday_names.tsv``, e.g. "owl".
+        phrase: as it is said, e.g. "an owl".
+        broader: a name that is true of it as well, e.g. "bird".
+        sources: classes and nouns that it stands for, as the rules state them.
+        words: single and several words of a caption, singular, that confirm it.
+    """
+
+    name: str
+    phrase: str
+    broader: str | None
+    sources: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What ``names.txt`` states.
+
+    Attributes:
+        names: every name once, by itself, in the order of the file.
+        never: sources that are never said.
+        decoys: words in captions that hold a confirming word and confirm nothing.
+    """
+
+    names: Mapping[str, EverydayName]
+    never: tuple[str, ...]
+    decoys: tuple[str, ...]
+
+    def narrower(self, name: str) -> list[str]:
+        """Return the names that a name is true of as well, itself first."""
+        below = [other.name for other in self.names.values() if other.broader == name]
+        return [name, *(found for other in below for found in self.narrower(other))]
+
+    def confirming(self, name: str) -> frozenset[str]:
+        """Return the words of captions that confirm a name: its own, its narrower names', plurals.
+
+        A narrower word confirms a broader name (puppy, dog), never the other way round.
+        """
+        words = [word for below in self.narrower(name) for word in self.names[below].words]
+        return frozenset(form for word in words for form in _forms(word))
+
+    def phrases(self) -> frozenset[str]:
+        """Return every word, or several, that a caption is searched for."""
+        of_names = [self.confirming(name) for name in self.names]
+        decoys = [form for word in self.decoys for form in _forms(word)]
+        return frozenset().union(*of_names, decoys)
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    if word.endswith(_NO_PLURAL):
+        return (word.removesuffix(_NO_PLURAL),)
+    return (word, plural(word))
+
+
+def plural(word: str) -> str:
+    """Return the plural of an English noun, of the last one of several words."""
+    head, blank, last = word.rpartition(" ")
+    if last in _IRREGULAR:
+        made = _IRREGULAR[last]
+    elif last.endswith("y") and last[-2:-1] not in _VOWELS:
+        made = last[:-1] + "ies"
+    elif last.endswith(("s", "x", "z", "ch", "sh")):
+        made = last + "es"
+    else:
+        made = last + "s"
+    return head + blank + made
+
+
+def with_article(name: str) -> str:
+    """Return a countable name with "a" or "an"."""
+    is_vowel = name[0].lower() in _VOWELS and not name.lower().startswith(_SAID_WITH_A)
+    return f"{'an' if is_vowel else 'a'} {name}"
+
+
+@cache
+def read_rules(path: Path = RULES) -> Rules:
+    """Return the rules of a file.
+
+    Raises:
+        DatasetError: a line is malformed, a name is there twice, or a broader name is none.
+    """
+    names: dict[str, EverydayName] = {}
+    never: list[str] = []
+    decoys: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = [part.strip() for part in line.split(":")]
+        if len(parts) == 2 and parts[0] in (NEVER_SAID, _CONFIRMS_NOTHING):
+            (never if parts[0] == NEVER_SAID else decoys).extend(_listed(parts[1]))
+            continue
+        if len(parts) != 3 or not parts[2]:
+            raise DatasetError(f"{path} line {number}: expected NAME : SOURCES : WORDS")
+        found = _name(*parts)
+        if found.name in names:
+            raise DatasetError(f"{path} line {number}: {found.name} is there twice")
+        names[found.name] = found
+    for found in names.values():
+        if found.broader is not None and found.broader not in names:
+            raise DatasetError(f"{path}: {found.name} < {found.broader}: there is no such name")
+    return Rules(names, tuple(never), tuple(decoys))
+
+
+def _name(head: str, sources: str, words: str) -> EverydayName:
+    head, _, broader = (part.strip() for part in head.partition("<"))
+    name, _, phrase = (part.strip() for part in head.partition("["))
+    return EverydayName(
+        name,
+        phrase.removesuffix("]") or with_article(name),
+        broader or None,
+        _listed(sources),
+        _listed(words),
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+@cache
+def read_table(path: Path = TABLE) -> tuple[str, ...]:
+    """Return the name of each of ImageNet's classes, "-" for those that are never said.
+
+    Raises:
+        DatasetError: the table is missing or has not every class once, in order.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        names = tuple(row["name"] for row in rows)
+        indices = [int(row["index"]) for row in rows]
+    except (OSError, KeyError, ValueError) as exc:
+        raise DatasetError(f"cannot read {path}: {exc}; make it: python -m training.names.make") from exc
+    if indices != list(range(N_CLASSES)):
+        raise DatasetError(f"{path} has not every class from 0 to {N_CLASSES - 1} in order")
+    return names
+
+
+def membership(names: Sequence[str], rules: Rules, table: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return float32 [classes, names]: 1 where a class is of a name or of a narrower one."""
+    found = np.zeros((len(table), len(names)), np.float32)
+    for column, name in enumerate(names):
+        below = set(rules.narrower(name))
+        found[[row for row, of_class in enumerate(table) if of_class in below], column] = 1.0
+    return found

@@ -1,0 +1,83 @@
+"""Whether captions confirm a name; pure.
+
+Captions are incomplete: what none of them says may still be there, so a share of confirmed names
+is a lower bound of how often a name is right.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import DatasetError
+from training.names.everyday import Rules
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+
+Confirmed = npt.NDArray[np.bool_]
+
+
+class CaptionJudge:
+    """Finds what captions confirm.
+
+    Args:
+        names: in the order of the result.
+        rules: with the words of every name.
+    """
+
+    def __init__(self, names: Sequence[str], rules: Rules) -> None:
+        self._phrases = {tuple(_words(phrase)) for phrase in rules.phrases()}
+        self._longest = max(map(len, self._phrases))
+        self._confirming = [
+            frozenset(tuple(_words(phrase)) for phrase in rules.confirming(name)) for name in names
+        ]
+
+    def confirmed(self, captions: Iterable[str]) -> Confirmed:
+        """Return bool [names]: whether one of a picture's captions confirms it."""
+        said = {phrase for caption in captions for phrase in self._said(_words(caption))}
+        return np.array([not said.isdisjoint(words) for words in self._confirming])
+
+    def _said(self, words: list[str]) -> Iterable[tuple[str, ...]]:
+        """Yield the known phrases of a sentence; where two overlap the longest counts."""
+        at = 0
+        while at < len(words):
+            for length in range(min(self._longest, len(words) - at), 0, -1):
+                phrase = tuple(words[at : at + length])
+                if phrase in self._phrases:
+                    yield phrase
+                    at += length
+                    break
+            else:
+                at += 1
+
+
+def read_captions(folder: Path) -> dict[Path, list[str]]:
+    """Return the captions of each picture of a folder with ``captions.tsv`` and ``images``.
+
+    Raises:
+        DatasetError: the file is missing or malformed, or it names a picture that is not there.
+    """
+    path = folder / "captions.tsv"
+    found: dict[Path, list[str]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                found.setdefault(folder / "images" / name, []).append(caption)
+    except (OSError, ValueError) as exc:
+        raise DatasetError(
+            f"cannot read {path}: {exc}; expected lines of a picture's name and a caption, "
+            "with a tab between"
+        ) from exc
+    absent = [picture for picture in found if not picture.is_file()]
+    if absent:
+        raise DatasetError(f"{path} names {len(absent)} pictures that are missing: {absent[0]}")
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("-", " "))
