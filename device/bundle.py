@@ -180,7 +180,8 @@ class ThingsSpec(_Strict):
         sure: least probability of a thing that is said plainly.
         maybe: least probability of one that is said as possible.
         several_from: least score of each of several that are said to be several.
-        nobody_below: a best score of a person below it means that nobody is in view.
+        nobody_below: nobody is in view where the best score of a person is below it, ...
+        nobody_seen_below: ... and the log-odds that the encoder sees one are below this.
         never: names that are more often wrong than right, and so never said.
     """
 
@@ -191,6 +192,7 @@ class ThingsSpec(_Strict):
     maybe: Annotated[float, Field(ge=0, le=1)]
     several_from: Annotated[float, Field(ge=0, le=1)]
     nobody_below: Annotated[float, Field(ge=0, le=1)]
+    nobody_seen_below: float
     never: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -18,6 +18,9 @@ from device.errors import BundleError
 from device.records import Caption
 
 
+_PERSON = "subject/person"
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A caption as it is said.
@@ -26,11 +29,13 @@ class Said:
         text: its words, lower-case, without what is more likely wrong than right.
         probability: calibrated, that the text is right, 0..1; None where unknown.
         how: how sure it sounds.
+        person_log_odds: that the encoder's features show a person; None where unknown.
     """
 
     text: str
     probability: float | None
     how: Hedge
+    person_log_odds: float | None = None
 
 
 class BundleHonesty:
@@ -70,4 +75,6 @@ class BundleHonesty:
         if self._spec is None or not best.word_log_probs:
             return Said(best.text, None, Hedge.PLAIN)
         found = self._confidence.trusted(best, encoded.pooled_d, scores)
-        return Said(found.text, found.probability, hedge(found.probability, self._spec.wording))
+        how = hedge(found.probability, self._spec.wording)
+        person = self._confidence.seen_log_odds(_PERSON, encoded.pooled_d)
+        return Said(found.text, found.probability, how, person)

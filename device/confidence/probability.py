@@ -25,6 +25,7 @@ from device.confidence.restraint import (
     without_colours,
 )
 from device.records import Hypothesis
+from device.vision.correction import corrected
 from device.vision.everyday import detectable_names, log_odds
 
 # What the weights are for, in the order of ``signals``.
@@ -51,6 +52,7 @@ class Signals:
     def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
         self.mentions = Mentions(classes)
         self._arrays = arrays
+        self._rows = {name: row for row, name in enumerate(classes)}
         self._detectable = [detectable_names(name.partition("/")[2]) for name in classes]
 
     def of(
@@ -76,6 +78,14 @@ class Signals:
         detected_m2 = np.array([self._detected(row, scores) for row in rows]).reshape(-1, 2)
         signals_m3 = np.stack([words_m, mean_m, seen_m], axis=1)
         return mentions, np.hstack([signals_m3, detected_m2]).astype(np.float64)
+
+    def seen_log_odds(self, class_name: str, pooled_d: npt.NDArray[np.float32]) -> float | None:
+        """Return the log-odds that the features show a class; None for one that is not known."""
+        if class_name not in self._rows:
+            return None
+        row = self._rows[class_name]
+        along_k = (pooled_d - self._arrays.mean_d) @ self._arrays.axes_dk
+        return float(self._arrays.class_weights_ck[row] @ along_k + self._arrays.class_bias_c[row])
 
     def _detected(self, row: int, scores: Scores | None) -> tuple[float, float]:
         """Return the log-odds of a class's best score, and 1 where the detector knows it."""
@@ -117,6 +127,10 @@ class Confidence:
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
 
+    def seen_log_odds(self, class_name: str, pooled_d: npt.NDArray[np.float32]) -> float | None:
+        """Return the log-odds that the features show a class; None for one that is not known."""
+        return self._signals.seen_log_odds(class_name, pooled_d)
+
     def of(
         self,
         hypothesis: Hypothesis,
@@ -147,6 +161,8 @@ class Confidence:
         scores: Scores | None = None,
     ) -> Trusted:
         """Return what can be said of the caption; all of it where too little would be left."""
+        if scores is not None:
+            hypothesis = corrected(hypothesis, scores)
         judged = self.judged(hypothesis, pooled_d, scores)
         words = hypothesis.text.split()
         rows = self._signals.mentions.rows_of(words, COLOUR)

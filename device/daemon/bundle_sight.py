@@ -11,6 +11,9 @@ from device.daemon.sight import Sight
 from device.native_stderr import captured_native_stderr
 from device.picture.gate import PictureGate
 from device.picture.settings import PictureSettings
+from device.vision.detector import Detector
+from device.vision.names import NameClassifier
+from device.vision.thing_finder import ThingFinder
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -25,6 +28,21 @@ def bundle_sight(bundle: Bundle, options: CaptionOptions, picture: PictureSettin
     honesty = BundleHonesty(bundle)
     with captured_native_stderr() as said:  # LiteRT tells of its delegates on every start
         captioner = Captioner(bundle, options)
+        finder = open_finder(bundle, options.threads)
     for line in said:
         _LOGGER.debug("%s", line)
-    return Sight(PictureGate(picture), captioner, honesty)
+    return Sight(PictureGate(picture), captioner, honesty, finder)
+
+
+def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | None:
+    """Return what names things with a bundle; None where the bundle has nothing for it.
+
+    Raises:
+        BundleError: the detector fails its self-test, or a part does not fit the manifest.
+    """
+    manifest = bundle.manifest
+    if manifest.things is None:
+        return None
+    detector = Detector(bundle, threads=threads) if manifest.detector is not None else None
+    names = NameClassifier(bundle) if manifest.names is not None else None
+    return ThingFinder(manifest.things, detector, names)

@@ -238,7 +238,7 @@ class Observer:
             verdict = narrator.after_encoder(moment, encoded.pooled_d)
         if verdict is not None:
             return verdict, None
-        line = self._sight.describe(encoded)
+        line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
             narrated = NarratedLine(line.caption.text, line.sentence, line.probability)
             return narrator.after_decoder(moment, narrated), line

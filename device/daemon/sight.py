@@ -168,7 +168,7 @@ class Sight:
         caption = self._eye.decode(encoded)
         seen = self._seen(started, encoded)
         said = self._honesty.say(caption, encoded, seen.scores)
-        scene = self._compose(said.text, said.how, seen)
+        scene = self._compose(said.text, said.how, seen, said.person_log_odds)
         if not scene.says_caption:
             caption = replace(caption, trusted="")
         elif said.text != caption.text:
@@ -190,7 +190,9 @@ class Sight:
             return NOTHING
         return self._finder.sighting(started, None if encoded is None else encoded.pooled_d)
 
-    def _compose(self, text: str, how: Hedge, seen: Sighting) -> Scene:
+    def _compose(
+        self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
+    ) -> Scene:
         if self._finder is None:
             return Scene(caption_sentence(text, how), (), bool(text), how is Hedge.PLAIN)
-        return self._finder.compose(text, how, seen)
+        return self._finder.compose(text, how, seen, person_log_odds)

@@ -65,9 +65,17 @@ class Sighting:
     things: tuple[Thing, ...]
     scores: Mapping[str, float] | None
 
-    def is_nobody_there(self, below: float) -> bool:
-        """Return whether the detector was run, and its best score of a person is below a limit."""
-        return self.scores is not None and self.scores.get(PERSON, 0.0) < below
+    def is_nobody_there(self, spec: ThingsSpec, seen_log_odds: float | None) -> bool:
+        """Return whether neither the detector nor the encoder finds a person.
+
+        Args:
+            spec: the limits.
+            seen_log_odds: that the encoder's features show a person; None where unknown.
+        """
+        if self.scores is None or seen_log_odds is None:
+            return False
+        is_detected = self.scores.get(PERSON, 0.0) >= spec.nobody_below
+        return not is_detected and seen_log_odds < spec.nobody_seen_below
 
 
 NOTHING = Sighting((), None)
@@ -114,13 +122,16 @@ class ThingFinder:
         named = self._names.names(pooled_d) if self._names and pooled_d is not None else None
         return combine(self._spec, detections, named)
 
-    def compose(self, text: str, how: Hedge, seen: Sighting) -> Scene:
+    def compose(
+        self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
+    ) -> Scene:
         """Return what is said of a caption and of what was found.
 
         Args:
             text: the caption's words; "" where none can be said.
             how: how sure the caption is.
             seen: of ``sighting``.
+            person_log_odds: that the encoder's features show a person; None where unknown.
         """
         names_person = mentions_person(text)
         return compose(
@@ -129,7 +140,7 @@ class ThingFinder:
             [one for one in seen.things if not (one.name == PERSON and names_person)],
             Certainty(self._spec.sure, self._spec.maybe),
             said_names=frozenset(one.name for one in seen.things if is_named(one.name, text)),
-            is_nobody_there=seen.is_nobody_there(self._spec.nobody_below) and not names_person,
+            is_nobody_there=not names_person and seen.is_nobody_there(self._spec, person_log_odds),
         )
 
     def close(self) -> None:

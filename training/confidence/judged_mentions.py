@@ -76,7 +76,7 @@ def judge_mentions(
     right: list[bool] = []
     rows = [np.empty((0, len(SIGNALS)))]
     for number, (name, observed) in enumerate(observations.items()):
-        mentions, signals_ms = signals.of(observed.hypothesis, observed.pooled_d)
+        mentions, signals_ms = signals.of(observed.hypothesis, observed.pooled_d, observed.scores)
         rows.append(signals_ms)
         for mention in mentions:
             lexicon = LEXICONS[mention.kind]

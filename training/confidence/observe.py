@@ -12,6 +12,9 @@ from tqdm import tqdm
 from device.bundle import Bundle
 from device.captioner import Captioner, Encoded
 from device.records import Frame, Hypothesis
+from device.vision.detector import Detection, Detector
+from device.vision.names import NameClassifier, NamedThing
+from device.vision.thing_finder import by_name
 from training.data.dataset import CaptionedPicture
 from training.features import read_picture
 
@@ -23,10 +26,21 @@ class Observation:
     Attributes:
         hypothesis: the best one.
         pooled_d: float32 [channels], as in ``device.captioner.Encoded``.
+        detections: the detector's, the surest first; None where the bundle has none.
+        named: the encoder's names, the likeliest first; None where the bundle has none.
     """
 
     hypothesis: Hypothesis
     pooled_d: npt.NDArray[np.float32]
+    detections: tuple[Detection, ...] | None = None
+    named: tuple[NamedThing, ...] | None = None
+
+    @property
+    def scores(self) -> Mapping[str, float] | None:
+        """The detector's best score of each everyday name; None where the bundle has none."""
+        if self.detections is None:
+            return None
+        return {name: found[0].score for name, found in by_name(self.detections).items()}
 
 
 Observations = Mapping[str, Observation]
@@ -39,11 +53,21 @@ def observe(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Observation
         BundleError: the bundle fails its self-test.
         DatasetError: a picture cannot be read.
     """
+    manifest = bundle.manifest
+    detector = Detector(bundle, threads=1) if manifest.detector else None
+    names = NameClassifier(bundle) if manifest.names else None
+    found = {}
     with Captioner(bundle) as captioner:
-        return {
-            encoded.frame_source: Observation(captioner.decode(encoded).n_best[0], encoded.pooled_d)
-            for encoded in _encoded(captioner, pictures)
-        }
+        for picture in tqdm(pictures, desc="looking", unit="picture"):
+            image_hwc = read_picture(picture.path)
+            encoded = captioner.encode(Frame.now(image_hwc, picture.name))
+            found[picture.name] = Observation(
+                captioner.decode(encoded).n_best[0],
+                encoded.pooled_d,
+                detector.detect(image_hwc) if detector else None,
+                names.names(encoded.pooled_d) if names else None,
+            )
+    return found
 
 
 def pooled_features(

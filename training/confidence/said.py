@@ -27,7 +27,7 @@ Said = Mapping[str, Trusted]
 def speak(confidence: Confidence, observations: Observations) -> Said:
     """Return what is said of each picture, by picture name."""
     return {
-        name: confidence.trusted(seen.hypothesis, seen.pooled_d)
+        name: confidence.trusted(seen.hypothesis, seen.pooled_d, seen.scores)
         for name, seen in observations.items()
     }
 

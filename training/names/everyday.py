@@ -170,7 +170,9 @@ def read_table(path: Path = TABLE) -> tuple[str, ...]:
         names = tuple(row["name"] for row in rows)
         indices = [int(row["index"]) for row in rows]
     except (OSError, KeyError, ValueError) as exc:
-        raise DatasetError(f"cannot read {path}: {exc}; make it: python -m training.names.make") from exc
+        raise DatasetError(
+            f"cannot read {path}: {exc}; make it: python -m training.names.make"
+        ) from exc
     if indices != list(range(N_CLASSES)):
         raise DatasetError(f"{path} has not every class from 0 to {N_CLASSES - 1} in order")
     return names

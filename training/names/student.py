@@ -34,7 +34,9 @@ def pooled_features(
     manifest = bundle.manifest
     key = f"{manifest.files['encoder.tflite'].sha256[:16]}-{int(manifest.input.mirrored)}"
     eye = _Eye(bundle, threads)
-    found: Floats = kept(paths, (cache_dir or default_cache_dir()) / "names" / f"pooled-{key}", eye.look)
+    found: Floats = kept(
+        paths, (cache_dir or default_cache_dir()) / "names" / f"pooled-{key}", eye.look
+    )
     return found
 
 

@@ -1,0 +1,251 @@
+"""What a named thing is worth: the weights by which detector and names are combined, and limits.
+
+Judged by people's captions: a name is confirmed when one of the picture's captions says it or
+something narrower. Captions are incomplete, so every share of right names is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from device.bundle import NamesSpec, ThingsSpec, ThingWeights
+from device.vision.everyday import DETECTABLE, PERSON, log_odds
+from device.vision.scene import MOST_NAMES
+from device.vision.thing_finder import by_name
+from device.vision.thing_words import THINGS, ThingWords
+from training.confidence.logistic import fit_logistic
+from training.confidence.observe import Observation
+
+# A candidate that neither model finds likelier than this is never said, so it teaches nothing.
+LEAST_SCORE, LEAST_NAME = 0.15, 0.05
+RIDGE = 1.0
+N_FOLDS = 10
+# Of names said plainly, by captions; by eye it is more, since captions are incomplete.
+LEAST_PRECISION = 0.90
+LEAST_MAYBE = 0.4  # what is said as possible is right in about every second case
+SEVERAL_FROM = 0.4
+# Of pictures of which it is said that nobody is in view.
+LEAST_NOBODY = 0.95
+_NOBODY_SCORES = (0.11, 0.13, 0.15, 0.2, 0.25)  # the detector tells of no score below 0.1
+_MISSED_TWICE = 3  # of a name said at least so often, ...
+_LEAST_RIGHT = 0.5  # ... at least this share must be right
+
+Captions = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A thing that may be named in a picture.
+
+    Attributes:
+        picture: the picture's name.
+        name: everyday name.
+        score: the detector's best, 0..1; None for a name that it does not know.
+        likely: the encoder's probability, 0..1; None for a name that it does not know.
+        is_right: whether a caption confirms it.
+    """
+
+    picture: str
+    name: str
+    score: float | None
+    likely: float | None
+    is_right: bool
+
+
+class Confirmation:
+    """Finds whether captions confirm a name, by the detector's table and by the names' words.
+
+    Args:
+        names: the bundle's; None where it has none.
+    """
+
+    def __init__(self, names: NamesSpec | None) -> None:
+        self._words: dict[str, list[ThingWords]] = {}
+        for words in THINGS.values():
+            self._words.setdefault(words.one, []).append(words)
+        for spec in names.names if names else ():
+            first, *rest = spec.words
+            self._words.setdefault(spec.name, []).append(ThingWords(spec.name, first, tuple(rest)))
+
+    def is_right(self, name: str, captions: Captions) -> bool:
+        """Return whether at least one of a picture's captions confirms a name."""
+        return any(
+            words.is_in(caption) for words in self._words.get(name, ()) for caption in captions
+        )
+
+
+def candidates(
+    observations: Mapping[str, Observation],
+    captions: Mapping[str, Captions],
+    confirmation: Confirmation,
+) -> Iterator[Candidate]:
+    """Yield what may be named in each picture."""
+    for picture, seen in observations.items():
+        scores = {name: found[0].score for name, found in by_name(seen.detections or ()).items()}
+        likely = {one.name: one.probability for one in seen.named or ()}
+        for name in {**scores, **likely}:
+            score = (
+                scores.get(name, 0.0)
+                if name in DETECTABLE and seen.detections is not None
+                else None
+            )
+            given = likely.get(name)
+            if (score or 0.0) < LEAST_SCORE and (given or 0.0) < LEAST_NAME:
+                continue
+            is_right = confirmation.is_right(name, captions[picture])
+            yield Candidate(picture, name, score, given, is_right)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSigns:
+    """What speaks for a person in a picture, and whether a caption names one.
+
+    Attributes:
+        score: the detector's best score of a person, 0..1.
+        seen: log-odds that the encoder's features show one.
+        is_there: whether a caption names a person.
+    """
+
+    score: float
+    seen: float
+    is_there: bool
+
+
+def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> ThingsSpec:
+    """Return weights of greatest likelihood and the limits that they lead to.
+
+    Raises:
+        TrainingError: there is nothing to learn from.
+    """
+    weights = _weights(found)
+    never = _never(found, weights)
+    sure = _least_sure(_cross_fitted(found), found, never)
+    nobody_below, nobody_seen_below = fit_nobody(people)
+    return ThingsSpec(
+        **weights,
+        sure=sure,
+        maybe=min(sure, LEAST_MAYBE),
+        several_from=SEVERAL_FROM,
+        nobody_below=nobody_below,
+        nobody_seen_below=nobody_seen_below,
+        never=never,
+    )
+
+
+def fit_nobody(people: Sequence[PersonSigns]) -> tuple[float, float]:
+    """Return below which score and log-odds it can be said most often that nobody is in view.
+
+    Returns:
+        Limits at which at least ``LEAST_NOBODY`` of what is said is right; (0, 0), which no
+        picture is below, where none are.
+    """
+    score_n = np.array([one.score for one in people])
+    seen_n = np.array([one.seen for one in people])
+    is_empty_n = np.array([not one.is_there for one in people])
+    best, n_best = (0.0, 0.0), 0
+    for score in _NOBODY_SCORES:
+        for seen in np.arange(-6.0, 0.01, 0.1):
+            said_n = (score_n < score) & (seen_n < seen)
+            n_said = int(said_n.sum())
+            if n_said > n_best and is_empty_n[said_n].mean() >= LEAST_NOBODY:
+                best, n_best = (score, round(float(seen), 2)), n_said
+    return best
+
+
+def _weights(found: Sequence[Candidate]) -> dict[str, ThingWeights]:
+    """Return the weights of each kind of candidate, by the name of its field."""
+    return {
+        kind: _fitted([one for one in found if kind_of(one) == kind])
+        for kind in ("detector_only", "names_only", "both")
+    }
+
+
+def kind_of(one: Candidate) -> str:
+    """Return which of the manifest's weights count for a candidate."""
+    if one.score is None:
+        return "names_only"
+    return "detector_only" if one.likely is None else "both"
+
+
+def _fitted(found: Sequence[Candidate]) -> ThingWeights:
+    if len({one.is_right for one in found}) < 2:  # without the model, or nothing to tell apart
+        return ThingWeights(bias=-3.0)
+    x_n2 = np.array([_log_odds(one) for one in found])
+    fitted = fit_logistic(x_n2, [one.is_right for one in found], RIDGE)
+    detector, names = (round(float(weight), 4) for weight in fitted.weights)
+    return ThingWeights(bias=round(fitted.bias, 4), detector=detector, names=names)
+
+
+def _log_odds(one: Candidate) -> tuple[float, float]:
+    return (
+        0.0 if one.score is None else log_odds(one.score),
+        0.0 if one.likely is None else log_odds(one.likely),
+    )
+
+
+def probability_of(one: Candidate, weights: Mapping[str, ThingWeights]) -> float:
+    """Return the calibrated probability of a candidate, as the device computes it."""
+    detector, names = _log_odds(one)
+    chosen = weights[kind_of(one)]
+    odds = chosen.bias + chosen.detector * detector + chosen.names * names
+    return float(1.0 / (1.0 + np.exp(-odds)))
+
+
+def _cross_fitted(found: Sequence[Candidate]) -> npt.NDArray[np.float64]:
+    """Return each candidate's probability by weights that never saw its picture."""
+    pictures = sorted({one.picture for one in found})
+    order = np.random.default_rng(0).permutation(len(pictures)) % N_FOLDS
+    fold = dict(zip(pictures, order.tolist(), strict=True))
+    probability_n = np.zeros(len(found))
+    for number in range(N_FOLDS):
+        weights = _weights([one for one in found if fold[one.picture] != number])
+        for at, one in enumerate(found):
+            if fold[one.picture] == number:
+                probability_n[at] = probability_of(one, weights)
+    return probability_n
+
+
+def _never(found: Sequence[Candidate], weights: Mapping[str, ThingWeights]) -> tuple[str, ...]:
+    """Return names that were often thought likely and more often wrong than right."""
+    likely = [one for one in found if probability_of(one, weights) >= LEAST_MAYBE]
+    counts: dict[str, list[bool]] = {}
+    for one in likely:
+        counts.setdefault(one.name, []).append(one.is_right)
+    return tuple(
+        sorted(
+            name
+            for name, right in counts.items()
+            if len(right) >= _MISSED_TWICE and np.mean(right) < _LEAST_RIGHT and name != PERSON
+        )
+    )
+
+
+def _least_sure(
+    probability_n: npt.NDArray[np.float64], found: Sequence[Candidate], never: Sequence[str]
+) -> float:
+    """Return the lowest limit at which the names said are right often enough."""
+    for limit in np.arange(0.5, 0.96, 0.01):
+        right = said_right(probability_n, found, float(limit), never)
+        if right and np.mean(right) >= LEAST_PRECISION:
+            return round(float(limit), 2)
+    return 0.95
+
+
+def said_right(
+    probability_n: npt.NDArray[np.float64],
+    found: Sequence[Candidate],
+    limit: float,
+    never: Sequence[str] = (),
+) -> list[bool]:
+    """Return whether each name that would be said is right: the surest of each picture."""
+    said: dict[str, list[tuple[float, bool]]] = {}
+    for p, one in zip(probability_n, found, strict=True):
+        if p >= limit and one.name not in never:
+            said.setdefault(one.picture, []).append((float(p), one.is_right))
+    return [
+        is_right for of_picture in said.values() for _, is_right in sorted(of_picture)[-MOST_NAMES:]
+    ]
