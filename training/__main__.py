@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from training.command_line import data_option as _data
+from training.command_line import extra_option as _extra
 from training.command_line import run_program, set_up_logging
 from training.command_line import runs_option as _runs
 
@@ -36,9 +37,16 @@ def cli(verbose: bool) -> None:
 @cli.command()
 @click.argument("config_name", metavar="CONFIG")
 @_data
+@_extra
 @_runs
 @click.option("--weights", type=click.Path(path_type=Path), help="The encoder's ImageNet weights.")
-def run(config_name: str, data: Path | None, runs: Path | None, weights: Path | None) -> None:
+def run(
+    config_name: str,
+    data: Path | None,
+    extra: dict[str, Path],
+    runs: Path | None,
+    weights: Path | None,
+) -> None:
     """Train the run CONFIG (a TOML file, or a name from training/configs); resumes by itself."""
     from training.config import read_run_config
     from training.data.readers import default_data, open_dataset
@@ -48,7 +56,7 @@ def run(config_name: str, data: Path | None, runs: Path | None, weights: Path | 
     config = read_run_config(config_name)
     folder = run_folder(config.name, runs)
     config = folder.with_weights(config, weights)
-    history = train(config, open_dataset(data or default_data()), folder)
+    history = train(config, open_dataset(data or default_data(), extra), folder)
     best = max(history, key=lambda result: result.merit)
     has_pictures = math.isfinite(best.dev_cider)
     score = f"CIDEr {best.dev_cider:.1f}" if has_pictures else f"loss {best.dev_loss:.3f}"

@@ -7,7 +7,7 @@ goes on with the very batches it had not seen.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ class Batch:
         targets: int32 of the same shape, shifted by one; padding is id 0.
         pictures: index of each picture in its split.
         views: number of the view that each picture is shown in.
+        weight: of its loss.
     """
 
     features: Features
@@ -36,6 +37,7 @@ class Batch:
     targets: npt.NDArray[np.int32]
     pictures: npt.NDArray[np.int64]
     views: npt.NDArray[np.int64]
+    weight: float = 1.0
 
 
 class CaptionedFeatures:
@@ -50,6 +52,7 @@ class CaptionedFeatures:
     ) -> None:
         self.pictures = tuple(pictures)
         self._features = tuple(features_by_view)
+        self._pass: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
         self._tokens = tuple(
             encode_pictures(pictures, vocabulary, max_words, is_mirrored=mirrored)
             for mirrored in (False, True)
@@ -78,12 +81,82 @@ class CaptionedFeatures:
         """Return the features of all pictures as the device would see them."""
         return self._features[views.PLAIN]
 
+    def drawn(self, batch_pictures: int, seed: int, first_step: int) -> Iterator[Batch]:
+        """Yield batches without end from a step on, each pass over all pictures in a new order."""
+        n, step = len(self.pictures), first_step
+        while True:
+            at = np.arange(step * batch_pictures, (step + 1) * batch_pictures)
+            indices = np.array([self._order(seed, int(i) // n)[i % n] for i in at])
+            rng = np.random.default_rng([seed, step, n])
+            yield self._batch(indices, rng.integers(len(self._features), size=len(indices)))
+            step += 1
+
+    def _order(self, seed: int, number: int) -> npt.NDArray[np.int64]:
+        """Return the order of one pass; the last one asked for is kept."""
+        if self._pass is None or self._pass[0] != (seed, number):
+            order = np.random.default_rng([seed, number]).permutation(len(self.pictures))
+            self._pass = ((seed, number), order)
+        return self._pass[1]
+
     def _batch(self, indices: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64]) -> Batch:
         pairs = list(zip(indices, chosen, strict=True))
         features = np.stack([self._features[view][i] for i, view in pairs])
         inputs = np.stack([self._tokens[views.is_mirrored(int(view))][0][i] for i, view in pairs])
         targets = np.stack([self._tokens[views.is_mirrored(int(view))][1][i] for i, view in pairs])
         return Batch(features, inputs, targets, indices, chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraFeatures:
+    """Pictures that have a share of every batch.
+
+    Attributes:
+        captioned: their features and captions.
+        batch_pictures: how many are in a batch.
+        loss_weight: of their loss beside the main pictures'.
+    """
+
+    captioned: CaptionedFeatures
+    batch_pictures: int
+    loss_weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSets:
+    """All that a run learns from and is scored on.
+
+    Attributes:
+        train: the main pictures.
+        dev: what epochs are chosen by.
+        extra: pictures that have a share of every batch.
+        household: household photographs, by which epochs are chosen too; None without any.
+    """
+
+    train: CaptionedFeatures
+    dev: CaptionedFeatures
+    extra: Sequence[ExtraFeatures] = ()
+    household: CaptionedFeatures | None = None
+
+
+def mixed_epoch(
+    main: CaptionedFeatures,
+    extra: Sequence[ExtraFeatures],
+    batch_pictures: int,
+    seed: int,
+    epoch: int,
+) -> Iterator[tuple[Batch, ...]]:
+    """Yield one epoch's steps: the main pictures' batch, then one of each of the others.
+
+    An epoch is one pass over the main pictures.
+    """
+    first_step = epoch * main.steps(batch_pictures)
+    others = [
+        (part.captioned.drawn(part.batch_pictures, seed, first_step), part.loss_weight)
+        for part in extra
+    ]
+    for batch in main.epoch(batch_pictures, seed, epoch):
+        drawn = (replace(next(batches), weight=weight) for batches, weight in others)
+        yield (batch, *drawn)
 
 
 def encode_pictures(

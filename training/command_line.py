@@ -25,6 +25,29 @@ data_option = click.option(
     help="Folder of Flickr8k (original or Kaggle form, or COCO caption JSON). "
     "Default: $SEEALOUD_FLICKR8K or ../shared/flickr8k.",
 )
+
+
+def _folders(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Path]:
+    """Return folders by name, of NAME=DIR."""
+    found = {}
+    for value in values:
+        name, equals, folder = value.partition("=")
+        if not (name and equals and folder):
+            raise click.BadParameter(f"{value!r} is not of the form NAME=DIR")
+        found[name] = Path(folder)
+    return found
+
+
+extra_option = click.option(
+    "--extra",
+    multiple=True,
+    metavar="NAME=DIR",
+    callback=_folders,
+    help="Folder of further pictures that a run's extra_data names; may be given several times. "
+    "Default: the folder NAME beside the one of --data.",
+)
 runs_option = click.option(
     "--runs",
     type=click.Path(path_type=Path),

@@ -34,6 +34,24 @@ class TextConfig(_Strict):
     """Longer captions are cut."""
 
 
+class ExtraDataConfig(_Strict):
+    """Captioned pictures beside the main data set, a share of every batch.
+
+    Training on one set after the other forgets the first; both in every batch does not.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    """Of the folder: ``--extra NAME=DIR``, else a folder of that name beside the main one."""
+    batch_pictures: Count
+    """Pictures a step, each with all its captions."""
+    loss_weight: Positive = 0.5
+    """Of their loss beside that of the main data set, which is 1."""
+    views: Count = 2
+    """Cached views of each picture, as ``encoder.views``."""
+    plain_sentences: bool = False
+    """Whether sentences that do not plainly say what is seen are left out (alternative texts)."""
+
+
 class EncoderConfig(_Strict):
     """The CNN that looks at the picture."""
 
@@ -130,6 +148,7 @@ class RunConfig(_Strict):
     text: TextConfig = TextConfig()
     encoder: EncoderConfig
     decoder: DecoderConfig
+    extra_data: tuple[ExtraDataConfig, ...] = ()
     optimiser: OptimiserConfig = OptimiserConfig()
     search: SearchConfig = SearchConfig()
     start_from: str | None = None
@@ -144,6 +163,13 @@ class RunConfig(_Strict):
     def earlier_runs(self) -> tuple[str, ...]:
         """Names of the runs that must be trained before this one."""
         return (*((self.start_from,) if self.start_from else ()), *self.average_of)
+
+    @model_validator(mode="after")
+    def _extra_data_have_names_of_their_own(self) -> Self:
+        names = [extra.name for extra in self.extra_data]
+        if len(set(names)) < len(names):
+            raise ValueError(f"extra_data: a name stands twice: {', '.join(names)}")
+        return self
 
     @model_validator(mode="after")
     def _samples_are_drawn_in_float32(self) -> Self:

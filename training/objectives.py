@@ -26,13 +26,15 @@ _NEVER_SAMPLED = (PAD, START, UNKNOWN)
 _IMPOSSIBLE = -1e9
 
 Ids = npt.NDArray[np.int32]
+# Inputs and targets, int32 [pictures, captions, words], and the weight of their loss.
+Written = tuple[tf.Tensor, tf.Tensor, float]
 
 
 class Objective(Protocol):
     """One way to move the weights."""
 
-    def step(self, batch: Batch) -> float:
-        """Move the weights by one batch and return its loss."""
+    def step(self, parts: Sequence[Batch]) -> float:
+        """Move the weights by one step's batches, one of each data set; return the loss."""
 
 
 class CrossEntropy:
@@ -42,14 +44,16 @@ class CrossEntropy:
         self._model, self._optimiser, self._smoothing = model, optimiser, smoothing
         self._function = tf.function(self._update, reduce_retracing=True)
 
-    def step(self, batch: Batch) -> float:
+    def step(self, parts: Sequence[Batch]) -> float:
         """See ``Objective``; the loss is nats per word."""
-        return float(self._function(batch.features, batch.inputs, batch.targets))
+        written = tuple((part.inputs, part.targets, part.weight) for part in parts)
+        return float(self._function(_joined_features(parts), written))
 
-    def _update(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    def _update(self, features: tf.Tensor, written: Sequence[Written]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = tf.cast(self._model((features, inputs), training=True), tf.float32)
-            loss = caption_loss(logits, targets, self._smoothing)
+            loss = written_loss(
+                self._model, self._model.grid(features), written, self._smoothing, training=True
+            )
         self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
         return loss
 
@@ -67,7 +71,7 @@ class SelfCritical:
         self,
         model: Captioner,
         optimiser: Optimiser,
-        rewards: CaptionRewards,
+        rewards: Sequence[CaptionRewards],
         config: SelfCriticalConfig,
     ) -> None:
         self._model, self._optimiser = model, optimiser
@@ -81,21 +85,33 @@ class SelfCritical:
         self._sample_function = tf.function(self._sample)
         self._update_function = tf.function(self._update)
 
-    def step(self, batch: Batch) -> float:
+    def step(self, parts: Sequence[Batch]) -> float:
         """See ``Objective``; the "loss" is minus the mean reward, which should fall."""
-        grid, sampled = self._sample_function(batch.features)
+        features = _joined_features(parts)
+        grid, sampled = self._sample_function(features)
         targets_nkt = sampled.numpy()
-        rewards_nk = self._rewards.of(batch, targets_nkt)
+        rewards_nk = self._rewards_of(parts, targets_nkt)
         n_others = rewards_nk.shape[1] - 1
         others_nk = (rewards_nk.sum(axis=1, keepdims=True) - rewards_nk) / n_others
         inputs_nkt = np.roll(targets_nkt, 1, axis=2)
         inputs_nkt[:, :, 0] = START
-        seen = batch.features if self._config.trains_encoder else grid
-        advantage_nk = rewards_nk - others_nk
-        self._update_function(
-            seen, (inputs_nkt, targets_nkt, advantage_nk), (batch.inputs, batch.targets)
-        )
+        seen = features if self._config.trains_encoder else grid
+        weight_n1 = np.concatenate([np.full((len(p.pictures), 1), p.weight) for p in parts])
+        advantage_nk = (rewards_nk - others_nk) * weight_n1
+        written = tuple((part.inputs, part.targets, part.weight) for part in parts)
+        self._update_function(seen, (inputs_nkt, targets_nkt, advantage_nk), written)
         return -float(rewards_nk.mean())
+
+    def _rewards_of(self, parts: Sequence[Batch], targets_nkt: Ids) -> npt.NDArray[np.float32]:
+        """Return each sampled caption's reward, float32 [pictures of all parts, samples]."""
+        ends = np.cumsum([len(part.pictures) for part in parts])[:-1]
+        sampled = np.split(targets_nkt, ends)
+        return np.concatenate(
+            [
+                rewards.of(part, ids)
+                for rewards, part, ids in zip(self._rewards, parts, sampled, strict=True)
+            ]
+        )
 
     def _sample(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the grid, and sampled ids int32 [pictures, samples, words], padded."""
@@ -121,7 +137,7 @@ class SelfCritical:
         self,
         seen: tf.Tensor,
         sampled: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-        written: tuple[tf.Tensor, tf.Tensor],
+        written: Sequence[Written],
     ) -> None:
         """Move the weights: ``sampled`` captions by their advantage, ``written`` ones by words."""
         weight = self._config.cross_entropy_weight
@@ -129,8 +145,7 @@ class SelfCritical:
             grid = self._model.grid(seen) if self._config.trains_encoder else seen
             loss = self._policy_loss(grid, *sampled)
             if weight:
-                inputs, targets = written
-                loss += weight * caption_loss(self._model.decoder((grid, inputs)), targets, 0.0)
+                loss += weight * written_loss(self._model, grid, written, 0.0, training=False)
         self._optimiser.apply(tape.gradient(loss, self._optimiser.variables_))
 
     def _policy_loss(
@@ -142,6 +157,36 @@ class SelfCritical:
         said = tf.cast(tf.not_equal(targets, PAD), tf.float32)
         weighted = tf.cast(advantage_nk, tf.float32)[..., None] * nll * said
         return tf.reduce_sum(weighted) / tf.reduce_sum(said)
+
+
+def _joined_features(parts: Sequence[Batch]) -> npt.NDArray[np.float16]:
+    return np.concatenate([part.features for part in parts])
+
+
+def written_loss(
+    model: Captioner,
+    grid: tf.Tensor,
+    written: Sequence[Written],
+    smoothing: float,
+    *,
+    training: bool,
+) -> tf.Tensor:
+    """Return the weighted sum of the cross-entropies of people's captions, a float32 scalar.
+
+    Args:
+        model: the captioner.
+        grid: float32 [pictures of all parts, cells, channels].
+        written: inputs, targets and weight of each part, in the order of the grid's pictures.
+        smoothing: label smoothing.
+        training: whether dropout is on.
+    """
+    loss, start = tf.constant(0.0), 0
+    for inputs, targets, weight in written:
+        end = start + inputs.shape[0]
+        logits = model.decoder((grid[start:end], inputs), training=training)
+        loss += weight * caption_loss(tf.cast(logits, tf.float32), targets, smoothing)
+        start = end
+    return loss
 
 
 class CaptionRewards:

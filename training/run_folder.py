@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.vocabulary import Vocabulary
@@ -16,6 +18,8 @@ from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
 from training.report.record import Epoch
+
+_RARE = 0.1  # quantile of the words' biases at which a new word begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class EpochResult:
         dev_cider: CIDEr-D x 100 on dev, averaged weights, own tokens.
         learning_rate: the decoder's, at the epoch's end.
         seconds: wall time of the epoch.
+        household_cider: CIDEr-D x 100 on the household photographs, where they were given.
     """
 
     epoch: int
@@ -37,10 +42,16 @@ class EpochResult:
     dev_cider: float
     learning_rate: float
     seconds: float
+    household_cider: float = float("nan")
 
     @property
     def merit(self) -> float:
-        """What the best epoch has most of: CIDEr, or without pictures minus the loss on dev."""
+        """What the best epoch has most of: CIDEr, or without pictures minus the loss on dev.
+
+        With household photographs it is the mean of both CIDErs.
+        """
+        if math.isfinite(self.household_cider):
+            return (self.dev_cider + self.household_cider) / 2
         return self.dev_cider if math.isfinite(self.dev_cider) else -self.dev_loss
 
 
@@ -196,6 +207,56 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
     return config, built
+
+
+def start_from(built: BuiltCaptioner, folder: RunFolder) -> None:
+    """Put another run's best weights into a captioner that may have more words.
+
+    Words that the other run does not know keep their fresh vectors and begin as unlikely as its
+    rare ones.
+
+    Raises:
+        CheckpointError: the run is not trained, or has other shapes.
+    """
+    if not folder.best_weights.is_file():
+        raise _untrained(folder)
+    if Vocabulary.read(folder.vocabulary) == built.vocabulary:
+        return load_weights_of(built, folder)
+    _, other = load_run(folder)
+    rows = word_rows(other.vocabulary, built.vocabulary)
+    known, decoder = rows >= 0, other.model.decoder
+    try:
+        for mine, theirs in zip(built.model.decoder.weights, decoder.weights, strict=True):
+            values = theirs.numpy()
+            if mine.shape != theirs.shape:
+                values = _with_more_words(mine.numpy(), values, rows, known)
+            mine.assign(values)
+        if built.model.tail is not None and other.model.tail is not None:
+            built.model.tail.set_weights(other.model.tail.get_weights())
+    except ValueError as exc:
+        raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
+
+
+def word_rows(earlier: Vocabulary, later: Vocabulary) -> npt.NDArray[np.int64]:
+    """Return each later word's id in the earlier vocabulary, -1 where it is not there."""
+    ids = {word: number for number, word in enumerate(earlier.words)}
+    return np.array([ids.get(word, -1) for word in later.words])
+
+
+def _with_more_words(
+    fresh: npt.NDArray[np.float32],
+    values: npt.NDArray[np.float32],
+    rows: npt.NDArray[np.int64],
+    known: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float32]:
+    """Return an embedding or bias of the later words, the shared ones as they were."""
+    if fresh.shape[1:] != values.shape[1:] or len(fresh) != len(rows):
+        raise ValueError(f"{values.shape} beside {fresh.shape}")
+    made = np.array(fresh)
+    if made.ndim == 1:
+        made[:] = np.quantile(values, _RARE)
+    made[known] = values[rows[known]]
+    return made
 
 
 def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from training.average import train_average
-from training.batches import CaptionedFeatures
-from training.config import RunConfig
+from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
-from training.data.leakage import without_held_out_captions
+from training.data.extra import open_extra
+from training.data.leakage import (
+    drop_captions,
+    held_out_captions,
+    without_held_out_captions,
+)
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
 from training.metrics.java import require_java_for_rewards
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
-from training.run_folder import EpochResult, RunFolder, load_weights_of, recorded, run_folder
+from training.run_folder import EpochResult, RunFolder, recorded, run_folder, start_from
 from training.text import build_vocabulary, words_of
 from training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
 _SHEET_PICTURES = 16
+_HOUSEHOLD = "household_dev"
 
 
 def train(
@@ -37,13 +44,16 @@ def train(
     if config.self_critical is not None and config.self_critical.meteor_weight:
         require_java_for_rewards()  # now, not after minutes of loading
     keras.utils.set_random_seed(config.seed)
+    household = _household(dataset) if config.extra_data else ()
+    extra = open_extra_data(config, dataset, household)
     dataset = without_held_out_captions(dataset)
-    sentences = (words_of(caption) for picture in dataset.train for caption in picture.captions)
+    learned = (*dataset.train, *(picture for _, pictures in extra for picture in pictures))
+    sentences = (words_of(caption) for picture in learned for caption in picture.captions)
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
     folder.prepare(config, vocabulary)
     built = build_captioner(config, vocabulary)
     if config.start_from is not None:
-        load_weights_of(built, run_folder(config.start_from, folder.path.parent))
+        start_from(built, run_folder(config.start_from, folder.path.parent))
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )
@@ -52,9 +62,49 @@ def train(
         history = train_average(config, built, dev_set, folder)
     else:
         train_set = _captioned(config, built, dataset.train, config.encoder.views, cache_dir)
-        history = Trainer(config, built, train_set, dev_set, folder).run()
+        others = [
+            ExtraFeatures(
+                _captioned(config, built, pictures, settings.views, cache_dir),
+                settings.batch_pictures,
+                settings.loss_weight,
+            )
+            for settings, pictures in extra
+        ]
+        at_home = _captioned(config, built, household, 1, cache_dir) if household else None
+        sets = FeatureSets(train_set, dev_set, others, at_home)
+        history = Trainer(config, built, sets, folder).run()
     _draw(config, built, dataset, folder, history, cache_dir)
     return history
+
+
+def open_extra_data(
+    config: RunConfig, dataset: Dataset, household: Sequence[CaptionedPicture] = ()
+) -> list[tuple[ExtraDataConfig, tuple[CaptionedPicture, ...]]]:
+    """Return the further pictures of a run, without captions that anything held out has as well.
+
+    Raises:
+        DatasetError: a folder is missing or broken.
+    """
+    held_out = held_out_captions(dataset) | {
+        tuple(words_of(caption)) for picture in household for caption in picture.captions
+    }
+    found = []
+    for settings in config.extra_data:
+        pictures = open_extra(
+            dataset.extra_folder(settings.name), plain_sentences=settings.plain_sentences
+        )
+        found.append((settings, drop_captions(pictures, held_out)))
+        _LOGGER.info("%s: %d pictures", settings.name, len(found[-1][1]))
+    return found
+
+
+def _household(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
+    """Return the photographs by which epochs are chosen beside dev; none where they are absent."""
+    folder = dataset.extra_folder(_HOUSEHOLD)
+    if not folder.is_dir():
+        _LOGGER.warning("no folder %s: epochs are chosen by dev alone", folder)
+        return ()
+    return open_extra(folder, plain_sentences=False)
 
 
 def _draw(

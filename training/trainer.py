@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from training.batches import Batch, CaptionedFeatures
+from training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
@@ -40,22 +40,22 @@ class Trainer:
     """Trains one captioner on cached features."""
 
     def __init__(
-        self,
-        config: RunConfig,
-        built: BuiltCaptioner,
-        train: CaptionedFeatures,
-        dev: CaptionedFeatures,
-        folder: RunFolder,
+        self, config: RunConfig, built: BuiltCaptioner, sets: FeatureSets, folder: RunFolder
     ) -> None:
-        self._config, self._built, self._folder = config, built, folder
-        self._train, self._dev = train, dev
+        self._config = config
+        self._built = built
+        self._folder = folder
+        self._sets = sets
         settings = config.optimiser
-        self._steps = train.steps(settings.batch_pictures)
+        self._steps = sets.train.steps(settings.batch_pictures)
         self._model = training_twin(built, config)
         self._optimiser = Optimiser(
             self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
         )
-        self._dev_cider = DevCider(dev.pictures, config, built)
+        self._dev_cider = DevCider(sets.dev.pictures, config, built)
+        self._household_cider = (
+            DevCider(sets.household.pictures, config, built) if sets.household else None
+        )
         self._checkpoint = tf.train.Checkpoint(
             model=self._model,
             optimiser=self._optimiser,
@@ -74,7 +74,11 @@ class Trainer:
         smoothing = config.optimiser.label_smoothing
         if config.self_critical is None:
             return CrossEntropy(model, self._optimiser, smoothing)
-        rewards = CaptionRewards(self._train.pictures, self._built.vocabulary, config.self_critical)
+        learned = (self._sets.train, *(part.captioned for part in self._sets.extra))
+        rewards = [
+            CaptionRewards(captioned.pictures, self._built.vocabulary, config.self_critical)
+            for captioned in learned
+        ]
         return SelfCritical(model, self._optimiser, rewards, config.self_critical)
 
     def run(self) -> list[EpochResult]:
@@ -103,10 +107,12 @@ class Trainer:
             if self._model is not self._built.model:
                 self._built.model.decoder.set_weights(self._model.decoder.get_weights())
             dev_loss = self._dev_loss()
-            cider = self._dev_cider.score(self._dev)
+            cider, at_home = self._dev_cider.score(self._sets.dev), float("nan")
+            if self._sets.household and self._household_cider:
+                at_home = self._household_cider.score(self._sets.household)
             adam: keras.optimizers.AdamW = self._optimiser.adams[0]
             rate, seconds = float(adam.learning_rate), time.monotonic() - began
-            result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, seconds)
+            result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, seconds, at_home)
             if all(result.merit > earlier.merit for earlier in past):
                 temporary = self._folder.best_weights.with_name("writing.weights.h5")
                 self._built.model.save_weights(temporary)
@@ -120,12 +126,14 @@ class Trainer:
 
     def _train_epoch(self, epoch: int, skip: int) -> float:
         settings = self._config.optimiser
-        batches = self._train.epoch(settings.batch_pictures, self._config.seed, epoch)
+        batches = mixed_epoch(
+            self._sets.train, self._sets.extra, settings.batch_pictures, self._config.seed, epoch
+        )
         losses: list[float] = []
         saved = time.monotonic()
         todo = itertools.islice(batches, skip, None)
-        for batch in tqdm(todo, desc=f"epoch {epoch + 1}", initial=skip, total=self._steps):
-            losses.append(self._objective.step(batch))
+        for parts in tqdm(todo, desc=f"epoch {epoch + 1}", initial=skip, total=self._steps):
+            losses.append(self._objective.step(parts))
             if not np.isfinite(losses[-1]):
                 raise TrainingError(
                     f"loss is {losses[-1]} in epoch {epoch + 1}: lower optimiser.learning_rate"
@@ -139,7 +147,7 @@ class Trainer:
         return caption_loss(self._built.model((features, inputs)), targets, smoothing=0.0)
 
     def _dev_loss(self) -> float:
-        batches = self._dev.plain(self._config.optimiser.batch_pictures)
+        batches = self._sets.dev.plain(self._config.optimiser.batch_pictures)
         return float(np.mean([float(self._teach(*_tensors(batch))) for batch in batches]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -31,11 +31,25 @@ class CaptionedPicture:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set in three splits that share no picture."""
+    """A data set in three splits that share no picture.
+
+    Attributes:
+        train: pictures to learn from.
+        dev: pictures to choose by.
+        test: pictures to report on.
+        root: its folder.
+        extra: folders of further pictures, by the name that a run's settings give them.
+    """
 
     train: tuple[CaptionedPicture, ...]
     dev: tuple[CaptionedPicture, ...]
     test: tuple[CaptionedPicture, ...]
+    root: Path = Path()
+    extra: Mapping[str, Path] = field(default_factory=dict)
+
+    def extra_folder(self, name: str) -> Path:
+        """Return the folder of further pictures: the given one, else the one beside the root."""
+        return self.extra.get(name, self.root.absolute().parent / name)
 
     def split(self, name: Split) -> tuple[CaptionedPicture, ...]:
         """Return the pictures of one split."""
@@ -77,13 +91,13 @@ def assemble(
         "pictures of the split lists without a caption",
         "add their captions or take them off the lists",
     )
-    made = {
-        split: tuple(
+    train, dev, test = (
+        tuple(
             CaptionedPicture(name, images / name, tuple(captions[name])) for name in splits[split]
         )
         for split in SPLITS
-    }
-    return Dataset(**made)
+    )
+    return Dataset(train, dev, test)
 
 
 def _refuse_overlap(splits: Mapping[Split, Sequence[str]]) -> None:

@@ -13,7 +13,8 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +45,28 @@ def default_data() -> Path:
     return Path(os.environ.get("SEEALOUD_FLICKR8K", "../shared/flickr8k"))
 
 
-def open_dataset(root: Path) -> Dataset:
+def open_dataset(root: Path, extra: Mapping[str, Path] | None = None) -> Dataset:
     """Return the data set in a folder, whichever of the three forms it has.
+
+    Args:
+        root: the folder.
+        extra: folders of further pictures by name; default: those beside the root.
 
     Raises:
         DatasetError: the folder is missing, of no known form, or its parts disagree.
     """
     if not root.is_dir():
         raise DatasetError(f"no folder {root}: give the data set's folder with --data")
+    return replace(_reader(root)(root), root=root, extra=dict(extra or {}))
+
+
+def _reader(root: Path) -> Callable[[Path], Dataset]:
     if (root / _TOKEN_FILE).is_file():
-        return read_original(root)
+        return read_original
     if (root / "captions.txt").is_file():
-        return read_kaggle(root)
+        return read_kaggle
     if list(root.glob("*.json")):
-        return read_coco(root)
+        return read_coco
     raise DatasetError(
         f"{root} holds neither {_TOKEN_FILE}, nor captions.txt, nor a COCO caption JSON: "
         "is it the right folder?"

@@ -139,6 +139,7 @@ class Epoch(Figures):
     dev_cider: float | None = None
     learning_rate: float | None = None
     seconds: Seconds | None = None
+    household_cider: float | None = None
 
 
 class Quantization(Figures):
