@@ -41,6 +41,7 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
     manifest = manifest.model_copy(
         update={
             "confidence": found.spec,
+            "things": found.things,
             "files": {**manifest.files, CONFIDENCE: file_entry(bundle.confidence)},
             "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
         }

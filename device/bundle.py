@@ -142,7 +142,7 @@ class ConfidenceSpec(_Strict):
     """
 
     definition: str
-    classes: dict[Annotated[str, Field(pattern=r"^[a-z]+/[a-z]+$")], str]
+    classes: dict[Annotated[str, Field(pattern=r"^[a-z]+/[a-z]+(?:[ -][a-z]+)*$")], str]
     bias: dict[str, float]
     weights: MentionWeights
     wording: WordingSpec

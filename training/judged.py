@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from training.metrics.judgement import (
     people_among_themselves,
     with_references,
 )
+from training.metrics.lexicon import LEXICONS, Lexicon
 from training.metrics.reliability import mean_log_probability
 from training.metrics.tokenise import tokenise
 
@@ -52,6 +52,7 @@ def judge_split(
     captions: Mapping[str, Hypothesis],
     pictures: Sequence[CaptionedPicture],
     cache_dir: Path | None = None,
+    lexicons: Mapping[str, Lexicon] = LEXICONS,
 ) -> JudgedSplit:
     """Return the judgements of the device's best hypotheses by picture name.
 
@@ -59,6 +60,7 @@ def judge_split(
         captions: by picture name.
         pictures: of these names.
         cache_dir: keeps the references' tokens; None keeps nothing.
+        lexicons: by which words the captions are judged.
 
     Raises:
         TrainingError: a caption is of another picture, or Java failed.
@@ -67,8 +69,12 @@ def judge_split(
     said = tokenise({name: [hypothesis.text] for name, hypothesis in captions.items()})
     hypotheses = {name: tokens for name, (tokens,) in said.items()}
     return JudgedSplit(
-        captions=tuple(starmap(judge_caption, with_references(hypotheses, references))),
-        people=tuple(starmap(judge_caption, people_among_themselves(references))),
+        captions=tuple(
+            judge_caption(*judged, lexicons) for judged in with_references(hypotheses, references)
+        ),
+        people=tuple(
+            judge_caption(*judged, lexicons) for judged in people_among_themselves(references)
+        ),
         mean_log_prob_n=np.array(
             [
                 mean_log_probability(h.log_probability, len(h.text.split()))

@@ -17,7 +17,6 @@ from device.confidence.wording import Hedge, hedge
 from device.errors import BundleError
 from device.records import Caption
 
-
 _PERSON = "subject/person"
 
 

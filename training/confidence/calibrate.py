@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle, ConfidenceSpec, NoveltySpec, WordingSpec
+from device.bundle import Bundle, ConfidenceSpec, NoveltySpec, ThingsSpec, WordingSpec
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
 from device.confidence.probability import Confidence, Signals
@@ -22,17 +22,30 @@ from device.confidence.wording import Hedge, hedge
 from training.confidence.judged_mentions import (
     cross_fitted,
     fit_mentions,
+    joined,
     judge_mentions,
 )
-from training.confidence.observe import Observations, observe, pooled_features, pooled_images
+from training.confidence.observe import Observations, observe, pooled_images
 from training.confidence.odd_pictures import odd_pictures
 from training.confidence.said import judge_said, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
+from training.confidence.thing_lexicon import confidence_lexicons
+from training.confidence.things import (
+    Candidate,
+    Confirmation,
+    PersonSigns,
+    candidates,
+    fit_things,
+    person_signs,
+)
+from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset, Split
+from training.data.extra import open_extra
 from training.encoders import default_cache_dir
 from training.judged import judge_split
 from training.metrics.judgement import RIGHT_MEANS
 from training.metrics.tokenise import tokenise
+from training.names.student import pooled_features
 from training.report.reliability_confidence import (
     ConfidenceQuality,
     HedgeUse,
@@ -41,6 +54,7 @@ from training.report.reliability_confidence import (
     selective,
     share,
 )
+from training.train import open_extra_data
 
 # Chosen by meaning. PLAIN: people's own sentences, judged in the same way, are right in 63 % of
 # cases on test; a caption that is as likely to be right needs no hedge. MAYBE: below it, seven of
@@ -49,6 +63,10 @@ from training.report.reliability_confidence import (
 WORDING = WordingSpec(plain=0.6, think=0.35, maybe=0.125)
 # Of dev's photographs, which are like the training's.
 LARGEST_REFUSED = 0.01
+
+HOUSEHOLD = "household_dev"
+# The household photographs are few and what the device is for; Flickr8k's dev has 1000.
+HOUSEHOLD_WEIGHT = 4
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
 
@@ -64,11 +82,13 @@ class Calibrated:
         spec: for the manifest.
         arrays: for ``confidence.npz``.
         quality: for the record.
+        things: for the manifest; None for a bundle that names none.
     """
 
     spec: ConfidenceSpec
     arrays: ConfidenceArrays
     quality: ConfidenceQuality
+    things: ThingsSpec | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,26 +105,38 @@ class _Watched:
 
 
 def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -> Calibrated:
-    """Return a bundle's confidence; about three minutes for Flickr8k on one x86 core.
+    """Return a bundle's confidence; about ten minutes on one x86 core.
+
+    Train and the run's further pictures teach what each class looks like; dev and the household
+    photographs, which count ``HOUSEHOLD_WEIGHT`` times, what mentions and things are worth.
 
     Raises:
         BundleError: the bundle fails its self-test.
+        DatasetError: a picture cannot be read.
         TrainingError: a split is empty, or no caption mentions anything that is judged.
     """
     cache = (cache_dir or default_cache_dir()) / "tokens"
     classes = classes_in(bundle.vocabulary)
     names = list(classes)
-    arrays = _learn(bundle, names, dataset.train, cache)
+    household = household_pictures(dataset)
+    learned = (*dataset.train, *_further_pictures(bundle, dataset, household))
+    arrays = _learn(bundle, names, learned, cache)
     dev, test = (_watch(bundle, dataset.split(split), cache) for split in _JUDGED)
-    judged = judge_mentions(Signals(classes, arrays), names, dev.observations, dev.references)
-    model = fit_mentions(judged)
+    at_home = _watch(bundle, household, cache) if household else None
+    signals = Signals(classes, arrays)
+    judged = judge_mentions(signals, names, dev.observations, dev.references)
+    fitted_on = [judged]
+    if at_home is not None:
+        home = judge_mentions(signals, names, at_home.observations, at_home.references)
+        fitted_on += [home] * HOUSEHOLD_WEIGHT
+    model = fit_mentions(joined(fitted_on))
     spec = ConfidenceSpec(
         definition=RIGHT_MEANS,
         classes=classes,
         bias=model.bias,
         weights=model.weights,
         wording=WORDING,
-        novelty=_novelty(arrays, dev),
+        novelty=_novelty(arrays, dev, at_home),
     )
     confidence = Confidence(spec, arrays)
     watched = dict(zip(_JUDGED, (dev, test), strict=True))
@@ -116,27 +148,85 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
         test=Quality.of(probability_n, is_right_n),
         selective=selective(probability_n, is_right_n),
         hedges=_hedges(probability_n, is_right_n, spec.wording),
-        refusals=_refusals(Novelty(spec.novelty, arrays), bundle, dev, test),
+        refusals=_refusals(Novelty(spec.novelty, arrays), bundle, watched, at_home),
         restraint={
             split: restraint(one.observations, said[split], dataset.split(split), cache_dir)
             for split, one in watched.items()
         },
+        household=None
+        if at_home is None
+        else _household_quality(confidence, at_home, household, cache),
     )
-    return Calibrated(spec, arrays, quality)
+    things = _things(bundle, confidence, dataset.dev, dev, household, at_home)
+    return Calibrated(spec, arrays, quality, things)
+
+
+def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
+    """Return the household photographs beside a data set; none where they are absent."""
+    folder = dataset.extra_folder(HOUSEHOLD)
+    return open_extra(folder, plain_sentences=False) if folder.is_dir() else ()
+
+
+def _further_pictures(
+    bundle: Bundle, dataset: Dataset, household: Sequence[CaptionedPicture]
+) -> list[CaptionedPicture]:
+    """Return the pictures that the bundle's run was trained on beside the main ones."""
+    settings = RunConfig.model_validate(
+        {
+            key: value
+            for key, value in bundle.manifest.training.items()
+            if key in RunConfig.model_fields
+        }
+    )
+    found = open_extra_data(settings, dataset, household)
+    return [picture for _, pictures in found for picture in pictures]
+
+
+def _things(
+    bundle: Bundle,
+    confidence: Confidence,
+    dev_pictures: Sequence[CaptionedPicture],
+    dev: _Watched,
+    household: Sequence[CaptionedPicture],
+    at_home: _Watched | None,
+) -> ThingsSpec | None:
+    """Return what things are worth; None for a bundle that names none."""
+    if bundle.manifest.detector is None and bundle.manifest.names is None:
+        return None
+    confirmation = Confirmation(bundle.manifest.names)
+    found: list[Candidate] = []
+    people: list[PersonSigns] = []
+    for pictures, watched, weight in (
+        (dev_pictures, dev, 1),
+        (household, at_home, HOUSEHOLD_WEIGHT),
+    ):
+        if watched is not None:
+            captions = {picture.name: picture.captions for picture in pictures}
+            found += list(candidates(watched.observations, captions, confirmation)) * weight
+            people += list(person_signs(watched.observations, captions, confidence)) * weight
+    return fit_things(found, people)
+
+
+def _household_quality(
+    confidence: Confidence, at_home: _Watched, household: Sequence[CaptionedPicture], cache: Path
+) -> Quality:
+    said = speak(confidence, at_home.observations)
+    probability_n = np.array([one.probability for one in said.values()])
+    return Quality.of(probability_n, judge_said(said, household, cache))
 
 
 def _learn(
     bundle: Bundle, classes: Sequence[str], pictures: Sequence[CaptionedPicture], cache: Path
 ) -> ConfidenceArrays:
     references = _references(pictures, cache)
-    pooled_nd = pooled_features(bundle, pictures)
+    pooled_nd = pooled_features(bundle, [picture.path for picture in pictures])
     return fit_seen(classes, pooled_nd, [references[picture.name] for picture in pictures])
 
 
 def _watch(bundle: Bundle, pictures: Sequence[CaptionedPicture], cache: Path) -> _Watched:
     observations = observe(bundle, pictures)
     captions = {name: observed.hypothesis for name, observed in observations.items()}
-    judged = judge_split(captions, pictures, cache)
+    judged = judge_split(captions, pictures, cache, confidence_lexicons())
     return _Watched(observations, _references(pictures, cache), judged.is_right_n)
 
 
@@ -146,19 +236,29 @@ def _references(
     return tokenise({picture.name: picture.captions for picture in pictures}, cache)
 
 
-def _novelty(arrays: ConfidenceArrays, dev: _Watched) -> NoveltySpec:
-    """Return the limit that refuses ``LARGEST_REFUSED`` of dev's photographs at most."""
-    measure = Novelty(NoveltySpec(largest=1.0), arrays)
-    distances = sorted(map(measure.distance, dev.pooled))
-    largest = distances[len(distances) - 1 - int(LARGEST_REFUSED * len(distances))]
+def _novelty(arrays: ConfidenceArrays, dev: _Watched, at_home: _Watched | None) -> NoveltySpec:
+    """Return the limit that refuses ``LARGEST_REFUSED`` of the photographs at most.
+
+    Of those of dev and of those at home, each by itself: a kitchen is nothing strange.
+    """
+    limits = [_limit(arrays, watched.pooled) for watched in (dev, at_home) if watched is not None]
     # Rounded up: rounding down would refuse one more.
-    return NoveltySpec(largest=min(1.0, float(np.ceil(largest * 1e4) / 1e4)))
+    return NoveltySpec(largest=min(1.0, float(np.ceil(max(limits) * 1e4) / 1e4)))
 
 
-def _refusals(novelty: Novelty, bundle: Bundle, dev: _Watched, test: _Watched) -> Refusals:
+def _limit(arrays: ConfidenceArrays, pooled: Sequence[Pooled]) -> float:
+    measure = Novelty(NoveltySpec(largest=1.0), arrays)
+    distances = sorted(map(measure.distance, pooled))
+    return distances[len(distances) - 1 - int(LARGEST_REFUSED * len(distances))]
+
+
+def _refusals(
+    novelty: Novelty, bundle: Bundle, watched: Mapping[Split, _Watched], at_home: _Watched | None
+) -> Refusals:
     return Refusals(
-        dev=_refused(novelty, dev.pooled),
-        test=_refused(novelty, test.pooled),
+        dev=_refused(novelty, watched["dev"].pooled),
+        test=_refused(novelty, watched["test"].pooled),
+        household=None if at_home is None else _refused(novelty, at_home.pooled),
         odd={
             name: _refused(novelty, pooled_images(bundle, images))
             for name, images in odd_pictures().items()

@@ -12,8 +12,10 @@ from device.bundle import MentionWeights
 from device.confidence.probability import SIGNALS, Signals, sigmoid
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observations
-from training.metrics.lexicon import KINDS, LEXICONS
+from training.confidence.thing_lexicon import THING, confidence_lexicons
+from training.metrics.lexicon import KINDS as SCORED_KINDS
 
+KINDS = (*SCORED_KINDS, THING)
 # Of standardised signals; 3 and 30 were alike on dev.
 RIDGE = 10.0
 N_FOLDS = 10
@@ -29,7 +31,7 @@ class JudgedMentions:
     Attributes:
         n_captions: of the split.
         caption_m: int [mentions], the caption's number.
-        kind_m: int [mentions], number in ``lexicon.KINDS``.
+        kind_m: int [mentions], number in ``KINDS``.
         signals_ms: float64 [mentions, ``SIGNALS``].
         is_right_m: bool [mentions].
     """
@@ -75,11 +77,12 @@ def judge_mentions(
     kinds: list[int] = []
     right: list[bool] = []
     rows = [np.empty((0, len(SIGNALS)))]
+    lexicons = confidence_lexicons()
     for number, (name, observed) in enumerate(observations.items()):
         mentions, signals_ms = signals.of(observed.hypothesis, observed.pooled_d, observed.scores)
         rows.append(signals_ms)
         for mention in mentions:
-            lexicon = LEXICONS[mention.kind]
+            lexicon = lexicons[mention.kind]
             said = classes[mention.row].partition("/")[2]
             captions.append(number)
             kinds.append(KINDS.index(mention.kind))
@@ -90,6 +93,20 @@ def judge_mentions(
         np.array(kinds, np.intp),
         np.concatenate(rows),
         np.array(right, np.bool_),
+    )
+
+
+def joined(parts: Sequence[JudgedMentions]) -> JudgedMentions:
+    """Return the mentions of several sets of captions as of one."""
+    starts = np.cumsum([0, *(part.n_captions for part in parts)])
+    return JudgedMentions(
+        int(starts[-1]),
+        np.concatenate(
+            [part.caption_m + start for part, start in zip(parts, starts[:-1], strict=True)]
+        ),
+        np.concatenate([part.kind_m for part in parts]),
+        np.concatenate([part.signals_ms for part in parts]),
+        np.concatenate([part.is_right_m for part in parts]),
     )
 
 

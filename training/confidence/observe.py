@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from device.bundle import Bundle
-from device.captioner import Captioner, Encoded
+from device.captioner import Captioner
 from device.records import Frame, Hypothesis
 from device.vision.detector import Detection, Detector
 from device.vision.names import NameClassifier, NamedThing
@@ -70,19 +70,6 @@ def observe(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Observation
     return found
 
 
-def pooled_features(
-    bundle: Bundle, pictures: Sequence[CaptionedPicture]
-) -> npt.NDArray[np.float32]:
-    """Return float32 [pictures, channels]; about 20 ms a picture (x86_64, one core).
-
-    Raises:
-        BundleError: the bundle fails its self-test.
-        DatasetError: a picture cannot be read.
-    """
-    with Captioner(bundle) as captioner:
-        return np.stack([encoded.pooled_d for encoded in _encoded(captioner, pictures)])
-
-
 def pooled_images(
     bundle: Bundle, images: Sequence[npt.NDArray[np.uint8]]
 ) -> npt.NDArray[np.float32]:
@@ -93,8 +80,3 @@ def pooled_images(
     """
     with Captioner(bundle) as captioner:
         return np.stack([captioner.encode(Frame.now(i, "generated")).pooled_d for i in images])
-
-
-def _encoded(captioner: Captioner, pictures: Sequence[CaptionedPicture]) -> Iterator[Encoded]:
-    for picture in tqdm(pictures, desc="looking", unit="picture"):
-        yield captioner.encode(Frame.now(read_picture(picture.path), picture.name))

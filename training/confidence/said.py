@@ -12,6 +12,7 @@ from device.confidence.probability import Confidence, Trusted
 from device.confidence.restraint import COLOUR
 from device.records import Hypothesis
 from training.confidence.observe import Observations
+from training.confidence.thing_lexicon import confidence_lexicons
 from training.data.dataset import CaptionedPicture
 from training.evaluate import score_captions
 from training.judged import judge_split
@@ -36,7 +37,8 @@ def judge_said(
     said: Said, pictures: Sequence[CaptionedPicture], cache: Path
 ) -> npt.NDArray[np.bool_]:
     """Return whether what is said of each picture is right, bool [pictures]."""
-    return judge_split(_hypotheses(said), pictures, cache).is_right_n
+    lexicons = confidence_lexicons()
+    return judge_split(_hypotheses(said), pictures, cache, lexicons).is_right_n
 
 
 def restraint(

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from device.confidence.arrays import ConfidenceArrays
 from device.vocabulary import Vocabulary
 from training.confidence.logistic import fit_logistic
+from training.confidence.thing_lexicon import confidence_lexicons
 from training.errors import TrainingError
-from training.metrics.lexicon import LEXICONS
 
 # Chosen on dev: 32 axes gave an area of 0.740 under the ROC curve, 64 0.741, 128 0.735, 256 0.740.
 N_AXES = 64
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float32]
 def classes_in(vocabulary: Vocabulary) -> dict[str, str]:
     """Return the words of each class of the lexicon that a vocabulary can say, by "kind/name"."""
     found: dict[str, list[str]] = {}
-    for kind, lexicon in LEXICONS.items():
+    for kind, lexicon in confidence_lexicons().items():
         for word in vocabulary.words:
             if word in lexicon.class_of:
                 found.setdefault(f"{kind}/{lexicon.class_of[word]}", []).append(word)
@@ -88,13 +88,14 @@ def _confirmed(
     classes: Sequence[str], references: Sequence[Sequence[Tokens]]
 ) -> list[npt.NDArray[np.bool_]]:
     """Return for each class whether a picture's references confirm it, bool [pictures]."""
+    lexicons = confidence_lexicons()
     seen = {
         kind: [lexicon.mentions_of_any(sentences) for sentences in references]
-        for kind, lexicon in LEXICONS.items()
+        for kind, lexicon in lexicons.items()
     }
     found = []
     for name in classes:
         kind, _, mentioned = name.partition("/")
-        confirms = LEXICONS[kind].confirms
+        confirms = lexicons[kind].confirms
         found.append(np.array([confirms(mentioned, of_picture) for of_picture in seen[kind]]))
     return found

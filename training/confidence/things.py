@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.bundle import NamesSpec, ThingsSpec, ThingWeights
+from device.confidence.probability import Confidence
 from device.vision.everyday import DETECTABLE, PERSON, log_odds
 from device.vision.scene import MOST_NAMES
 from device.vision.thing_finder import by_name
@@ -31,8 +32,11 @@ SEVERAL_FROM = 0.4
 # Of pictures of which it is said that nobody is in view.
 LEAST_NOBODY = 0.95
 _NOBODY_SCORES = (0.11, 0.13, 0.15, 0.2, 0.25)  # the detector tells of no score below 0.1
-_MISSED_TWICE = 3  # of a name said at least so often, ...
+_LIKELY = 0.5
+_OFTEN = 4  # of a name that was likely in so many pictures, ...
 _LEAST_RIGHT = 0.5  # ... at least this share must be right
+
+_PERSON_CLASS = "subject/person"
 
 Captions = Sequence[str]
 
@@ -113,6 +117,19 @@ class PersonSigns:
     score: float
     seen: float
     is_there: bool
+
+
+def person_signs(
+    observations: Mapping[str, Observation],
+    captions: Mapping[str, Captions],
+    confidence: Confidence,
+) -> Iterator[PersonSigns]:
+    """Yield what speaks for a person in each picture; nothing where the bundle cannot tell."""
+    for picture, seen in observations.items():
+        scores, log_odds_seen = seen.scores, confidence.seen_log_odds(_PERSON_CLASS, seen.pooled_d)
+        if scores is not None and log_odds_seen is not None:
+            is_there = any(THINGS[PERSON].is_in(caption) for caption in captions[picture])
+            yield PersonSigns(scores.get(PERSON, 0.0), log_odds_seen, is_there)
 
 
 def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> ThingsSpec:
@@ -211,15 +228,15 @@ def _cross_fitted(found: Sequence[Candidate]) -> npt.NDArray[np.float64]:
 
 def _never(found: Sequence[Candidate], weights: Mapping[str, ThingWeights]) -> tuple[str, ...]:
     """Return names that were often thought likely and more often wrong than right."""
-    likely = [one for one in found if probability_of(one, weights) >= LEAST_MAYBE]
     counts: dict[str, list[bool]] = {}
-    for one in likely:
-        counts.setdefault(one.name, []).append(one.is_right)
+    for one in dict.fromkeys(found):  # each picture once, whatever its weight
+        if probability_of(one, weights) >= _LIKELY:
+            counts.setdefault(one.name, []).append(one.is_right)
     return tuple(
         sorted(
             name
             for name, right in counts.items()
-            if len(right) >= _MISSED_TWICE and np.mean(right) < _LEAST_RIGHT and name != PERSON
+            if len(right) >= _OFTEN and np.mean(right) < _LEAST_RIGHT and name != PERSON
         )
     )
 

@@ -80,10 +80,14 @@ def judge_kind(lexicon: Lexicon, tokens: Tokens, references: Sequence[Tokens]) -
     return KindJudgement(confirmed, mentioned - confirmed, instead)
 
 
-def judge_caption(tokens: Tokens, references: Sequence[Tokens]) -> CaptionJudgement:
+def judge_caption(
+    tokens: Tokens,
+    references: Sequence[Tokens],
+    lexicons: Mapping[str, Lexicon] = LEXICONS,
+) -> CaptionJudgement:
     """Return the judgement of a caption's PTB tokens by those of the picture's references."""
     return CaptionJudgement(
-        {kind: judge_kind(lexicon, tokens, references) for kind, lexicon in LEXICONS.items()}
+        {kind: judge_kind(lexicon, tokens, references) for kind, lexicon in lexicons.items()}
     )
 
 

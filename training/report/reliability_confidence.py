@@ -125,12 +125,14 @@ class Refusals(Figures):
     Attributes:
         dev: share of dev's photographs; it set the limit.
         test: share of test's photographs.
+        household: share of the household photographs; None where they were absent.
         odd: share of generated pictures, by sort.
     """
 
     dev: Share
     test: Share
     odd: dict[str, Share]
+    household: Share | None = None
 
 
 class Colours(Figures):
@@ -173,6 +175,7 @@ class ConfidenceQuality(Figures):
         hedges: of test.
         refusals: by novelty.
         restraint: by split; None in records from before colours were left out.
+        household: of what is said of household photographs, which were fitted on as well.
     """
 
     dev: Quality
@@ -181,6 +184,7 @@ class ConfidenceQuality(Figures):
     hedges: tuple[HedgeUse, ...]
     refusals: Refusals
     restraint: dict[str, Restraint] | None = None
+    household: Quality | None = None
 
 
 def selective(probability_n: Floats, is_right_n: Bools) -> tuple[Coverage, ...]:

@@ -1,0 +1,174 @@
+"""What the device says of ordinary photographs, judged by people's captions of them.
+
+Everything goes through the device's own code, from the picture's file to the spoken sentence. A name
+is right when a caption confirms it; captions leave much out, so precision is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from device.bundle import Bundle
+from device.captioner import CaptionOptions
+from device.daemon.bundle_sight import bundle_sight
+from device.daemon.sight import Fault, Line
+from device.picture.settings import PictureSettings
+from device.records import Frame, Thing
+from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
+from training.confidence.thing_lexicon import THING, confidence_lexicons
+from training.confidence.things import Confirmation
+from training.data.dataset import CaptionedPicture
+from training.features import read_picture
+from training.metrics.lexicon import SUBJECT
+from training.text import words_of
+
+_HEDGED = "Maybe "
+_PERSON = "person"
+_NAMING = (SUBJECT, THING)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is said of one picture.
+
+    Attributes:
+        picture: the picture.
+        sentence: all that is spoken.
+        caption: the caption's words in it; "" where it is withheld.
+        bare: the captioner's words, said or not; "" where the picture was not captioned.
+        things: named beside the caption.
+        sure: names said without "maybe", and whether a caption confirms each.
+        maybe: names said with "maybe", likewise.
+        says_nobody: whether it says that nobody is in view.
+    """
+
+    picture: CaptionedPicture
+    sentence: str
+    caption: str
+    bare: str
+    things: tuple[Thing, ...]
+    sure: dict[str, bool]
+    maybe: dict[str, bool]
+    says_nobody: bool
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether nothing at all is named."""
+        return not self.sure and not self.maybe
+
+
+@dataclass(frozen=True, slots=True)
+class HomeScores:
+    """Shares 0..1 of the pictures, or of the names said, and counts.
+
+    Attributes:
+        pictures: how many there are.
+        right_sure: share of them of which something right is said without "maybe".
+        right: share of which something right is said, with or without.
+        precision_sure: of the names said without "maybe", the share that captions confirm.
+        names_sure: how many names those are.
+        only_wrong: share of the pictures of which only unconfirmed names are said without "maybe".
+        refused: share of which nothing is named.
+        nobody_said: in how many pictures it is said that nobody is in view.
+        nobody_right: of these, the share in which no caption names a person.
+        distinct_words: how many different words the captions have.
+    """
+
+    pictures: int
+    right_sure: float
+    right: float
+    precision_sure: float
+    names_sure: int
+    only_wrong: float
+    refused: float
+    nobody_said: int
+    nobody_right: float | None
+    distinct_words: int
+
+
+def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
+    """Yield what the device says of each picture.
+
+    Raises:
+        BundleError: the bundle fails its self-test.
+        DatasetError: a picture cannot be read.
+    """
+    sight = bundle_sight(bundle, CaptionOptions(threads=1), PictureSettings())
+    confirmation = Confirmation(bundle.manifest.names)
+    sure_from = bundle.manifest.things.sure if bundle.manifest.things else 1.0
+    try:
+        for picture in tqdm(pictures, desc="describing", unit="picture"):
+            frame = Frame.now(read_picture(picture.path), picture.name)
+            found = sight.look(frame)
+            bare = found.caption.n_best[0].text if isinstance(found, Line) else ""
+            yield _judged(picture, found, bare, confirmation, sure_from)
+    finally:
+        sight.close()
+
+
+def _judged(
+    picture: CaptionedPicture,
+    found: Line | Fault,
+    bare: str,
+    confirmation: Confirmation,
+    sure_from: float,
+) -> Spoken:
+    sentence = found.sentence if isinstance(found, Line) else found.text
+    is_withheld = sentence.startswith((UNSURE, CANNOT_TELL)) or not isinstance(found, Line)
+    caption = "" if is_withheld else found.caption.text if isinstance(found, Line) else ""
+    named = {
+        thing.name: confirmation.is_right(thing.name, picture.captions) for thing in found.things
+    }
+    sure = {
+        thing.name: named[thing.name] for thing in found.things if thing.probability >= sure_from
+    }
+    maybe = {name: is_right for name, is_right in named.items() if name not in sure}
+    (maybe if sentence.startswith(_HEDGED) else sure).update(_mentioned(caption, picture))
+    return Spoken(picture, sentence, caption, bare, found.things, sure, maybe, NOBODY in sentence)
+
+
+def _mentioned(caption: str, picture: CaptionedPicture) -> dict[str, bool]:
+    """Return the subjects and things that a caption names, and whether each is confirmed."""
+    references = [words_of(reference) for reference in picture.captions]
+    found: dict[str, bool] = {}
+    for kind in _NAMING:
+        lexicon = confidence_lexicons()[kind]
+        seen = lexicon.mentions_of_any(references)
+        for name in lexicon.mentions(caption.split()):
+            found[name] = lexicon.confirms(name, seen)
+    return found
+
+
+def score(spoken: Sequence[Spoken]) -> HomeScores:
+    """Return the scores of what was said of pictures."""
+    sure = [is_right for one in spoken for is_right in one.sure.values()]
+    nobody = [one for one in spoken if one.says_nobody]
+    confirmation = Confirmation(None)
+    empty = [not confirmation.is_right(_PERSON, one.picture.captions) for one in nobody]
+    words = {word for one in spoken for word in one.bare.split()}
+    return HomeScores(
+        pictures=len(spoken),
+        right_sure=_share([any(one.sure.values()) for one in spoken]),
+        right=_share([any((*one.sure.values(), *one.maybe.values())) for one in spoken]),
+        precision_sure=_share(sure),
+        names_sure=len(sure),
+        only_wrong=_share([bool(one.sure) and not any(one.sure.values()) for one in spoken]),
+        refused=_share([one.is_refusal for one in spoken]),
+        nobody_said=len(nobody),
+        nobody_right=_share(empty) if empty else None,
+        distinct_words=len(words),
+    )
+
+
+def _share(values: Sequence[bool]) -> float:
+    return round(float(np.mean(values)), 4) if len(values) else 0.0
+
+
+def folder_name(path: Path) -> str:
+    """Return what the scores of a folder are filed under."""
+    return path.resolve().name
