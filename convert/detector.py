@@ -143,14 +143,14 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     import numpy as np
 
     from device.selftest import N_PATTERNS, pattern
-    from device.vision.square import squashed
+    from device.vision.letterbox import letterbox
     from training.errors import TrainingError
 
     differences = []
     for number in range(N_PATTERNS):
-        picture = squashed(pattern(number), model.size_px).astype(np.float32)[None]
-        (expected,) = graph.run(picture, [LOG_ODDS_NODE])
-        found = model.maps(pattern(number)).log_odds_hwk
+        square_hwc = letterbox(pattern(number), model.size_px).square_hwc
+        (expected,) = graph.run(square_hwc.astype(np.float32)[None], [LOG_ODDS_NODE])
+        found = model.maps(square_hwc).log_odds_hwk
         differences.append(np.abs(found - expected[0].numpy()).mean())
     mean = float(np.mean(differences))
     _LOGGER.info("detector: log-odds differ from the source's by %.3f on average", mean)

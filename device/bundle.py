@@ -220,7 +220,7 @@ class DetectorSpec(_Strict):
     """The detector in ``detector.tflite``: RGB, normalised = (pixel - mean) / scale.
 
     Attributes:
-        size_px: side of the square that the whole frame is squashed to.
+        size_px: side of the square into which the whole frame is fitted.
         mean: what is subtracted from a pixel (0..255).
         scale: what the difference is divided by.
         stride_px: input pixels from one cell of its maps to the next.

@@ -16,6 +16,7 @@ from device.bundle import Bundle, DetectorSpec
 from device.errors import BundleError, InferenceError
 from device.vision.center_net import find_peaks
 from device.vision.detector_model import DetectorModel
+from device.vision.letterbox import letterbox
 
 LEAST_SCORE = 0.1
 MOST_DETECTIONS = 100
@@ -98,7 +99,8 @@ class Detector:
         """
         if self._model is None:
             raise InferenceError("the detector is closed: open one")
-        maps = self._model.maps(image_hwc)
+        placed = letterbox(image_hwc, self._spec.size_px)
+        maps = self._model.maps(placed.square_hwc)
         peaks = find_peaks(
             maps.log_odds_hwk,
             maps.sides_hw4,
@@ -108,7 +110,9 @@ class Detector:
         )
         return tuple(
             Detection(self._spec.classes[number], float(score), *box_4.tolist())
-            for number, score, box_4 in zip(*peaks, strict=True)
+            for number, score, box_4 in zip(
+                peaks.classes_n, peaks.scores_n, placed.to_frame(peaks.boxes_n4), strict=True
+            )
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The detector's model: from a frame to its two maps.
+"""The detector's model: from a square picture to its two maps.
 
 Invariant: only this module knows the names and the layout of the model's tensors.
 """
@@ -15,7 +15,7 @@ from device.bundle import DetectorSelfTest
 from device.errors import BundleError, InferenceError
 from device.interpreter import invoke, load_interpreter
 from device.selftest import N_PATTERNS, pattern
-from device.vision.square import squashed
+from device.vision.letterbox import letterbox
 
 PICTURE_INPUT = "picture"
 LOG_ODDS_OUTPUT = "log_odds"
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Maps(NamedTuple):
-    """What the model makes of a frame, per cell.
+    """What the model makes of a picture, per cell.
 
     Attributes:
         log_odds_hwk: of the centre of a thing, per class.
@@ -91,17 +91,18 @@ class DetectorModel:
         """Number of classes in the map."""
         return int(self._log_odds["shape"][3])
 
-    def maps(self, image_hwc: npt.NDArray[np.uint8]) -> Maps:
-        """Return the maps of a frame, which is squashed to a square.
+    def maps(self, square_hwc: npt.NDArray[np.uint8]) -> Maps:
+        """Return the maps of a square picture.
 
         Args:
-            image_hwc: uint8 [height, width, 3], RGB, any size.
+            square_hwc: uint8 [size_px, size_px, 3], RGB.
 
         Raises:
             InferenceError: the runtime failed, or an output is not a number.
         """
-        pixels_hwc = squashed(image_hwc, self.size_px).astype(np.float32)
-        pixels_hwc = (pixels_hwc - self._mean) / self._scale
+        pixels_hwc = square_hwc.astype(np.float32)
+        if self._mean != 0 or self._scale != 1:
+            pixels_hwc = (pixels_hwc - self._mean) / self._scale
         self._interpreter.set_tensor(self._picture["index"], pixels_hwc[None])
         invoke(self._interpreter)
         maps = Maps(
@@ -121,7 +122,8 @@ class DetectorModel:
         """
         if number >= N_PATTERNS:
             raise BundleError(f"there is no self-test picture {number}")
-        log_odds_hwk, _ = self.maps(pattern(number))
+        square_hwc = letterbox(pattern(number), self.size_px).square_hwc
+        log_odds_hwk = self.maps(square_hwc).log_odds_hwk
         return DetectorSelfTest(
             pattern=number,
             mean_log_odds=float(log_odds_hwk.mean(dtype=np.float64)),
