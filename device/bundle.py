@@ -253,14 +253,17 @@ class NameSpec(_Strict):
         name: e.g. "couch".
         phrase: as it is said, e.g. "a couch", "sunglasses".
         broader: another of the names that is true of it as well, e.g. "animal" of "dog".
-        threshold: the least probability at which it may be said without "maybe".
+        shift: log-odds that are added to this name's, so that its probability can be believed.
+        threshold: the least probability at which it may be said without "maybe"; None is never
+            said and only takes its share of the probability.
         words: what confirms it in a caption, singular and plural, some of several words.
     """
 
     name: Annotated[str, Field(min_length=1)]
     phrase: Annotated[str, Field(min_length=1)]
     broader: str | None = None
-    threshold: Annotated[float, Field(ge=0, le=1)]
+    shift: float
+    threshold: Annotated[float, Field(ge=0, le=1)] | None
     words: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -269,22 +272,26 @@ class NamesSpec(_Strict):
 
     Attributes:
         definition: what a name's probability is the probability of.
+        slope: what the layer's log-odds are multiplied by before a name's shift is added.
         names: in the order of the arrays' columns.
     """
 
     definition: str
+    slope: Annotated[float, Field(gt=0)]
     names: Annotated[tuple[NameSpec, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _names_are_there_once(self) -> Self:
-        known = [found.name for found in self.names]
-        if len(set(known)) < len(known):
+        broader = {found.name: found.broader for found in self.names}
+        if len(broader) < len(self.names):
             raise ValueError("names: one is there twice")
-        unknown = {found.broader for found in self.names} - {*known, None}
-        if unknown:
-            raise ValueError(
-                f"broader: {', '.join(sorted(map(str, unknown)))} is none of the names"
-            )
+        for name in broader:
+            above, seen = broader[name], {name}
+            while above is not None:
+                if above in seen or above not in broader:
+                    raise ValueError(f"broader: {above!r} of {name!r} is none of the other names")
+                seen.add(above)
+                above = broader[above]
         return self
 
 

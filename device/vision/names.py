@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,20 +19,34 @@ from device.errors import BundleError
 
 Floats = npt.NDArray[np.float32]
 
-_STORED = ("weights_dn", "bias_n")
+_STORED = ("weights_dn", "scale_n", "bias_n")
+_LARGEST = 127  # of int8, the same on both sides
+_LEAST = 1e-6  # keeps log-odds finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamesArrays:
-    """What ``names.npz`` holds; d channels, n names.
+    """What ``names.npz`` holds; d channels, n names, and after them one column for anything else.
 
     Attributes:
-        weights_dn: float32 (stored as float16), log-odds of each name per unit of each channel.
-        bias_n: float32, log-odds of each name where every channel is 0.
+        weights_dn: int8 [d, n + 1], logits of each name per unit of each channel.
+        scale_n: float32 [n + 1], what a column's weights are multiplied by.
+        bias_n: float32 [n + 1], logits where every channel is 0.
     """
 
-    weights_dn: Floats
+    weights_dn: npt.NDArray[np.int8]
+    scale_n: Floats
     bias_n: Floats
+
+    @classmethod
+    def quantized(cls, weights_dn: Floats, bias_n: Floats) -> NamesArrays:
+        """Return float weights as they are stored."""
+        scale_n = np.maximum(np.abs(weights_dn).max(axis=0), _LEAST) / _LARGEST
+        return cls(
+            np.rint(weights_dn / scale_n).astype(np.int8),
+            scale_n.astype(np.float32),
+            bias_n.astype(np.float32),
+        )
 
     @classmethod
     def read(cls, path: Path, spec: NamesSpec) -> NamesArrays:
@@ -43,34 +58,35 @@ class NamesArrays:
         try:
             # Opened here: NumPy leaves a file open that is no archive.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = cls(*(stored[name].astype(np.float32) for name in _STORED))
+                arrays = cls(*(stored[name] for name in _STORED))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
             raise BundleError(f"cannot read {path}: {exc}; copy the bundle again") from exc
-        n_names = len(spec.names)
-        claims = (
-            ("weights_dn", arrays.weights_dn, (*arrays.weights_dn.shape[:1], n_names)),
-            ("bias_n", arrays.bias_n, (n_names,)),
-        )
-        for name, array, shape in claims:
-            if array.shape != shape or not np.isfinite(array).all():
+        columns = len(spec.names) + 1
+        for name in _STORED:
+            array = getattr(arrays, name)
+            kind = np.int8 if name == "weights_dn" else np.float32
+            if array.dtype != kind or array.shape[-1:] != (columns,) or not np.isfinite(array).all():
                 raise BundleError(
-                    f"{path}: {name} is {array.shape}, expected {shape} of finite numbers; "
-                    "add the names to the bundle again"
+                    f"{path}: {name} is {array.dtype} {array.shape}, expected {columns} columns of "
+                    f"finite {np.dtype(kind)}; add the names to the bundle again"
                 )
         return arrays
 
     def write(self, path: Path) -> None:
-        """Write the file; the weights, which are nearly all of it, in half precision."""
-        np.savez_compressed(path, weights_dn=self.weights_dn.astype(np.float16), bias_n=self.bias_n)
+        """Write the file."""
+        np.savez_compressed(path, **{name: getattr(self, name) for name in _STORED})
+
+    def float_weights(self) -> Floats:
+        """Return float32 [d, n + 1]."""
+        return self.weights_dn.astype(np.float32) * self.scale_n
 
 
-@dataclass(frozen=True, slots=True)
-class NamedThing:
+class NamedThing(NamedTuple):
     """A thing that may be in the picture.
 
     Attributes:
         name: e.g. "couch".
-        probability: that a person who describes the picture would confirm the name, 0..1.
+        probability: that it is there, 0..1, as the manifest's ``definition`` says.
         threshold: the least probability at which it may be said without "maybe".
         phrase: as it is said, e.g. "a couch".
         broader: a name that is true of it as well.
@@ -104,24 +120,58 @@ class NameClassifier:
             raise BundleError(
                 f"bundle {bundle.path} has no names: add them with python -m convert.names"
             )
-        self._names = spec.names
-        self._arrays = NamesArrays.read(bundle.names, spec)
+        arrays = NamesArrays.read(bundle.names, spec)
+        self._weights_dn, self._bias_n = arrays.float_weights(), arrays.bias_n
+        said = [row for row, found in enumerate(spec.names) if found.threshold is not None]
+        self._member_ns = membership(spec)[:, said]
+        self._slope = spec.slope
+        self._shift_s = np.array([spec.names[row].shift for row in said], np.float32)
+        self._facts = [
+            (found.name, found.threshold, found.phrase, found.broader)
+            for found in (spec.names[row] for row in said)
+            if found.threshold is not None
+        ]
 
     def names(self, pooled_d: Floats) -> tuple[NamedThing, ...]:
-        """Return every name with its probability, the likeliest first; 0.2 ms (x86_64).
+        """Return every name that can be said with its probability, the likeliest first.
 
         Args:
             pooled_d: float32 [channels], as in ``device.captioner.Encoded``.
         """
-        log_odds_n = pooled_d @ self._arrays.weights_dn + self._arrays.bias_n
-        probability_n = 0.5 * (1.0 + np.tanh(0.5 * log_odds_n))  # a sigmoid that never overflows
-        order = np.argsort(-probability_n, kind="stable")
-        found = zip(order.tolist(), probability_n[order].tolist(), strict=True)
-        return tuple(self._thing(row, probability) for row, probability in found)
+        logits_n = pooled_d @ self._weights_dn + self._bias_n
+        share_s = softmax(logits_n)[:-1] @ self._member_ns
+        odds_s = self._slope * log_odds(share_s) + self._shift_s
+        probability_s = 0.5 * (1.0 + np.tanh(0.5 * odds_s))  # a sigmoid that never overflows
+        order, found = np.argsort(-probability_s, kind="stable").tolist(), probability_s.tolist()
+        things = []
+        for row in order:
+            name, threshold, phrase, broader = self._facts[row]
+            things.append(NamedThing(name, found[row], threshold, phrase, broader))
+        return tuple(things)
 
-    def _thing(self, row: int, probability: float) -> NamedThing:
-        spec = self._names[row]
-        return NamedThing(spec.name, probability, spec.threshold, spec.phrase, spec.broader)
+
+def membership(spec: NamesSpec) -> Floats:
+    """Return float32 [names, names]: 1 where the row's name is the column's or narrower."""
+    rows = {found.name: row for row, found in enumerate(spec.names)}
+    member_nn = np.eye(len(rows), dtype=np.float32)
+    for found in spec.names:
+        above = found.broader
+        while above is not None:
+            member_nn[rows[found.name], rows[above]] = 1.0
+            above = spec.names[rows[above]].broader
+    return member_nn
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return probabilities over the last axis."""
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True), np.float32)
+
+
+def log_odds(probability: Floats) -> Floats:
+    """Return the natural log-odds of probabilities, finite."""
+    inside = np.clip(probability, _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(inside / (1 - inside)), np.float32)
 
 
 def sure_things(things: Iterable[NamedThing]) -> tuple[NamedThing, ...]:
@@ -132,10 +182,10 @@ def sure_things(things: Iterable[NamedThing]) -> tuple[NamedThing, ...]:
     known = tuple(things)
     broader = {thing.name: thing.broader for thing in known}
     sure = [thing for thing in known if thing.is_sure]
-    implied: set[str] = set()
+    implied: set[str | None] = set()
     for thing in sure:
         above = thing.broader
-        while above is not None and above not in implied:
+        while above is not None:
             implied.add(above)
             above = broader.get(above)
     return tuple(thing for thing in sure if thing.name not in implied)

@@ -26,24 +26,17 @@ from training.features import LiteModel, read_picture
 from training.names.pictures import kept
 
 TEACHER = "efficientnet_lite2"
-# Left, top, right and bottom of each view as a share of the picture. Three upright crops: the
-# pictures are mostly squashed from 4:3, so 0.6 x 0.8 of one shows things as wide as they are.
-VIEWS: tuple[tuple[float, float, float, float], ...] = (
-    (0.0, 0.0, 1.0, 1.0),
-    (0.0, 0.1, 0.6, 0.9),
-    (0.2, 0.1, 0.8, 0.9),
-    (0.4, 0.1, 1.0, 0.9),
-)
-
 Probabilities = npt.NDArray[np.float16]
 
 
 def teacher_probabilities(
     paths: Sequence[Path], *, threads: int = 1, cache_dir: Path | None = None
 ) -> Probabilities:
-    """Return float16 [pictures, views, 1000]: ImageNet's classes in each view of each picture.
+    """Return float16 [pictures, 1000]: ImageNet's classes in each whole picture, squashed.
 
-    About 100 ms a picture on one core (x86_64); what was computed before is read.
+    18 ms a picture on one core (x86_64); what was computed before is read. Crops beside the whole
+    picture cost as much again each and were no help: on household_dev the 100 surest names are
+    confirmed in 90 % from the whole, in 82 % from the best of it and three crops.
 
     Raises:
         DatasetError: a picture cannot be read.
@@ -53,16 +46,6 @@ def teacher_probabilities(
     teacher = _Teacher(threads)
     found: Probabilities = kept(paths, folder, teacher.look)
     return found
-
-
-def cut(
-    image_hwc: npt.NDArray[np.uint8], view: tuple[float, float, float, float]
-) -> npt.NDArray[np.uint8]:
-    """Return the part of a picture that a view shows, at least one pixel."""
-    height, width = image_hwc.shape[:2]
-    left, top = int(view[0] * width), int(view[1] * height)
-    right, bottom = max(left + 1, round(view[2] * width)), max(top + 1, round(view[3] * height))
-    return image_hwc[top:bottom, left:right]
 
 
 class _Teacher:
@@ -79,15 +62,13 @@ class _Teacher:
         return LiteModel(network, threads=self._threads)
 
     def look(self, path: Path) -> Probabilities:
-        """Return float16 [views, 1000] of one picture."""
-        image_hwc = read_picture(path)
-        squares = [preprocess(cut(image_hwc, view), self._spec.input_size_px) for view in VIEWS]
-        mean, scale = self._spec.mean, self._spec.scale
-        logits_vk = np.stack([self._model((s.astype(np.float32) - mean) / scale) for s in squares])
-        odds_vk = np.exp(logits_vk - logits_vk.max(axis=1, keepdims=True))
-        return (odds_vk / odds_vk.sum(axis=1, keepdims=True)).astype(np.float16)
+        """Return float16 [1000] of one picture."""
+        square_hwc = preprocess(read_picture(path), self._spec.input_size_px)
+        logits_k = self._model((square_hwc.astype(np.float32) - self._spec.mean) / self._spec.scale)
+        odds_k = np.exp(logits_k - logits_k.max())
+        return np.asarray(odds_k / odds_k.sum(), np.float16)
 
 
 def _key() -> str:
-    facts = f"{weights_fingerprint(TEACHER)} {encoder_spec(TEACHER)} {VIEWS}"
+    facts = f"{weights_fingerprint(TEACHER)} {encoder_spec(TEACHER)}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
