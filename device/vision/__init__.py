@@ -1,0 +1,1 @@
+"""What is seen in a frame, and how that is said."""
