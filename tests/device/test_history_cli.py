@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from support.captions import THINGS
+from support.captions import THINGS, THINGS_JSON
 from support.history_events import (
     DEADLINE_S,
     ROOT,
@@ -113,15 +113,7 @@ def test_things_are_found_and_told(tmp_path: Path) -> None:
          answered("a road", at=NOW), keep_days=3650)  # fmt: skip
     lines = run("--search", "cat", "--json", state=tmp_path).stdout.splitlines()
     first, second = map(json.loads, lines)
-    assert first["things"][0] == {
-        "name": "cat",
-        "probability": 0.875,
-        "side": "left",
-        "from": "detector",
-        "several": False,
-        "sure": True,
-    }
-    assert [x["name"] for x in first["things"]] == ["cat", "bowl", "oven", "toaster"]
+    assert first["things"] == THINGS_JSON
     assert (second["kind"], len(second["things"])) == ("alert", 2)
     told = run("--search", "cat", state=tmp_path).stdout.splitlines()
     assert told[1].endswith("alert      A cat, on the left. Several bowls. (cats)")

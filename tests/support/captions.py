@@ -44,6 +44,19 @@ THINGS = (
 )
 
 
+# As they stand in every message and in the history.
+THINGS_JSON = [
+    {"name": "cat", "probability": 0.875, "side": "left", "from": "detector",
+     "several": False, "sure": True},
+    {"name": "bowl", "probability": 0.75, "side": None, "from": "detector",
+     "several": True, "sure": True},
+    {"name": "oven", "probability": 0.625, "side": None, "from": "encoder",
+     "several": False, "sure": True},
+    {"name": "toaster", "probability": 0.375, "side": "right", "from": "encoder",
+     "several": False, "sure": False},
+]  # fmt: skip
+
+
 def described(*caption_arguments: object, **caption_changes: object) -> Described:
     """Return what a command says of a caption; the arguments are the caption's."""
     made = caption(*caption_arguments, **caption_changes)  # type: ignore[arg-type]
