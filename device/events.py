@@ -139,14 +139,17 @@ class Alerted(Event):
     Attributes:
         rule: its name in the settings.
         text: what is said.
-        caption: in which it was found.
+        caption: in which it was found, or beside which the things were named; None where the
+            caption is withheld.
         things: among which it was found, or which were named beside the caption.
+        captured_at: aware UTC time of the frame; None where only the caption knows it.
     """
 
     rule: str
     text: str
-    caption: Caption
+    caption: Caption | None
     things: tuple[Thing, ...] = ()
+    captured_at: datetime | None = None
 
 
 class SpeechOutcome(StrEnum):

@@ -129,6 +129,8 @@ class Thing:
         side: where it is; None where unknown, or where several are on different sides.
         source: which model named it.
         is_several: whether more than one is seen.
+        is_sure: whether it is probable enough to be said without "maybe"; only then do rules fire
+            on it, and only then is it counted.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Thing:
     side: Side | None
     source: ThingSource
     is_several: bool = False
+    is_sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,8 @@ class Seen:
     """Something that was seen, or happened, once or more.
 
     Attributes:
-        what: the caption used most, the alert's rule, or the part with the problem.
+        what: the caption used most, the thing's name, the alert's rule, or the part with the
+            problem.
         times: how often.
         first_at: aware.
         last_at: aware.
@@ -228,6 +232,7 @@ class Summary:
         alerts: by rule, the latest first.
         problems: by part, the latest first.
         text: all of it in words, for speech.
+        things: what was named beside captions or instead of them, by name, the most frequent first.
     """
 
     since: datetime
@@ -236,6 +241,7 @@ class Summary:
     alerts: tuple[Seen, ...]
     problems: tuple[Seen, ...]
     text: str
+    things: tuple[Seen, ...] = ()
 
     @property
     def total(self) -> int:

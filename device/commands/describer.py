@@ -27,9 +27,9 @@ class SightDescriber:
         """
         found = self._sight.look(frame)
         if not isinstance(found, Fault):
-            return Described(found.sentence, found.caption, found.probability)
+            return Described(found.sentence, found.caption, found.probability, things=found.things)
         bare = self._sight.bare(frame)
-        return Described(found.text, bare.caption, bare.probability, found.reason)
+        return Described(found.text, bare.caption, bare.probability, found.reason, found.things)
 
     def close(self) -> None:
         """Free the model."""

@@ -47,7 +47,10 @@ def _span_options(function: _Decorated) -> _Decorated:
 @click.group("history", invoke_without_command=True, short_help="What was seen and said.")
 @_span_options
 @click.option(
-    "--search", default="", metavar="WORDS", help='Only with WORDS; "dog" finds "dogs" too.'
+    "--search",
+    default="",
+    metavar="WORDS",
+    help='Only with WORDS, said or named; "dog" finds "dogs" too.',
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -186,7 +189,7 @@ def _write_csv(entries: Iterable[Entry], file: Path) -> None:
     """
     from device.history.entries import FIELDS
 
-    told = ([entry.to_json()[x] for x in FIELDS] for entry in entries)
+    told = (_cells(entry) for entry in entries)
     rows = chain(list(islice(told, 1)), told)  # a history that fails leaves no empty table
     if str(file) == "-":
         for row in (FIELDS, *rows):
@@ -201,9 +204,19 @@ def _write_csv(entries: Iterable[Entry], file: Path) -> None:
         raise ConfigError(f"--csv {file} cannot be written: {exc.strerror}") from exc
 
 
+def _cells(entry: Entry) -> list[Any]:
+    """Return an entry as a row of a table, its things as JSON."""
+    from device.history.entries import FIELDS
+
+    values = entry.to_json()
+    return [json.dumps(values[x]) if x == "things" else values[x] for x in FIELDS]
+
+
 def _line(entry: Entry) -> str:
     """Return an entry for people, in local time."""
-    words = entry.text or entry.caption
+    from device.vision.noun_phrases import sentences
+
+    words = entry.text or entry.caption or sentences(entry.things)
     note = f" ({entry.reason})" if entry.reason and entry.reason not in words else ""
     return one_line(f"{_local(entry.at)}  {entry.kind.value:<9}  {words}{note}")
 

@@ -67,7 +67,7 @@ class JsonSink:
         """
         from device.mqtt.payloads import DescribedPart
 
-        echo_line(DescribedPart.of(described).model_dump_json())
+        echo_line(DescribedPart.of(described).json_text())
 
     def close(self) -> None:
         """Do nothing: every line is out already."""

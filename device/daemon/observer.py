@@ -166,7 +166,7 @@ class Observer:
         finally:
             self._is_looking = False
         text = found.sentence if isinstance(found, Line) else found.text
-        if isinstance(found, Fault):
+        if isinstance(found, Fault) and not found.things:  # with things it is a description
             self._voice.earcon(Earcon.FAILED, newest.asked_s)
         self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.caption.text if isinstance(found, Line) else text)
@@ -201,29 +201,38 @@ class Observer:
             probability=found.probability if isinstance(found, Line) else None,
             frame_age_s=self._age_s(frame),
             id=question.id,
+            things=found.things,
         )
 
     def _narrate(self, frame: Frame) -> None:
         moment = self._moment()
-        verdict, line = self._weigh(frame, moment)
+        verdict, found = self._weigh(frame, moment)
         if verdict.earcon is not None:
             self._voice.earcon(verdict.earcon, moment.now_s)
-        if line is not None:
-            self._raise_alerts(verdict, line, moment)
+        if found is not None:
+            self._raise_alerts(verdict, found, frame, moment)
         if verdict.is_spoken:
             self._say(verdict.text, Priority.NARRATION, Cause.NARRATION, moment.now_s)
-        self._bus.publish(self._decided(verdict, line, frame))
+        self._bus.publish(self._decided(verdict, found, frame))
 
-    def _raise_alerts(self, verdict: Verdict, line: Line, moment: Moment) -> None:
+    def _raise_alerts(
+        self, verdict: Verdict, found: Line | Fault, frame: Frame, moment: Moment
+    ) -> None:
         for match in verdict.alerts:
             if match.text:
                 self._voice.earcon(Earcon.ALERT, moment.now_s)
                 self._say(match.text, Priority.ALERT, Cause.NARRATION, moment.now_s)
-            at = self._clock.utc()
-            alerted = Alerted(at=at, rule=match.rule, text=match.text, caption=line.caption)
+            alerted = Alerted(
+                at=self._clock.utc(),
+                rule=match.rule,
+                text=match.text,
+                caption=found.caption if isinstance(found, Line) else None,
+                things=match.things or found.things,
+                captured_at=frame.captured_at,
+            )
             self._bus.publish(alerted)
 
-    def _weigh(self, frame: Frame, moment: Moment) -> tuple[Verdict, Line | None]:
+    def _weigh(self, frame: Frame, moment: Moment) -> tuple[Verdict, Line | Fault | None]:
         """Return the narrator's verdict; encoder and decoder run only if it wants them."""
         narrator = self._narrator
         thumbnail_hw = change.thumbnail(frame.image_hwc)
@@ -234,16 +243,19 @@ class Observer:
         encoded = self._sight.fault(frame) or self._sight.encode(frame)
         with self._narrator_lock:
             if isinstance(encoded, Fault):
-                return narrator.after_fault(moment, encoded.text), None
+                fault = encoded
+                verdict = narrator.after_fault(moment, fault.text, fault.reason, fault.things)
+                return verdict, fault
             verdict = narrator.after_encoder(moment, encoded.pooled_d)
         if verdict is not None:
             return verdict, None
         line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            narrated = NarratedLine(line.caption.text, line.sentence, line.probability)
+            narrated = NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
             return narrator.after_decoder(moment, narrated), line
 
-    def _decided(self, verdict: Verdict, line: Line | None, frame: Frame) -> Decided:
+    def _decided(self, verdict: Verdict, found: Line | Fault | None, frame: Frame) -> Decided:
+        line = found if isinstance(found, Line) else None
         return Decided(
             at=self._clock.utc(),
             is_spoken=verdict.is_spoken,
@@ -253,6 +265,7 @@ class Observer:
             caption=None if line is None else line.caption,
             probability=None if line is None else line.probability,
             frame_age_s=self._age_s(frame),
+            things=() if found is None else found.things,
         )
 
     def _say(

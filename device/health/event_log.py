@@ -80,6 +80,7 @@ class EventLog:
             is_spoken=event.is_spoken,
             probability=event.probability,
             frame_age_s=event.frame_age_s,
+            things=len(event.things) or None,
             **_timings(event.caption),
         )
         if event.detail or event.text:
@@ -110,10 +111,13 @@ def _answered(event: Answered) -> None:
         reason=event.reason,
         probability=event.probability,
         frame_age_s=event.frame_age_s,
+        things=len(event.things) or None,
         id=event.id,
         **_timings(event.caption),
     )
-    _write(logging.DEBUG, event, f"answer: {event.text}", text=event.text)
+    names = [thing.name for thing in event.things]
+    named = f" (things: {', '.join(names)})" if names else ""
+    _write(logging.DEBUG, event, f"answer: {event.text}{named}", text=event.text, names=names)
 
 
 def _summed_up(event: SummedUp) -> None:
@@ -154,7 +158,7 @@ def _write(level: int, event: Event, line: str, **values: Any) -> None:
     if not _LOGGER.isEnabledFor(level):
         return
     known: Mapping[str, Any] = {
-        name: value for name, value in values.items() if value not in (None, "")
+        name: value for name, value in values.items() if value not in (None, "", [])
     }
     fields = {"event": type(event).__name__, "at": event.at.isoformat(), **known}
     _LOGGER.log(level, "%s", line, extra={FIELDS: fields})

@@ -26,7 +26,7 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.records import Caption, Cause, Priority
+from device.records import Caption, Cause, Priority, Thing, ThingSource
 
 # From a single encoder run on a fast machine to a first caption on a hot Pi Zero.
 _BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -74,11 +74,15 @@ class MetricsListener:
         self.registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._last_caption: Caption | None = None
+        self._last_things: tuple[Thing, ...] = ()
         counter, histogram = self._counter, self._histogram
         self._requests = counter(
             "requests", "What was asked for.", "action", "cause", "is_accepted"
         )
         self._captions = counter("captions", "Captions, by who or what asked.", "cause")
+        self._things = counter(
+            "things", "Things named beside captions or instead of them, by the model.", "source"
+        )
         self._faults = counter(
             "answers_without_caption", "Answers that had no caption, by why.", "reason"
         )
@@ -113,12 +117,14 @@ class MetricsListener:
         match event:
             case Requested(action=action, cause=cause, is_accepted=is_accepted):
                 self._requests.labels(action, cause.value, _yes_no(is_accepted)).inc()
-            case Answered(cause=cause, caption=caption, reason=reason):
+            case Answered(cause=cause, caption=caption, reason=reason, things=things):
                 self._caption(caption, cause)
+                self._name_things(things)
                 if caption is None:
                     self._faults.labels(reason or "unknown").inc()
-            case Decided(reason=reason, is_spoken=is_spoken, caption=caption):
+            case Decided(reason=reason, is_spoken=is_spoken, caption=caption, things=things):
                 self._caption(caption, Cause.NARRATION)
+                self._name_things(things)
                 self._decisions.labels(reason.value, _yes_no(is_spoken)).inc()
             case Alerted(rule=rule):
                 self._alerts.labels(rule).inc()
@@ -149,6 +155,14 @@ class MetricsListener:
             ):
                 self._stage_s.labels(stage).observe(time_ms / _MILLISECONDS)
 
+    def _name_things(self, things: tuple[Thing, ...]) -> None:
+        with self._lock:
+            # As with captions: one look may answer several questions.
+            is_new, self._last_things = things is not self._last_things, things
+        if is_new:
+            for thing in things:
+                self._things.labels(thing.source.value).inc()
+
     def _begin_at_zero(self) -> None:
         """Make the series that there will be: Prometheus sees no increase from nothing to 1."""
         for part in Part:
@@ -158,6 +172,8 @@ class MetricsListener:
             self._decisions.labels(reason.value, _yes_no(is_spoken))
         for cause in Cause:
             self._captions.labels(cause.value)
+        for source in ThingSource:
+            self._things.labels(source.value)
         for priority in Priority:
             for outcome in SpeechOutcome:
                 self._utterances.labels(_name(priority), outcome.value)

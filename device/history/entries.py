@@ -8,6 +8,7 @@ every ``UNSPOKEN_GAP_S``, because the picture changes many times a second.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from typing import Any
 
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
 from device.history.moments import from_us, rfc3339, to_us
-from device.records import Cause
+from device.history.schema import NO_THINGS
+from device.records import Cause, Side, Thing, ThingSource
 
 UNSPOKEN_GAP_S = 30.0
 _WORTH_KEEPING = frozenset(
@@ -62,6 +64,7 @@ class Entry:
         reason: why it was said or was not, the alert's rule, or the part that has the problem.
         frame_age_s: None without a frame.
         bundle: that made the caption; empty without one.
+        things: what was named beside the caption or instead of it, the surest first.
     """
 
     id: str
@@ -74,28 +77,70 @@ class Entry:
     reason: str = ""
     frame_age_s: float | None = None
     bundle: str = ""
+    things: tuple[Thing, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry for JSON and CSV, the time as RFC 3339 in UTC."""
-        return {"at": rfc3339(self.at), **{x: getattr(self, x) for x in FIELDS if x != "at"}}
+        """Return the entry for JSON, the time as RFC 3339 in UTC."""
+        values = {x: getattr(self, x) for x in FIELDS}
+        return {**values, "at": rfc3339(self.at), "things": [_thing_json(x) for x in self.things]}
 
     def to_row(self) -> tuple[Any, ...]:
         """Return the values of ``COLUMNS``."""
-        values = {x: getattr(self, x) for x in FIELDS}
-        return tuple({**values, "at": to_us(self.at), "kind": self.kind.value}[x] for x in FIELDS)
+        values = {**self.to_json(), "at": to_us(self.at), "kind": self.kind.value}
+        values["things"] = json.dumps(values["things"], ensure_ascii=False, separators=(",", ":"))
+        return tuple(values[x] for x in FIELDS)
 
     @staticmethod
     def from_row(row: tuple[Any, ...]) -> Entry:
         """Return the entry of the values of ``COLUMNS``."""
         values = dict(zip(FIELDS, row, strict=True))
-        return Entry(**{**values, "at": from_us(values["at"]), "kind": Kind(values["kind"])})
+        values |= {"at": from_us(values["at"]), "kind": Kind(values["kind"])}
+        return Entry(**{**values, "things": things_of(values["things"])})
 
 
+# A new one goes to the end: tables that people have made of the CSV count its columns.
 FIELDS = (
     *("at", "kind", "text", "caption", "probability"),
-    *("cause", "reason", "frame_age_s", "bundle", "id"),
+    *("cause", "reason", "frame_age_s", "bundle", "id", "things"),
 )
 COLUMNS = ", ".join("at_us" if x == "at" else x for x in FIELDS)
+
+_SIDES: dict[str | None, Side | None] = {None: None, **{side.value: side for side in Side}}
+_SOURCES = {source.value: source for source in ThingSource}
+
+
+def things_of(text: str) -> tuple[Thing, ...]:
+    """Return the things of the column of this name."""
+    if text == NO_THINGS:  # as most entries have
+        return ()
+    return tuple(
+        Thing(
+            one["name"],
+            one["probability"],
+            _SIDES[one["side"]],
+            _SOURCES[one["from"]],
+            one["several"],
+            one["sure"],
+        )
+        for one in json.loads(text)
+    )
+
+
+def names_of(text: str) -> list[str]:
+    """Return the names of the things of the column of this name."""
+    return [one["name"] for one in json.loads(text)]
+
+
+def _thing_json(thing: Thing) -> dict[str, Any]:
+    """Return a thing with the keys that it has on MQTT."""
+    return {
+        "name": thing.name,
+        "probability": round(thing.probability, 4),
+        "side": None if thing.side is None else thing.side.value,
+        "from": thing.source.value,
+        "several": thing.is_several,
+        "sure": thing.is_sure,
+    }
 
 
 def _new_id() -> str:
@@ -167,4 +212,5 @@ class EntryFilter:
             reason=str(reason),
             frame_age_s=judged.frame_age_s if judged else None,
             bundle=caption.bundle if caption else "",
+            things=() if isinstance(event, ProblemChanged) else event.things,
         )

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from device.errors import HistoryError
-from device.history.entries import COLUMNS, Entry
+from device.history.entries import COLUMNS, Entry, names_of
 from device.history.moments import to_us
-from device.history.schema import HISTORY, version_of
+from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 
 _BUSY_S = 5.0
 
@@ -26,8 +26,8 @@ class Selection:
     Attributes:
         since: aware, the first that counts; None for the beginning.
         until: aware, the first that counts no more; None for the end.
-        search: beginning of words that must be in the text or the caption, in this order; case
-            does not count. Empty for all.
+        search: beginning of words that must be in the text, the caption or the name of a thing, in
+            this order; case does not count. Empty for all.
         limit: at most so many, the newest; None for all.
     """
 
@@ -51,19 +51,40 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     """
     condition, values = selection.where()
     if selection.search:
-        condition += " AND (has_words(text) OR has_words(caption))"
-    sql = f"SELECT {COLUMNS}, seq FROM entry WHERE {condition} ORDER BY at_us DESC, seq DESC"
+        condition += " AND (has_words(text) OR has_words(caption) OR has_thing(things))"
+    sql = f"SELECT {COLUMNS}, seq FROM rows WHERE {condition} ORDER BY at_us DESC, seq DESC"
     if selection.limit is not None:
         sql += " LIMIT ?"
         values.append(selection.limit)
     # The newest are chosen from the end, and told from the beginning.
     sql = f"SELECT {COLUMNS} FROM ({sql}) ORDER BY at_us, seq"
+    words, thing = _word_matcher(selection.search), _thing_matcher(selection.search)
     with open_for_reading(path) as connection:
-        connection.create_function(
-            "has_words", 1, _word_matcher(selection.search), deterministic=True
-        )
-        for row in connection.execute(sql, values):
+        connection.create_function("has_words", 1, words, deterministic=True)
+        connection.create_function("has_thing", 1, thing, deterministic=True)
+        for row in connection.execute(f"WITH rows AS ({_rows(connection)}) {sql}", values):
             yield Entry.from_row(row)
+
+
+def _rows(connection: sqlite3.Connection) -> str:
+    """Return what selects all entries with the newest columns.
+
+    The daemon brings an older file to the newest tables, and may not have started since the update.
+    """
+    column = f", '{NO_THINGS}' AS things" if version_of(connection) < THINGS_VERSION else ""
+    return f"SELECT *{column} FROM entry"
+
+
+def _thing_matcher(search: str) -> Callable[[str], bool]:
+    """Return whether one of an entry's things, as they are stored, has the words in its name."""
+    first, has_words = search.lower().split()[:1], _word_matcher(search)
+
+    def has_thing(things: str) -> bool:
+        # Names stand in the JSON as they are, and parsing all of it takes ten times longer.
+        is_worth_parsing = things != NO_THINGS and all(x in things.lower() for x in first)
+        return is_worth_parsing and any(has_words(name) for name in names_of(things))
+
+    return has_thing
 
 
 @contextmanager

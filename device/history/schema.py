@@ -13,6 +13,9 @@ from device.errors import NewerSchemaError
 
 HISTORY_FILE = "history.sqlite3"
 OUTBOX_FILE = "outbox.sqlite3"
+# Entries have things from this version on; before, none.
+THINGS_VERSION = 2
+NO_THINGS = "[]"
 _COUNTERS = "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
 
 
@@ -50,6 +53,8 @@ HISTORY = Schema(
             "CREATE INDEX entry_at ON entry (at_us, seq)",
             _COUNTERS,
         ),
+        # JSON in the entry's own row, so that what deletes or erases the entry takes it along.
+        (f"ALTER TABLE entry ADD COLUMN things TEXT NOT NULL DEFAULT '{NO_THINGS}'",),
     ),
 )
 OUTBOX = Schema(

@@ -1,8 +1,8 @@
 """What did I miss: the entries of a time span as one short spoken text, and as data.
 
 Sans-IO: entries and times come in, nothing is read. Captions that are about the same count
-together and are told in the words that were used most; the text never exceeds
-``LONGEST_TEXT_CHARS``, and what does not fit is counted in it.
+together and are told in the words that were used most, things by their names; the text never
+exceeds ``LONGEST_TEXT_CHARS``, and what does not fit is counted in it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from device.history.summary_words import (
     times_words,
 )
 from device.records import Seen, Summary
+from device.vision.noun_phrases import indefinite
 
 __all__ = ["LONGEST_TEXT_CHARS", "Seen", "Span", "Summary", "summarize", "summary_json"]
 
@@ -49,6 +50,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "seen": [_seen_json(x) for x in summary.seen],
         "alerts": [_seen_json(x) for x in summary.alerts],
         "problems": [_seen_json(x) for x in summary.problems],
+        "things": [_seen_json(x) for x in summary.things],
     }
 
 
@@ -69,8 +71,9 @@ def summarize(entries: Iterable[Entry], span: Span) -> Summary:
     seen = _group([x for x in inside if x.caption and x.kind is not Kind.ALERT])
     alerts = _by_reason([x for x in inside if x.kind is Kind.ALERT])
     problems = _by_reason([x for x in inside if x.kind is Kind.PROBLEM])
-    text = _text(span, seen, alerts, problems)
-    return Summary(span.since, span.until, seen, alerts, problems, text)
+    things = _by_name([x for x in inside if x.kind is not Kind.ALERT])
+    text = _text(span, seen, things, alerts, problems)
+    return Summary(span.since, span.until, seen, alerts, problems, text, things)
 
 
 def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:
@@ -96,12 +99,11 @@ def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:
             alike[1].extend(by_words[words])
         else:
             candidates.append((words, list(by_words[words])))
-    found = [
+    return _most_frequent(
         _seen(_wording(x.caption for x in members), members)
         for some in groups.values()
         for _, members in some
-    ]
-    return tuple(sorted(found, key=lambda x: (-x.times, -x.last_at.timestamp(), x.what)))
+    )
 
 
 def _wording(captions: Iterable[str]) -> str:
@@ -118,29 +120,66 @@ def _by_reason(entries: Sequence[Entry]) -> tuple[Seen, ...]:
     return tuple(sorted(found, key=lambda x: (-x.last_at.timestamp(), x.what)))
 
 
+def _by_name(entries: Sequence[Entry]) -> tuple[Seen, ...]:
+    """Return how often each thing was named; what was said with a "maybe" is not counted."""
+    members: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        for name in {thing.name for thing in entry.things if thing.is_sure}:
+            members[name].append(entry)
+    return _most_frequent(_seen(name, some) for name, some in members.items())
+
+
+def _most_frequent(found: Iterable[Seen]) -> tuple[Seen, ...]:
+    return tuple(sorted(found, key=lambda x: (-x.times, -x.last_at.timestamp(), x.what)))
+
+
 def _seen(what: str, members: Sequence[Entry]) -> Seen:
     moments = [x.at for x in members]
     return Seen(what, len(members), min(moments), max(moments))
 
 
 def _text(
-    span: Span, seen: Sequence[Seen], alerts: Sequence[Seen], problems: Sequence[Seen]
+    span: Span,
+    seen: Sequence[Seen],
+    things: Sequence[Seen],
+    alerts: Sequence[Seen],
+    problems: Sequence[Seen],
 ) -> str:
-    if not (seen or alerts or problems):
+    if not (seen or things or alerts or problems):
         return f"{span_words(span)}: nothing."
     rest = [
         *([_counted(alerts, "alert", span)] if alerts else []),
         *([_counted(problems, "problem", span)] if problems else []),
     ]
     told = [_sighting(x, span) for x in seen[:_MOST_TOLD]]
+    named = min(len(things), _MOST_NAMES)
     while True:
         left = len(seen) - len(told)
         others = [f"And {left} other {'thing' if left == 1 else 'things'}."] if left else []
-        sentences = [*told, *others, *rest] if seen else ["No captions.", *rest]
+        captions = [*told, *others] if seen or things else ["No captions."]
+        if clause := _named(things, named, span):
+            is_first = not captions
+            captions.append(f"{clause[:1].upper()}{clause[1:]}." if is_first else f"Also {clause}.")
+        sentences = [*captions, *rest]
         text = f"{span_words(span)}: {' '.join(sentences)}"
-        if len(text) <= LONGEST_TEXT_CHARS or not told:
+        if len(text) <= LONGEST_TEXT_CHARS or not (told or named):
             return text
-        told.pop()
+        if len(told) >= named:
+            told.pop()
+        else:
+            named -= 1
+
+
+def _named(things: Sequence[Seen], most: int, span: Span) -> str:
+    """Return things as a clause, as in "a cat 3 times, last at 11:50; an oven once, at 11:40"."""
+    parts = [
+        f"{indefinite(cut(x.what, _LONGEST_NAME_CHARS))} {_times_and_clock(x, span)}"
+        for x in things[:most]
+    ]
+    if (left := len(things) - most) > 0:
+        kinds = f"{left} {'kind' if left == 1 else 'kinds'} of things"
+        parts.append(f"and {left} more" if parts else kinds)
+    return "; ".join(parts)
 
 
 def _sighting(seen: Seen, span: Span) -> str:
@@ -152,13 +191,17 @@ def _sighting(seen: Seen, span: Span) -> str:
 def _counted(found: Sequence[Seen], noun: str, span: Span) -> str:
     total = sum(x.times for x in found)
     named = [
-        f"{cut(x.what, _LONGEST_NAME_CHARS)} {times_words(x.times).lower()}, "
-        f"{'' if x.times == 1 else 'last '}{days_and_clock(x.last_at, span.now)}"
+        f"{cut(x.what, _LONGEST_NAME_CHARS)} {_times_and_clock(x, span)}"
         for x in found[:_MOST_NAMES]
     ]
     if len(found) > _MOST_NAMES:
         named.append(f"and {len(found) - _MOST_NAMES} more")
     return f"{total} {noun if total == 1 else noun + 's'}: {'; '.join(named)}."
+
+
+def _times_and_clock(seen: Seen, span: Span) -> str:
+    last = "" if seen.times == 1 else "last "
+    return f"{times_words(seen.times).lower()}, {last}{days_and_clock(seen.last_at, span.now)}"
 
 
 def last_minutes(now: datetime, minutes: float) -> Span:

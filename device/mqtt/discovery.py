@@ -19,6 +19,10 @@ _ACTIONS = (
 )
 # Home Assistant passes an empty text over.
 _UNLESS_LATE = "{% if not value_json.late %}{{ value }}{% endif %}"
+# The last caption that the broker keeps may be of a version without things.
+_THINGS = "value_json.things | default([])"
+_THING_NAMES = f"{{{{ ({_THINGS} | map(attribute='name') | join(', '))[:255] or 'none' }}}}"
+_THING_LIST = f"{{{{ {{'things': {_THINGS}}} | tojson }}}}"
 _FROM_THE_BUTTON = (
     "{% if not value_json.late and value_json.cause in ['button', 'key'] %}{{ value }}{% endif %}"
 )
@@ -47,6 +51,7 @@ def discovery_message(identity: Identity, *, has_picture: bool) -> bytes:
         "qos": 1,
         "components": {
             **build.caption(),
+            **build.things(),
             **build.events(),
             **build.buttons(),
             **build.summary(),
@@ -81,6 +86,12 @@ class _Builder:
             value_template="{{ value_json.short_text }}",
             json_attributes_topic=topic,
         )
+
+    def things(self) -> _Component:
+        return self._part("sensor", "things", "Things", "shape", value_template=_THING_NAMES,
+                          state_topic=self._topic(t.LAST_CAPTION),
+                          json_attributes_topic=self._topic(t.LAST_CAPTION),
+                          json_attributes_template=_THING_LIST)  # fmt: skip
 
     def summary(self) -> _Component:
         topic = self._topic(t.SUMMARY)

@@ -20,13 +20,16 @@ from device.events import (
     SummedUp,
 )
 from device.mqtt.payloads import (
+    MAX_THINGS,
     SCHEMA_VERSION,
     CaptionMessage,
     Happened,
     Message,
+    ThingPart,
     UtcTime,
     caption_fields,
     cut_at_a_word,
+    thing_parts,
 )
 from device.mqtt.summary import summary_message
 from device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
@@ -41,8 +44,15 @@ class AlertMessage(Happened):
     event_type: Literal["alert"] = "alert"
     rule: str = Field(description="Its name in the settings.")
     text: str = Field(description="What is said; empty for a silent rule.")
-    caption: str = Field(description="The caption in which it was found.")
+    caption: str = Field(
+        description="The caption in which it was found; empty where there is none, but things."
+    )
     captured_at: UtcTime = Field(description="When the frame was taken.")
+    things: tuple[ThingPart, ...] = Field(
+        default=(),
+        max_length=MAX_THINGS,
+        description="Those it was found among; where the caption has it, those beside that.",
+    )
 
 
 class ProblemMessage(Happened):
@@ -126,14 +136,8 @@ def event_message(event: Event) -> tuple[Topic, Happened] | None:
             return CAPTION, _answered(event)
         case Decided(is_spoken=True):
             return CAPTION, _narrated(event)
-        case Alerted(rule=rule, text=text, caption=caption):
-            return ALERT, AlertMessage(
-                at=event.at,
-                rule=rule,
-                text=text,
-                caption=caption.text,
-                captured_at=caption.captured_at,
-            )
+        case Alerted():
+            return ALERT, _alerted(event)
         case ProblemChanged(part=part, is_problem=is_problem, text=text):
             kind: Literal["problem", "solved"] = "problem" if is_problem else "solved"
             return PROBLEM, ProblemMessage(event_type=kind, at=event.at, part=part, text=text)
@@ -152,6 +156,19 @@ def event_message(event: Event) -> tuple[Topic, Happened] | None:
             return None
 
 
+def _alerted(event: Alerted) -> AlertMessage:
+    caption = event.caption
+    seen_at = event.captured_at if caption is None else caption.captured_at
+    return AlertMessage(
+        at=event.at,
+        rule=event.rule,
+        text=event.text,
+        caption="" if caption is None else caption.text,
+        captured_at=seen_at or event.at,
+        things=thing_parts(event.things, MAX_THINGS),
+    )
+
+
 def _answered(event: Answered) -> CaptionMessage:
     return CaptionMessage(
         event_type="no_caption" if event.caption is None else "described",
@@ -163,6 +180,7 @@ def _answered(event: Answered) -> CaptionMessage:
         reason=event.reason,
         request_id=event.id,
         frame_age_ms=_milliseconds(event.frame_age_s),
+        things=thing_parts(event.things, MAX_THINGS),
         **caption_fields(event.caption),
     )
 
@@ -177,6 +195,7 @@ def _narrated(event: Decided) -> CaptionMessage:
         probability=event.probability,
         reason=event.reason.value,
         frame_age_ms=_milliseconds(event.frame_age_s),
+        things=thing_parts(event.things, MAX_THINGS),
         **caption_fields(event.caption),
     )
 

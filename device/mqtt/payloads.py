@@ -6,17 +6,23 @@ A caption and what caused it travel in one message, so that nobody has to join t
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import Caption, Cause, Described, Hypothesis, Timings
+from device.records import Caption, Cause, Described, Hypothesis, Side, Thing, ThingSource, Timings
 
 # 2: an answer without a caption has null where a caption would be.
 SCHEMA_VERSION: Literal[2] = 2
 # Home Assistant takes a longer state for unknown.
 MAX_STATE_CHARS = 255
+# It also drops attributes of more than 16 kB; so many things take 4 kB in any script.
+MAX_THINGS = 16
+_MAX_NAME_CHARS = 40
+
+_THINGS_TEXT = "What is named beside the caption or instead of it, each name once, surest first."
 
 
 def _rfc3339(moment: datetime) -> str:
@@ -35,7 +41,13 @@ UtcTime = Annotated[
 class Message(BaseModel):
     """Frozen, with no room for numbers that JSON cannot carry; later versions may add fields."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True
+    )
+
+    def json_text(self) -> str:
+        """Return the message as JSON, with the keys of its schema."""
+        return self.model_dump_json(by_alias=True)
 
 
 class HypothesisPart(Message):
@@ -76,6 +88,33 @@ class TimingsPart(Message):
         )
 
 
+class ThingPart(Message):
+    """Something that is named beside the caption, or instead of it."""
+
+    name: str = Field(description='Everyday name in the singular; "person" for people.')
+    probability: float = Field(ge=0, le=1, description="Calibrated, that it is there.")
+    side: Side | None = Field(
+        description="By the middle of it; null where unknown, or where several differ."
+    )
+    source: ThingSource = Field(
+        validation_alias="from", serialization_alias="from", description="Which model named it."
+    )
+    several: bool = Field(default=False, description="Whether more than one is seen.")
+    sure: bool = Field(default=True, description='Whether it is said without "maybe".')
+
+    @staticmethod
+    def of(thing: Thing) -> ThingPart:
+        """Return the part that carries a thing."""
+        return ThingPart(
+            name=cut_at_a_word(thing.name, _MAX_NAME_CHARS),
+            probability=round(thing.probability, 4),
+            side=thing.side,
+            source=thing.source,
+            several=thing.is_several,
+            sure=thing.is_sure,
+        )
+
+
 class DescribedPart(Message):
     """What ``seealoud describe --json`` prints of one picture; the caption is always told."""
 
@@ -92,6 +131,7 @@ class DescribedPart(Message):
     n_best: tuple[HypothesisPart, ...] = Field(min_length=1, description="Best first.")
     timings: TimingsPart
     bundle: str = Field(description="Name of the bundle that made the caption.")
+    things: tuple[ThingPart, ...] = Field(default=(), description=_THINGS_TEXT)
 
     @staticmethod
     def of(described: Described) -> DescribedPart:
@@ -100,6 +140,7 @@ class DescribedPart(Message):
             text=described.text,
             probability=described.probability,
             reason=described.reason,
+            things=thing_parts(described.things),
             **caption_fields(described.caption),
         )
 
@@ -122,7 +163,7 @@ class Happened(Message):
 
     def to_json(self) -> bytes:
         """Return the message as UTF-8 JSON."""
-        return self.model_dump_json().encode()
+        return self.json_text().encode()
 
 
 class CaptionMessage(Happened):
@@ -158,6 +199,9 @@ class CaptionMessage(Happened):
     n_best: tuple[HypothesisPart, ...] = Field(default=(), description="Best first.")
     timings: TimingsPart | None = None
     bundle: str | None = Field(default=None, description="Name of the bundle that made it.")
+    things: tuple[ThingPart, ...] = Field(
+        default=(), max_length=MAX_THINGS, description=_THINGS_TEXT
+    )
 
 
 def caption_message(described: Described, cause: Cause, now: datetime) -> CaptionMessage:
@@ -180,6 +224,7 @@ def caption_message(described: Described, cause: Cause, now: datetime) -> Captio
         probability=described.probability if is_said else None,
         reason=described.reason,
         frame_age_ms=max(0, round(age_ms)),  # a clock that NTP has just set back gives less than 0
+        things=thing_parts(described.things, MAX_THINGS),
         **(caption_fields(caption) if is_said else seen),
     )
 
@@ -198,6 +243,11 @@ def caption_fields(caption: Caption | None) -> dict[str, Any]:
         "timings": TimingsPart.of(caption.timings),
         "bundle": caption.bundle,
     }
+
+
+def thing_parts(things: Sequence[Thing], most: int | None = None) -> tuple[ThingPart, ...]:
+    """Return the parts that carry things; at most so many, the surest, which come first."""
+    return tuple(map(ThingPart.of, things[:most]))
 
 
 def cut_at_a_word(text: str, most_chars: int = MAX_STATE_CHARS) -> str:

@@ -207,7 +207,8 @@ class MqttSink:
             self._send_picture(message)
 
     def _send_picture(self, message: CaptionMessage) -> None:
-        if not (self._settings.is_picture_on and self.is_connected and message.caption):
+        is_seen = message.caption or message.things
+        if not (self._settings.is_picture_on and self.is_connected and is_seen):
             return
         picture = self._daemon.picture_of()
         if picture is not None and not self._daemon.state_of().get("is_private"):

@@ -19,24 +19,24 @@ MAX_ATTRIBUTES_BYTES = 2**14
 # Each takes 0.1 kB besides its words; so many stay below it in any script.
 _MOST_SEEN = 16
 _MOST_ALERTS = 8
+_MOST_THINGS = 8
 _MOST_CHARS = 100
+_MOST_NAME_CHARS = 24
 
 
 class SeenPart(Message):
     """Something that was seen, or happened, once or more."""
 
-    what: str = Field(
-        description="The caption used most, the alert's rule, or the part with the problem."
-    )
+    what: str = Field(description="The caption used most, the rule, the part, or the thing's name.")
     times: int = Field(ge=1, description="How often.")
     first_at: UtcTime = Field(description="When for the first time.")
     last_at: UtcTime = Field(description="When for the last time.")
 
     @staticmethod
-    def of(seen: Seen) -> SeenPart:
+    def of(seen: Seen, most_chars: int = _MOST_CHARS) -> SeenPart:
         """Return the part that carries a group."""
         return SeenPart(
-            what=cut_at_a_word(seen.what, _MOST_CHARS),
+            what=cut_at_a_word(seen.what, most_chars),
             times=seen.times,
             first_at=seen.first_at,
             last_at=seen.last_at,
@@ -64,6 +64,11 @@ class SummaryMessage(Happened):
     left_out: int = Field(
         ge=0, description="Groups for which there was no room; total counts them."
     )
+    things: tuple[SeenPart, ...] = Field(
+        default=(),
+        description="What was named beside captions, by name, the most frequent first.",
+    )
+    things_left_out: int = Field(default=0, ge=0, description="Names for which there was no room.")
 
 
 def summary_message(event: SummedUp) -> SummaryMessage:
@@ -89,6 +94,8 @@ def summary_message(event: SummedUp) -> SummaryMessage:
         alerts=alerts,
         problems=problems,
         left_out=sum(map(len, groups)) - sum(map(len, told)),
+        things=tuple(SeenPart.of(x, _MOST_NAME_CHARS) for x in summary.things[:_MOST_THINGS]),
+        things_left_out=max(0, len(summary.things) - _MOST_THINGS),
     )
 
 

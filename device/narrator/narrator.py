@@ -15,11 +15,11 @@ Rules, in this order; every verdict names the first that keeps narration silent:
     4. A new scene has to rest (``stable_frames`` and ``stable_s``), or to be restless too long.
     5. It waits for the minimum gap after whatever was spoken last, also an answer or an alert; it
        is kept until then. With rules it is captioned meanwhile, once.
-    6. A rule found in a caption raises its alert at once, within the gap too. A spoken alert
-       stands for the narration of that caption and counts as spoken.
+    6. A rule found in a caption or among its things raises its alert at once, within the gap too;
+       a spoken alert stands for the narration of that caption and counts as spoken.
     7. An empty or too improbable caption is not told, and looked at again after a while.
-    8. A line whose words that carry meaning are those of the last spoken line is not told again,
-       unless it is time for the heartbeat.
+    8. A caption whose words that carry meaning are those last spoken is not told again, unless it
+       is time for the heartbeat; its things, which come and go, do not count.
 Time is monotonic seconds; the wall clock decides on quiet hours and on nothing else. Time that
 goes back or is no number stands still.
 """
@@ -32,13 +32,13 @@ from device.events import DecisionReason
 from device.narrator.change import Pooled, Thumbnail
 from device.narrator.hush import Hush, Silence
 from device.narrator.pace import Pace
-from device.narrator.rules import Alerts, RuleMatch
+from device.narrator.rules import Alerts, RuleMatch, raised_by
 from device.narrator.scene import Scene
 from device.narrator.settings import NarrationSettings
 from device.narrator.trouble import Trouble
 from device.narrator.values import Line, Moment, Verdict
 from device.narrator.words import content_words
-from device.records import Earcon
+from device.records import Earcon, Thing
 
 __all__ = ["Line", "Moment", "Narrator", "RuleMatch", "Verdict"]
 
@@ -76,7 +76,7 @@ class Narrator:
         """
         silence = self._silence(moment)
         if silence is not None and not self._is_watching():
-            return _silent(silence)
+            return Verdict.silent(silence)
         threshold = self._settings.picture_change
         difference = self._scene.look(thumbnail_hw)
         if self._trouble.text:
@@ -99,7 +99,7 @@ class Narrator:
         """
         silence = self._silence(moment)
         if silence is not None and not self._is_watching():
-            return _silent(silence)
+            return Verdict.silent(silence)
         self._trouble.end()
         distance = self._scene.recognise(pooled_d, self._now_s)
         if self._is_look_due(silence):
@@ -113,10 +113,8 @@ class Narrator:
         """Return the verdict on a line; where it or an alert is spoken, that is noted already."""
         silence = self._silence(moment)
         if silence is not None and not self._is_watching():
-            return _silent(silence, line.sentence)
-        alerts = self._alerts.found_in(
-            line.text, line.sentence, self._now_s, is_silent=silence is not None
-        )
+            return Verdict.silent(silence, line.sentence)
+        alerts = self._found(line, silence)
         verdict = self._verdict(line, silence, alerts)
         if verdict.is_spoken or verdict.reason is DecisionReason.ALERT:
             self._note(line.text)
@@ -128,26 +126,33 @@ class Narrator:
             self._scene.settle()
         return verdict
 
-    def after_fault(self, moment: Moment, text: str) -> Verdict:
+    def after_fault(
+        self, moment: Moment, text: str, reason: str = "", things: tuple[Thing, ...] = ()
+    ) -> Verdict:
         """Return the verdict on a picture that cannot be captioned; once told when that lasts.
 
         Args:
             moment: now.
             text: what is said of it, as in "It is too dark to see."
+            reason: in one word; with the same one a fault lasts, whatever its text names.
+            things: what is named all the same, for the rules.
         """
         silence = self._silence(moment)
+        is_blind = silence is not None and not self._is_watching()
+        alerts = () if is_blind else self._found(Line("", text, things=things), silence)
         if silence is not None:
-            return _silent(silence, text)
-        self._trouble.note(text, self._scene.now_hw, self._now_s)
-        if (
-            not self._trouble.is_to_be_told(self._settings, self._now_s)
-            or self._pace.gap_left_s(self._now_s) > 0
-        ):
-            return self._useless("just now")
+            return Verdict.silent(silence, text, alerts)
+        self._trouble.note(text, self._scene.now_hw, self._now_s, reason)
+        if loud := raised_by(alerts):
+            self._pace.note_spoken(self._now_s)
+            return Verdict(False, DecisionReason.ALERT, loud, text, alerts)
+        is_due = self._trouble.is_to_be_told(self._settings, self._now_s)
+        if not is_due or self._pace.gap_left_s(self._now_s) > 0:
+            return self._useless("just now", alerts)
         self._trouble.note_told()
         self._note(text)
         self._scene.forget()  # so that what is seen afterwards is told, and the end of it heard
-        return Verdict(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text)
+        return Verdict(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text, alerts)
 
     # ------------------------------------------------------------ what others do
 
@@ -235,7 +240,7 @@ class Narrator:
 
     def _wait(self, silence: Silence | None) -> Verdict | None:
         """Return why the change is not told yet, or None to have it put into words."""
-        blocked = self._too_soon() if silence is None else _silent(silence)
+        blocked = self._too_soon() if silence is None else Verdict.silent(silence)
         if unrest := self._scene.unrest(self._now_s):
             not_stable = Verdict(False, DecisionReason.NOT_STABLE, unrest)
             return not_stable if silence is None else blocked
@@ -250,15 +255,18 @@ class Narrator:
         detail = f"{left_s:.1f} s left of the minimum gap of {self._pace.minimum_gap_s:g} s"
         return Verdict(False, DecisionReason.TOO_SOON, detail, text, alerts)
 
+    def _found(self, line: Line, silence: Silence | None) -> tuple[RuleMatch, ...]:
+        seen, is_silent = (line.text, line.sentence, self._now_s), silence is not None
+        return self._alerts.found_in(*seen, is_silent=is_silent, things=line.things)
+
     def _verdict(
         self, line: Line, silence: Silence | None, alerts: tuple[RuleMatch, ...]
     ) -> Verdict:
         text = line.sentence
         if silence is not None:
-            return _silent(silence, text, alerts)
-        if loud := [match.rule for match in alerts if match.text]:
-            detail = f"raised by {', '.join(loud)}"
-            return Verdict(False, DecisionReason.ALERT, detail, text, alerts)
+            return Verdict.silent(silence, text, alerts)
+        if loud := raised_by(alerts):
+            return Verdict(False, DecisionReason.ALERT, loud, text, alerts)
         if (too_soon := self._too_soon(text, alerts)) is not None:
             return too_soon
         if doubt := line.doubt(self._settings.smallest_probability):
@@ -281,16 +289,12 @@ class Narrator:
 
     def _unchanged(self, reason: DecisionReason, detail: str, silence: Silence | None) -> Verdict:
         if silence is not None:
-            return _silent(silence)
+            return Verdict.silent(silence)
         return Verdict(False, reason, detail, earcon=self._all_is_well())
 
     def _all_is_well(self) -> Earcon | None:
         return Earcon.UNCHANGED if self._pace.takes_sound(self._now_s) else None
 
-    def _useless(self, when: str) -> Verdict:
-        detail = f"found useless {when}"
-        return Verdict(False, DecisionReason.UNUSABLE_PICTURE, detail, self._trouble.text)
-
-
-def _silent(silence: Silence, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
-    return Verdict(False, silence.reason, silence.detail, text, alerts)
+    def _useless(self, when: str, alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
+        text, why = self._trouble.text, DecisionReason.UNUSABLE_PICTURE
+        return Verdict(False, why, f"found useless {when}", text, alerts)

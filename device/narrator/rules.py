@@ -1,7 +1,8 @@
-"""Keyword rules: what a user waits for, found in the words of a caption; pure.
+"""Keyword rules: what a user waits for, found in a caption's words and among things; pure.
 
 A rule names phrases and fires when one of them is found: every word of the phrase stands in the
-caption, in any order, as a whole word, in singular or plural, or as one of its synonyms.
+caption or names a thing beside it, in any order, as a whole word, in singular or plural, or as one
+of its synonyms. What a caption denies ("no cat") is not found, nor is a thing that is not sure.
 """
 
 from __future__ import annotations
@@ -10,10 +11,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device.narrator.settings import NarrationRule
-from device.narrator.words import WordPattern, parse_pattern, parse_phrase, split_words
+from device.narrator.words import (
+    WordPattern,
+    affirmed_words,
+    own_words,
+    parse_pattern,
+    parse_phrase,
+    singulars,
+    split_words,
+)
+from device.records import Thing
+from device.vision.noun_phrases import sentences
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
+
+# Who waits for one of these waits for anybody, whatever word the captioner has for them.
+_ANYBODY = frozenset(("person", "someone", "somebody", "anyone", "anybody", "human"))
+_PEOPLE = tuple(
+    WordPattern(word, is_stem=False)
+    for word in (
+        *("person", "man", "woman", "boy", "girl", "child", "kid", "baby", "toddler"),
+        *("lady", "guy", "gentleman", "teenager", "adult"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +44,22 @@ class RuleMatch:
     Attributes:
         rule: its name.
         text: what is said; empty when the alert is an event only and makes no sound.
+        things: among which it was found; empty where the caption has it.
     """
 
     rule: str
     text: str
+    things: tuple[Thing, ...] = ()
+
+
+def raised_by(alerts: Sequence[RuleMatch]) -> str:
+    """Return which alerts are to be heard, as a verdict's detail; empty where none is."""
+    loud = [match.rule for match in alerts if match.text]
+    return f"raised by {', '.join(loud)}" if loud else ""
 
 
 class KeywordRule:
-    """One rule, ready to look at captions."""
+    """One rule, ready to look at captions and things."""
 
     def __init__(self, settings: NarrationRule) -> None:
         self.name, self.cooldown_s = settings.name, settings.cooldown_s
@@ -43,18 +72,37 @@ class KeywordRule:
         )
 
     def is_in(self, words: Sequence[str]) -> bool:
-        """Return whether one of the phrases is found among a caption's words."""
-        return any(
-            all(
-                any(p.matches(word) for p in alternatives for word in words)
-                for alternatives in phrase
-            )
-            for phrase in self._phrases
-        )
+        """Return whether one of the phrases is found among words."""
+        return any(_is_found(phrase, words) for phrase in self._phrases)
 
-    def text(self, sentence: str) -> str:
-        """Return what is said when it fires on a caption with this sentence."""
-        return self._template.format(caption=sentence, rule=self.name)
+    def is_in_caption(self, words: Sequence[str]) -> bool:
+        """Return whether one of the phrases is found in a caption's words, in their order."""
+        own = own_words(words)
+        return any(_is_found(x, words if len(x) > 1 else own) for x in self._phrases)
+
+    def things_in(self, things: Sequence[Thing], words: Sequence[str]) -> tuple[Thing, ...]:
+        """Return the things that a phrase is found among; empty where there is none.
+
+        Args:
+            things: of which one at least must have a word of the phrase.
+            words: of the caption beside them, which may have its other words.
+        """
+        found: dict[Thing, None] = {}
+        for phrase in self._phrases:
+            is_alone = len(phrase) == 1
+            of_thing = {thing: _words_of(thing, is_alone=is_alone) for thing in things}
+            meant = [
+                thing
+                for thing, own in of_thing.items()
+                if any(_is_among(alternatives, own) for alternatives in phrase)
+            ]
+            if meant and _is_found(phrase, [*words, *(x for one in meant for x in of_thing[one])]):
+                found |= dict.fromkeys(meant)
+        return tuple(found)
+
+    def text(self, found: str) -> str:
+        """Return what is said when it fires on what this sentence says."""
+        return self._template.format(caption=found, rule=self.name)
 
 
 class Alerts:
@@ -79,29 +127,63 @@ class Alerts:
         return bool(self._rules)
 
     def found_in(
-        self, text: str, sentence: str, now_s: float, *, is_silent: bool
+        self,
+        text: str,
+        sentence: str,
+        now_s: float,
+        *,
+        is_silent: bool,
+        things: Sequence[Thing] = (),
     ) -> tuple[RuleMatch, ...]:
-        """Return the rules that fire on a caption and are not cooling down; they do from now on.
+        """Return the rules that fire on what is seen and are not cooling down; they do from now on.
 
         Args:
-            text: the caption's words.
+            text: the caption's words; empty where it is withheld.
             sentence: the caption as it would be said.
             now_s: monotonic seconds.
             is_silent: nothing may be said now: every match comes without a text.
+            things: what is named beside the caption; those that are not sure do not count.
         """
-        words, found = split_words(text), []
+        words, sure = affirmed_words(text), tuple(thing for thing in things if thing.is_sure)
+        found = []
         for rule in self._rules:
             fired_s = self._fired_s.get(rule.name)
-            is_cooling = fired_s is not None and now_s - fired_s < rule.cooldown_s
-            if is_cooling or not rule.is_in(words):
+            if fired_s is not None and now_s - fired_s < rule.cooldown_s:
+                continue
+            is_in_caption = rule.is_in_caption(words)
+            among = () if is_in_caption else rule.things_in(sure, words)
+            if not (is_in_caption or among):
                 continue
             self._fired_s[rule.name] = now_s
+            said = rule.text(sentences(among) if among else sentence)
             is_said = rule.is_spoken and not is_silent
-            found.append(RuleMatch(rule.name, rule.text(sentence) if is_said else ""))
+            found.append(RuleMatch(rule.name, said if is_said else "", among))
         return tuple(found)
 
 
+def _is_found(phrase: Phrase, words: Sequence[str]) -> bool:
+    return all(_is_among(alternatives, words) for alternatives in phrase)
+
+
+def _is_among(alternatives: Alternatives, words: Sequence[str]) -> bool:
+    return any(pattern.matches(word) for pattern in alternatives for word in words)
+
+
+def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
+    """Return the words by which a thing is found.
+
+    One word alone has to be what the thing is: "table" finds a dining table and "fire" no fire
+    hydrant, nor "dog" a hot dog. Several words find whatever has them.
+    """
+    words = split_words(thing.name)
+    if not is_alone:
+        return words
+    return words[-1:] if own_words(words) == words else ()
+
+
 def _alternatives(word: WordPattern, groups: Sequence[tuple[WordPattern, ...]]) -> Alternatives:
-    """Return the word and all that the user says mean the same."""
+    """Return the word and all that the user says mean the same; for a person anybody."""
     same = [p for group in groups if any(p.letters == word.letters for p in group) for p in group]
-    return (word, *(p for p in same if p != word))
+    found = (word, *(p for p in same if p != word))
+    is_anybody = any(not p.is_stem and singulars(p.letters) & _ANYBODY for p in found)
+    return (*found, *(p for p in _PEOPLE if p not in found)) if is_anybody else found

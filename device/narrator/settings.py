@@ -57,7 +57,7 @@ _Word = Annotated[StrictStr, AfterValidator(_checked_word)]
 
 
 class NarrationRule(SettingsGroup):
-    """One thing to be told of, found by its words in a caption."""
+    """One thing to be told of, found by its words in a caption or among the things beside it."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
     """What the rule is called in alerts; no two rules share a name."""
@@ -65,7 +65,10 @@ class NarrationRule(SettingsGroup):
     words: Annotated[tuple[_Phrase, ...], Field(min_length=1)]
     """The alert is raised when one of these is found. A word stands for its plural as well
     ("dog" finds "dogs"), a stem for every word that begins so ("skat*" finds "skating"), several
-    words for a caption that has them all, in any order ("dog beach")."""
+    words for a caption that has them all, in any order ("dog beach"). Things that are named beside
+    the caption count like its words, but only those that are said without "maybe". "person",
+    "people" and "someone" find man, woman, boy, girl, child and the like as well. What a caption
+    denies ("no dog") does not count."""
 
     synonyms: tuple[Annotated[tuple[_Word, ...], Field(min_length=2)], ...] = ()
     """Groups of words that mean the same to you, as in [["dog", "puppy", "hound"]]: where one of
@@ -80,7 +83,8 @@ class NarrationRule(SettingsGroup):
     spoken_text: Annotated[StrictStr, Field(max_length=200), AfterValidator(_checked_template)] = (
         "Alert: {caption}"
     )
-    """What is spoken; {caption} is the sentence, {rule} the rule's name."""
+    """What is spoken; {rule} is the rule's name, {caption} the sentence in which it was found, or
+    the thing, as in "A cat, on the left."."""
 
 
 def _with_names_once(rules: tuple[NarrationRule, ...]) -> tuple[NarrationRule, ...]:
@@ -133,6 +137,6 @@ class NarrationSettings(SettingsGroup):
     all. Asked by button, the device always answers."""
 
     rules: Annotated[tuple[NarrationRule, ...], AfterValidator(_with_names_once)] = ()
-    """What to be told of at once: alerts, checked on every caption that narration makes. With
-    narration off no captions are made and nothing is raised; in quiet hours and while snoozed
-    they are raised as events without a sound."""
+    """What to be told of at once: alerts, checked on every caption that narration makes and on
+    the things that are named beside it. With narration off no captions are made and nothing is
+    raised; in quiet hours and while snoozed they are raised as events without a sound."""

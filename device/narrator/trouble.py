@@ -22,6 +22,7 @@ _LOOK_AGAIN_S = 1.0
 @dataclass(slots=True)
 class _Fault:
     text: str
+    reason: str
     since_s: float
     seen_hw: Thumbnail | None
     looked_s: float
@@ -44,10 +45,15 @@ class Trouble:
         """Note that a usable picture came."""
         self._fault, self._is_told = None, False
 
-    def note(self, text: str, seen_hw: Thumbnail | None, now_s: float) -> None:
-        """Note a fault that was found just now, by the words that say it."""
-        if self._fault is None or self._fault.text != text:
-            self._fault = _Fault(text, now_s, seen_hw, now_s)
+    def note(self, text: str, seen_hw: Thumbnail | None, now_s: float, reason: str = "") -> None:
+        """Note a fault that was found just now, by its reason or else the words that say it.
+
+        Words that name things change from frame to frame while the fault lasts.
+        """
+        reason = reason or text
+        if self._fault is None or self._fault.reason != reason:
+            self._fault = _Fault(text, reason, now_s, seen_hw, now_s)
+        self._fault.text = text
         self._fault.frames += 1
         self._fault.seen_hw, self._fault.looked_s = seen_hw, now_s
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from device.events import DecisionReason
+from device.narrator.hush import Silence
 from device.narrator.rules import RuleMatch
-from device.records import Earcon
+from device.records import Earcon, Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Line:
         text: the caption's words.
         sentence: as it would be said, with its hedge.
         probability: calibrated, that it is right, 0..1; None where unknown.
+        things: what is named beside the caption, for the rules; they are no reason to speak.
     """
 
     text: str
     sentence: str
     probability: float | None = None
+    things: tuple[Thing, ...] = ()
 
     def doubt(self, smallest_probability: float) -> str:
         """Return why it is not good enough to be told; empty when it is."""
@@ -66,3 +69,8 @@ class Verdict:
     text: str = ""
     alerts: tuple[RuleMatch, ...] = ()
     earcon: Earcon | None = None
+
+    @staticmethod
+    def silent(silence: Silence, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
+        """Return the verdict while nothing may be said."""
+        return Verdict(False, silence.reason, silence.detail, text, alerts)

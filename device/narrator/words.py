@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 STEM_MARK = "*"
 SHORTEST_STEM_CHARS = 2
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 # What changes from one caption of a scene to the next without its meaning: articles, auxiliaries,
 # possessives, the shortest prepositions ("in a field", "on a field"). Hedges are not the scene's.
-_SMALL = (
+_SMALL_WORDS = _set(
     "a an the this that these those some there it its his her their and or is are was were be "
     "being been has have of in on at to by with for from as while "
     "i think maybe not sure perhaps probably possibly may might"
 )
-_SMALL_WORDS = frozenset(_SMALL.split())
 _IRREGULAR = {
     "children": "child", "feet": "foot", "geese": "goose", "knives": "knife", "leaves": "leaf",
     "lives": "life", "loaves": "loaf", "men": "man", "mice": "mouse", "oxen": "ox",
@@ -28,6 +33,23 @@ _IRREGULAR = {
     "teeth": "tooth", "wolves": "wolf", "wives": "wife", "women": "woman",
 }  # fmt: skip
 _NO_PLURAL_ENDS = ("ss", "us", "is")
+# What is denied is not there: "no cat on the couch" has a couch and no cat. The denial ends with
+# its noun, which is at the next of the words that begin something else.
+_DENIALS = _set("no not without nobody none nothing never neither nor nowhere cannot")
+_DENY_ALL_BY_THEMSELVES = _set("nobody none nothing nowhere")
+_NOT_A_NOUN = _set("a an the any one single other of or more")
+_DENIAL_ENDS = _set(
+    "and but while as with in on at to by for from into onto over under through near behind "
+    "beside along across between around is are was were has have"
+)
+_CLAUSE_END = re.compile(r"[.,;:!?]")
+# The last word means something else than alone: no dog barks in a hot dog.
+_COMPOUNDS = frozenset(
+    {
+        *(("hot", "dog"), ("teddy", "bear"), ("prairie", "dog"), ("sea", "lion")),
+        *(("guinea", "pig"), ("rocking", "horse"), ("computer", "mouse"), ("mouse", "pad")),
+    }
+)
 
 
 def split_words(text: str) -> tuple[str, ...]:
@@ -38,6 +60,34 @@ def split_words(text: str) -> tuple[str, ...]:
 def content_words(text: str) -> tuple[str, ...]:
     """Return the words that carry meaning: two texts with the same ones say the same."""
     return tuple(word for word in split_words(text) if word not in _SMALL_WORDS)
+
+
+def affirmed_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text without those that it denies, as in "no cat on the couch"."""
+    return tuple(word for clause in _CLAUSE_END.split(text) for word in _affirmed(clause))
+
+
+def _affirmed(clause: str) -> Iterator[str]:
+    is_denied = has_noun = False
+    for word in split_words(clause):
+        if word in _DENIALS or word.endswith("n't"):
+            is_denied, has_noun = True, word in _DENY_ALL_BY_THEMSELVES
+            continue
+        if word in _DENIAL_ENDS and has_noun:
+            is_denied = False
+        if not is_denied:
+            yield word
+        has_noun = has_noun or word not in _NOT_A_NOUN
+
+
+def own_words(words: Sequence[str]) -> tuple[str, ...]:
+    """Return words in order without those that mean something else here, as "dog" in "hot dog"."""
+    before = ("", *words)
+    return tuple(
+        word
+        for first, word in zip(before, words, strict=False)
+        if not any((first, one) in _COMPOUNDS for one in singulars(word))
+    )
 
 
 def singulars(word: str) -> frozenset[str]:

@@ -65,7 +65,11 @@ class NamesArrays:
         for name in _STORED:
             array = getattr(arrays, name)
             kind = np.int8 if name == "weights_dn" else np.float32
-            if array.dtype != kind or array.shape[-1:] != (columns,) or not np.isfinite(array).all():
+            if (
+                array.dtype != kind
+                or array.shape[-1:] != (columns,)
+                or not np.isfinite(array).all()
+            ):
                 raise BundleError(
                     f"{path}: {name} is {array.dtype} {array.shape}, expected {columns} columns of "
                     f"finite {np.dtype(kind)}; add the names to the bundle again"

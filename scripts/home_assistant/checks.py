@@ -44,6 +44,10 @@ def use_buttons_and_events(lab: Lab, told: Transcript) -> None:
               lambda: " " in home.state("sensor.lab_caption"))  # fmt: skip
     caption = home.states()["sensor.lab_caption"]
     told.say(f"       {caption['state']}  {sorted(caption['attributes'])}")
+    told.claim("its things are among the attributes", "things" in caption["attributes"])
+    things = home.states()["sensor.lab_things"]
+    names = ", ".join(one["name"] for one in things["attributes"]["things"])
+    told.claim("the sensor of things has their names", things["state"] == (names or "none"), names)
     told.wait("the caption event fired",
               lambda: home.state("event.lab_caption_event") not in ("unknown", "None"))  # fmt: skip
     picture = "/api/image_proxy/image.lab_picture"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import pytest
+from support.captions import THINGS
 from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
 
+from device.captioner import Encoded
 from device.daemon.observer import Question
-from device.events import Answered, Decided, DecisionReason
+from device.daemon.sight import Fault, Line, Sight
+from device.events import Alerted, Answered, Decided, DecisionReason
 from device.narrator.settings import NarrationRule, NarrationSettings
-from device.records import Cause, Earcon, Priority
+from device.records import Cause, Earcon, Frame, Priority, Thing
 
 PRESS = Cause.BUTTON
 
@@ -191,3 +198,102 @@ def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed()
     assert other.eye.encoded > 0
     bench.observer.close()
     assert other.eye.is_closed
+
+
+class NamingSight(Sight):
+    """Names things beside every caption, or instead of one, as the detector will."""
+
+    def __init__(self, sight: Sight, things: tuple[Thing, ...], reason: str = "") -> None:
+        self._inner, self._things, self._reason = sight, things, reason
+
+    def fault(self, frame: Frame) -> Fault | None:
+        return self._inner.fault(frame)
+
+    def encode(self, frame: Frame) -> Encoded | Fault:
+        if self._reason:
+            return Fault(self._reason, "I am not sure. On the left a cat.", self._things)
+        return self._inner.encode(frame)
+
+    def describe(self, encoded: Encoded) -> Line:
+        return replace(self._inner.describe(encoded), things=self._things)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _naming(reason: str = "", things: tuple[Thing, ...] = THINGS, **narration: Any) -> DaemonBench:
+    bench = DaemonBench(NarrationSettings(**narration))
+    bench.observer.replace_sight(NamingSight(bench.sight, things, reason))
+    return bench
+
+
+def _answer(bench: DaemonBench) -> Answered:
+    _ask(bench)
+    bench.clock.advance_to(bench.clock.now_s() + 0.1)
+    bench.frames.fresh = [bench.frames.frame(scene(1))]
+    bench.observer.step()
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    return answer
+
+
+def test_an_answer_carries_the_things_beside_its_caption() -> None:
+    answer = _answer(_naming(is_on=False))
+    assert answer.things == THINGS
+    assert answer.caption is not None
+
+
+def test_things_without_a_caption_are_an_answer_and_no_failure() -> None:
+    bench = _naming("unsure", is_on=False)
+    answer = _answer(bench)
+    assert (answer.things, answer.caption, answer.reason) == (THINGS, None, "unsure")
+    assert bench.voice.texts == ["I am not sure. On the left a cat."]
+    assert Earcon.FAILED not in bench.voice.earcons
+
+
+def test_without_things_it_stays_a_failure() -> None:
+    bench = _naming("unsure", (), is_on=False)
+    _answer(bench)
+    assert bench.voice.earcons == [Earcon.FAILED]
+
+
+def test_what_narration_says_carries_its_things() -> None:
+    bench = _naming()
+    bench.show(scene(1), times=3)
+    first, *others = [e for e in bench.events.of(Decided) if isinstance(e, Decided)]
+    assert (first.is_spoken, first.things) == (True, THINGS)
+    assert [event.things for event in others] == [(), ()]  # nobody looked
+
+
+def test_a_withheld_caption_s_things_are_narrated_once_as_an_event_with_them() -> None:
+    bench = _naming("unsure")
+    bench.show(scene(1), times=20)
+    told = [e for e in bench.events.of(Decided) if isinstance(e, Decided) and e.is_spoken]
+    assert [(e.things, e.caption, e.text) for e in told] == [
+        (THINGS, None, "I am not sure. On the left a cat.")
+    ]
+
+
+@pytest.mark.parametrize("reason", ["", "unsure"])
+def test_an_alert_carries_the_thing_that_it_found_with_a_sound_and_its_place(reason: str) -> None:
+    rule = NarrationRule(name="cats", words=("cats",), cooldown_s=600)
+    bench = _naming(reason, rules=(rule,))
+    bench.show(scene(1), times=5)
+    (alert,) = bench.events.of(Alerted)
+    assert isinstance(alert, Alerted)
+    assert (alert.rule, alert.text, alert.things) == (
+        *("cats", "Alert: A cat, on the left."), THINGS[:1])  # fmt: skip
+    assert (alert.caption is None) is bool(reason)
+    assert alert.captured_at == bench.frames.clock.utc() - timedelta(seconds=4)
+    assert Earcon.ALERT in bench.voice.earcons
+    assert bench.voice.utterances[0].priority is Priority.ALERT
+
+
+def test_an_alert_of_the_caption_carries_what_is_named_beside_it() -> None:
+    rule = NarrationRule(name="dogs", words=("dog",), cooldown_s=600)
+    bench = _naming(rules=(rule,))
+    bench.show(scene(1))
+    (alert,) = bench.events.of(Alerted)
+    assert isinstance(alert, Alerted)
+    assert alert.things == THINGS
+    assert alert.caption is not None

@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import os
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.captions import described
+from support.captions import THINGS, THINGS_JSON, caption, described
 from support.fakes import SAMPLE_RATE_HZ, SAMPLES_PER_CHARACTER, FakeParts, NoSoundCard
 from support.mosquitto import HOST, free_port, listening, running_mosquitto
 from support.pictures import encoded, write
 
 from device.__main__ import main
 from device.commands import run_describe
+from device.commands.describer import SightDescriber
 from device.commands.report import ErrorReport, one_line
+from device.commands.sinks import JsonSink
 from device.commands.speech_sinks import PAUSE_S
+from device.daemon.sight import Fault, Line
 from device.errors import BrokerError, ConfigError
 from device.mqtt.payloads import CaptionMessage, DescribedPart
+from device.records import Frame
 
 
 @pytest.fixture
@@ -105,12 +110,43 @@ def test_json_prints_one_object_a_line(run, folder, red):
         ],
         "timings": {"preprocess_ms": 1.0, "encoder_ms": 2.0, "decoder_ms": 3.0, "total_ms": 6.0},
         "bundle": "fake",
+        "things": [],
     }
 
 
 def test_json_and_mqtt_use_the_same_words():
     assert set(DescribedPart.model_fields) < set(CaptionMessage.model_fields)
     assert DescribedPart.of(described()).model_dump_json()
+
+
+def test_json_has_the_things_and_why_the_caption_is_not_said():
+    withheld = replace(described(), text="A cat.", reason="unsure", things=THINGS)
+    told = json.loads(DescribedPart.of(withheld).json_text())
+    assert (told["reason"], told["caption"]) == ("unsure", "a dog runs through the grass")
+    assert told["things"] == THINGS_JSON
+
+
+@pytest.mark.parametrize("reason", ["", "unsure"])
+def test_the_describer_passes_things_on_and_json_prints_them(reason, capsys):
+    sight = NamingSight(reason)
+    described = SightDescriber(sight).describe(Frame.now(np.zeros((2, 2, 3), np.uint8), "x"))
+    assert (described.things, described.reason) == (THINGS, reason)
+    JsonSink().accept(described)
+    printed = json.loads(capsys.readouterr().out)
+    assert [x["from"] for x in printed["things"]] == [x.source.value for x in THINGS]
+
+
+class NamingSight:
+    """Names things beside its caption, or instead of it."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def look(self, frame):
+        return Fault(self._reason, "A cat.", THINGS) if self._reason else self.bare(frame)
+
+    def bare(self, frame):
+        return Line("A dog.", caption(), 0.5, THINGS)
 
 
 def test_what_is_said_is_worded_by_how_sure_it_is_and_the_bare_caption_is_data(

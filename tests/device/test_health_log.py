@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 import pytest
-from support.captions import caption
+from support.captions import THINGS, caption, thing
 
 from device.events import (
     Alerted,
@@ -171,7 +171,14 @@ def _every_event() -> list[Event]:
     summary = Summary(AT, AT, seen, (), (), SECRET)
     return [
         Requested(at=AT, action="describe", cause=Cause.BUTTON, is_accepted=True),
-        Answered(at=AT, text=SECRET, cause=Cause.BUTTON, caption=line, probability=0.5),
+        Answered(
+            at=AT,
+            text=SECRET,
+            cause=Cause.BUTTON,
+            caption=line,
+            probability=0.5,
+            things=(thing(SECRET),),
+        ),
         Decided(
             at=AT,
             is_spoken=True,
@@ -179,8 +186,9 @@ def _every_event() -> list[Event]:
             text=SECRET,
             detail=SECRET,
             caption=line,
+            things=(thing(SECRET),),
         ),
-        Alerted(at=AT, rule="robber", text=SECRET, caption=line),
+        Alerted(at=AT, rule="robber", text=SECRET, caption=line, things=(thing(SECRET),)),
         Spoke(at=AT, utterance=utterance, outcome=SpeechOutcome.HEARD, first_sample_s=0.3),
         ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="camera:0 is gone"),
         SettingChanged(at=AT, name="volume", value=0.5, cause=Cause.MQTT),
@@ -215,6 +223,18 @@ def test_no_word_that_was_seen_or_said_is_above_debug(format_name):
 def test_debug_has_the_words():
     texts = [values.get("text") for values in _objects(_every_event())]
     assert texts.count(SECRET) == 4
+
+
+def test_an_answer_s_things_are_counted_above_debug_and_named_within():
+    answered = Answered(at=AT, text="x", cause=Cause.MQTT, reason="unsure", things=THINGS)
+    (line,) = _objects([answered], "info")
+    assert line["things"] == 4
+    assert "toaster" not in json.dumps(line)
+    *_, named = _objects([answered], "debug")
+    assert named["names"] == ["cat", "bowl", "oven", "toaster"]
+    assert "toaster" in named["message"]
+    (plain,) = _objects([Answered(at=AT, text="x", cause=Cause.MQTT)], "info")
+    assert "things" not in plain
 
 
 def test_an_answer_has_its_timings():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.captions import caption
+from support.captions import THINGS, caption
 
 from device import __version__
 from device.errors import ConfigError
@@ -29,7 +30,7 @@ from device.events import (
 from device.health.metrics import MetricsListener, Readings
 from device.health.metrics_server import MetricsServer
 from device.health.settings import MetricsSettings
-from device.records import Cause, Priority, Utterance
+from device.records import Cause, Priority, ThingSource, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 
@@ -84,6 +85,20 @@ def test_captions_are_counted_by_cause_and_stages_timed_once_a_caption():
         assert _value(listener, "stage_seconds_count", stage=stage) == 2
         total_s = _value(listener, "stage_seconds_sum", stage=stage)
         assert total_s == pytest.approx(2 * time_ms / 1000)
+
+
+def test_things_are_counted_by_the_model_that_named_them_once_a_look():
+    listener = MetricsListener()
+    for source in ThingSource:
+        assert _value(listener, "things_total", source=source.value) == 0
+    for cause in (Cause.BUTTON, Cause.MQTT):  # one look answers both
+        listener.accept(Answered(at=AT, text="A cat.", cause=cause, reason="unsure", things=THINGS))
+    again = tuple(replace(x) for x in THINGS[:3])
+    listener.accept(
+        Decided(at=AT, is_spoken=True, reason=DecisionReason.CHANGED, text="A.", things=again)
+    )
+    assert _value(listener, "things_total", source="detector") == 4
+    assert _value(listener, "things_total", source="encoder") == 3
 
 
 def test_an_answer_without_a_caption_counts_by_its_reason():
@@ -202,7 +217,14 @@ def test_a_real_scrape_has_every_metric_and_no_words(free_port):
     server.start()
     try:
         listener.accept(
-            Answered(at=AT, text="A hound.", cause=Cause.BUTTON, caption=caption(), id="abc-1")
+            Answered(
+                at=AT,
+                text="A hound.",
+                cause=Cause.BUTTON,
+                caption=caption(),
+                id="abc-1",
+                things=THINGS,
+            )
         )
         listener.accept(_spoke(SpeechOutcome.HEARD, 0.4))
         listener.accept(
@@ -214,12 +236,13 @@ def test_a_real_scrape_has_every_metric_and_no_words(free_port):
     names = {family.name for family in text_string_to_metric_families(body)}
     assert {
         *("seealoud_captions", "seealoud_decisions", "seealoud_requests", "seealoud_alerts"),
+        "seealoud_things",
         *("seealoud_utterances", "seealoud_stage_seconds", "seealoud_first_sample_seconds"),
         *("seealoud_frames", "seealoud_frames_dropped", "seealoud_frame_age_seconds"),
         *("seealoud_queue_length", "seealoud_restarts", "seealoud_problem", "seealoud_build_info"),
         *("process_resident_memory_bytes", "process_cpu_seconds"),
     } <= names
-    for word in ("hound", "private", "onnx", "abc-1", caption().text):
+    for word in ("hound", "private", "onnx", "abc-1", caption().text, "toaster", "left"):
         assert word not in body
 
 

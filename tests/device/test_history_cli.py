@@ -7,12 +7,14 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
+from support.captions import THINGS, THINGS_JSON
 from support.history_events import (
     DEADLINE_S,
     ROOT,
@@ -99,9 +101,29 @@ def test_json_and_csv_carry_the_same_and_all_of_it(state: Path, tmp_path: Path) 
     assert run("--csv", "-", state=state).stdout.splitlines() == file.read_text().splitlines()
     with file.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
+    assert [json.loads(x.pop("things")) for x in rows] == [x.pop("things") for x in objects]
     as_text = [{k: "" if v is None else str(v) for k, v in x.items()} for x in objects]
     assert rows == as_text
     assert rows[2]["reason"] == 'post, "urgent"\nü'
+
+
+def test_things_are_found_and_told(tmp_path: Path) -> None:
+    quiet = replace(alerted("cats", at=NOW - HOUR), text="", caption=None, things=THINGS[:2])
+    kept(tmp_path / HISTORY_FILE, answered("a sofa", at=NOW - 2 * HOUR, things=THINGS), quiet,
+         answered("a road", at=NOW), keep_days=3650)  # fmt: skip
+    lines = run("--search", "cat", "--json", state=tmp_path).stdout.splitlines()
+    first, second = map(json.loads, lines)
+    assert first["things"] == THINGS_JSON
+    assert (second["kind"], len(second["things"])) == ("alert", 2)
+    told = run("--search", "cat", state=tmp_path).stdout.splitlines()
+    assert told[1].endswith("alert      A cat, on the left. Several bowls. (cats)")
+    table = run("--csv", "-", "--search", "toaster", state=tmp_path).stdout
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert json.loads(row["things"]) == first["things"]
+    summary = json.loads(run("summary", "--since", "3h", "--json", state=tmp_path).stdout)
+    assert [(x["what"], x["times"]) for x in summary["things"]] == [
+        *(("bowl", 1), ("cat", 1), ("oven", 1))
+    ]  # fmt: skip
 
 
 def test_csv_of_nothing_has_its_heading(state: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from support.captions import THINGS, thing
 from support.history_events import (
     DEADLINE_S,
     NOON,
@@ -28,6 +31,7 @@ from support.history_events import (
 from device.events import DecisionReason, Event, EventBus, Part, Requested
 from device.history import history as history_module
 from device.history.entries import UNSPOKEN_GAP_S, Entry, EntryFilter, Kind
+from device.history.erase import erase
 from device.history.history import RETENTION_S, History
 from device.history.reading import Selection, read_entries
 from device.history.retention import CHUNK_ROWS
@@ -97,6 +101,35 @@ def test_keeps_answers_narration_alerts_and_problems_with_all_they_have(path: Pa
         bundle="tiny",
     )
     assert len({x.id for x in entries}) == len(entries)
+
+
+def test_keeps_the_things_of_every_kind_of_entry(path: Path) -> None:
+    withheld = {"caption": None, "reason": "unsure", "probability": None}
+    spoken = decided("a sofa", is_spoken=True, reason=DecisionReason.FIRST)
+    kept(
+        path,
+        answered("a sofa", things=THINGS),
+        answered("", text="I am not sure what happens here. On the left a cat.", things=THINGS[:1],
+                 **withheld),
+        replace(spoken, things=THINGS[1:]),
+        replace(alerted(), caption=None, things=(thing(),)),
+        answered("a road"),
+        problem(),
+    )  # fmt: skip
+    entries = list(read_entries(path, Selection()))
+    assert [x.things for x in entries] == [THINGS, THINGS[:1], THINGS[1:], (thing(),), (), ()]
+    assert [x.caption for x in entries[1:4]] == ["", "a sofa", ""]
+    assert [Entry.from_row(x.to_row()) for x in entries] == entries
+
+
+def test_things_that_come_and_go_make_no_new_entry_of_what_is_seen_and_not_said() -> None:
+    chosen = EntryFilter()
+    unspoken = decided("a sofa", is_spoken=False, reason=DecisionReason.SNOOZED)
+    assert chosen.entry_of(replace(unspoken, things=THINGS), 0.0) is not None
+    later_s = 2 * UNSPOKEN_GAP_S
+    assert chosen.entry_of(replace(unspoken, things=()), later_s) is None
+    other = decided("a road", is_spoken=False, reason=DecisionReason.SNOOZED)
+    assert chosen.entry_of(other, later_s) is not None
 
 
 @pytest.mark.parametrize("reason", list(DecisionReason))
@@ -416,6 +449,52 @@ def test_a_reader_in_another_thread_sees_a_whole_history(path: Path) -> None:
     stop_all([worker], DEADLINE_S)
     history.close()
     assert counts == sorted(counts)
+
+
+# Made by the program of November 2026 (commit b7f9088), before entries had things: an answer, one
+# without a caption, a line of narration, an alert, a problem and its end.
+OLD_FILE = Path(__file__).parents[1] / "data" / "history-v1.sqlite3"
+OLD_KINDS = ["described", "described", "narrated", "alert", "problem", "recovery"]
+
+
+def test_a_history_of_before_things_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    shutil.copy(OLD_FILE, path)
+    before = path.read_bytes()
+    entries = list(read_entries(path, Selection()))
+    assert [x.kind for x in entries] == OLD_KINDS
+    assert [x.things for x in entries] == [()] * len(entries)
+    words = ["a dog in the grass", "", "two men on bikes", "a man with a bag", "", ""]
+    assert captions(path) == words
+    found = read_entries(path, Selection(search="bike", limit=1))
+    assert [x.caption for x in found] == ["two men on bikes"]
+    assert path.read_bytes() == before
+
+
+def test_a_history_of_before_things_is_upgraded_in_place_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    shutil.copy(OLD_FILE, path)
+    before = list(read_entries(path, Selection()))
+    syncs = counter(path, "syncs")
+    heard = Heard()
+    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history.accept(answered("a sofa", at=NOON + timedelta(minutes=1), things=THINGS))
+    history.step()
+    assert len(history.entries(NOON, NOON + timedelta(hours=1))) == len(before) + 1
+    history.close()
+    after = list(read_entries(path, Selection()))
+    assert after[:-1] == before
+    assert after[-1].things == THINGS
+    assert heard.events == []
+    assert not set_aside_name(path).exists()
+    assert counter(path, "syncs") == syncs + 1
+    connection = sqlite3.connect(path)
+    assert version_of(connection) == len(HISTORY.steps)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    erased = erase(tmp_path, Selection(until=NOON + timedelta(seconds=1)))
+    assert erased.entries == len(before)
+    assert [x.things for x in read_entries(path, Selection())] == [THINGS]
 
 
 def test_an_older_file_gets_the_newer_tables_and_keeps_its_rows() -> None:

@@ -14,9 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.history_events import NOON, SetClock, answered, kept, message
+from support.captions import THINGS, thing
+from support.history_events import NOON, SetClock, answered, entry, kept, message
 
 from device.errors import ConfigError, HistoryError
+from device.history.entries import FIELDS
 from device.history.erase import erase
 from device.history.history import History
 from device.history.moments import from_us, parse_moment, rfc3339, to_us
@@ -80,6 +82,31 @@ def test_searches_what_was_said_too(path: Path) -> None:
     kept(path, answered("", caption=None, text="It is too dark."), answered("a cat", text="Miau."))
     found = [x.text for x in read_entries(path, Selection(search="dark"))]
     assert found == ["It is too dark."]
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("cat", ["a sofa"]),
+        ("bowl", ["a sofa"]),
+        ("bowls", []),
+        ("toast", ["a sofa"]),
+        ("phone", ["a desk"]),
+        ("cell phone", ["a desk"]),
+        ("cup cell", []),
+        ("people", []),
+        ("left", []),
+        ("detector", []),
+        ("sure", []),
+    ],
+)
+def test_searches_the_names_of_things_too_and_nothing_else_of_them(
+    path: Path, search: str, expected: list[str]
+) -> None:
+    desk = (thing("cup"), thing("cell phone"), thing("person"))
+    events = [answered("a sofa", text="", things=THINGS), answered("a desk", text="", things=desk)]
+    kept(path, *events, answered("a road"))
+    assert captions(path, Selection(search=search)) == expected
 
 
 def test_reads_beside_a_writer_and_after_it(path: Path) -> None:
@@ -154,12 +181,16 @@ def test_a_history_of_a_newer_program_is_refused(path: Path) -> None:
 
 def test_a_hundred_thousand_entries_are_found_in_reasonable_time(path: Path) -> None:
     kept(path, answered("a dog"))
+    things = [entry("", things=x).to_row()[FIELDS.index("things")] for x in ((), THINGS)]
     connection = sqlite3.connect(path)
     with connection:
         connection.executemany(
-            "INSERT INTO entry VALUES (NULL, ?, ?, 'narrated', ?, ?, 0.5, '', '', 0.1, 'b')",
+            "INSERT INTO entry VALUES (NULL, ?, ?, 'narrated', ?, ?, 0.5, '', '', 0.1, 'b', ?)",
             (
-                (str(n), to_us(NOON) + n * 10_000_000, f"A man {n}.", f"a man number {n}")
+                (
+                    *(str(n), to_us(NOON) + n * 10_000_000, f"A man {n}.", f"a man number {n}"),
+                    things[n % 10 == 0],  # most entries are narration's, which names nothing
+                )
                 for n in range(100_000)
             ),
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.captions import thing
 from support.history_events import NOON, entry
 
 from device.history.entries import Entry, Kind
@@ -28,6 +30,7 @@ from device.history.summary_words import cut, days_and_clock, span_words
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LAST_HOUR = Span(NOON - HOUR, NOON, NOON)
 ANIMALS = ("dog", "cat", "cow", "bird", "pig", "fox", "owl", "ant")
+CUP, OVEN, PERHAPS = thing("cup"), thing("oven", None), thing("toaster", is_sure=False)
 REASONABLE_S = 60.0  # it takes one or two; a busy machine may take its time
 
 
@@ -86,6 +89,26 @@ def trouble(part: str, minutes_ago: float, kind: Kind = Kind.PROBLEM) -> Entry:
             "In the last hour: nothing.",
         ),
         ([seen("a cat", 10, kind=Kind.UNSPOKEN)], "In the last hour: Once a cat, at 11:50."),
+        (
+            [
+                seen("a man with a dog", 50, things=(CUP, OVEN)),
+                seen("a man with a dog", 20, things=(CUP, PERHAPS)),
+                seen("", 15, kind=Kind.DESCRIBED, reason="unsure", things=(CUP,)),
+                seen("a man with a bag", 10, kind=Kind.ALERT, reason="post", things=(CUP,)),
+            ],
+            "In the last hour: Twice a man with a dog, last at 11:40. Also a cup 3 times, last at "
+            "11:45; an oven once, at 11:10. 1 alert: post once, at 11:50.",
+        ),
+        (
+            [seen("", 15, kind=Kind.DESCRIBED, reason="unsure", things=(OVEN,))],
+            "In the last hour: An oven once, at 11:45.",
+        ),
+        (
+            [seen("", n, things=(thing(x),)) for n, x in enumerate(ANIMALS[:6], 1)],
+            "In the last hour: A dog once, at 11:59; a cat once, at 11:58; a cow once, at 11:57; "
+            "a bird once, at 11:56; and 2 more.",
+        ),
+        ([seen("", 15, things=(PERHAPS,))], "In the last hour: nothing."),
     ],
 )
 def test_sums_up_in_words(entries: list[Entry], expected: str) -> None:
@@ -144,7 +167,13 @@ def test_of_wordings_used_as_often_the_shortest_is_told() -> None:
 
 def test_is_data_too() -> None:
     summary = summarize(
-        [seen("a dog", 30), seen("a dog", 20), alert("post", 3), trouble("camera", 2)], LAST_HOUR
+        [
+            seen("a dog", 30, things=(CUP,)),
+            seen("a dog", 20),
+            alert("post", 3),
+            trouble("camera", 2),
+        ],
+        LAST_HOUR,
     )
     told = json.loads(json.dumps(summary_json(summary)))
     assert told == {
@@ -174,6 +203,14 @@ def test_is_data_too() -> None:
                 "times": 1,
                 "first_at": "2026-11-25T11:58:00.000000Z",
                 "last_at": "2026-11-25T11:58:00.000000Z",
+            }
+        ],
+        "things": [
+            {
+                "what": "cup",
+                "times": 1,
+                "first_at": "2026-11-25T11:30:00.000000Z",
+                "last_at": "2026-11-25T11:30:00.000000Z",
             }
         ],
     }
@@ -236,6 +273,11 @@ ENTRIES = st.lists(
         ),
         st.sampled_from(list(Kind)),
         reason=st.text(max_size=80),
+        things=st.lists(
+            st.builds(thing, st.text(min_size=1, max_size=60) | WORDS, is_sure=st.booleans()),
+            max_size=4,
+            unique_by=lambda x: x.name,
+        ).map(tuple),
     ),
     max_size=40,
 )
@@ -251,9 +293,11 @@ def test_every_summary_adds_up_and_stays_short(
     sighted = [x for x in inside if x.caption and x.kind is not Kind.ALERT]
     assert sum(x.times for x in summary.seen) == len(sighted)
     assert sum(x.times for x in summary.alerts) == sum(x.kind is Kind.ALERT for x in inside)
+    named = [x.name for e in inside if e.kind is not Kind.ALERT for x in e.things if x.is_sure]
+    assert {x.what: x.times for x in summary.things} == Counter(named)
     assert len(summary.text) <= LONGEST_TEXT_CHARS
     assert "\n" not in summary.text
-    for one in (*summary.seen, *summary.alerts, *summary.problems):
+    for one in (*summary.seen, *summary.things, *summary.alerts, *summary.problems):
         assert span.since <= one.first_at <= one.last_at < span.until
         assert (one.times == 1) <= (one.first_at == one.last_at)
     shuffled = list(entries)

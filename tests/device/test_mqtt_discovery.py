@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
-from support.captions import caption
+from support.captions import THINGS, THINGS_JSON, caption, thing
 from support.mosquitto import Broker, running_mosquitto
 from support.mqtt_daemon import VOICES, Device, answered, running, settings_for, summed_up
 from support.mqtt_home import Home, connected_home
@@ -18,8 +19,9 @@ from support.mqtt_home import Home, connected_home
 from device.events import Alerted, Part, ProblemChanged
 from device.mqtt.discovery import discovery_message
 from device.mqtt.identity import Identity
+from device.mqtt.payloads import thing_parts
 from device.mqtt.topics import ALL_TOPICS
-from device.records import Cause
+from device.records import Cause, Side
 from device.requests import Say, Snooze, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -182,6 +184,43 @@ def test_a_caption_is_a_state_with_attributes_an_event_and_a_picture(home, devic
     assert home.next_picture("picture") == b"\xff\xd8JPEG"
 
 
+def test_things_are_a_state_of_names_and_attributes_of_both_sensors(home, device):
+    device.bus.publish(answered("A dog runs. I also see a cat.", things=THINGS))
+    home.wait_for_state("things", "cat, bowl, oven, toaster")
+    assert home.attributes("things") == {"things": THINGS_JSON}
+    assert home.attributes("caption")["things"] == THINGS_JSON
+    text = "I am not sure what happens here. On the left a cat."
+    device.bus.publish(answered(text, caption=None, reason="unsure", things=THINGS[:1]))
+    home.wait_for_state("caption", text)
+    home.wait_for_state("things", "cat")
+    assert home.attributes("caption")["caption"] is None
+    device.bus.publish(answered())
+    home.wait_for_state("things", "none")
+    assert home.attributes("things") == {"things": []}
+    many = tuple(thing(f"very long name {number}" * 2) for number in range(16))
+    device.bus.publish(answered(things=many))
+    home.wait_for_state("things", ", ".join(x.name for x in many)[:255])
+
+
+def test_a_caption_of_before_things_that_the_broker_still_keeps_has_none():
+    one = described()["components"]["things"]
+    for key, expected in (
+        ("value_template", "none"),
+        ("json_attributes_template", '{"things": []}'),
+    ):
+        template = jinja2.Environment().from_string(one[key])
+        assert template.render(value_json={"text": "A dog."}) == expected
+
+
+def test_an_alert_of_a_thing_tells_which_and_where(home, device):
+    device.bus.publish(
+        Alerted(at=datetime.now(UTC), rule="cats", text="A cat, on the left.", caption=None,
+                things=THINGS[:1], captured_at=datetime.now(UTC))
+    )  # fmt: skip
+    event = home.next_event("alert")
+    assert (event["rule"], event["things"][0]["side"]) == ("cats", "left")
+
+
 def test_alerts_problems_and_presses_are_events_and_late_ones_are_none(home, device):
     now = datetime.now(UTC)
     for at in (now - timedelta(hours=1), now):
@@ -263,6 +302,32 @@ def test_the_examples_are_yaml_and_name_entities_that_exist():
     named = set(_entities(blocks))
     assert named
     assert named <= known
+
+
+@pytest.mark.parametrize(
+    ("things", "is_met"),
+    [
+        (THINGS, True),
+        ((), False),
+        (None, False),  # no caption yet
+        ((thing("cat", Side.RIGHT), thing("dog")), False),
+        ((thing("cat", None),), False),
+        ((thing("dog"), thing("cat", is_several=True)), True),
+    ],
+)
+def test_the_examples_of_a_cat_on_the_left_hold_for_that_and_nothing_else(things, is_met):
+    conditions = [
+        one["value_template"]
+        for block in map(yaml.safe_load, _blocks())
+        for one in block.get("conditions", ())
+        if "'cat'" in one["value_template"]
+    ]
+    assert len(conditions) == 2
+    listed = None if things is None else [json.loads(x.json_text()) for x in thing_parts(things)]
+    attributes = {"things": listed, "rule": "cat"}
+    for template in conditions:
+        found = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(template)
+        assert found.render(state_attr=lambda _, name: attributes[name]).strip() == str(is_met)
 
 
 def test_every_entity_is_in_the_documents():

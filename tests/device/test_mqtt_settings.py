@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.captions import CAPTURED_AT, described
+from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, described, thing
 
 from device.errors import ConfigError
-from device.events import Part, SummedUp
+from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
 from device.history.summary import LONGEST_TEXT_CHARS
 from device.mqtt.device_id import check_device_id, default_device_id
+from device.mqtt.messages import event_message
 from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
 from device.mqtt.schemas import MESSAGES, schemas
 from device.mqtt.settings import (
@@ -31,7 +32,7 @@ from device.mqtt.settings import (
 from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
-from device.records import Cause, Seen, Summary
+from device.records import Cause, Hypothesis, Seen, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -199,6 +200,7 @@ def test_the_message_carries_everything():
             "total_ms": 51.985,
         },
         "bundle": "tiny",
+        "things": [],
     }
 
 
@@ -225,6 +227,61 @@ def test_what_is_not_said_is_no_caption_in_the_message_either():
         *("no_caption", "too_dark"), "It is too dark to see.")  # fmt: skip
     assert (message.caption, message.probability, message.n_best) == (None, None, ())
     assert (message.source, message.captured_at) == ("/pictures/dog.jpg", CAPTURED_AT)
+
+
+def test_things_travel_in_the_caption_s_own_message():
+    message = caption_message(replace(described(), things=THINGS), "describe", CAPTURED_AT)
+    sent = json.loads(message.to_json())
+    assert sent["things"] == THINGS_JSON
+    assert (sent["event_type"], sent["caption"]) == ("described", "a dog runs through the grass")
+    read = CaptionMessage.model_validate_json(message.to_json(), strict=True)
+    assert read.things == message.things
+
+
+def test_things_are_told_where_the_caption_is_not():
+    text = "I am not sure what happens here. On the left a cat."
+    unsure = replace(described(), text=text, reason="unsure", things=THINGS)
+    sent = json.loads(caption_message(unsure, "describe", CAPTURED_AT).to_json())
+    assert sent["things"] == THINGS_JSON
+    assert (sent["caption"], sent["reason"], sent["short_text"]) == (None, "unsure", text)
+    assert (sent["event_type"], sent["n_best"]) == ("no_caption", [])
+
+
+@pytest.mark.parametrize("made_of", [{"caption": caption()}, {"caption": None, "reason": "unsure"}])
+def test_every_event_s_message_has_its_things(made_of):
+    at = CAPTURED_AT + timedelta(seconds=1)
+    answer = Answered(at=at, text="A.", cause=Cause.MQTT, id="q1", things=THINGS, **made_of)
+    is_seen = {"caption": made_of["caption"], "things": THINGS}
+    told = Decided(at=at, is_spoken=True, reason=DecisionReason.FIRST, text="A.", **is_seen)
+    alert = Alerted(at=at, rule="cats", text="A.", captured_at=CAPTURED_AT, **is_seen)
+    for event in (answer, told, alert):
+        _, message = event_message(event)
+        assert json.loads(message.to_json())["things"] == THINGS_JSON
+    assert message.caption == ("" if made_of["caption"] is None else made_of["caption"].text)
+    assert message.captured_at == CAPTURED_AT
+
+
+def test_an_alert_without_a_caption_and_a_frame_s_time_has_its_own():
+    _, message = event_message(Alerted(at=CAPTURED_AT, rule="r", text="", caption=None))
+    assert message.captured_at == CAPTURED_AT
+
+
+def test_the_schema_names_the_keys_that_are_sent():
+    for name in ("caption", "alert"):
+        schema = json.loads(schemas()[f"mqtt-{name}.schema.json"])
+        assert set(schema["$defs"]["ThingPart"]["properties"]) == set(THINGS_JSON[0])
+
+
+@pytest.mark.parametrize("count", [16, 300])
+def test_many_things_fit_into_home_assistant_the_surest_first(count):
+    many = tuple(thing(f"{number} {'語' * 60}", is_several=True) for number in range(count))
+    long_text = "語" * 120
+    n_best = tuple(Hypothesis(long_text, -12.3456789, -1.23456789) for _ in range(8))
+    seen = replace(described(), text=long_text * 4, things=many)
+    seen = replace(seen, caption=replace(seen.caption, n_best=n_best))
+    message = caption_message(seen, "describe", CAPTURED_AT)
+    assert len(message.to_json()) < MAX_ATTRIBUTES_BYTES - 500
+    assert [int(x.name.split()[0].rstrip("…")) for x in message.things] == list(range(16))
 
 
 def test_a_number_that_json_cannot_carry_is_refused():
@@ -263,7 +320,8 @@ def summed_up(groups: int, what: str) -> SummedUp:
     since = CAPTURED_AT - timedelta(days=7)
     some = tuple(Seen(what, number + 1, since, CAPTURED_AT) for number in range(groups))
     parts = tuple(Seen(part.value, 1, since, CAPTURED_AT) for part in Part)
-    summary = Summary(since, CAPTURED_AT, some, some, parts, "語" * LONGEST_TEXT_CHARS)
+    text = "語" * LONGEST_TEXT_CHARS
+    summary = Summary(since, CAPTURED_AT, some, some, parts, text, some)
     return SummedUp(at=CAPTURED_AT, summary=summary, cause=Cause.BUTTON, id="s1")
 
 
@@ -274,7 +332,8 @@ def test_a_summary_travels_whole_in_one_message():
     assert read.total == 6 + len(Part)
     assert read.until - read.since == timedelta(days=7)
     assert [x.what for x in read.problems] == [part.value for part in Part]
-    for groups in (read.seen, read.alerts):
+    assert read.things_left_out == 0
+    for groups in (read.seen, read.alerts, read.things):
         assert [(x.what, x.times) for x in groups] == [("a dog", 1), ("a dog", 2)]
         assert groups[0].first_at < groups[0].last_at
 
@@ -286,6 +345,8 @@ def test_a_long_summary_fits_into_home_assistant_and_counts_what_does_not(groups
     assert message.total == groups * (groups + 1) + len(Part)
     told = len(message.seen) + len(message.alerts) + len(message.problems)
     assert message.left_out == 2 * groups + len(Part) - told
+    assert len(message.things) + message.things_left_out == groups
+    assert message.things
     assert len(message.short_text) <= MAX_STATE_CHARS
 
 

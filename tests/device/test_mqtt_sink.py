@@ -15,7 +15,7 @@ from pathlib import Path
 import paho.mqtt.publish as mqtt_publish
 import pytest
 from click.testing import CliRunner
-from support.captions import caption
+from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption
 from support.history_events import SetClock
 from support.mosquitto import (
     DEADLINE_S,
@@ -118,6 +118,36 @@ def test_every_kind_of_event_is_told_on_its_topic(broker):
         assert json.loads(listener.next("/problem").payload)["event_type"] == "problem"
     with listening(broker, "seealoud/kinds/last_caption") as late:
         assert json.loads(late.next("last_caption").payload)["text"] == "A cat."
+
+
+def test_things_are_in_the_one_message_of_the_caption_and_of_the_alert(broker):
+    device = Device(settings_for(broker.port, is_picture_on=True), "named", picture=b"\xff\xd8")
+    with listening(broker, "seealoud/named/#") as listener, running(device):
+        device.wait_connected()
+        device.bus.publish(answered("I think a dog runs. I also see a cat.", things=THINGS))
+        listener.next("/picture")
+        message = json.loads(listener.next("/caption").payload)
+        assert (message["event_type"], message["things"]) == ("described", THINGS_JSON)
+        text = "I am not sure what happens here. On the left a cat."
+        device.bus.publish(
+            answered(text, caption=None, reason="unsure", probability=None, things=THINGS)
+        )
+        listener.next("/picture")  # there is something to look at
+        message = json.loads(listener.next("/caption").payload)
+        assert (message["text"], message["short_text"], message["things"]) == (
+            *(text, text), THINGS_JSON)  # fmt: skip
+        assert (message["caption"], message["reason"]) == (None, "unsure")
+        device.bus.publish(
+            Alerted(at=answered().at, rule="cats", text="A cat, on the left.", caption=None,
+                    things=THINGS[:1], captured_at=CAPTURED_AT)
+        )  # fmt: skip
+        alert = json.loads(listener.next("/alert").payload)
+        assert (alert["rule"], alert["caption"], alert["things"]) == ("cats", "", THINGS_JSON[:1])
+        assert alert["captured_at"] == "2026-11-23T06:06:13.123Z"
+        command(broker, "named/command", '{"action": "describe", "id": "q7"}')
+        assert json.loads(listener.next("/caption").payload)["request_id"] == "q7"
+    with listening(broker, "seealoud/named/last_caption") as late:
+        assert json.loads(late.next("last_caption").payload)["things"] == []
 
 
 def test_a_summary_is_one_message_with_the_id_of_who_asked_and_waits_for_the_broker(broker):

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.captions import thing
 
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
 from device.narrator.narrator import Line, Moment, Narrator, Verdict
 from device.narrator.settings import NarrationSettings
-from device.records import Earcon
+from device.records import Earcon, Thing
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GAP_S, HEARTBEAT_S, STABLE_S, RESTLESS_S = 8.0, 60.0, 0.8, 15.0
@@ -54,6 +55,8 @@ class Room:
         self.seen: list[Seen] = []
         self.probability: float | None = None
         self.fault: str | None = None
+        self.reason = ""
+        self.things: tuple[Thing, ...] = ()
         self.words = list(_WORDS)
 
     @property
@@ -78,12 +81,13 @@ class Room:
         if verdict is not None:
             return Seen(self.now_s, verdict)
         if self.fault is not None:
-            return Seen(self.now_s, self.narrator.after_fault(self.moment, self.fault))
+            fault = (self.fault, self.reason, self.things)
+            return Seen(self.now_s, self.narrator.after_fault(self.moment, *fault))
         verdict = self.narrator.after_encoder(self.moment, _FEATURES[scene])
         if verdict is not None:
             return Seen(self.now_s, verdict, is_encoded=True)
         words = self.words[scene]
-        line = Line(words, words.capitalize() + ".", self.probability)
+        line = Line(words, words.capitalize() + ".", self.probability, self.things)
         verdict = self.narrator.after_decoder(self.moment, line)
         return Seen(self.now_s, verdict, is_encoded=True, is_decoded=True)
 
@@ -474,6 +478,77 @@ def test_rules_do_not_make_a_restless_scene_costly_within_the_gap():
     room.frame(1)
     shown = [room.frame(2 + i % 3) for i in range(round(100 / FRAME_S))]
     assert sum(s.is_decoded for s in shown) <= 100 / RESTLESS_S
+
+
+# ------------------------------------------------------------ things
+
+
+CAT_RULE = {"name": "cat", "words": ["cat"], "cooldown_s": 100}
+CAT, CUP = thing("cat"), thing("cup")
+UNSURE = "I am not sure what happens here."
+
+
+def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
+    room = Room()
+    room.things = (CUP,)
+    room.show(0, for_s=20)
+    room.things, room.words[1] = (CAT, CUP), "the dog runs"
+    shown = room.show(1, for_s=10)
+    assert spoken(shown) == []
+    assert Why.TEXT_SAME in reasons(shown)
+
+
+def test_a_rule_finds_a_thing_beside_the_caption_and_its_alert_stands_for_the_narration():
+    room = Room(rules=[CAT_RULE])
+    room.things = (CUP, CAT)
+    first = room.frame(1)
+    (match,) = first.verdict.alerts
+    assert (match.rule, match.text, match.things) == ("cat", "Alert: A cat, on the left.", (CAT,))
+    assert (first.verdict.reason, first.verdict.detail) == (Why.ALERT, "raised by cat")
+    shown = room.show(1, for_s=20)
+    assert spoken(shown) == []
+    assert not any(s.verdict.alerts for s in shown)
+
+
+def test_a_thing_where_the_caption_is_withheld_raises_its_alert_once_and_the_fault_is_told_too():
+    room = Room(rules=[CAT_RULE])
+    room.fault, room.reason, room.things = UNSURE, "unsure", (CAT,)
+    shown = room.show(0, for_s=30)
+    assert shown[0].verdict.reason is Why.ALERT
+    assert [m.text for s in shown for m in s.verdict.alerts] == ["Alert: A cat, on the left."]
+    ((text, reason),) = spoken(shown)
+    assert (text, reason) == (UNSURE, Why.UNUSABLE_PICTURE)
+    told_s = next(s.at_s for s in shown if s.verdict.is_spoken)
+    assert told_s - shown[0].at_s >= GAP_S  # the alert counts as spoken
+
+
+def test_a_fault_lasts_whatever_things_its_words_name():
+    room = Room()
+    room.reason, shown = "unsure", []
+    for number in range(60):
+        room.fault = f"{UNSURE} {('A cat.', 'A cup.', '')[number % 3]}"
+        shown.append(room.frame(number % 2))
+    assert [reason for _, reason in spoken(shown)] == [Why.UNUSABLE_PICTURE]
+    assert shown[-1].verdict.text == room.fault
+
+
+def test_faults_of_different_reasons_are_different():
+    room = Room()
+    shown = []
+    for number in range(60):
+        room.fault = room.reason = ("unsure", "too_dark")[number % 2]
+        shown.append(room.frame(number % 2))
+    assert spoken(shown) == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words_and_off_none(is_on):
+    room = Room(rules=[CAT_RULE], is_on=is_on)
+    room.narrator.snooze(room.now_s + 1000)
+    room.fault, room.reason, room.things = UNSURE, "unsure", (CAT,)
+    shown = room.show(0, for_s=10)
+    assert [m.text for s in shown for m in s.verdict.alerts] == ([""] if is_on else [])
+    assert spoken(shown) == []
 
 
 # ------------------------------------------------------------ live changes

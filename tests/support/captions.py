@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from device.records import Caption, Described, Hypothesis, Timings
+from device.records import Caption, Described, Hypothesis, Side, Thing, ThingSource, Timings
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, 123456, tzinfo=UTC)
 
@@ -24,6 +24,37 @@ def caption(
         timings=Timings(preprocess_ms=1.23456, encoder_ms=20.5, decoder_ms=30.25),
         bundle="tiny",
     )
+
+
+def thing(
+    name: str = "cat",
+    side: Side | None = Side.LEFT,
+    probability: float = 0.875,
+    source: ThingSource = ThingSource.DETECTOR,
+    **changes: bool,
+) -> Thing:
+    return Thing(name, probability, side, source, **changes)
+
+
+THINGS = (
+    thing(),
+    thing("bowl", None, 0.75, is_several=True),
+    thing("oven", None, 0.625, ThingSource.ENCODER),
+    thing("toaster", Side.RIGHT, 0.375, ThingSource.ENCODER, is_sure=False),
+)
+
+
+# As they stand in every message and in the history.
+THINGS_JSON = [
+    {"name": "cat", "probability": 0.875, "side": "left", "from": "detector",
+     "several": False, "sure": True},
+    {"name": "bowl", "probability": 0.75, "side": None, "from": "detector",
+     "several": True, "sure": True},
+    {"name": "oven", "probability": 0.625, "side": None, "from": "encoder",
+     "several": False, "sure": True},
+    {"name": "toaster", "probability": 0.375, "side": "right", "from": "encoder",
+     "several": False, "sure": False},
+]  # fmt: skip
 
 
 def described(*caption_arguments: object, **caption_changes: object) -> Described:

@@ -69,9 +69,11 @@ class Home:
             self._take(0.1)
 
     def attributes(self, key: str) -> dict[str, Any]:
-        topic = self.components[key]["json_attributes_topic"]
+        one = self.components[key]
+        topic = one["json_attributes_topic"]
         self._wait_for(topic)
-        found: dict[str, Any] = json.loads(self._kept[topic])
+        template = {"value_template": one.get("json_attributes_template")}
+        found: dict[str, Any] = json.loads(self._rendered(template, self._kept[topic]))
         return found
 
     def press(self, key: str) -> None:

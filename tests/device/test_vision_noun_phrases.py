@@ -1,0 +1,90 @@
+"""One thing in words: articles, plurals and sides."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.captions import thing
+
+from device.narrator.words import singulars
+from device.records import Side
+from device.vision.noun_phrases import indefinite, noun_phrase, plural, sentence, sentences
+
+# Of the detector's names (COCO's classes) the last words, whose plurals are not just with an s.
+ODD = (
+    *("person", "bus", "bench", "sheep", "skis", "glass", "knife", "sandwich", "broccoli"),
+    *("mouse", "couch", "scissors", "toothbrush", "tv", "tie", "vase", "donut"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cat", "a cat"),
+        ("oven", "an oven"),
+        ("umbrella", "an umbrella"),
+        ("unicycle", "a unicycle"),
+        ("hourglass", "an hourglass"),
+        ("orange", "an orange"),
+        ("traffic light", "a traffic light"),
+        ("scissors", "scissors"),
+        ("sunglasses", "sunglasses"),
+        ("wine glass", "a wine glass"),
+    ],
+)
+def test_articles(name, expected):
+    assert indefinite(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cat", "cats"),
+        ("person", "people"),
+        ("bus", "buses"),
+        ("bench", "benches"),
+        ("knife", "knives"),
+        ("toothbrush", "toothbrushes"),
+        ("toy", "toys"),
+        ("berry", "berries"),
+        ("sheep", "sheep"),
+        ("skis", "skis"),
+        ("wine glass", "wine glasses"),
+        ("computer mouse", "computer mice"),
+        ("teddy bear", "teddy bears"),
+    ],
+)
+def test_plurals(name, expected):
+    assert plural(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (thing("cat", Side.LEFT), "A cat, on the left."),
+        (thing("oven", Side.AHEAD), "An oven, straight ahead."),
+        (thing("bowl", None), "A bowl."),
+        (thing("person", Side.RIGHT, is_several=True), "Several people, on the right."),
+        (thing("scissors", None, is_several=True), "Several scissors."),
+    ],
+)
+def test_a_thing_is_a_sentence(seen, expected):
+    assert sentence(seen) == expected
+    assert noun_phrase(seen).lower() in expected.lower()
+
+
+def test_several_things_are_several_sentences():
+    assert sentences([thing("cat"), thing("bowl", None)]) == "A cat, on the left. A bowl."
+    assert sentences([]) == ""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_rule_finds_every_plural_that_is_said(name):
+    assert name in singulars(plural(name))
+
+
+@given(st.text(max_size=20))
+def test_any_name_is_said(name):
+    assert name.casefold() in sentence(thing(name)).casefold()
+    assert sentence(thing(name, is_several=True)).startswith("Several ")
