@@ -152,6 +152,37 @@ def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, forc
 
 
 @cli.command()
+@click.argument("bundle", metavar="BUNDLE")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the scores there as JSON.")
+@click.option("--show", is_flag=True, help="Print what is said of each picture, and what is wrong.")
+def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
+    """Score what BUNDLE says of the photographs of FOLDER (with a captions.tsv); minutes.
+
+    It goes through the device's own code: caption, detector, names and the sentence made of them.
+    """
+    import json
+    from dataclasses import asdict
+
+    from device.bundle import find_bundle, load_bundle
+    from training.data.extra import open_extra
+    from training.homes import scores_of, speak
+
+    loaded = load_bundle(find_bundle(bundle))
+    pictures = open_extra(folder, plain_sentences=False)
+    if show:
+        for one in speak(loaded, pictures):
+            wrong = ", ".join(name for name, is_right in one.sure.items() if not is_right)
+            click.echo(f"{one.picture.name}: {one.sentence}{f' [{wrong}]' if wrong else ''}")
+        return
+    scores = {name: asdict(found) for name, found in scores_of(loaded, pictures).items()}
+    text = json.dumps({"bundle": loaded.name, "folder": folder.name, **scores}, indent=1)
+    if out is not None:
+        out.write_text(f"{text}\n", encoding="utf-8")
+    click.echo(text)
+
+
+@cli.command()
 @click.argument("benchmark", type=click.Path(path_type=Path), metavar="BENCHMARK.json")
 @_docs
 def latency(benchmark: Path, docs: Path) -> None:

@@ -7,8 +7,7 @@ is right when a caption confirms it; captions leave much out, so precision is a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
 from training.confidence.thing_lexicon import THING, confidence_lexicons
 from training.confidence.things import Confirmation
 from training.data.dataset import CaptionedPicture
+from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
 from training.metrics.lexicon import SUBJECT
 from training.text import words_of
@@ -30,6 +30,15 @@ from training.text import words_of
 _HEDGED = "Maybe "
 _PERSON = "person"
 _NAMING = (SUBJECT, THING)
+# A picture is of an indoor scene when at least two of its captions use one of these words.
+_INDOOR_WORDS = frozenset(
+    (
+        *("kitchen", "bathroom", "bedroom", "room", "indoor", "indoors", "desk", "bed", "couch"),
+        *("sofa", "sink", "toilet", "oven", "refrigerator", "fridge", "counter", "office", "table"),
+        *("laptop", "plate", "restaurant", "shelf", "tv", "television", "bowl", "pan", "store"),
+    )
+)
+_LEAST_INDOOR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class HomeScores:
         nobody_said: in how many pictures it is said that nobody is in view.
         nobody_right: of these, the share in which no caption names a person.
         distinct_words: how many different words the captions have.
+        cider: of the captioner's words by themselves, said or not; None where not measured.
     """
 
     pictures: int
@@ -89,6 +99,7 @@ class HomeScores:
     nobody_said: int
     nobody_right: float | None
     distinct_words: int
+    cider: float | None = None
 
 
 def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
@@ -144,6 +155,32 @@ def _mentioned(caption: str, picture: CaptionedPicture) -> dict[str, bool]:
     return found
 
 
+def is_indoor(picture: CaptionedPicture) -> bool:
+    """Return whether people's captions speak of an indoor scene."""
+    speaking = [not _INDOOR_WORDS.isdisjoint(words_of(one)) for one in picture.captions]
+    return sum(speaking) >= _LEAST_INDOOR
+
+
+def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str, HomeScores]:
+    """Return the scores of all pictures and of the indoor ones; CIDEr over all.
+
+    Raises:
+        BundleError: the bundle fails its self-test.
+        DatasetError: a picture cannot be read.
+        TrainingError: Java failed.
+    """
+    spoken = list(speak(bundle, pictures))
+    bare = caption_with_bundle(bundle.path, pictures)
+    _, metrics = score_captions(bare, pictures, with_meteor=False)
+    words = {word for one in bare.values() for word in one.text.split()}
+    return {
+        "all": replace(
+            score(spoken), cider=round(metrics.cider.estimate, 2), distinct_words=len(words)
+        ),
+        "indoor": score([one for one in spoken if is_indoor(one.picture)]),
+    }
+
+
 def score(spoken: Sequence[Spoken]) -> HomeScores:
     """Return the scores of what was said of pictures."""
     sure = [is_right for one in spoken for is_right in one.sure.values()]
@@ -167,8 +204,3 @@ def score(spoken: Sequence[Spoken]) -> HomeScores:
 
 def _share(values: Sequence[bool]) -> float:
     return round(float(np.mean(values)), 4) if len(values) else 0.0
-
-
-def folder_name(path: Path) -> str:
-    """Return what the scores of a folder are filed under."""
-    return path.resolve().name
