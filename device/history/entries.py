@@ -94,8 +94,9 @@ class Entry:
     def from_row(row: tuple[Any, ...]) -> Entry:
         """Return the entry of the values of ``COLUMNS``."""
         values = dict(zip(FIELDS, row, strict=True))
-        values |= {"at": from_us(values["at"]), "kind": Kind(values["kind"])}
-        return Entry(**{**values, "things": things_of(values["things"])})
+        values["at"], values["kind"] = from_us(values["at"]), Kind(values["kind"])
+        values["things"] = things_of(values["things"])
+        return Entry(**values)
 
 
 # A new one goes to the end: tables that people have made of the CSV count its columns.
