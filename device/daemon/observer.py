@@ -251,7 +251,8 @@ class Observer:
             return verdict, None
         line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            return narrator.after_decoder(moment, _narrated(line)), line
+            narrated = NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
+            return narrator.after_decoder(moment, narrated), line
 
     def _decided(self, verdict: Verdict, found: Line | Fault | None, frame: Frame) -> Decided:
         line = found if isinstance(found, Line) else None
@@ -281,14 +282,6 @@ class Observer:
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
-
-
-def _narrated(line: Line) -> NarratedLine:
-    """Return what the narrator weighs: the caption, or where it is withheld the sure things."""
-    if line.caption.text or not line.is_sure:
-        return NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
-    names = " ".join(sorted(thing.name for thing in line.things))
-    return NarratedLine(names, line.sentence, line.things[0].probability, line.things)
 
 
 def _local(utc: datetime) -> datetime:

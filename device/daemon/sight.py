@@ -77,14 +77,12 @@ class Line:
         caption: what the captioner said, and which of its words are said.
         probability: calibrated, that these are right, 0..1; None without a calibration.
         things: what is named beside the caption, the surest first.
-        is_sure: whether anything is said without a hedge.
     """
 
     sentence: str
     caption: Caption
     probability: float | None
     things: tuple[Thing, ...] = ()
-    is_sure: bool = False
 
 
 class Sight:
@@ -175,7 +173,7 @@ class Sight:
             caption = replace(caption, trusted="")
         elif said.text != caption.text:
             caption = replace(caption, trusted=said.text)
-        return Line(scene.sentence, caption, said.probability, scene.things, scene.is_sure)
+        return Line(scene.sentence, caption, said.probability, scene.things)
 
     def _unfamiliar(self, started: Search | None) -> Fault:
         """Return that the picture is unlike anything trained on, with what the detector found.
@@ -196,5 +194,5 @@ class Sight:
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
     ) -> Scene:
         if self._finder is None:
-            return Scene(caption_sentence(text, how), (), bool(text), how is Hedge.PLAIN)
+            return Scene(caption_sentence(text, how), (), says_caption=bool(text))
         return self._finder.compose(text, how, seen, person_log_odds)

@@ -117,7 +117,7 @@ class Narrator:
         alerts = self._found(line, silence)
         verdict = self._verdict(line, silence, alerts)
         if verdict.is_spoken or verdict.reason is DecisionReason.ALERT:
-            self._note(line.text)
+            self._note(line.topic)
         if silence is not None or verdict.reason is DecisionReason.TOO_SOON:
             self._scene.note_captioned(self._now_s)
         else:
@@ -275,7 +275,7 @@ class Narrator:
 
     def _wording(self, line: Line, alerts: tuple[RuleMatch, ...]) -> Verdict:
         """Return the verdict by the words last spoken."""
-        text, words, told = line.sentence, content_words(line.text), self._told_words
+        text, words, told = line.sentence, content_words(line.topic), self._told_words
         if told is None:
             return Verdict(True, DecisionReason.FIRST, "nothing was told before", text, alerts)
         if words != told:

@@ -40,10 +40,18 @@ class Line:
     probability: float | None = None
     things: tuple[Thing, ...] = ()
 
+    @property
+    def topic(self) -> str:
+        """What it is about: the caption, or where that is withheld the things that are sure."""
+        sure = (thing.name for thing in self.things if thing.is_sure)
+        return self.text.strip() or " ".join(sorted(sure))
+
     def doubt(self, smallest_probability: float) -> str:
-        """Return why it is not good enough to be told; empty when it is."""
-        if not self.text.strip() or not self.sentence.strip():
+        """Return why it is not good enough to be spoken; empty when it is."""
+        if not self.topic or not self.sentence.strip():
             return "the caption is empty"
+        if not self.text.strip():  # things that are sure stand for themselves
+            return ""
         # Not the same as "<": what is no number is no confidence either.
         if self.probability is not None and not self.probability >= smallest_probability:
             return f"probability {self.probability:.2f} < {smallest_probability:.2f}"

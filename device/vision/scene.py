@@ -8,7 +8,7 @@ the rest is still being put together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from device.confidence.wording import Hedge
 from device.records import Thing
@@ -39,13 +39,11 @@ class Scene:
         sentence: as it is spoken.
         things: what it names beside the caption, the surest first.
         says_caption: whether the caption is part of it.
-        is_sure: whether it names anything without a hedge.
     """
 
     sentence: str
     things: tuple[Thing, ...]
     says_caption: bool
-    is_sure: bool
 
 
 def compose(
@@ -73,15 +71,16 @@ def compose(
     sure = tuple(t for t in others if t.probability >= certainty.sure)[:MOST_NAMES]
     maybe: tuple[Thing, ...] = ()
     if not sure and how is not Hedge.PLAIN:
-        maybe = tuple(t for t in others if t.probability >= certainty.maybe)[:1]
+        maybe = tuple(
+            replace(t, is_sure=False) for t in others if t.probability >= certainty.maybe
+        )[:1]
     parts = [
         _first(text, how, says_caption=says_caption, says_more=bool(sure or maybe)),
         sentences.things_sentence(sure, beside_caption=says_caption),
         sentences.maybe_sentence(maybe),
         sentences.NOBODY if is_nobody_there and (says_caption or sure or maybe) else "",
     ]
-    is_sure = bool(sure) or (says_caption and how is Hedge.PLAIN)
-    return Scene(" ".join(filter(None, parts)), (*sure, *maybe), says_caption, is_sure)
+    return Scene(" ".join(filter(None, parts)), (*sure, *maybe), says_caption)
 
 
 def _first(text: str, how: Hedge, *, says_caption: bool, says_more: bool) -> str:
