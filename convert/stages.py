@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import keras
 
 from convert.convert import convert
+from convert.detector import add_detector, export_detector
 from device.bundle import HASHED_FILES, MANIFEST, load_bundle
 from device.errors import BundleError
 from device.vocabulary import Vocabulary
@@ -129,12 +130,14 @@ class Conversion:
         folder: the run's folder.
         out: where the bundle's folder is written.
         records: where the run's record is written.
+        with_detector: the detector is put into the bundle.
     """
 
     config: RunConfig
     folder: RunFolder
     out: Path
     records: Path
+    with_detector: bool = False
 
     @property
     def name(self) -> str:
@@ -158,6 +161,7 @@ class Conversion:
             all(ours.files[name] == theirs.files[name] for name in HASHED_FILES)
             and bool(ours.metrics)
             and ours.confidence is not None
+            and (ours.detector is not None or not self.with_detector)
             and self._has_our_search(ours.training)
             and (self.bundle / _CARD).is_file()
             and best.is_file()
@@ -178,4 +182,6 @@ class Conversion:
         keras.utils.clear_session()
         # A finished run keeps the search that it was trained with; the settings may know a better.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
-        convert(self.folder, dataset, self.out, self.records)
+        target = convert(self.folder, dataset, self.out, self.records)
+        if self.with_detector:
+            add_detector(target, export_detector())

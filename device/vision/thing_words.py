@@ -99,7 +99,7 @@ THINGS: Mapping[str, ThingWords] = {
         "birds",
         "duck, ducks, goose, geese, seagull, seagulls, gull, gulls, pigeon, pigeons, parrot, "
         "parrots, owl, swan, swans, chicken, chickens, hen, rooster, turkey, eagle, hawk, pelican, "
-        "peacock, flamingo, flamingos, ostrich, penguin, penguins, crow, canary, parakeet, heron, crane",
+        "peacock, flamingo, flamingos, ostrich, penguin, penguins, crow, canary, parakeet, heron",
     ),
     "cat": _thing("cat", "cats", "kitten, kittens, kitty, feline"),
     "dog": _thing(

@@ -145,7 +145,7 @@ def arguments(smoke: Smoke, trained: Done) -> tuple[object, ...]:
     text = text.replace("5e-3", "1e-6").replace("1e-3", "1e-6")
     config.write_text(text.replace(f"epochs = {EPOCHS}", "epochs = 2", 1))
     folders = ("--data", smoke.data, "--runs", smoke.runs, "--out", smoke.root / "reproduced")
-    return config, *folders
+    return config, "--no-detector", *folders
 
 
 @pytest.mark.slow

@@ -206,7 +206,7 @@ def converted(smoke: Smoke, trained: Done) -> Done:
     assert trained.returncode == 0, trained.stderr[-2000:]
     return smoke.execute(
         "seealoud-convert",
-        *(NAME, "--data", smoke.data, "--runs", smoke.runs),
+        *(NAME, "--no-detector", "--data", smoke.data, "--runs", smoke.runs),
         *("--out", smoke.out, "--records", smoke.records),
     )
 
