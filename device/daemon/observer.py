@@ -169,7 +169,7 @@ class Observer:
         if isinstance(found, Fault) and not found.things:  # with things it is a description
             self._voice.earcon(Earcon.FAILED, newest.asked_s)
         self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
-        self._note_spoken(found.caption.text if isinstance(found, Line) else text)
+        self._note_spoken(_narrated(found).topic if isinstance(found, Line) else text)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
 
@@ -251,8 +251,7 @@ class Observer:
             return verdict, None
         line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            narrated = NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
-            return narrator.after_decoder(moment, narrated), line
+            return narrator.after_decoder(moment, _narrated(line)), line
 
     def _decided(self, verdict: Verdict, found: Line | Fault | None, frame: Frame) -> Decided:
         line = found if isinstance(found, Line) else None
@@ -282,6 +281,10 @@ class Observer:
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
+
+
+def _narrated(line: Line) -> NarratedLine:
+    return NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
 
 
 def _local(utc: datetime) -> datetime:
