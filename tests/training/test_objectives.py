@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -17,8 +19,9 @@ from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
 from training.metrics.java import SentenceMeteor, find_java
 from training.model import Captioner
-from training.objectives import CaptionRewards, SelfCritical
+from training.objectives import SelfCritical
 from training.optimise import Optimiser
+from training.rewards import CaptionRewards, Rewards
 
 VOCABULARY = Vocabulary.from_words(["a", "red", "blue", "dog", "cat", "runs", "sleeps", "two"])
 MAX_WORDS = 4
@@ -59,7 +62,7 @@ def objective(model: Captioner, config: SelfCriticalConfig, rate: float = 0.004)
         epochs=100, learning_rate=rate, encoder_learning_rate=rate, warmup_epochs=0
     )
     optimiser = Optimiser(model, settings, 10, trains_encoder=config.trains_encoder)
-    rewards = CaptionRewards(pictures(), VOCABULARY, config)
+    rewards = Rewards([pictures()], VOCABULARY, config)
     return SelfCritical(model, optimiser, rewards, config)
 
 
@@ -81,6 +84,16 @@ def batch_of(picture: int) -> Batch:
     )
 
 
+def rewards_of(
+    config: SelfCriticalConfig,
+    data_sets: Sequence[Sequence[CaptionedPicture]],
+    parts: Sequence[Batch],
+    said: np.ndarray,
+) -> np.ndarray:
+    with contextlib.closing(Rewards(data_sets, VOCABULARY, config)) as rewards:
+        return rewards.of(parts, said)
+
+
 def test_the_reward_is_cider_plus_bleu_plus_mentions() -> None:
     config = SelfCriticalConfig(bleu_weight=3, right_mention_weight=0.25, wrong_mention_weight=0.5)
     said = ("a red cat runs", "a dog")
@@ -100,12 +113,13 @@ def test_meteor_is_added_by_its_weight() -> None:
     said = ("a red cat runs", "a dog")
     config = SelfCriticalConfig(meteor_weight=4)
     with_meteor, without = (
-        CaptionRewards(pictures(), VOCABULARY, each).of(batch_of(0), ids(*said))
+        rewards_of(each, (pictures(),), (batch_of(0),), ids(*said))
         for each in (config, SelfCriticalConfig())
     )
     references = {name: [c.split() for c in of_it] for name, of_it in CAPTIONS.items()}
     words = [sentence.split() for sentence in said]
-    meteor = SentenceMeteor(references).scores(["red.jpg", "red.jpg"], words)
+    with contextlib.closing(SentenceMeteor()) as java:
+        meteor = java.scores([references["red.jpg"]] * 2, words)
     np.testing.assert_allclose(with_meteor - without, 4 * meteor[None], atol=1e-5)
     assert 0 < meteor[1] < meteor[0]
 
@@ -125,7 +139,7 @@ def test_without_weights_mentions_count_for_nothing() -> None:
 def test_the_reward_rises(settings: dict[str, float]) -> None:
     config = SelfCriticalConfig(samples=24, temperature=1.0, **settings)
     train = objective(captioner(), config)
-    losses = [train.step(next(captioned().plain(2))) for _ in range(200)]
+    losses = [train.step((next(captioned().plain(2)),)) for _ in range(200)]
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 1, losses[::20]
 
 
@@ -137,7 +151,7 @@ def test_which_weights_move(trains_encoder: bool) -> None:
     config = SelfCriticalConfig(samples=8, temperature=1.0, trains_encoder=trains_encoder)
     train = objective(model, config)
     for _ in range(3):
-        train.step(next(captioned().plain(2)))
+        train.step((next(captioned().plain(2)),))
     moved = any(
         np.abs(variable.numpy() - old).max() > 0
         for variable, old in zip(model.tail_variables, before, strict=True)
