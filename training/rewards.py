@@ -16,6 +16,8 @@ from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
 from training.metrics.java import SentenceMeteor
 from training.metrics.mentions import MentionCounts
+from training.metrics.repeats import RepeatCounts
+from training.metrics.things import ThingCounts, WrongThings
 from training.text import words_of
 
 Ids = npt.NDArray[np.int32]
@@ -33,7 +35,8 @@ class Rewards:
     0.99, 0.94).
 
     Args:
-        data_sets: the pictures of each data set, in the order of a step's batches.
+        data_sets: the pictures of each data set, in the order of a step's batches, and which
+            things count as wrong there when no caption of the picture names them.
         vocabulary: the words of the samples' ids.
         config: the weights.
 
@@ -43,13 +46,14 @@ class Rewards:
 
     def __init__(
         self,
-        data_sets: Sequence[Sequence[CaptionedPicture]],
+        data_sets: Sequence[tuple[Sequence[CaptionedPicture], WrongThings]],
         vocabulary: Vocabulary,
         config: SelfCriticalConfig,
     ) -> None:
         self._meteor = SentenceMeteor() if config.meteor_weight else None
         self._of_set = [
-            CaptionRewards(pictures, vocabulary, config, self._meteor) for pictures in data_sets
+            CaptionRewards(pictures, vocabulary, config, wrong_things, self._meteor)
+            for pictures, wrong_things in data_sets
         ]
 
     def of(self, parts: Sequence[Batch], ids_nkt: Ids) -> npt.NDArray[np.float32]:
@@ -70,7 +74,7 @@ class Rewards:
 
 
 class CaptionRewards:
-    """CIDEr-D (0..10), BLEU-4 and METEOR (0..1), right and wrong mentions, weighted and added.
+    """CIDEr-D (0..10), BLEU-4 and METEOR (0..1), mentions, things and repeats, weighted and added.
 
     All against the training references of the captions' pictures.
     """
@@ -80,6 +84,7 @@ class CaptionRewards:
         pictures: Sequence[CaptionedPicture],
         vocabulary: Vocabulary,
         config: SelfCriticalConfig,
+        wrong_things: WrongThings = "all",
         meteor: SentenceMeteor | None = None,
     ) -> None:
         self._vocabulary = vocabulary
@@ -92,6 +97,8 @@ class CaptionRewards:
         self._cider = CiderReward(self._references)
         self._bleu = SentenceBleu(self._references)
         self._mentions = MentionCounts(self._references)
+        self._things = ThingCounts(self._references, wrong_things)
+        self._repeats = RepeatCounts(self._references)
 
     def of(self, batch: Batch, ids_nkt: Ids) -> npt.NDArray[np.float32]:
         """Return the reward of each caption, float32 [pictures, captions]."""
@@ -103,11 +110,15 @@ class CaptionRewards:
                 said.append(self._vocabulary.decode(ids).split())
         config = self._config
         right, wrong = self._mentions.counts(keys, said).T
+        right_things, wrong_things = self._things.counts(keys, said).T
         total = (
             self._cider.scores(keys, said)
             + config.bleu_weight * self._bleu.scores(keys, said)
             + config.right_mention_weight * right
             - config.wrong_mention_weight * wrong
+            + config.right_thing_weight * right_things
+            - config.wrong_thing_weight * wrong_things
+            - config.repeat_weight * self._repeats.counts(keys, said)
         )
         if self._meteor is not None:
             wanted = [self._references[key] for key in keys]

@@ -69,11 +69,7 @@ def train(
             train=captioned(dataset.train, config.encoder.views),
             dev=dev,
             extra=[
-                ExtraFeatures(
-                    captioned(pictures, settings.views),
-                    settings.batch_pictures,
-                    settings.loss_weight,
-                )
+                ExtraFeatures(captioned(pictures, settings.views), settings)
                 for settings, pictures in extra
             ],
             household=captioned(household) if household else None,

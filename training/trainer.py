@@ -24,6 +24,7 @@ from training.config import RunConfig
 from training.errors import TrainingError
 from training.evaluate import search_options
 from training.metrics.cider import CiderReward
+from training.metrics.things import WrongThings
 from training.model import BuiltCaptioner, training_twin
 from training.objectives import CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
@@ -35,6 +36,8 @@ from training.text import words_of
 _LOGGER = logging.getLogger(__name__)
 # CIDEr is 0..10 in its paper and in pycocoevalcap; tables print it times 100.
 _PERCENT = 100.0
+# People's captions, five a picture in Flickr8k: a thing that none of them names is wrong.
+_MAIN_WRONG_THINGS: WrongThings = "all"
 _PLOTTED = ("train_loss", "dev_loss", "dev_cider", "household_cider", "learning_rate")
 
 
@@ -74,12 +77,9 @@ class Trainer:
         smoothing = config.optimiser.label_smoothing
         if config.self_critical is None:
             return CrossEntropy(model, self._optimiser, smoothing)
-        learned = (self._sets.train, *(part.captioned for part in self._sets.extra))
-        rewards = Rewards(
-            [captioned.pictures for captioned in learned],
-            self._built.vocabulary,
-            config.self_critical,
-        )
+        extra = [(part.captioned.pictures, part.settings.wrong_things) for part in self._sets.extra]
+        data_sets = [(self._sets.train.pictures, _MAIN_WRONG_THINGS), *extra]
+        rewards = Rewards(data_sets, self._built.vocabulary, config.self_critical)
         return SelfCritical(model, self._optimiser, rewards, config.self_critical)
 
     def run(self) -> list[EpochResult]:
