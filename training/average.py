@@ -13,8 +13,9 @@ import numpy as np
 
 from training.batches import CaptionedFeatures
 from training.config import RunConfig
+from training.earlier_weights import load_weights_of
 from training.model import BuiltCaptioner
-from training.run_folder import EpochResult, RunFolder, load_weights_of, run_folder
+from training.run_folder import EpochResult, RunFolder, run_folder
 from training.trainer import DevCider
 
 
@@ -42,7 +43,7 @@ def train_average(
     """
     began_s = time.monotonic()
     load_average(built, [run_folder(name, folder.path.parent) for name in config.average_of])
-    cider = DevCider(dev.pictures, config, built).score(dev)
+    cider = DevCider(dev, config, built).score()
     built.model.save_weights(folder.best_weights)
     nothing = float("nan")
     history = [EpochResult(1, nothing, nothing, cider, 0.0, time.monotonic() - began_s)]
