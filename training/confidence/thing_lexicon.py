@@ -18,7 +18,7 @@ from training.names.everyday import Rules, plural, read_rules
 
 THING = "thing"
 # Where something is, as captions say it in one word.
-_PLACES = {
+PLACES = {
     "kitchen": "kitchen",
     "bathroom": "bathroom restroom washroom",
     "bedroom": "bedroom",
@@ -43,7 +43,7 @@ def thing_lexicon(rules: Rules) -> Lexicon:
     # A colour, an activity ("ride", "swing") or a subject is judged as that.
     judged_already = {word for lexicon in LEXICONS.values() for word in lexicon.class_of}
     class_of: dict[str, str] = {}
-    for place, words in _PLACES.items():
+    for place, words in PLACES.items():
         for word in words.split():
             class_of.setdefault(word, place)
     for name, found in rules.names.items():
