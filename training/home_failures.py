@@ -14,7 +14,7 @@ from training.names.everyday import read_rules
 
 PEOPLE, ANIMAL, PLACE, OTHER = "people", "animals", "places", "other things"
 N_NAMES = 5  # with more, the rare ones are noise
-_PEOPLE = frozenset("person man woman child boy girl baby".split())
+_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the device says of ordinary photographs, judged by people's captions of them.
 
-Everything goes through the device's own code, from the picture's file to the spoken sentence. A name
-is right when a caption confirms it; captions leave much out, so precision is a lower bound.
+Everything goes through the device's own code, from the picture's file to the spoken sentence. A
+name is right when a caption confirms it; captions leave much out, so precision is a lower bound.
 """
 
 from __future__ import annotations

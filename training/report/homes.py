@@ -49,7 +49,7 @@ class HomeFigures(Figures):
     nobody_right: Share | None
     distinct_words: Count
     cider: float | None = None
-    kinds: dict[str, KindCounts] = {}
+    kinds: dict[str, KindCounts] = Field(default_factory=dict)
 
 
 class Homes(Figures):
@@ -94,13 +94,8 @@ class _Row:
         """Return the cells of ``_HEADER``."""
         found = self.value(homes.all), self.value(homes.indoor)
         shown = [markdown.NOT_KNOWN if value is None else self.text(value) for value in found]
-        return [
-            self.what,
-            self.earlier or markdown.NOT_KNOWN,
-            self._goal(),
-            *shown,
-            self._met(found),
-        ]
+        earlier = self.earlier or markdown.NOT_KNOWN
+        return [self.what, earlier, self._goal(), *shown, self._met(found)]
 
     def _goal(self) -> str:
         if self.wanted is None:
@@ -183,12 +178,12 @@ _ROWS = (
 
 # Short on purpose: what a user meets, not what a score shows.
 _CANNOT_SEE = (
-    "- What lies on shelves, desks and in drawers, when it is small: keys, glasses, pens, medicine.",
-    "- Things outside its few hundred names, and which of several kinds a thing is: a cup is a cup.",
+    "- Small things on shelves and desks: keys, glasses, pens, medicine.",
+    "- Things outside its few hundred names, and which kind a thing is: a cup is a cup.",
     "- Text, money, faces, who somebody is, how far something is, and whether a way is free.",
     '- How many people there are beyond "several", and what they do with their hands.',
-    "- Dark, blurred, very near and very wide pictures; drawings, screens and mirrors are taken for "
-    "what they show.",
+    "- Dark, blurred, very near and very wide pictures. What a drawing, a screen or a mirror "
+    "shows, it takes for real.",
     "- Anything behind, beside or below the camera: it speaks of one picture.",
 )
 
@@ -224,8 +219,8 @@ def _text(homes: Homes, shipped: str | None) -> str:
     )
     return (
         f"What {homes.bundle} says of the {homes.all.pictures} ordinary photographs of "
-        f"`{homes.folder}` ({homes.indoor.pictures} of them indoors), by the device's own code from "
-        f"the file to the sentence.{other} `seealoud-train homes {homes.bundle} DIR --out "
+        f"`{homes.folder}` ({homes.indoor.pictures} of them indoors), by the device's own code "
+        f"from the file to the sentence.{other} `seealoud-train homes {homes.bundle} DIR --out "
         f"docs/{HOMES}` measures it. How things are found: [the detector](detector.md), "
         "[names](names.md). Twelve photographs with what is said of them: [photos](photos.md)."
     )
@@ -236,10 +231,10 @@ def _about(homes: Homes) -> str:
     nobody = f' "Nobody is in view" is said of {found.nobody_said} photographs.'
     return (
         "A name is right when one of the photograph's captions says it or something narrower. "
-        "Captions leave much out, so precision is a lower bound. Indoors: at least two captions of "
-        f"the photograph use a word such as kitchen, desk or sofa. {found.names_sure} names are said "
-        f'without "maybe".{nobody} Weights and limits were chosen on these photographs and on '
-        "Flickr8k's dev, so these numbers flatter; a set that nobody saw is scored elsewhere."
+        "Captions leave much out, so precision is a lower bound. Indoors: at least two captions "
+        "of the photograph use a word such as kitchen, desk or sofa. "
+        f'{found.names_sure} names are said without "maybe".{nobody} Weights and limits were '
+        "chosen on these photographs and on Flickr8k's dev, so these numbers flatter."
     )
 
 
