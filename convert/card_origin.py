@@ -27,6 +27,12 @@ def rewards_mentions(manifest: Manifest) -> bool:
     )
 
 
+def data_names(manifest: Manifest) -> list[str]:
+    """Return the data sets beside Flickr8k on which the bundle's runs were trained, each once."""
+    found = [extra["name"] for run in _runs(manifest) for extra in run.get("extra_data") or ()]
+    return list(dict.fromkeys(found))
+
+
 def _runs(manifest: Manifest) -> list[Mapping[str, Any]]:
     """Return the settings of every run that led to the bundle, its own last."""
     training = manifest.training

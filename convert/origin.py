@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convert.card_origin import EARLIER_RUNS
+from convert.card_origin import EARLIER_RUNS, data_names
 from convert.variants import DATA_LICENCE, training_facts
 from device.manifest import Manifest
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder
+
+# Named as the runs' settings name them; the card says what each is.
+_FURTHER = "It was also trained on {names}, for research use; the same holds for them."
 
 
 def earlier_runs(folder: RunFolder) -> tuple[RunConfig, ...]:
@@ -57,9 +60,7 @@ def _settings(folder: RunFolder) -> RunConfig:
 def with_origin(manifest: Manifest, earlier: Sequence[RunConfig]) -> Manifest:
     """Return the manifest with the runs before its own, and the terms of all their data."""
     runs = [training_facts(config) for config in earlier]
-    return manifest.model_copy(
-        update={
-            "training": {**manifest.training, EARLIER_RUNS: runs},
-            "data_licence": DATA_LICENCE,
-        }
-    )
+    told = manifest.model_copy(update={"training": {**manifest.training, EARLIER_RUNS: runs}})
+    further = data_names(told)
+    terms = f" {_FURTHER.format(names=' and '.join(further))}" if further else ""
+    return told.model_copy(update={"data_licence": DATA_LICENCE + terms})

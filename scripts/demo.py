@@ -23,7 +23,7 @@ from broker import KINDS, LoopbackBroker, loopback_broker
 from demo_run import Outcome, run_command
 from demo_view import Row, show, show_facts, show_heading, show_table
 from first_sound import first_sound_ms
-from samples import sample_pictures
+from samples import SAMPLES, sample_pictures
 
 from device.bundle import Bundle, find_bundle, load_bundle
 from device.errors import BrokerError, SeeAloudError, SpeechError
@@ -37,6 +37,11 @@ _DESCRIPTION = (
     "Nothing leaves this machine."
 )
 _TERMINATED = 128 + signal.SIGTERM
+_LIMITS = (
+    "The models are small. They know people, common animals, vehicles and household things; what",
+    "they do not know they may take for something else. A sentence says how sure it is, and",
+    '"I cannot tell" is an answer too. It reads no text, knows no faces and judges no distances.',
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     wav.unlink(missing_ok=True)
     with loopback_broker(options.broker) as broker:
         _introduce(bundle, voice, broker, is_loud)
+        if not options.sources:
+            _tell_what_they_show()
         command = _command(sources, wav, broker, options.bundle)
         if is_loud:
             command.append("--speak")
@@ -120,8 +127,16 @@ def _introduce(bundle: Bundle, voice: Voice, broker: LoopbackBroker, is_loud: bo
         }
     )
     show()
-    show("The captioner is small. It knows what Flickr8k shows, mostly people and dogs outdoors,")
-    show("and has few other words: expect it to be wrong about some of these pictures.")
+    for line in _LIMITS:
+        show(line)
+
+
+def _tell_what_they_show() -> None:
+    """Print what a person sees in the sample photographs, so that all can be compared."""
+    for title, is_usual in (("Made for pictures like these:", True), ("and not for these:", False)):
+        show()
+        show(title)
+        show_facts({one.name: one.shows for one in SAMPLES if one.is_usual is is_usual})
 
 
 def _command(

@@ -216,7 +216,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md and its figures from the records in docs/runs."""
+    """Write docs/results.md, its figures and README's rows on homes from what was measured."""
     from training.report.results import write_report
 
     click.echo(f"wrote {write_report(docs)}")

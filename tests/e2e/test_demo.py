@@ -72,6 +72,12 @@ def test_the_sample_photographs_are_captioned_spoken_and_published(tmp_path: Pat
     for name in names:
         assert re.search(rf"^{name}: [A-Z].*\.$", done.stdout, re.MULTILINE), name
         assert re.search(rf"^    {name} +(\d+\.\d ms +){{4}}\d+\.\d ms$", done.stdout, re.MULTILINE)
+    made_for, _, others = done.stdout.partition("Made for pictures like these:")[2].partition(
+        "and not for these:"
+    )
+    assert re.search(r"^    chelsea\.png +a cat's face$", made_for, re.MULTILINE)
+    assert re.search(r"^    rocket\.jpg +a rocket", others, re.MULTILINE)
+    assert "reads no text, knows no faces and judges no distances" in done.stdout
     assert "captions that came back over MQTT: 6" in done.stdout
     assert done.stdout.index("availability: online") < done.stdout.index("availability: offline")
     assert wav_seconds(tmp_path / "captions.wav") > len(names)
@@ -82,6 +88,7 @@ def test_a_machine_without_mosquitto_uses_amqtt(tmp_path: Path, picture: Path) -
     done = run_demo(tmp_path, "--no-speak", "--broker", "amqtt", picture.name)
     assert done.returncode == 0, done.stderr
     assert "amqtt on 127.0.0.1" in done.stdout
+    assert "Made for pictures" not in done.stdout, "nobody knows what the user's own ones show"
     assert "captions that came back over MQTT: 1" in done.stdout
     assert is_broker_gone(done.stdout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from support.records import run
 
+from convert.homes import add_homes
+from device.bundle import load_bundle
 from training.confidence.named_quality import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError
@@ -22,11 +25,12 @@ from training.metrics.judgement import judge_caption
 from training.report.domains import domains_section, extra_names
 from training.report.homes import HOMES, Homes, homes_section, read_homes
 from training.report.order import in_order
+from training.report.readme import BEGIN, END, README, with_homes
 from training.report.record import INT8_BUNDLE, RunRecord, read_record, write_record
 from training.report.reliability_confidence import ConfidenceQuality, Refusals
 from training.report.reliability_plot import NAME_RELIABILITY, write_name_reliability_plot
 from training.report.reliability_record import Reliability
-from training.report.results import Measured, render
+from training.report.results import Measured, render, write_report
 
 SAID = [{"cat": True, "cup": False}, {"cup": True, "man": False, "kitchen": True}, {"dog": False}]
 
@@ -197,3 +201,45 @@ def test_the_curve_of_names_is_drawn_and_shown(tmp_path: Path, named: list[Candi
 def test_a_record_keeps_what_its_names_are_worth(tmp_path: Path, named: list[Candidate]) -> None:
     record = told_of(named)
     assert read_record(write_record(record, tmp_path)) == record
+
+
+# --- README and the model card ----------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_rows_of_the_readme_are_up_to_date() -> None:
+    text = (ROOT / README).read_text(encoding="utf-8")
+    assert text == with_homes(text, read_homes(ROOT / "docs")), "run seealoud-train report"
+
+
+def test_the_report_writes_the_readmes_rows_and_nothing_else(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    write_record(run("ours", 40.0), docs / "runs")
+    homes(docs)
+    readme = tmp_path / README
+    readme.write_text(f"# x\n\n| a | |\n|---|---|\n{BEGIN} old |\n{END} b | 1 |\n\nend\n")
+    write_report(docs)
+    lines = readme.read_text(encoding="utf-8").splitlines()
+    assert lines[:4] == ["# x", "", "| a | |", "|---|---|"]
+    assert lines[4] == f"{BEGIN} **on 119 ordinary photographs** (household_dev) | |"
+    assert "| 81 %; indoors 81 % |" in lines[5]
+    assert lines[-3:] == [f"{END} b | 1 |", "", "end"]
+    readme.write_text("no marks")
+    with pytest.raises(TrainingError, match="put the two marks back"):
+        write_report(docs)
+
+
+def test_a_bundles_card_takes_the_figures_of_that_bundle_only(tmp_path: Path) -> None:
+    shipped = ROOT / "models" / (ROOT / "models" / "DEFAULT").read_text().strip()
+    folder = Path(shutil.copytree(shipped, tmp_path / "bundle"))
+    homes(tmp_path, "another")
+    with pytest.raises(TrainingError, match="is of another, not of"):
+        add_homes(folder, tmp_path)
+    homes(tmp_path, shipped.name)
+    add_homes(folder, tmp_path)
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert '| something right is said without "maybe" | 81 % | 81 % |' in card
+    assert load_bundle(folder).manifest.metrics["homes"]["all"]["pictures"] == 119
+    with pytest.raises(TrainingError, match="seealoud-train homes"):
+        add_homes(folder, tmp_path / "nowhere")

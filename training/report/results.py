@@ -33,6 +33,7 @@ from training.report.plots import (
     write_learning_curves,
     write_trade_off,
 )
+from training.report.readme import write_homes_rows
 from training.report.record import RunRecord, read_records
 from training.report.reliability_plot import (
     NAME_RELIABILITY,
@@ -154,6 +155,8 @@ def _page(docs: Path, records: Sequence[RunRecord], shipped: str | None) -> str:
 def write_report(docs: Path) -> Path:
     """Write ``results.md`` and the figures from ``runs/*.json``, all below ``docs``.
 
+    The rows on homes of the README beside ``docs`` are written with them.
+
     Returns:
         The path of the page.
 
@@ -168,6 +171,7 @@ def write_report(docs: Path) -> Path:
         page.parent.mkdir(parents=True, exist_ok=True)
         _write_figures(in_order(records, shipped), docs)
         page.write_text(text, encoding="utf-8")
+        write_homes_rows(docs)
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
     return page

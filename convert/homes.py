@@ -1,0 +1,63 @@
+"""``python -m convert.homes``: puts what was measured on ordinary photographs into a bundle's card.
+
+Invariant: the models' files stay as they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from convert.confidence import CARD
+from convert.model_card import model_card
+from convert.variants import Variant
+from device.bundle import find_bundle, load_bundle
+from training.command_line import run_program
+from training.errors import TrainingError
+from training.report.homes import HOMES, read_homes
+
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def add_homes(folder: Path, docs: Path) -> Path:
+    """Write the figures of ``docs`` into a bundle's manifest and card; return its folder.
+
+    Raises:
+        BundleError: there is no bundle, or it is broken.
+        TrainingError: there are no figures, or they are another bundle's.
+    """
+    homes = read_homes(docs)
+    if homes is None:
+        raise TrainingError(f"no {docs / HOMES}; run: seealoud-train homes BUNDLE DIR --out it")
+    manifest = load_bundle(folder).manifest
+    if homes.bundle != manifest.name:
+        raise TrainingError(f"{docs / HOMES} is of {homes.bundle}, not of {manifest.name}")
+    metrics = {**manifest.metrics, "homes": homes.model_dump(mode="json")}
+    manifest = manifest.model_copy(update={"metrics": metrics})
+    Variant(folder, manifest).write()
+    (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+    return folder
+
+
+@click.command()
+@click.argument("bundle")
+@click.option(
+    "--docs",
+    type=click.Path(path_type=Path),
+    default=_DOCS,
+    show_default="docs/",
+    help=f"Folder with {HOMES}.",
+)
+def cli(bundle: str, docs: Path) -> None:
+    """Put the figures of docs/homes.json into BUNDLE's manifest and model card."""
+    click.echo(f"wrote {add_homes(find_bundle(bundle), docs) / CARD}")
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr and the error's exit code."""
+    run_program(cli, "convert.homes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The rows of README's table that say what is right in homes.
+
+Nothing else of README is generated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.errors import TrainingError
+from training.report import markdown
+from training.report.homes import Homes, percent, read_homes
+
+README = "README.md"
+# The rows between stand in a table whose other rows are written by hand: the marks begin rows.
+BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
+
+
+def homes_rows(homes: Homes | None) -> list[str]:
+    """Return the rows of a table with two columns, the first one with the mark."""
+    if homes is None:
+        return [f"{BEGIN} **on ordinary photographs** | not measured yet |"]
+    found, indoor = homes.all, homes.indoor
+    rows = [
+        (
+            f'something right is said without "maybe" (`seealoud-train homes {homes.bundle} DIR`)',
+            f"{percent(found.right_sure)}; indoors {percent(indoor.right_sure)}",
+        ),
+        ('something right is said, with or without "maybe" (same)', percent(found.right)),
+        (
+            'names said without "maybe" that a caption confirms (same)',
+            percent(found.precision_sure),
+        ),
+        ("photographs of which nothing is named (same)", percent(found.refused)),
+        ("CIDEr of the caption alone (same)", markdown.number(found.cider)),
+    ]
+    title = f"**on {found.pictures} ordinary photographs** ({homes.folder})"
+    return [f"{BEGIN} {title} | |", *(f"| {what} | {value} |" for what, value in rows)]
+
+
+def with_homes(text: str, homes: Homes | None) -> str:
+    """Return README's text with the rows of today.
+
+    Raises:
+        TrainingError: its marks are missing or in the wrong order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise TrainingError(f"{README} has no {BEGIN} ... {END}; put the two marks back")
+    rows = "\n".join(homes_rows(homes))
+    return f"{before}{rows}\n{END}{after}"
+
+
+def write_homes_rows(docs: Path) -> None:
+    """Write the rows into the README beside ``docs``, where there is one.
+
+    Raises:
+        TrainingError: the figures or the marks are wrong.
+        OSError: the file cannot be written.
+    """
+    path = docs.parent / README
+    if path.is_file():
+        path.write_text(with_homes(path.read_text("utf-8"), read_homes(docs)), encoding="utf-8")
