@@ -1,6 +1,6 @@
 """What a step sees: pictures in a seeded order, each with all its captions.
 
-Invariant: the order depends on (seed, epoch) alone, so a run that was killed inside an epoch
+Invariant: the order depends on (seed, epoch, step) alone, so a run that was killed inside an epoch
 goes on with the very batches it had not seen.
 """
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from device.vocabulary import Vocabulary
 from training import views
+from training.config import ExtraDataConfig
 from training.data.dataset import CaptionedPicture
 from training.features import Features
 from training.text import encode_captions, words_of
@@ -29,7 +30,7 @@ class Batch:
         targets: int32 of the same shape, shifted by one; padding is id 0.
         pictures: index of each picture in its split.
         views: number of the view that each picture is shown in.
-        weight: of its loss.
+        weight: of its loss beside those of the step's other batches.
     """
 
     features: Features
@@ -112,13 +113,11 @@ class ExtraFeatures:
 
     Attributes:
         captioned: their features and captions.
-        batch_pictures: how many are in a batch.
-        loss_weight: of their loss beside the main pictures'.
+        settings: their share, and how much they count.
     """
 
     captioned: CaptionedFeatures
-    batch_pictures: int
-    loss_weight: float
+    settings: ExtraDataConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +146,14 @@ def mixed_epoch(
 ) -> Iterator[tuple[Batch, ...]]:
     """Yield one epoch's steps: the main pictures' batch, then one of each of the others.
 
-    An epoch is one pass over the main pictures.
+    An epoch is one pass over the main pictures. The others' passes go on from epoch to epoch.
     """
     first_step = epoch * main.steps(batch_pictures)
     others = [
-        (part.captioned.drawn(part.batch_pictures, seed, first_step), part.loss_weight)
+        (
+            part.captioned.drawn(part.settings.batch_pictures, seed, first_step),
+            part.settings.loss_weight,
+        )
         for part in extra
     ]
     for batch in main.epoch(batch_pictures, seed, epoch):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import RunConfigError
+from training.metrics.things import WrongThings
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -50,6 +51,9 @@ class ExtraDataConfig(_Strict):
     """Cached views of each picture, as ``encoder.views``."""
     plain_sentences: bool = False
     """Whether sentences that do not plainly say what is seen are left out (alternative texts)."""
+    wrong_things: WrongThings = "all"
+    """Which things count as wrong in the reward when no caption of the picture names them: "all",
+    "rooms" (kinds of rooms, where another kind is known) or "none" (captions that say little)."""
 
 
 class EncoderConfig(_Strict):
@@ -131,6 +135,12 @@ class SelfCriticalConfig(_Strict):
     """Added for each subject, count, colour or activity that a reference confirms."""
     wrong_mention_weight: Annotated[float, Field(ge=0)] = 0
     """Taken off for each that none confirms: what is not sure enough stays unsaid."""
+    right_thing_weight: Annotated[float, Field(ge=0)] = 0
+    """Added for each thing or room (``metrics.things``) that a reference confirms."""
+    wrong_thing_weight: Annotated[float, Field(ge=0)] = 0
+    """Taken off for each that none confirms; see ``extra_data.wrong_things``."""
+    repeat_weight: Annotated[float, Field(ge=0)] = 0
+    """Taken off for each content word that a caption says again: "a table with a table"."""
     cross_entropy_weight: Annotated[float, Field(ge=0)] = 0
     """Of the people's captions' cross-entropy beside the reward; it keeps the words many."""
     dropout: bool = False

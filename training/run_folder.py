@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.vocabulary import Vocabulary
@@ -18,8 +16,6 @@ from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
 from training.report.record import Epoch
-
-_RARE = 0.1  # quantile of the words' biases at which a new word begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ class EpochResult:
         dev_cider: CIDEr-D x 100 on dev, averaged weights, own tokens.
         learning_rate: the decoder's, at the epoch's end.
         seconds: wall time of the epoch.
-        household_cider: CIDEr-D x 100 on the household photographs, where they were given.
+        household_cider: CIDEr-D x 100 on the household photographs; None without any.
     """
 
     epoch: int
@@ -42,7 +38,7 @@ class EpochResult:
     dev_cider: float
     learning_rate: float
     seconds: float
-    household_cider: float = float("nan")
+    household_cider: float | None = None
 
     @property
     def merit(self) -> float:
@@ -50,7 +46,7 @@ class EpochResult:
 
         With household photographs it is the mean of both CIDErs.
         """
-        if math.isfinite(self.household_cider):
+        if self.household_cider is not None:
             return (self.dev_cider + self.household_cider) / 2
         return self.dev_cider if math.isfinite(self.dev_cider) else -self.dev_loss
 
@@ -85,6 +81,11 @@ class RunFolder:
     def history(self) -> Path:
         """CSV, one line an epoch."""
         return self.path / "history.csv"
+
+    @property
+    def recovered(self) -> Path:
+        """Names the bundle that the best weights were recovered from; absent in trained runs."""
+        return self.path / "recovered.txt"
 
     def prepare(self, config: RunConfig, vocabulary: Vocabulary) -> None:
         """Make the folder, or check that the one there belongs to the same settings.
@@ -151,7 +152,9 @@ class RunFolder:
             return []
         with self.history.open(encoding="utf-8", newline="") as file:
             return [
-                EpochResult(int(row.pop("epoch")), **{key: float(row[key]) for key in row})
+                EpochResult(
+                    int(row.pop("epoch")), **{key: float(row[key]) for key in row if row[key]}
+                )
                 for row in csv.DictReader(file)
             ]
 
@@ -171,7 +174,13 @@ def recorded(history: Sequence[EpochResult]) -> tuple[Epoch, ...]:
     Killed between an epoch's last step and its score, a run no longer knows that epoch's loss.
     """
     return tuple(
-        Epoch(**{name: value for name, value in asdict(result).items() if math.isfinite(value)})
+        Epoch(
+            **{
+                name: value
+                for name, value in asdict(result).items()
+                if value is not None and math.isfinite(value)
+            }
+        )
         for result in history
     )
 
@@ -183,6 +192,15 @@ def is_over(config: RunConfig, history: Sequence[EpochResult]) -> bool:
     best = max(range(len(history)), key=lambda i: history[i].merit, default=0)
     has_stalled = len(history) - 1 - best >= config.optimiser.patience_epochs
     return has_stalled or len(history) >= config.optimiser.epochs
+
+
+def untrained(folder: RunFolder) -> CheckpointError:
+    """Return the error of a run whose weights are needed and missing; it says how to get them."""
+    name = folder.path.name
+    return CheckpointError(
+        f"no trained weights in {folder.path}: train it with `seealoud-train run {name}`, or "
+        f"recover them from its bundle with `python -m convert.recover models/{name}`"
+    )
 
 
 def run_folder(name: str, root: Path | None = None) -> RunFolder:
@@ -203,80 +221,7 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
     """
     config = folder.read_config() if folder.config.is_file() else None
     if config is None or not folder.best_weights.is_file():
-        raise _untrained(folder)
+        raise untrained(folder)
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
     return config, built
-
-
-def start_from(built: BuiltCaptioner, folder: RunFolder) -> None:
-    """Put another run's best weights into a captioner that may have more words.
-
-    Words that the other run does not know keep their fresh vectors and begin as unlikely as its
-    rare ones.
-
-    Raises:
-        CheckpointError: the run is not trained, or has other shapes.
-    """
-    if not folder.best_weights.is_file():
-        raise _untrained(folder)
-    if Vocabulary.read(folder.vocabulary) == built.vocabulary:
-        return load_weights_of(built, folder)
-    _, other = load_run(folder)
-    rows = word_rows(other.vocabulary, built.vocabulary)
-    known, decoder = rows >= 0, other.model.decoder
-    try:
-        for mine, theirs in zip(built.model.decoder.weights, decoder.weights, strict=True):
-            values = theirs.numpy()
-            if mine.shape != theirs.shape:
-                values = _with_more_words(mine.numpy(), values, rows, known)
-            mine.assign(values)
-        if built.model.tail is not None and other.model.tail is not None:
-            built.model.tail.set_weights(other.model.tail.get_weights())
-    except ValueError as exc:
-        raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
-
-
-def word_rows(earlier: Vocabulary, later: Vocabulary) -> npt.NDArray[np.int64]:
-    """Return each later word's id in the earlier vocabulary, -1 where it is not there."""
-    ids = {word: number for number, word in enumerate(earlier.words)}
-    return np.array([ids.get(word, -1) for word in later.words])
-
-
-def _with_more_words(
-    fresh: npt.NDArray[np.float32],
-    values: npt.NDArray[np.float32],
-    rows: npt.NDArray[np.int64],
-    known: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.float32]:
-    """Return an embedding or bias of the later words, the shared ones as they were."""
-    if fresh.shape[1:] != values.shape[1:] or len(fresh) != len(rows):
-        raise ValueError(f"{values.shape} beside {fresh.shape}")
-    made = np.array(fresh)
-    if made.ndim == 1:
-        made[:] = np.quantile(values, _RARE)
-    made[known] = values[rows[known]]
-    return made
-
-
-def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:
-    """Put another run's best weights into a captioner of the same shape.
-
-    Raises:
-        CheckpointError: the run is not trained, or has other words or shapes.
-    """
-    if not folder.best_weights.is_file():
-        raise _untrained(folder)
-    if Vocabulary.read(folder.vocabulary) != built.vocabulary:
-        raise CheckpointError(f"{folder.path} was trained with other words: train it anew")
-    try:
-        built.model.load_weights(folder.best_weights)
-    except ValueError as exc:
-        raise CheckpointError(f"{folder.path} has weights of other shapes: {exc}") from exc
-
-
-def _untrained(folder: RunFolder) -> CheckpointError:
-    return CheckpointError(
-        f"no trained weights in {folder.path}: train first with seealoud-train run "
-        f"{folder.path.name}"
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -13,24 +12,23 @@ from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
 from training.data.extra import open_extra
-from training.data.leakage import (
-    drop_captions,
-    held_out_captions,
-    without_held_out_captions,
-)
+from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
+from training.earlier_weights import require_weights, start_from
+from training.errors import CheckpointError
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
 from training.metrics.java import require_java_for_rewards
 from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.report.contact_sheet import Tile, write_contact_sheet
 from training.report.plots import write_history_plot
-from training.run_folder import EpochResult, RunFolder, recorded, run_folder, start_from
+from training.run_folder import EpochResult, RunFolder, recorded, run_folder
 from training.text import build_vocabulary, words_of
 from training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
 _SHEET_PICTURES = 16
-_HOUSEHOLD = "household_dev"
+HOUSEHOLD = "household_dev"
+"""Name of the folder of household photographs to choose epochs by."""
 
 
 def train(
@@ -41,11 +39,13 @@ def train(
     Raises:
         TrainingError: the data, the weights or the run's folder are not as they must be.
     """
-    if config.self_critical is not None and config.self_critical.meteor_weight:
-        require_java_for_rewards()  # now, not after minutes of loading
+    require_programs(config)
+    require_earlier_runs(config, folder)
     keras.utils.set_random_seed(config.seed)
-    household = _household(dataset) if config.extra_data else ()
-    extra = open_extra_data(config, dataset, household)
+    extra = open_extra_data(config, dataset)
+    household = open_household(config, dataset)
+    if config.extra_data and not household:
+        _LOGGER.warning("no %s: epochs are chosen by dev alone", dataset.extra_folder(HOUSEHOLD))
     dataset = without_held_out_captions(dataset)
     learned = (*dataset.train, *(picture for _, pictures in extra for picture in pictures))
     sentences = (words_of(caption) for picture in learned for caption in picture.captions)
@@ -57,28 +57,55 @@ def train(
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )
-    dev_set = _captioned(config, built, dataset.dev, 1, cache_dir)
+
+    def captioned(pictures: tuple[CaptionedPicture, ...], n_views: int = 1) -> CaptionedFeatures:
+        return _captioned(config, built, pictures, n_views, cache_dir)
+
+    dev = captioned(dataset.dev)
     if config.average_of:
-        history = train_average(config, built, dev_set, folder)
+        history = train_average(config, built, dev, folder)
     else:
-        train_set = _captioned(config, built, dataset.train, config.encoder.views, cache_dir)
-        others = [
-            ExtraFeatures(
-                _captioned(config, built, pictures, settings.views, cache_dir),
-                settings.batch_pictures,
-                settings.loss_weight,
-            )
-            for settings, pictures in extra
-        ]
-        at_home = _captioned(config, built, household, 1, cache_dir) if household else None
-        sets = FeatureSets(train_set, dev_set, others, at_home)
+        sets = FeatureSets(
+            train=captioned(dataset.train, config.encoder.views),
+            dev=dev,
+            extra=[
+                ExtraFeatures(captioned(pictures, settings.views), settings)
+                for settings, pictures in extra
+            ],
+            household=captioned(household) if household else None,
+        )
         history = Trainer(config, built, sets, folder).run()
     _draw(config, built, dataset, folder, history, cache_dir)
     return history
 
 
+def require_programs(config: RunConfig) -> None:
+    """Refuse a run that needs a program that is not there; at once, not after hours.
+
+    Raises:
+        TrainingError: Java is missing.
+    """
+    if config.self_critical is not None and config.self_critical.meteor_weight:
+        require_java_for_rewards()
+
+
+def require_earlier_runs(config: RunConfig, folder: RunFolder) -> None:
+    """Refuse a run that cannot begin: one that others come before, or whose weights are given.
+
+    Raises:
+        CheckpointError: an earlier run has no weights, or the folder holds recovered ones.
+    """
+    if folder.recovered.is_file():
+        raise CheckpointError(
+            f"{folder.path} holds weights that were recovered from a bundle, nothing that could be "
+            "gone on with: delete that folder to train the run anew"
+        )
+    for name in config.earlier_runs:
+        require_weights(run_folder(name, folder.path.parent))
+
+
 def open_extra_data(
-    config: RunConfig, dataset: Dataset, household: Sequence[CaptionedPicture] = ()
+    config: RunConfig, dataset: Dataset
 ) -> list[tuple[ExtraDataConfig, tuple[CaptionedPicture, ...]]]:
     """Return the further pictures of a run, without captions that anything held out has as well.
 
@@ -86,23 +113,29 @@ def open_extra_data(
         DatasetError: a folder is missing or broken.
     """
     held_out = held_out_captions(dataset) | {
-        tuple(words_of(caption)) for picture in household for caption in picture.captions
+        tuple(words_of(caption))
+        for picture in open_household(config, dataset)
+        for caption in picture.captions
     }
     found = []
     for settings in config.extra_data:
-        pictures = open_extra(
-            dataset.extra_folder(settings.name), plain_sentences=settings.plain_sentences
-        )
+        folder = dataset.extra_folder(settings.name)
+        pictures = open_extra(folder, plain_sentences=settings.plain_sentences)
         found.append((settings, drop_captions(pictures, held_out)))
         _LOGGER.info("%s: %d pictures", settings.name, len(found[-1][1]))
     return found
 
 
-def _household(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
-    """Return the photographs by which epochs are chosen beside dev; none where they are absent."""
-    folder = dataset.extra_folder(_HOUSEHOLD)
-    if not folder.is_dir():
-        _LOGGER.warning("no folder %s: epochs are chosen by dev alone", folder)
+def open_household(config: RunConfig, dataset: Dataset) -> tuple[CaptionedPicture, ...]:
+    """Return the household photographs by which a run's epochs are chosen beside dev.
+
+    None where they are absent, or where the run learns from the main data set alone.
+
+    Raises:
+        DatasetError: their folder is broken.
+    """
+    folder = dataset.extra_folder(HOUSEHOLD)
+    if not config.extra_data or not folder.is_dir():
         return ()
     return open_extra(folder, plain_sentences=False)
 

@@ -8,6 +8,7 @@ a self-critical step samples are drawn anew.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import time
@@ -20,13 +21,14 @@ from tqdm import tqdm
 
 from training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
 from training.config import RunConfig
-from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
 from training.evaluate import search_options
 from training.metrics.cider import CiderReward
+from training.metrics.things import WrongThings
 from training.model import BuiltCaptioner, training_twin
-from training.objectives import CaptionRewards, CrossEntropy, Objective, SelfCritical
+from training.objectives import CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
+from training.rewards import Rewards
 from training.run_folder import EpochResult, RunFolder, is_over
 from training.search import caption_features
 from training.text import words_of
@@ -34,6 +36,9 @@ from training.text import words_of
 _LOGGER = logging.getLogger(__name__)
 # CIDEr is 0..10 in its paper and in pycocoevalcap; tables print it times 100.
 _PERCENT = 100.0
+# People's captions, five a picture in Flickr8k: a thing that none of them names is wrong.
+_MAIN_WRONG_THINGS: WrongThings = "all"
+_PLOTTED = ("train_loss", "dev_loss", "dev_cider", "household_cider", "learning_rate")
 
 
 class Trainer:
@@ -52,10 +57,8 @@ class Trainer:
         self._optimiser = Optimiser(
             self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
         )
-        self._dev_cider = DevCider(sets.dev.pictures, config, built)
-        self._household_cider = (
-            DevCider(sets.household.pictures, config, built) if sets.household else None
-        )
+        self._dev_cider = DevCider(sets.dev, config, built)
+        self._household_cider = DevCider(sets.household, config, built) if sets.household else None
         self._checkpoint = tf.train.Checkpoint(
             model=self._model,
             optimiser=self._optimiser,
@@ -74,15 +77,17 @@ class Trainer:
         smoothing = config.optimiser.label_smoothing
         if config.self_critical is None:
             return CrossEntropy(model, self._optimiser, smoothing)
-        learned = (self._sets.train, *(part.captioned for part in self._sets.extra))
-        rewards = [
-            CaptionRewards(captioned.pictures, self._built.vocabulary, config.self_critical)
-            for captioned in learned
-        ]
+        extra = [(part.captioned.pictures, part.settings.wrong_things) for part in self._sets.extra]
+        data_sets = [(self._sets.train.pictures, _MAIN_WRONG_THINGS), *extra]
+        rewards = Rewards(data_sets, self._built.vocabulary, config.self_critical)
         return SelfCritical(model, self._optimiser, rewards, config.self_critical)
 
     def run(self) -> list[EpochResult]:
-        """Train until the last epoch or the early stop; return the history."""
+        """Train until the last epoch or the early stop; return the history. Once only."""
+        with contextlib.closing(self._objective):
+            return self._run()
+
+    def _run(self) -> list[EpochResult]:
         if self._manager.latest_checkpoint:
             self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
             _LOGGER.info("resumed from %s", self._manager.latest_checkpoint)
@@ -90,9 +95,8 @@ class Trainer:
         history = self._folder.read_history()[: done // self._steps]
         while not is_over(self._config, history):
             epoch = len(history)
-            history.append(
-                self._epoch(epoch, skip=max(0, done - epoch * self._steps), past=history)
-            )
+            skip = max(0, done - epoch * self._steps)
+            history.append(self._epoch(epoch, skip, past=history))
             self._folder.write_history(history)
             self._manager.save()
         if len(history) < self._config.optimiser.epochs:
@@ -107,20 +111,27 @@ class Trainer:
             if self._model is not self._built.model:
                 self._built.model.decoder.set_weights(self._model.decoder.get_weights())
             dev_loss = self._dev_loss()
-            cider, at_home = self._dev_cider.score(self._sets.dev), float("nan")
-            if self._sets.household and self._household_cider:
-                at_home = self._household_cider.score(self._sets.household)
+            dev_cider = self._dev_cider.score()
+            household_cider = self._household_cider.score() if self._household_cider else None
             adam: keras.optimizers.AdamW = self._optimiser.adams[0]
-            rate, seconds = float(adam.learning_rate), time.monotonic() - began
-            result = EpochResult(epoch + 1, train_loss, dev_loss, cider, rate, seconds, at_home)
+            result = EpochResult(
+                epoch=epoch + 1,
+                train_loss=train_loss,
+                dev_loss=dev_loss,
+                dev_cider=dev_cider,
+                learning_rate=float(adam.learning_rate),
+                seconds=time.monotonic() - began,
+                household_cider=household_cider,
+            )
             if all(result.merit > earlier.merit for earlier in past):
                 temporary = self._folder.best_weights.with_name("writing.weights.h5")
                 self._built.model.save_weights(temporary)
                 temporary.replace(self._folder.best_weights)
         _LOGGER.info("%s", result)
         with self._board.as_default(step=epoch + 1):
-            for name in ("train_loss", "dev_loss", "dev_cider", "learning_rate"):
-                tf.summary.scalar(name, getattr(result, name))
+            for name in _PLOTTED:
+                if (value := getattr(result, name)) is not None:
+                    tf.summary.scalar(name, value)
         self._board.flush()
         return result
 
@@ -152,25 +163,24 @@ class Trainer:
 
 
 class DevCider:
-    """CIDEr-D on dev, with the device's search and the training's own tokens."""
+    """CIDEr-D on pictures to choose by, with the device's search and the training's own tokens."""
 
-    def __init__(
-        self, pictures: Sequence[CaptionedPicture], config: RunConfig, built: BuiltCaptioner
-    ) -> None:
+    def __init__(self, dev: CaptionedFeatures, config: RunConfig, built: BuiltCaptioner) -> None:
         self._reward = CiderReward(
             {
                 picture.name: [words_of(caption) for caption in picture.captions]
-                for picture in pictures
+                for picture in dev.pictures
             }
         )
+        self._dev = dev
         self._built = built
         self._options = search_options(config)
 
-    def score(self, dev: CaptionedFeatures) -> float:
-        """Return the mean CIDEr-D x 100 of the captions of dev's plain view."""
-        found = caption_features(self._built.model, dev.plain_features(), self._options)
+    def score(self) -> float:
+        """Return the mean CIDEr-D x 100 of the captions of the plain views."""
+        found = caption_features(self._built.model, self._dev.plain_features(), self._options)
         words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
-        names = [picture.name for picture in dev.pictures]
+        names = [picture.name for picture in self._dev.pictures]
         return _PERCENT * float(np.mean(self._reward.scores(names, words)))
 
 

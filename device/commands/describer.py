@@ -5,7 +5,9 @@ Invariant: what the daemon would not say is not said; the bare caption goes alon
 
 from __future__ import annotations
 
-from device.daemon.sight import Fault, Sight
+from dataclasses import replace
+
+from device.daemon.sight import UNSURE, Line, Sight
 from device.records import Described, Frame
 
 
@@ -26,7 +28,10 @@ class SightDescriber:
             InferenceError: the model failed.
         """
         found = self._sight.look(frame)
-        if not isinstance(found, Fault):
+        if isinstance(found, Line):
+            if found.is_withheld:
+                bare = replace(found.caption, trusted=None)
+                return Described(found.sentence, bare, found.probability, UNSURE, found.things)
             return Described(found.sentence, found.caption, found.probability, things=found.things)
         bare = self._sight.bare(frame)
         return Described(found.text, bare.caption, bare.probability, found.reason, found.things)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import training.train
-from training.batches import CaptionedFeatures
+from training.batches import CaptionedFeatures, FeatureSets
 from training.data.dataset import Dataset
 from training.features import FeatureSource
 from training.model import BuiltCaptioner, feature_shape
@@ -19,7 +19,11 @@ class Untrained:
     """What a trainer was given."""
 
     built: BuiltCaptioner
-    train: CaptionedFeatures
+    sets: FeatureSets
+
+    @property
+    def train(self) -> CaptionedFeatures:
+        return self.sets.train
 
 
 def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
@@ -28,9 +32,9 @@ def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
 
     class NoTrainer:
         def __init__(
-            self, config: object, built: BuiltCaptioner, train: CaptionedFeatures, *_: object
+            self, config: object, built: BuiltCaptioner, sets: FeatureSets, *_: object
         ) -> None:
-            given.append(Untrained(built, train))
+            given.append(Untrained(built, sets))
 
         def run(self) -> list[object]:
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -117,7 +118,8 @@ def test_meteor_of_single_captions_is_the_protocols() -> None:
     }
     names = ["a", "b", "a", "a", "b"]
     said = [text.split() for text in ("a dog runs", "a man", "a dog runs", "a cat", "")]
-    found = java.SentenceMeteor(references).scores(names, said)
+    with contextlib.closing(java.SentenceMeteor()) as meteor:
+        found = meteor.scores([references[name] for name in names], said)
     wanted = {"a": [" ".join(reference) for reference in references["a"]]}
     assert found[0] == pytest.approx(java.meteor_score(wanted, {"a": ["a dog runs"]}), abs=1e-6)
     assert found[2] == found[0]
@@ -128,7 +130,7 @@ def test_meteor_of_single_captions_is_the_protocols() -> None:
 @pytest.mark.usefixtures("without_java")
 def test_a_reward_that_java_gives_is_refused_without() -> None:
     with pytest.raises(TrainingError, match=java.INSTALL_COMMAND):
-        java.SentenceMeteor({"a": [["a", "dog"]]})
+        java.SentenceMeteor()
 
 
 @pytest.mark.usefixtures("without_java")

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from device.vocabulary import START, Vocabulary
-from training.batches import CaptionedFeatures
+from training.batches import CaptionedFeatures, FeatureSets
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DECODERS
@@ -134,7 +134,7 @@ def test_what_a_run_saves_is_float32(name: str, tmp_path: Path) -> None:
     built = build_captioner(settings, WORDS)
     before = [weight.numpy() for weight in built.model.decoder.trainable_variables]
     data = captioned(built)
-    history = Trainer(settings, built, data, data, folder).run()
+    history = Trainer(settings, built, FeatureSets(data, data), folder).run()
     found: dict[str, str] = {}
     with h5py.File(folder.best_weights) as file:
         file.visititems(

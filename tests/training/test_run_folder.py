@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from device.vocabulary import Vocabulary
 from training import run_folder as module
 from training.config import RunConfig
-from training.decoders import DecoderSize, MergeDecoder
-from training.encoders import encoder_spec
 from training.errors import CheckpointError
-from training.features import FeatureSource
-from training.model import BuiltCaptioner, Captioner
-from training.run_folder import (
-    EpochResult,
-    RunFolder,
-    load_run,
-    load_weights_of,
-    recorded,
-    run_folder,
-)
-
-keras_saving = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword"  # NumPy 2
-)
+from training.run_folder import EpochResult, RunFolder, load_run, recorded, run_folder
 
 VOCABULARY = Vocabulary.from_words(["a", "dog"])
 
@@ -179,8 +164,9 @@ def test_the_history_is_a_csv_with_its_columns(begun: RunFolder) -> None:
         "dev_cider",
         "learning_rate",
         "seconds",
+        "household_cider",
     ]
-    assert first == ["1", "3.0", "2.5", "20.5", "0.0001", "60.25"]
+    assert first == ["1", "3.0", "2.5", "20.5", "0.0001", "60.25", ""]
     assert second[0] == "2"
 
 
@@ -189,6 +175,22 @@ def test_the_history_reads_back(begun: RunFolder) -> None:
     for results in (history(1.5), history(1.5, 2.5), history(9.0)):
         begun.write_history(results)
         assert begun.read_history() == results
+
+
+def test_a_history_from_before_households_reads(begun: RunFolder) -> None:
+    begun.write_history(history(1.5))
+    lines = begun.history.read_text().splitlines()
+    begun.history.write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    assert begun.read_history() == history(1.5)
+
+
+def test_household_photographs_count_as_much_as_dev(begun: RunFolder) -> None:
+    results = [replace(history(60.0)[0], household_cider=50.0)]
+    begun.write_history(results)
+    assert begun.read_history() == results
+    assert results[0].merit == 55.0
+    assert recorded(results)[0].household_cider == 50.0
+    assert recorded(history(60.0))[0].household_cider is None
 
 
 def test_an_epoch_that_was_only_scored_reads_back(begun: RunFolder) -> None:
@@ -224,49 +226,3 @@ def test_an_untrained_run_cannot_be_loaded(begun: RunFolder, tmp_path: Path) -> 
     for folder in (begun, RunFolder(tmp_path / "nothing")):
         with pytest.raises(CheckpointError, match=f"no trained weights in {folder.path}: train"):
             load_run(folder)
-
-
-# --- weights of an earlier run ----------------------------------------------------------------
-
-
-def captioner(width: int, vocabulary: Vocabulary = VOCABULARY) -> BuiltCaptioner:
-    size = DecoderSize(len(vocabulary), max_words=3, n_cells=1, n_channels=2, width=width)
-    model = Captioner(MergeDecoder(size), tail=None)
-    model((np.zeros((1, 1, 1, 2), np.float32), np.zeros((1, 1, 4), np.int32)))
-    spec = encoder_spec("efficientnet_lite0", input_size_px=32)
-    return BuiltCaptioner(model, spec, FeatureSource("efficientnet_lite0", 32), vocabulary)
-
-
-@pytest.fixture
-def earlier(tmp_path: Path) -> tuple[RunFolder, BuiltCaptioner]:
-    """A trained run, and the captioner whose weights it has."""
-    folder, built = RunFolder(tmp_path / "earlier"), captioner(width=8)
-    folder.path.mkdir()
-    VOCABULARY.write(folder.vocabulary)
-    built.model.save_weights(folder.best_weights)
-    return folder, built
-
-
-@keras_saving
-def test_a_run_goes_on_with_the_weights_of_an_earlier_one(
-    earlier: tuple[RunFolder, BuiltCaptioner],
-) -> None:
-    folder, trained = earlier
-    fresh = captioner(width=8)
-    load_weights_of(fresh, folder)
-    for ours, theirs in zip(fresh.model.get_weights(), trained.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@keras_saving
-def test_weights_that_do_not_fit_are_refused(
-    earlier: tuple[RunFolder, BuiltCaptioner], tmp_path: Path
-) -> None:
-    folder, _ = earlier
-    with pytest.raises(CheckpointError, match="earlier has weights of other shapes"):
-        load_weights_of(captioner(width=16), folder)
-    other = Vocabulary.from_words(["a", "cat"])
-    with pytest.raises(CheckpointError, match="earlier was trained with other words"):
-        load_weights_of(captioner(width=8, vocabulary=other), folder)
-    with pytest.raises(CheckpointError, match=r"no trained weights in .*nowhere"):
-        load_weights_of(captioner(width=8), RunFolder(tmp_path / "nowhere"))

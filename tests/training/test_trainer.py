@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import keras
@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from device.vocabulary import Vocabulary
-from training.batches import CaptionedFeatures
+from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
@@ -70,7 +70,11 @@ def config(**optimiser: object) -> RunConfig:
 
 
 def trainer(
-    folder: RunFolder, settings: RunConfig, train: CaptionedFeatures | None = None
+    folder: RunFolder,
+    settings: RunConfig,
+    train: CaptionedFeatures | None = None,
+    extra: Sequence[ExtraFeatures] = (),
+    household: CaptionedFeatures | None = None,
 ) -> Trainer:
     keras.utils.set_random_seed(settings.seed)
     size = DecoderSize(len(VOCABULARY), MAX_WORDS, n_cells=1, n_channels=3, width=16, dropout=0.2)
@@ -80,7 +84,8 @@ def trainer(
     built = BuiltCaptioner(model, encoder_spec("efficientnet_lite0"), source, VOCABULARY)
     folder.prepare(settings, VOCABULARY)
     train = train or captioned(STEPS * BATCH, seed=1)
-    return Trainer(settings, built, train, captioned(6, seed=2), folder)
+    sets = FeatureSets(train, captioned(6, seed=2), extra, household)
+    return Trainer(settings, built, sets, folder)
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def script(*values: float) -> None:
         left: Iterable[float] = iter(values)
-        monkeypatch.setattr(DevCider, "score", lambda self, dev: next(iter(left)))
+        monkeypatch.setattr(DevCider, "score", lambda self: next(iter(left)))
 
     return script
 
@@ -107,11 +112,11 @@ class Steps:
         self.stop_at: int | None = None
         kept = CrossEntropy.step
 
-        def step(objective: CrossEntropy, batch: object) -> float:
+        def step(objective: CrossEntropy, parts: object) -> float:
             if self.taken == self.stop_at:
                 raise KeyboardInterrupt
             self.taken += 1
-            return kept(objective, batch)  # type: ignore[arg-type]
+            return kept(objective, parts)  # type: ignore[arg-type]
 
         monkeypatch.setattr(CrossEntropy, "step", step)
 
@@ -149,7 +154,10 @@ def test_what_a_run_leaves(folder: RunFolder) -> None:
     with folder.history.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [list(row) for row in rows] == 2 * [
-        ["epoch", "train_loss", "dev_loss", "dev_cider", "learning_rate", "seconds"]
+        [
+            *("epoch", "train_loss", "dev_loss", "dev_cider", "learning_rate", "seconds"),
+            "household_cider",
+        ]
     ]
     assert folder.read_history() == history
     assert folder.best_weights.is_file()

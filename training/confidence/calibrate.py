@@ -56,7 +56,7 @@ from training.report.reliability_confidence import (
     selective,
     share,
 )
-from training.train import open_extra_data
+from training.train import HOUSEHOLD, open_extra_data
 
 # Chosen by meaning. PLAIN: people's own sentences, judged in the same way, are right in 63 % of
 # cases on test; a caption that is as likely to be right needs no hedge. MAYBE: below it, seven of
@@ -66,7 +66,6 @@ WORDING = WordingSpec(plain=0.6, think=0.35, maybe=0.125)
 # Of dev's photographs, which are like the training's.
 LARGEST_REFUSED = 0.01
 
-HOUSEHOLD = "household_dev"
 # The household photographs are few and what the device is for; Flickr8k's dev has 1000.
 HOUSEHOLD_WEIGHT = 4
 
@@ -121,7 +120,7 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     classes = classes_in(bundle.vocabulary)
     names = list(classes)
     household = household_pictures(dataset)
-    learned = (*dataset.train, *_further_pictures(bundle, dataset, household))
+    learned = (*dataset.train, *_further_pictures(bundle, dataset))
     arrays = _learn(bundle, names, learned, cache)
     dev, test = (_watch(bundle, dataset.split(split), cache) for split in _JUDGED)
     at_home = _watch(bundle, household, cache) if household else None
@@ -169,9 +168,7 @@ def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
     return open_extra(folder, plain_sentences=False) if folder.is_dir() else ()
 
 
-def _further_pictures(
-    bundle: Bundle, dataset: Dataset, household: Sequence[CaptionedPicture]
-) -> list[CaptionedPicture]:
+def _further_pictures(bundle: Bundle, dataset: Dataset) -> list[CaptionedPicture]:
     """Return the pictures that the bundle's run was trained on beside the main ones."""
     settings = RunConfig.model_validate(
         {
@@ -180,7 +177,7 @@ def _further_pictures(
             if key in RunConfig.model_fields
         }
     )
-    found = open_extra_data(settings, dataset, household)
+    found = open_extra_data(settings, dataset)
     return [picture for _, pictures in found for picture in pictures]
 
 

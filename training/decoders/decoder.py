@@ -51,6 +51,14 @@ class Decoder(keras.Model):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.size = size
 
+    @property
+    @abstractmethod
+    def word_weights(self) -> list[tuple[keras.Variable, int]]:
+        """Weights that hold something of each word, with the axis along which the words lie.
+
+        A weight of one axis holds the words' biases.
+        """
+
     @abstractmethod
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return what the words look at: tensors with the picture on axis 0.

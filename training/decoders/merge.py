@@ -34,6 +34,15 @@ class MergeDecoder(Decoder):
         self.merged = keras.layers.Dense(size.width, activation="relu", name="merged")
         self.words_out = keras.layers.Dense(size.n_words, name="words_out")
 
+    @property
+    def word_weights(self) -> list[tuple[keras.Variable, int]]:
+        """See ``Decoder.word_weights``."""
+        return [
+            (self.embedding.embeddings, 0),
+            (self.words_out.kernel, 1),
+            (self.words_out.bias, 0),
+        ]
+
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return the picture's vector, float32 [pictures, width]."""
         pooled_nc = tf.reduce_mean(features_nsc, axis=1)

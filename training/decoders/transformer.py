@@ -184,6 +184,11 @@ class TransformerDecoder(Decoder):
             DecoderLayer(size, name=f"decoder_{i}") for i in range(size.n_decoder_layers)
         ]
 
+    @property
+    def word_weights(self) -> list[tuple[keras.Variable, int]]:
+        """See ``Decoder.word_weights``."""
+        return [(self.embedding, 0), (self.bias, 0)]
+
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
         """Return key and value of the grid for each decoder layer, [n, heads, cells, depth]."""
         grid = self.grid_norm(self.grid_in(features_nsc)) + self.cell_position

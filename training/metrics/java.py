@@ -92,37 +92,45 @@ def _compute(
 
 
 class SentenceMeteor:
-    """METEOR of single captions as a reward, 0..1; one Java process for its lifetime.
-
-    Args:
-        references: words of each reference by picture name.
+    """METEOR of single captions as a reward, 0..1; one Java process until it is closed.
 
     Raises:
         TrainingError: Java is missing.
     """
 
-    def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
+    def __init__(self) -> None:
         require_java_for_rewards()
-        self._references = {
-            name: [" ".join(words) for words in sentences] for name, sentences in references.items()
-        }
         self._meteor = Meteor()
-        weakref.finalize(self, _stop, self._meteor)
+        # Also when it is forgotten, or the program ends.
+        self._finalizer = weakref.finalize(self, _stop, self._meteor)
 
     def scores(
-        self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
+        self,
+        references: Sequence[Sequence[Sequence[str]]],
+        hypotheses: Sequence[Sequence[str]],
     ) -> npt.NDArray[np.float32]:
         """Return the METEOR of each hypothesis, float32 [n].
+
+        Args:
+            references: words of each reference, by hypothesis.
+            hypotheses: words of each.
 
         Raises:
             TrainingError: the METEOR process died or answered nonsense.
         """
-        said = [(name, " ".join(words)) for name, words in zip(names, hypotheses, strict=True)]
-        once = list(dict.fromkeys(said))
-        wanted = {i: self._references[name] for i, (name, _) in enumerate(once)}
-        _, each = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in enumerate(once)})
-        by_pair = dict(zip(once, each, strict=True))
-        return np.array([by_pair[pair] for pair in said], dtype=np.float32)
+        asked = [
+            (tuple(map(" ".join, wanted)), " ".join(words))
+            for wanted, words in zip(references, hypotheses, strict=True)
+        ]
+        once = dict(enumerate(dict.fromkeys(asked)))  # samples often say the same
+        wanted = {number: list(wanted) for number, (wanted, _) in once.items()}
+        _, each = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in once.items()})
+        by_pair = dict(zip(once.values(), each, strict=True))
+        return np.array([by_pair[pair] for pair in asked], dtype=np.float32)
+
+    def close(self) -> None:
+        """End the process; a second time does nothing."""
+        self._finalizer()
 
 
 def _stop(meteor: Meteor) -> None:
