@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from device.daemon.sight import UNSURE, Line, Sight
+from device.daemon.sight import Line, Sight
 from device.records import Described, Frame
 
 
@@ -29,10 +29,8 @@ class SightDescriber:
         """
         found = self._sight.look(frame)
         if isinstance(found, Line):
-            if found.is_withheld:
-                bare = replace(found.caption, trusted=None)
-                return Described(found.sentence, bare, found.probability, UNSURE, found.things)
-            return Described(found.sentence, found.caption, found.probability, things=found.things)
+            said = replace(found.caption, trusted=None) if found.is_withheld else found.caption
+            return Described(found.sentence, said, found.probability, found.reason, found.things)
         bare = self._sight.bare(frame)
         return Described(found.text, bare.caption, bare.probability, found.reason, found.things)
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from device.clock import Clock
-from device.daemon.sight import UNSURE, Fault, Line, Sight
+from device.daemon.sight import Fault, Line, Sight
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
@@ -201,7 +201,7 @@ class Observer:
             text=found.sentence if isinstance(found, Line) else found.text,
             cause=question.cause,
             caption=None if heard is None else heard.caption,
-            reason=_reason(found),
+            reason=found.reason,
             probability=None if heard is None else heard.probability,
             frame_age_s=self._age_s(frame),
             id=question.id,
@@ -290,13 +290,6 @@ class Observer:
 def _heard(found: Line | Fault | None) -> Line | None:
     """Return a line of which the caption is said as well; None for things alone."""
     return found if isinstance(found, Line) and not found.is_withheld else None
-
-
-def _reason(found: Line | Fault) -> str:
-    """Return why there is no caption; empty where there is one."""
-    if isinstance(found, Fault):
-        return found.reason
-    return UNSURE if found.is_withheld else ""
 
 
 def _narrated(line: Line) -> NarratedLine:

@@ -93,8 +93,13 @@ class Line:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether no word of the caption is said (``UNSURE``)."""
+        """Whether no word of the caption is said."""
         return not self.caption.text.strip()
+
+    @property
+    def reason(self) -> str:
+        """Why the caption is withheld, in one word; empty where it is said."""
+        return UNSURE if self.is_withheld else ""
 
 
 class Sight:
