@@ -66,6 +66,8 @@ LARGEST_REFUSED = 0.01
 
 # The household photographs are few and what the device is for; Flickr8k's dev has 1000.
 HOUSEHOLD_WEIGHT = 4
+# About as many as Flickr8k has, so that neither decides alone what is familiar.
+MOST_FURTHER = 8000
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
 
@@ -176,7 +178,8 @@ def _further_pictures(bundle: Bundle, dataset: Dataset) -> list[CaptionedPicture
         }
     )
     found = open_extra_data(settings, dataset)
-    return [picture for _, pictures in found for picture in pictures]
+    pictures = [picture for _, of_set in found for picture in of_set]
+    return pictures[:: max(1, round(len(pictures) / MOST_FURTHER))]
 
 
 def _things(
