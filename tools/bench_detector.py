@@ -1,6 +1,6 @@
 """Writes docs/detector.json: the detector's formats, sizes and fits, measured side by side.
 
-    PYTHONPATH=. .venv/bin/python tools/bench_detector.py PICTURES [--calibration FOLDER] [--rounds N]
+    PYTHONPATH=. .venv/bin/python tools/bench_detector.py PICTURES [--calibration FOLDER]
 
 PICTURES holds ``captions.tsv`` (file name, tab, caption; several lines a picture) and ``images/``.
 A detected class counts as right where a caption names it (``device.vision.thing_words``); captions
