@@ -7,13 +7,10 @@ and is all that fitting needs, so neither WordNet nor a class list is needed to 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from training.errors import DatasetError
 
@@ -176,12 +173,3 @@ def read_table(path: Path = TABLE) -> tuple[str, ...]:
     if indices != list(range(N_CLASSES)):
         raise DatasetError(f"{path} has not every class from 0 to {N_CLASSES - 1} in order")
     return names
-
-
-def membership(names: Sequence[str], rules: Rules, table: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return float32 [classes, names]: 1 where a class is of a name or of a narrower one."""
-    found = np.zeros((len(table), len(names)), np.float32)
-    for column, name in enumerate(names):
-        below = set(rules.narrower(name))
-        found[[row for row, of_class in enumerate(table) if of_class in below], column] = 1.0
-    return found

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from training.errors import DatasetError
 from training.names.everyday import Rules
 
+_TABLES = ("captions.tsv", "things.tsv")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 Confirmed = npt.NDArray[np.bool_]
@@ -57,20 +58,27 @@ class CaptionJudge:
 
 
 def read_captions(folder: Path) -> dict[Path, list[str]]:
-    """Return the captions of each picture of a folder with ``captions.tsv`` and ``images``.
+    """Return what is known of the pictures of a folder, {} if nothing is.
+
+    Args:
+        folder: with ``images``, and ``captions.tsv`` (picture, caption) or ``things.tsv`` (picture,
+            things with "|" between).
 
     Raises:
-        DatasetError: the file is missing or malformed, or it names a picture that is not there.
+        DatasetError: a file is malformed, or it names a picture that is not there.
     """
-    path = folder / "captions.tsv"
     found: dict[Path, list[str]] = {}
+    path = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
+    if path is None:
+        return found
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                found.setdefault(folder / "images" / name, []).append(caption)
+            for name, text in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+                sentences = [text] if path.name == _TABLES[0] else text.split("|")
+                found.setdefault(folder / "images" / name, []).extend(sentences)
     except (OSError, ValueError) as exc:
         raise DatasetError(
-            f"cannot read {path}: {exc}; expected lines of a picture's name and a caption, "
+            f"cannot read {path}: {exc}; expected lines of a picture's name and a text, "
             "with a tab between"
         ) from exc
     absent = [picture for picture in found if not picture.is_file()]
@@ -80,4 +88,4 @@ def read_captions(folder: Path) -> dict[Path, list[str]]:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("-", " "))
+    return _WORD.findall(re.sub("[-_]", " ", text.lower()))

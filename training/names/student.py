@@ -139,17 +139,17 @@ def fit_layer(pooled_bd: Floats, targets_bn: Floats, start: Layer, ridge: float)
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build([weights, bias])
 
-    @tf.function(reduce_retracing=True)
     def step(x: tf.Tensor, y: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             entropy = tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=x @ weights + bias)
             loss = tf.reduce_mean(entropy) + ridge / 2 * tf.reduce_sum((weights - begin) ** 2)
         optimizer.apply(tape.gradient(loss, [weights, bias]), [weights, bias])
 
+    compiled = tf.function(step, reduce_retracing=True)
     rng = np.random.default_rng(0)
     for _ in range(EPOCHS):
         for rows in np.array_split(rng.permutation(len(x_bd)), n_batches):
-            step(tf.constant(x_bd[rows]), tf.constant(targets_bn[rows]))
+            compiled(tf.constant(x_bd[rows]), tf.constant(targets_bn[rows]))
     weights_dn = weights.numpy() / spread_d[:, None]
     return Layer(
         weights_dn.astype(np.float32), (bias.numpy() - mean_d @ weights_dn).astype(np.float32)
