@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from device.bundle import Manifest
+from device.manifest import Manifest
 
 # In the manifest's training facts: settings of each run before the bundle's own, first to last.
 EARLIER_RUNS = "earlier_runs"

@@ -21,7 +21,7 @@ from training.command_line import run_program, set_up_logging
 
 if TYPE_CHECKING:
     from convert.tfjs_graph import TfjsGraph
-    from device.bundle import DetectorSpec
+    from device.vision.specs import DetectorSpec
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -113,8 +113,8 @@ def export_detector(size_px: int = SIZE_PX, cache_dir: Path | None = None) -> Ex
         TrainingError: the export differs from the source.
     """
     from convert.packed_weights import with_packed_weights
-    from device.bundle import DetectorSpec
     from device.vision.detector_model import DetectorModel
+    from device.vision.specs import DetectorSpec
 
     graph = source_graph(cache_dir)
     content = with_packed_weights(float_detector(graph, size_px))
@@ -173,7 +173,8 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     """
     from convert.model_card import model_card
     from convert.variants import Variant
-    from device.bundle import DETECTOR, file_entry, load_bundle
+    from device.bundle import file_entry, load_bundle
+    from device.manifest import DETECTOR
 
     bundle = load_bundle(folder)
     bundle.detector.write_bytes(exported.content)

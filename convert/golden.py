@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from device.bundle import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
 from device.decoding import search
 from device.interpreter import Decoder, Encoder
+from device.manifest import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
 from device.preprocess import preprocess
 from device.selftest import N_PATTERNS, pattern
 

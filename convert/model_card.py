@@ -6,7 +6,7 @@ from typing import Any
 
 from convert.card_failures import failures_part
 from convert.card_origin import rewards_mentions, training_commands
-from device.bundle import Manifest
+from device.manifest import Manifest
 
 _METRICS = (
     ("cider", "CIDEr"),

@@ -17,7 +17,7 @@ from training.command_line import data_option, run_program, runs_option, set_up_
 
 if TYPE_CHECKING:
     from convert.stages import Conversion, Stage, Training
-    from device.bundle import Manifest
+    from device.manifest import Manifest
     from training.data.dataset import Dataset
 
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,8 @@ def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
 
 def compare(ours: Path, shipped: Path) -> Iterator[str]:
     """Yield how well a bundle does on test beside the shipped one of its name, if there is one."""
-    from device.bundle import MANIFEST, load_bundle
+    from device.bundle import load_bundle
+    from device.manifest import MANIFEST
 
     if ours.resolve() == shipped.resolve() or not (shipped / MANIFEST).is_file():
         return

@@ -14,8 +14,9 @@ import keras
 
 from convert.convert import convert
 from convert.detector import add_detector, export_detector
-from device.bundle import HASHED_FILES, MANIFEST, load_bundle
+from device.bundle import load_bundle
 from device.errors import BundleError
+from device.manifest import HASHED_FILES, MANIFEST
 from device.vocabulary import Vocabulary
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.data.dataset import Dataset

@@ -15,7 +15,8 @@ from convert.decoder import export_decoder
 from convert.encoder import float_encoder, whole_encoder
 from convert.golden import choose_self_test
 from convert.rounding import best_int8_encoder
-from device.bundle import (
+from device.bundle import file_entry
+from device.manifest import (
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -25,7 +26,6 @@ from device.bundle import (
     InputSpec,
     Manifest,
     SearchSpec,
-    file_entry,
 )
 from training.config import RunConfig
 from training.model import BuiltCaptioner

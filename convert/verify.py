@@ -17,9 +17,9 @@ import numpy.typing as npt
 from convert.encoder import whole_encoder
 from convert.honesty import Honesty
 from convert.variants import Variant
-from device.bundle import DECODER, ENCODER
 from device.decoding import log_softmax
 from device.interpreter import Decoder, Encoder
+from device.manifest import DECODER, ENCODER
 from device.preprocess import preprocess
 from device.vocabulary import START
 from training.data.dataset import CaptionedPicture, Split

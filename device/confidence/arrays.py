@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import ConfidenceSpec
 from device.errors import BundleError
+from device.manifest import ConfidenceSpec
 
 Floats = npt.NDArray[np.float32]
 

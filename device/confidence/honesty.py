@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device.bundle import Bundle, ConfidenceSpec
+from device.bundle import Bundle
 from device.captioner import Encoded
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
 from device.confidence.probability import Confidence, Scores
 from device.confidence.wording import Hedge, hedge
 from device.errors import BundleError
+from device.manifest import ConfidenceSpec
 from device.records import Caption
 
 _PERSON = "subject/person"

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import NoveltySpec
 from device.confidence.arrays import ConfidenceArrays
+from device.manifest import NoveltySpec
 
 _NOTHING = 1e-12
 FARTHEST = 1.0

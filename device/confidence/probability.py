@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import ConfidenceSpec
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.mentions import Mention, Mentions
 from device.confidence.restraint import (
@@ -24,6 +23,7 @@ from device.confidence.restraint import (
     unsure_colours,
     without_colours,
 )
+from device.manifest import ConfidenceSpec
 from device.records import Hypothesis
 from device.vision.correction import corrected
 from device.vision.everyday import detectable_names, log_odds

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from device.bundle import WordingSpec
+from device.manifest import WordingSpec
 
 # Each goes with a clause ("a dog runs") and, as short answers do, with a bare noun ("a dog in the
 # grass"): a captioner says both.

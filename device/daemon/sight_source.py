@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.bundle import CONFIDENCE, DETECTOR, HASHED_FILES, MANIFEST, NAMES, find_bundle
+from device.bundle import find_bundle
+from device.manifest import CONFIDENCE, DETECTOR, HASHED_FILES, MANIFEST, NAMES
 from device.settings.effective import differing_keys
 from device.settings.schema import Settings
 

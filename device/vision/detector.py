@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle, DetectorSpec
+from device.bundle import Bundle
 from device.errors import BundleError, InferenceError
 from device.vision.center_net import find_peaks
 from device.vision.detector_model import DetectorModel
 from device.vision.letterbox import letterbox
+from device.vision.specs import DetectorSpec
 
 LEAST_SCORE = 0.1
 MOST_DETECTIONS = 100

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import DetectorSelfTest
 from device.errors import BundleError, InferenceError
 from device.interpreter import invoke, load_interpreter
 from device.selftest import N_PATTERNS, pattern
 from device.vision.letterbox import letterbox
+from device.vision.specs import DetectorSelfTest
 
 PICTURE_INPUT = "picture"
 LOG_ODDS_OUTPUT = "log_odds"

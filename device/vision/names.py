@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle, NamesSpec
+from device.bundle import Bundle
 from device.errors import BundleError
+from device.vision.specs import NamesSpec
 
 Floats = npt.NDArray[np.float32]
 

@@ -15,7 +15,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import ThingsSpec, ThingWeights
 from device.confidence.wording import Hedge
 from device.records import Frame, Side, Thing, ThingSource
 from device.vision.detector import Detection
@@ -29,6 +28,7 @@ from device.vision.everyday import (
 )
 from device.vision.names import NamedThing
 from device.vision.scene import Certainty, Scene, compose
+from device.vision.specs import ThingsSpec, ThingWeights
 
 # The middle of a box within these shares of the picture's width is ahead.
 _LEFT_OF, _RIGHT_OF = 0.38, 0.62

@@ -15,12 +15,13 @@ from support.tflite_graph import CONTROL_FLOW, operators
 
 from convert.golden import choose_self_test
 from convert.model_card import model_card
-from device.bundle import CONFIDENCE, HASHED_FILES, Manifest, load_bundle
+from device.bundle import load_bundle
 from device.captioner import Captioner, CaptionOptions
 from device.confidence import BundleHonesty
 from device.decoding import search
 from device.errors import ConfigError
 from device.interpreter import Decoder, Encoder
+from device.manifest import CONFIDENCE, HASHED_FILES, Manifest
 from device.preprocess import preprocess
 from device.records import Frame
 from device.selftest import N_PATTERNS, pattern

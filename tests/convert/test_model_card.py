@@ -10,8 +10,8 @@ import pytest
 from convert.card_confidence import _HEARD
 from convert.card_origin import EARLIER_RUNS, training_commands
 from convert.model_card import model_card
-from device.bundle import Manifest
 from device.confidence.wording import Hedge, worded
+from device.manifest import Manifest
 
 SCORES = {
     "bleu_1": 66.5,

@@ -16,11 +16,12 @@ from support.pictures import Image
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE, copy_bundle, replace_file
 
 from device import interpreter
-from device.bundle import DECODER, ENCODER, VOCABULARY, load_bundle
+from device.bundle import load_bundle
 from device.captioner import Captioner, CaptionOptions
 from device.decoding import SearchOptions, Sequence, search
 from device.errors import BundleError, ConfigError, InferenceError
 from device.interpreter import Encoder, load_interpreter
+from device.manifest import DECODER, ENCODER, VOCABULARY
 from device.preprocess import preprocess
 from device.records import Caption, Frame
 from device.selftest import LARGEST_DIFFERENCE

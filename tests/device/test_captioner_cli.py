@@ -18,8 +18,8 @@ from support.pictures import encoded, write
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
 
 from device.__main__ import main
-from device.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY
 from device.daemon.sight import Fault
+from device.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 from device.records import Frame
 
 ROOT = Path(__file__).parents[2]

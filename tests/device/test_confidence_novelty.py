@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from support.confident_bundle import arrays, confident_bundle
 from support.tiny_bundle import change_manifest
 
-from device.bundle import CONFIDENCE, NoveltySpec, file_entry, load_bundle
+from device.bundle import file_entry, load_bundle
 from device.confidence import BundleHonesty
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
 from device.errors import BundleError, BundleHashError
+from device.manifest import CONFIDENCE, NoveltySpec
 
 HALF = NoveltySpec(largest=0.5)
 

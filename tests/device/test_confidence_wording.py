@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.bundle import WordingSpec
 from device.confidence.wording import CANNOT_TELL, Hedge, hedge, worded
+from device.manifest import WordingSpec
 
 THRESHOLDS = WordingSpec(plain=0.7, think=0.4, maybe=0.1)
 

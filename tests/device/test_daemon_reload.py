@@ -12,13 +12,13 @@ import pytest
 from support.daemon import BEGAN_AT, NotedEvents
 from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle
 
-from device.bundle import DECODER, ENCODER, MANIFEST
 from device.clock import ReplayClock
 from device.daemon.reload import BundleSwap, open_sight
 from device.daemon.sight import Sight
 from device.daemon.sight_source import sight_source
 from device.errors import BundleError
 from device.events import EventBus, Part, ProblemChanged
+from device.manifest import DECODER, ENCODER, MANIFEST
 from device.settings.schema import Settings
 
 

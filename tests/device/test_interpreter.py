@@ -13,10 +13,10 @@ from support import tiny_model as tiny
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE
 
 from device import interpreter as module
-from device.bundle import DECODER
 from device.decoding import Continuations, State, likeliest
 from device.errors import BundleError, InferenceError
 from device.interpreter import Decoder, Encoder, load_interpreter
+from device.manifest import DECODER
 from device.vocabulary import START
 
 # One of the 256 levels of an int8 grid that lies within 0..1.

@@ -189,7 +189,7 @@ def test_things_are_a_state_of_names_and_attributes_of_both_sensors(home, device
     home.wait_for_state("things", "cat, bowl, oven, toaster")
     assert home.attributes("things") == {"things": THINGS_JSON}
     assert home.attributes("caption")["things"] == THINGS_JSON
-    text = "I am not sure what happens here. On the left a cat."
+    text = "I am not sure what is happening here. On the left a cat."
     device.bus.publish(answered(text, caption=None, reason="unsure", things=THINGS[:1]))
     home.wait_for_state("caption", text)
     home.wait_for_state("things", "cat")

@@ -239,7 +239,7 @@ def test_things_travel_in_the_caption_s_own_message():
 
 
 def test_things_are_told_where_the_caption_is_not():
-    text = "I am not sure what happens here. On the left a cat."
+    text = "I am not sure what is happening here. On the left a cat."
     unsure = replace(described(), text=text, reason="unsure", things=THINGS)
     sent = json.loads(caption_message(unsure, "describe", CAPTURED_AT).to_json())
     assert sent["things"] == THINGS_JSON

@@ -128,7 +128,7 @@ def test_things_are_in_the_one_message_of_the_caption_and_of_the_alert(broker):
         listener.next("/picture")
         message = json.loads(listener.next("/caption").payload)
         assert (message["event_type"], message["things"]) == ("described", THINGS_JSON)
-        text = "I am not sure what happens here. On the left a cat."
+        text = "I am not sure what is happening here. On the left a cat."
         device.bus.publish(
             answered(text, caption=None, reason="unsure", probability=None, things=THINGS)
         )

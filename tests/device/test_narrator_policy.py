@@ -485,7 +485,7 @@ def test_rules_do_not_make_a_restless_scene_costly_within_the_gap():
 
 CAT_RULE = {"name": "cat", "words": ["cat"], "cooldown_s": 100}
 CAT, CUP = thing("cat"), thing("cup")
-UNSURE = "I am not sure what happens here."
+UNSURE = "I am not sure what is happening here."
 
 
 def test_things_that_come_and_go_beside_the_same_caption_are_not_told():

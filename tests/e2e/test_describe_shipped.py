@@ -23,9 +23,10 @@ from support.mosquitto import Heard, Listener, listening, running_mosquitto
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import flip_byte
 
-from device.bundle import DECODER, ENCODER, MANIFEST, VOCABULARY, load_bundle
+from device.bundle import load_bundle
 from device.captioner import Captioner
 from device.daemon.sight import Fault
+from device.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 from device.mqtt.payloads import CaptionMessage
 from device.sources import expand_sources
 

@@ -23,7 +23,8 @@ from convert.decoder import export_decoder
 from convert.encoder import float_encoder, int8_encoder
 from convert.golden import choose_self_test
 from convert.variants import Variant
-from device.bundle import (
+from device.bundle import file_entry
+from device.manifest import (
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -32,7 +33,6 @@ from device.bundle import (
     InputSpec,
     Manifest,
     SearchSpec,
-    file_entry,
 )
 from training.decoders import Decoder, DecoderSize
 from training.tflite import picture_function, to_tflite

@@ -19,13 +19,14 @@ import tensorflow as tf
 from support import tiny_detector as tiny
 
 from convert.packed_weights import with_packed_weights
-from device.bundle import DETECTOR, DetectorSpec
+from device.manifest import DETECTOR
 from device.vision.detector_model import (
     LOG_ODDS_OUTPUT,
     PICTURE_INPUT,
     SIDES_OUTPUT,
     DetectorModel,
 )
+from device.vision.specs import DetectorSpec
 from training.tflite import to_tflite
 
 _PATTERN = 2

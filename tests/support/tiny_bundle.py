@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.bundle import ENCODER, HASHED_FILES, MANIFEST, file_entry
+from device.bundle import file_entry
+from device.manifest import ENCODER, HASHED_FILES, MANIFEST
 
 DATA = Path(__file__).parents[1] / "data"
 TINY_BUNDLE = DATA / "tiny-bundle"

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle, ConfidenceSpec, NoveltySpec, ThingsSpec, WordingSpec
+from device.bundle import Bundle
 from device.confidence.arrays import ConfidenceArrays
 from device.confidence.novelty import Novelty
 from device.confidence.probability import Confidence, Signals
 from device.confidence.wording import Hedge, hedge
+from device.manifest import ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.specs import ThingsSpec
 from training.confidence.judged_mentions import (
     cross_fitted,
     fit_mentions,

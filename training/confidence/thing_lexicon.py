@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from functools import cache
 
 from device.vision.everyday import ANIMALS, PERSON
+from device.vision.noun_phrases import plural
 from device.vision.thing_words import THINGS
 from training.metrics.lexicon import LEXICONS, Lexicon
-from training.names.everyday import Rules, plural, read_rules
+from training.names.everyday import Rules, read_rules
 
 THING = "thing"
 # Where something is, as captions say it in one word.

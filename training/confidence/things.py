@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import NamesSpec, ThingsSpec, ThingWeights
 from device.confidence.probability import Confidence
 from device.vision.everyday import DETECTABLE, PERSON, log_odds
 from device.vision.scene import MOST_NAMES
+from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
 from device.vision.thing_finder import by_name
 from device.vision.thing_words import THINGS, ThingWords
 from training.confidence.logistic import fit_logistic

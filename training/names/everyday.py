@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from device.vision.noun_phrases import indefinite, plural
 from training.errors import DatasetError
 
 N_CLASSES = 1000
@@ -21,13 +22,6 @@ _NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
 HEADER = ("index", "synset", "imagenet", "name")
-_IRREGULAR = {
-    "goose": "geese", "wolf": "wolves", "calf": "calves", "mouse": "mice", "knife": "knives",
-    "shelf": "shelves", "bookshelf": "bookshelves", "loaf": "loaves", "leaf": "leaves",
-    "fish": "fish", "sheep": "sheep", "ox": "oxen", "scarf": "scarves", "deer": "deer",
-}  # fmt: skip
-_VOWELS = "aeiou"
-_SAID_WITH_A = ("uni",)  # a unicycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +83,6 @@ def _forms(word: str) -> tuple[str, ...]:
     return (word, plural(word))
 
 
-def plural(word: str) -> str:
-    """Return the plural of an English noun, of the last one of several words."""
-    head, blank, last = word.rpartition(" ")
-    if last in _IRREGULAR:
-        made = _IRREGULAR[last]
-    elif last.endswith("y") and last[-2:-1] not in _VOWELS:
-        made = last[:-1] + "ies"
-    elif last.endswith(("s", "x", "z", "ch", "sh")):
-        made = last + "es"
-    else:
-        made = last + "s"
-    return head + blank + made
-
-
-def with_article(name: str) -> str:
-    """Return a countable name with "a" or "an"."""
-    is_vowel = name[0].lower() in _VOWELS and not name.lower().startswith(_SAID_WITH_A)
-    return f"{'an' if is_vowel else 'a'} {name}"
-
-
 @cache
 def read_rules(path: Path = RULES) -> Rules:
     """Return the rules of a file.
@@ -143,7 +117,7 @@ def _name(head: str, sources: str, words: str) -> EverydayName:
     name, _, phrase = (part.strip() for part in head.partition("["))
     return EverydayName(
         name,
-        phrase.removesuffix("]") or with_article(name),
+        phrase.removesuffix("]") or indefinite(name),
         broader or None,
         _listed(sources),
         _listed(words),

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.bundle import ENCODER, Bundle
+from device.bundle import Bundle
 from device.captioner import Captioner, CaptionOptions
+from device.manifest import ENCODER
 from device.records import Frame
 from device.vision.names import softmax
 from training.encoders import default_cache_dir, load_encoder_weights

@@ -9,9 +9,10 @@ import pytest
 from support import tiny_detector as tiny
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.bundle import DETECTOR, ENCODER, MANIFEST, file_entry, load_bundle
+from device.bundle import file_entry, load_bundle
 from device.daemon.sight_source import sight_source
 from device.errors import BundleError, BundleHashError, InferenceError
+from device.manifest import DETECTOR, ENCODER, MANIFEST
 from device.settings.schema import Settings
 from device.vision.detector import LEAST_SCORE, Detection, Detector
 
