@@ -16,7 +16,8 @@ import click
 from convert.confidence import CARD
 from convert.model_card import model_card
 from convert.variants import Variant
-from device.bundle import NAMES, file_entry, load_bundle
+from device.bundle import file_entry, load_bundle
+from device.manifest import NAMES
 from training.command_line import data_option, run_program, set_up_logging
 
 if TYPE_CHECKING:

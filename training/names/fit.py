@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle, NameSpec, NamesSpec
+from device.bundle import Bundle
 from device.vision.names import NamesArrays, membership
+from device.vision.specs import NameSpec, NamesSpec
 from training.data.dataset import CaptionedPicture, Dataset
 from training.errors import DatasetError
 from training.names.calibrate import Evidence, Scaling, cross_validated, doubtful, fit_scaling
