@@ -65,13 +65,11 @@ def cli(  # noqa: PLR0913 - a command's options
         target = add_confidence(out / run, dataset, records)
     else:
         from convert.convert import convert
+        from convert.parts import add_parts
         from training.run_folder import run_folder
 
         target = convert(run_folder(run, runs), dataset, out, records)
-        if with_detector:
-            from convert.detector import add_detector, export_detector
-
-            add_detector(target, export_detector())
+        add_parts(target, dataset, records, with_detector=with_detector)
     click.echo(f"wrote {target}")
 
 

@@ -49,6 +49,12 @@ def add_names(path: Path, fitted: FittedNames) -> Path:
     return path
 
 
+def names_record(bundle: Path, fitted: FittedNames) -> dict[str, object]:
+    """Return what the names of a bundle are worth, for ``docs/names.json``."""
+    facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
+    return {**facts, **fitted.record}
+
+
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @data_option
@@ -92,8 +98,7 @@ def cli(
     sources = Sources(open_dataset(data or default_data()), folders, household, most)
     fitted = fit_names(load_bundle(bundle), sources)
     add_names(bundle, fitted)
-    facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
-    text = json.dumps({**facts, **fitted.record}, indent=2) + "\n"
+    text = json.dumps(names_record(bundle, fitted), indent=2) + "\n"
     record.write_text(text, encoding="utf-8")
     _LOGGER.info("names fitted in %.0f s; their worth is in %s", time.monotonic() - began, record)
     click.echo(f"wrote {bundle / NAMES}")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import keras
 
 from convert.convert import convert
-from convert.detector import add_detector, export_detector
+from convert.parts import add_parts
 from convert.recover import recover
 from device.bundle import load_bundle
 from device.errors import BundleError
@@ -246,5 +246,4 @@ class Conversion:
         # A finished run keeps the search that it was trained with; the settings may know a better.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
         target = convert(self.folder, dataset, self.out, self.records)
-        if self.with_detector:
-            add_detector(target, export_detector())
+        add_parts(target, dataset, self.records, with_detector=self.with_detector)
