@@ -17,6 +17,7 @@ from training.errors import DatasetError
 N_CLASSES = 1000
 NEVER_SAID = "-"
 _CONFIRMS_NOTHING = "~"
+_PASSED_OVER = "+"
 _NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
@@ -28,6 +29,7 @@ _IRREGULAR = {
 }  # fmt: skip
 _VOWELS = "aeiou"
 _SAID_WITH_A = ("uni",)  # a unicycle
+_SAID_WITH_AN = ("hour",)  # an hourglass
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,13 @@ class Rules:
         names: every name once, by itself, in the order of the file.
         never: sources that are never said.
         decoys: words in captions that hold a confirming word and confirm nothing.
+        passed_over: names that captions leave out where they are right.
     """
 
     names: Mapping[str, EverydayName]
     never: tuple[str, ...]
     decoys: tuple[str, ...]
+    passed_over: tuple[str, ...]
 
     def narrower(self, name: str) -> list[str]:
         """Return the names that a name is true of as well, itself first."""
@@ -105,7 +109,9 @@ def plural(word: str) -> str:
 
 def with_article(name: str) -> str:
     """Return a countable name with "a" or "an"."""
-    is_vowel = name[0].lower() in _VOWELS and not name.lower().startswith(_SAID_WITH_A)
+    sound = name.lower()
+    is_vowel = sound[0] in _VOWELS and not sound.startswith(_SAID_WITH_A)
+    is_vowel = is_vowel or sound.startswith(_SAID_WITH_AN)
     return f"{'an' if is_vowel else 'a'} {name}"
 
 
@@ -117,14 +123,13 @@ def read_rules(path: Path = RULES) -> Rules:
         DatasetError: a line is malformed, a name is there twice, or a broader name is none.
     """
     names: dict[str, EverydayName] = {}
-    never: list[str] = []
-    decoys: list[str] = []
+    lists: dict[str, list[str]] = {NEVER_SAID: [], _CONFIRMS_NOTHING: [], _PASSED_OVER: []}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(":")]
-        if len(parts) == 2 and parts[0] in (NEVER_SAID, _CONFIRMS_NOTHING):
-            (never if parts[0] == NEVER_SAID else decoys).extend(_listed(parts[1]))
+        if len(parts) == 2 and parts[0] in lists:
+            lists[parts[0]].extend(_listed(parts[1]))
             continue
         if len(parts) != 3 or not parts[2]:
             raise DatasetError(f"{path} line {number}: expected NAME : SOURCES : WORDS")
@@ -135,7 +140,7 @@ def read_rules(path: Path = RULES) -> Rules:
     for found in names.values():
         if found.broader is not None and found.broader not in names:
             raise DatasetError(f"{path}: {found.name} < {found.broader}: there is no such name")
-    return Rules(names, tuple(never), tuple(decoys))
+    return Rules(names, *map(tuple, lists.values()))
 
 
 def _name(head: str, sources: str, words: str) -> EverydayName:
