@@ -26,6 +26,8 @@ RIDGE = 1.0
 _FREE = 1e-3
 # From how many pictures on, at which probability, a name is judged by itself.
 _FEWEST, _LIKELY = 4, 0.5
+# A source whose captions use a name's words in fewer pictures has no word for it.
+_USED = 3
 
 Floats = npt.NDArray[np.float32]
 
@@ -132,12 +134,14 @@ def cross_validated(
 def doubtful(evidence: Sequence[Evidence], scaling: Scaling) -> npt.NDArray[np.bool_]:
     """Return bool [names]: confirmed less than half as often as expected where it is likely.
 
-    Expected is what the captions of each source confirm on the whole at such a probability.
+    Expected is what the captions of each source confirm on the whole at such a probability; a
+    source that never uses a name's words says nothing of it.
     """
     n_names = len(scaling.shift_n)
     seen_n, right_n, expected_n = (np.zeros(n_names) for _ in range(3))
     for found in evidence:
-        likely = scaling.probabilities(found.share_bn) >= _LIKELY
+        has_word_n = found.confirmed_bn.sum(axis=0) >= _USED
+        likely = (scaling.probabilities(found.share_bn) >= _LIKELY) & has_word_n
         seen_n += likely.sum(axis=0)
         right_n += (likely & found.confirmed_bn).sum(axis=0)
         expected = scaling.probabilities(found.share_bn, found.source)

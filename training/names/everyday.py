@@ -18,10 +18,22 @@ from training.errors import DatasetError
 N_CLASSES = 1000
 NEVER_SAID = "-"
 _CONFIRMS_NOTHING = "~"
+_PASSED_OVER = "+"
 _NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
 HEADER = ("index", "synset", "imagenet", "name")
+<<<<<<< HEAD
+=======
+_IRREGULAR = {
+    "goose": "geese", "wolf": "wolves", "calf": "calves", "mouse": "mice", "knife": "knives",
+    "shelf": "shelves", "bookshelf": "bookshelves", "loaf": "loaves", "leaf": "leaves",
+    "fish": "fish", "sheep": "sheep", "ox": "oxen", "scarf": "scarves", "deer": "deer",
+}  # fmt: skip
+_VOWELS = "aeiou"
+_SAID_WITH_A = ("uni",)  # a unicycle
+_SAID_WITH_AN = ("hour",)  # an hourglass
+>>>>>>> names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +63,13 @@ class Rules:
         names: every name once, by itself, in the order of the file.
         never: sources that are never said.
         decoys: words in captions that hold a confirming word and confirm nothing.
+        passed_over: names that captions leave out where they are right.
     """
 
     names: Mapping[str, EverydayName]
     never: tuple[str, ...]
     decoys: tuple[str, ...]
+    passed_over: tuple[str, ...]
 
     def narrower(self, name: str) -> list[str]:
         """Return the names that a name is true of as well, itself first."""
@@ -83,6 +97,31 @@ def _forms(word: str) -> tuple[str, ...]:
     return (word, plural(word))
 
 
+<<<<<<< HEAD
+=======
+def plural(word: str) -> str:
+    """Return the plural of an English noun, of the last one of several words."""
+    head, blank, last = word.rpartition(" ")
+    if last in _IRREGULAR:
+        made = _IRREGULAR[last]
+    elif last.endswith("y") and last[-2:-1] not in _VOWELS:
+        made = last[:-1] + "ies"
+    elif last.endswith(("s", "x", "z", "ch", "sh")):
+        made = last + "es"
+    else:
+        made = last + "s"
+    return head + blank + made
+
+
+def with_article(name: str) -> str:
+    """Return a countable name with "a" or "an"."""
+    sound = name.lower()
+    is_vowel = sound[0] in _VOWELS and not sound.startswith(_SAID_WITH_A)
+    is_vowel = is_vowel or sound.startswith(_SAID_WITH_AN)
+    return f"{'an' if is_vowel else 'a'} {name}"
+
+
+>>>>>>> names
 @cache
 def read_rules(path: Path = RULES) -> Rules:
     """Return the rules of a file.
@@ -91,14 +130,13 @@ def read_rules(path: Path = RULES) -> Rules:
         DatasetError: a line is malformed, a name is there twice, or a broader name is none.
     """
     names: dict[str, EverydayName] = {}
-    never: list[str] = []
-    decoys: list[str] = []
+    lists: dict[str, list[str]] = {NEVER_SAID: [], _CONFIRMS_NOTHING: [], _PASSED_OVER: []}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(":")]
-        if len(parts) == 2 and parts[0] in (NEVER_SAID, _CONFIRMS_NOTHING):
-            (never if parts[0] == NEVER_SAID else decoys).extend(_listed(parts[1]))
+        if len(parts) == 2 and parts[0] in lists:
+            lists[parts[0]].extend(_listed(parts[1]))
             continue
         if len(parts) != 3 or not parts[2]:
             raise DatasetError(f"{path} line {number}: expected NAME : SOURCES : WORDS")
@@ -109,7 +147,7 @@ def read_rules(path: Path = RULES) -> Rules:
     for found in names.values():
         if found.broader is not None and found.broader not in names:
             raise DatasetError(f"{path}: {found.name} < {found.broader}: there is no such name")
-    return Rules(names, tuple(never), tuple(decoys))
+    return Rules(names, *map(tuple, lists.values()))
 
 
 def _name(head: str, sources: str, words: str) -> EverydayName:

@@ -105,7 +105,7 @@ def fit_names(bundle: Bundle, sources: Sources) -> FittedNames:
     known = {path: pooled_bd[row] for row, path in enumerate(paths) if held_b[row]}
     evidence = _evidence(bundle, sources, known, shipped, rules)
     scaling = fit_scaling(evidence, REFERENCE)
-    never = doubtful(evidence, scaling)
+    never = doubtful(evidence, scaling) & [name not in rules.passed_over for name in names]
     tested = cross_validated(evidence, REFERENCE)
     broader = [rules.names[name].broader for name in names]
     threshold = least_threshold(tested, evidence[0].confirmed_bn, never, names, broader, PRECISION)
