@@ -45,7 +45,9 @@ def add_parts(
     folders = _further_folders(path, dataset)
     household = dataset.extra_folder(HOUSEHOLD)
     if folders and household.is_dir():
-        fitted = fit_names(load_bundle(path), Sources(dataset, folders, household, PICTURES_OF_EACH))
+        fitted = fit_names(
+            load_bundle(path), Sources(dataset, folders, household, PICTURES_OF_EACH)
+        )
         add_names(path, fitted)
         if records is not None:
             text = json.dumps(names_record(path, fitted), indent=2)

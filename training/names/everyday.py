@@ -23,17 +23,6 @@ _NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
 HEADER = ("index", "synset", "imagenet", "name")
-<<<<<<< HEAD
-=======
-_IRREGULAR = {
-    "goose": "geese", "wolf": "wolves", "calf": "calves", "mouse": "mice", "knife": "knives",
-    "shelf": "shelves", "bookshelf": "bookshelves", "loaf": "loaves", "leaf": "leaves",
-    "fish": "fish", "sheep": "sheep", "ox": "oxen", "scarf": "scarves", "deer": "deer",
-}  # fmt: skip
-_VOWELS = "aeiou"
-_SAID_WITH_A = ("uni",)  # a unicycle
-_SAID_WITH_AN = ("hour",)  # an hourglass
->>>>>>> names
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +86,6 @@ def _forms(word: str) -> tuple[str, ...]:
     return (word, plural(word))
 
 
-<<<<<<< HEAD
-=======
-def plural(word: str) -> str:
-    """Return the plural of an English noun, of the last one of several words."""
-    head, blank, last = word.rpartition(" ")
-    if last in _IRREGULAR:
-        made = _IRREGULAR[last]
-    elif last.endswith("y") and last[-2:-1] not in _VOWELS:
-        made = last[:-1] + "ies"
-    elif last.endswith(("s", "x", "z", "ch", "sh")):
-        made = last + "es"
-    else:
-        made = last + "s"
-    return head + blank + made
-
-
-def with_article(name: str) -> str:
-    """Return a countable name with "a" or "an"."""
-    sound = name.lower()
-    is_vowel = sound[0] in _VOWELS and not sound.startswith(_SAID_WITH_A)
-    is_vowel = is_vowel or sound.startswith(_SAID_WITH_AN)
-    return f"{'an' if is_vowel else 'a'} {name}"
-
-
->>>>>>> names
 @cache
 def read_rules(path: Path = RULES) -> Rules:
     """Return the rules of a file.
