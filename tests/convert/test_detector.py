@@ -25,8 +25,10 @@ from convert.hard_swish import with_hard_swish
 from convert.npm_package import NpmPackage
 from convert.packed_weights import int8_levels, with_packed_weights
 from convert.tfjs_graph import TfjsGraph, read_graph
-from device.bundle import DETECTOR, DetectorSpec, load_bundle
+from device.bundle import load_bundle
+from device.manifest import DETECTOR
 from device.vision.detector import Detector
+from device.vision.specs import DetectorSpec
 from training.encoders import default_cache_dir
 from training.errors import TrainingError, WeightsError
 from training.tflite import to_tflite

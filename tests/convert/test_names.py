@@ -8,8 +8,10 @@ from support.named_bundle import SPEC, arrays
 from support.tiny_bundle import copy_bundle
 
 from convert.names import add_names
-from device.bundle import ENCODER, NAMES, NamesSpec, load_bundle
+from device.bundle import load_bundle
+from device.manifest import ENCODER, NAMES
 from device.vision.names import NameClassifier
+from device.vision.specs import NamesSpec
 from training.names.fit import FittedNames
 
 FITTED = FittedNames(NamesSpec.model_validate(SPEC), arrays(), {})

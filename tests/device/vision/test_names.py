@@ -12,8 +12,9 @@ import pytest
 from support.named_bundle import SPEC, STEEP, arrays, named_bundle
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.bundle import NAMES, NamesSpec, file_entry, load_bundle
+from device.bundle import file_entry, load_bundle
 from device.errors import BundleError, BundleHashError
+from device.manifest import NAMES
 from device.vision.names import (
     NameClassifier,
     NamedThing,
@@ -21,6 +22,7 @@ from device.vision.names import (
     membership,
     sure_things,
 )
+from device.vision.specs import NamesSpec
 
 RED = np.array([1, 0, 0, 0], np.float32)
 RED_AND_GREEN = np.array([1, 1, 0, 0], np.float32)

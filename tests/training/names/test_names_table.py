@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from device.vision.noun_phrases import indefinite, plural
 from training.errors import DatasetError
 from training.names.everyday import (
     N_CLASSES,
     NEVER_SAID,
-    plural,
     read_rules,
     read_table,
-    with_article,
 )
 from training.names.make import read_synsets, roll_up
 from training.names.wordnet import read_wordnet
@@ -203,7 +202,7 @@ def test_plurals(one: str, several: str) -> None:
 
 
 def test_articles_follow_the_sound() -> None:
-    assert [with_article(name) for name in ("apple", "unicycle", "cup")] == [
+    assert [indefinite(name) for name in ("apple", "unicycle", "cup")] == [
         "an apple",
         "a unicycle",
         "a cup",
