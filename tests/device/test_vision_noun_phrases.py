@@ -91,7 +91,7 @@ def test_several_things_are_several_sentences():
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_rule_finds_every_plural_that_is_said(name):
-    assert name in singulars(plural(name))
+    assert name in singulars(noun_phrase(thing(name, is_several=True)).split()[-1])
 
 
 @given(st.text(max_size=20))
