@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from device.confidence.wording import Hedge
+from device.vision.sentences import caption_sentence
+
 _PERCENT = 100.0
 _NONE = "-"
 
 Facts = Mapping[str, Any]
 
-_HEARD = {
-    "plain": "A dog runs.",
-    "think": "I think a dog runs.",
-    "maybe": "Not sure, maybe a dog runs.",
-    "cannot_tell": "I cannot tell what this shows.",
-}
+_HEARD = {how.value: caption_sentence("a dog runs", how) for how in Hedge}
 
 
 def confidence_part(found: Facts) -> list[str]:

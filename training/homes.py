@@ -1,7 +1,7 @@
 """What the device says of ordinary photographs, judged by people's captions of them.
 
-Everything goes through the device's own code, from the picture's file to the spoken sentence. A name
-is right when a caption confirms it; captions leave much out, so precision is a lower bound.
+Everything goes through the device's own code, from the picture's file to the spoken sentence. A
+name is right when a caption confirms it; captions leave much out, so precision is a lower bound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from device.daemon.bundle_sight import bundle_sight
 from device.daemon.sight import Fault, Line
 from device.picture.settings import PictureSettings
 from device.records import Frame, Thing
-from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
+from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import THING, confidence_lexicons
 from training.confidence.things import Confirmation
 from training.data.dataset import CaptionedPicture
@@ -31,13 +31,11 @@ _HEDGED = "Maybe "
 _PERSON = "person"
 _NAMING = (SUBJECT, THING)
 # A picture is of an indoor scene when at least two of its captions use one of these words.
-_INDOOR_WORDS = frozenset(
-    (
-        *("kitchen", "bathroom", "bedroom", "room", "indoor", "indoors", "desk", "bed", "couch"),
-        *("sofa", "sink", "toilet", "oven", "refrigerator", "fridge", "counter", "office", "table"),
-        *("laptop", "plate", "restaurant", "shelf", "tv", "television", "bowl", "pan", "store"),
-    )
-)
+_INDOOR_WORDS = frozenset((
+    "kitchen", "bathroom", "bedroom", "room", "indoor", "indoors", "desk", "bed", "couch", "sofa",
+    "sink", "toilet", "oven", "refrigerator", "fridge", "counter", "office", "table", "laptop",
+    "plate", "restaurant", "shelf", "tv", "television", "bowl", "pan", "store",
+))  # fmt: skip
 _LEAST_INDOOR = 2
 
 
@@ -111,36 +109,38 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
     """
     sight = bundle_sight(bundle, CaptionOptions(threads=1), PictureSettings())
     confirmation = Confirmation(bundle.manifest.names)
-    sure_from = bundle.manifest.things.sure if bundle.manifest.things else 1.0
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):
             frame = Frame.now(read_picture(picture.path), picture.name)
             found = sight.look(frame)
-            bare = found.caption.n_best[0].text if isinstance(found, Line) else ""
-            yield _judged(picture, found, bare, confirmation, sure_from)
+            yield judged(picture, found, confirmation)
     finally:
         sight.close()
 
 
-def _judged(
-    picture: CaptionedPicture,
-    found: Line | Fault,
-    bare: str,
-    confirmation: Confirmation,
-    sure_from: float,
-) -> Spoken:
+def judged(picture: CaptionedPicture, found: Line | Fault, confirmation: Confirmation) -> Spoken:
+    """Return what is said of a picture, judged by its captions."""
+    is_line = isinstance(found, Line)
     sentence = found.sentence if isinstance(found, Line) else found.text
-    is_withheld = sentence.startswith((UNSURE, CANNOT_TELL)) or not isinstance(found, Line)
-    caption = "" if is_withheld else found.caption.text if isinstance(found, Line) else ""
-    named = {
-        thing.name: confirmation.is_right(thing.name, picture.captions) for thing in found.things
-    }
-    sure = {
-        thing.name: named[thing.name] for thing in found.things if thing.probability >= sure_from
-    }
-    maybe = {name: is_right for name, is_right in named.items() if name not in sure}
-    (maybe if sentence.startswith(_HEDGED) else sure).update(_mentioned(caption, picture))
-    return Spoken(picture, sentence, caption, bare, found.things, sure, maybe, NOBODY in sentence)
+    caption = found.caption.text if isinstance(found, Line) else ""
+    sure: dict[str, bool] = {}
+    maybe: dict[str, bool] = {}
+    for thing in found.things:
+        named = sure if thing.is_sure else maybe
+        named[thing.name] = confirmation.is_right(thing.name, picture.captions)
+    hedged = maybe if is_line and sentence.startswith(_HEDGED) else sure
+    for name, is_right in _mentioned(caption, picture).items():
+        hedged.setdefault(name, is_right)
+    return Spoken(
+        picture,
+        sentence,
+        caption,
+        found.caption.n_best[0].text if isinstance(found, Line) else "",
+        found.things,
+        sure,
+        maybe,
+        NOBODY in sentence,
+    )
 
 
 def _mentioned(caption: str, picture: CaptionedPicture) -> dict[str, bool]:

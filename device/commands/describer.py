@@ -5,7 +5,9 @@ Invariant: what the daemon would not say is not said; the bare caption goes alon
 
 from __future__ import annotations
 
-from device.daemon.sight import Fault, Sight
+from dataclasses import replace
+
+from device.daemon.sight import Line, Sight
 from device.records import Described, Frame
 
 
@@ -26,8 +28,9 @@ class SightDescriber:
             InferenceError: the model failed.
         """
         found = self._sight.look(frame)
-        if not isinstance(found, Fault):
-            return Described(found.sentence, found.caption, found.probability, things=found.things)
+        if isinstance(found, Line):
+            said = replace(found.caption, trusted=None) if found.is_withheld else found.caption
+            return Described(found.sentence, said, found.probability, found.reason, found.things)
         bare = self._sight.bare(frame)
         return Described(found.text, bare.caption, bare.probability, found.reason, found.things)
 

@@ -11,7 +11,7 @@ class Mention:
     """A class in a caption, where it is first said.
 
     Attributes:
-        kind: subject, count, colour or activity.
+        kind: subject, count, colour, activity or thing.
         row: the class's number in the bundle's list.
         position: of the word in the caption.
     """

@@ -1,10 +1,11 @@
 """The calibrated probability that a caption is right.
 
 A caption is right when people would confirm everything that it mentions: each subject, count,
-colour and activity. So the probability is the product of its mentions' probabilities, and each of
-these is logistic in three signals: how likely the decoder found the word, how likely it found the
-words on average, and how much the encoder's features look like pictures of that class. The weights
-were fitted on captions that training never saw; ``docs/results.md`` shows what they are worth.
+colour, activity and thing. So the probability is the product of its mentions' probabilities, and
+each of these is logistic in five signals: how likely the decoder found the word, how likely it
+found the words on average, how much the encoder's features look like pictures of that class, how
+sure the detector is of it, and whether the detector can know it. The weights were fitted on
+captions that training never saw; ``docs/results.md`` shows what they are worth.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from device.records import Hypothesis
 from device.vision.correction import corrected
 from device.vision.everyday import detectable_names, log_odds
 
-# What the weights are for, in the order of ``signals``.
+# What the weights are for, in the order of ``Signals.of``.
 SIGNALS = (
     "word_log_prob",
     "mean_log_prob",
@@ -70,8 +71,7 @@ class Signals:
         """
         mentions = self.mentions.of(hypothesis.text.split())
         rows = [mention.row for mention in mentions]
-        along_k = (pooled_d - self._arrays.mean_d) @ self._arrays.axes_dk
-        seen_m = self._arrays.class_weights_ck[rows] @ along_k + self._arrays.class_bias_c[rows]
+        seen_m = self._seen_log_odds(rows, pooled_d)
         word_log_probs = np.array(hypothesis.word_log_probs)
         words_m = word_log_probs[[mention.position for mention in mentions]]
         mean_m = np.full(len(mentions), word_log_probs.mean())
@@ -83,9 +83,16 @@ class Signals:
         """Return the log-odds that the features show a class; None for one that is not known."""
         if class_name not in self._rows:
             return None
-        row = self._rows[class_name]
-        along_k = (pooled_d - self._arrays.mean_d) @ self._arrays.axes_dk
-        return float(self._arrays.class_weights_ck[row] @ along_k + self._arrays.class_bias_c[row])
+        return float(self._seen_log_odds([self._rows[class_name]], pooled_d)[0])
+
+    def _seen_log_odds(
+        self, rows: Sequence[int], pooled_d: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """Return the log-odds of some classes, float32 [rows]."""
+        of = self._arrays
+        along_k = (pooled_d - of.mean_d) @ of.axes_dk
+        found_m = of.class_weights_ck[rows] @ along_k + of.class_bias_c[rows]
+        return np.asarray(found_m, np.float32)
 
     def _detected(self, row: int, scores: Scores | None) -> tuple[float, float]:
         """Return the log-odds of a class's best score, and 1 where the detector knows it."""
@@ -100,7 +107,8 @@ class Trusted:
     """What can be said of a caption.
 
     Attributes:
-        text: the caption without the colours that are more likely wrong than right.
+        text: the caption with the animal that the detector sees, and without the colours that are
+            more likely wrong than right.
         probability: that the text is right, 0..1; 0 where it mentions nothing that is judged.
     """
 
@@ -160,7 +168,10 @@ class Confidence:
         pooled_d: npt.NDArray[np.float32],
         scores: Scores | None = None,
     ) -> Trusted:
-        """Return what can be said of the caption; all of it where too little would be left."""
+        """Return what can be said of the caption; all of it where too little would be left.
+
+        With the detector's scores a wrong animal is corrected first.
+        """
         if scores is not None:
             hypothesis = corrected(hypothesis, scores)
         judged = self.judged(hypothesis, pooled_d, scores)

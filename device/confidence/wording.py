@@ -1,8 +1,7 @@
-"""How sure a sentence sounds; pure.
+"""How sure a sentence sounds; pure. Its words are in ``device.vision.sentences``.
 
 Invariant: the hedge follows the probability that the bundle measured and nothing else, and where
-nothing was measured there is none. The hedge comes first, since who listens must hear it before
-what it is about.
+nothing was measured there is none.
 """
 
 from __future__ import annotations
@@ -10,12 +9,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 from device.manifest import WordingSpec
-
-# Each goes with a clause ("a dog runs") and, as short answers do, with a bare noun ("a dog in the
-# grass"): a captioner says both.
-_THINK = "I think"
-_MAYBE = "Not sure, maybe"
-CANNOT_TELL = "I cannot tell what this shows."
 
 
 class Hedge(StrEnum):
@@ -41,18 +34,3 @@ def hedge(probability: float | None, thresholds: WordingSpec | None) -> Hedge:
     if probability >= thresholds.think:
         return Hedge.THINK
     return Hedge.MAYBE if probability >= thresholds.maybe else Hedge.CANNOT_TELL
-
-
-def worded(text: str, how: Hedge) -> str:
-    """Return a caption's words as a sentence for people's ears and eyes.
-
-    Args:
-        text: the words, lower-case, without full stop; "" is nothing that could be said.
-        how: how sure to sound.
-    """
-    words = text.strip()
-    if not words or how is Hedge.CANNOT_TELL:
-        return CANNOT_TELL
-    if how is Hedge.PLAIN:
-        return f"{words[:1].upper()}{words[1:]}."
-    return f"{_THINK if how is Hedge.THINK else _MAYBE} {words}."

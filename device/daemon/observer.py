@@ -99,8 +99,12 @@ class Observer:
         clock: Clock,
         fresh_timeout_s: float = 3.0,
     ) -> None:
-        self._frames, self._sight, self._narrator = frames, sight, narrator
-        self._voice, self._bus, self._clock = voice, bus, clock
+        self._frames = frames
+        self._sight = sight
+        self._narrator = narrator
+        self._voice = voice
+        self._bus = bus
+        self._clock = clock
         self._fresh_timeout_s = fresh_timeout_s
         self._narrator_lock = threading.Lock()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
@@ -198,14 +202,14 @@ class Observer:
             return Fault("failed", _FAILED_TEXT)
 
     def _answered(self, found: Line | Fault, frame: Frame | None, question: Question) -> Answered:
-        is_line = isinstance(found, Line)
+        heard = _heard(found)
         return Answered(
             at=self._clock.utc(),
             text=found.sentence if isinstance(found, Line) else found.text,
             cause=question.cause,
-            caption=found.caption if isinstance(found, Line) else None,
-            reason="" if is_line else getattr(found, "reason", ""),
-            probability=found.probability if isinstance(found, Line) else None,
+            caption=None if heard is None else heard.caption,
+            reason=found.reason,
+            probability=None if heard is None else heard.probability,
             frame_age_s=self._age_s(frame),
             id=question.id,
             things=found.things,
@@ -233,7 +237,7 @@ class Observer:
                 at=self._clock.utc(),
                 rule=match.rule,
                 text=match.text,
-                caption=found.caption if isinstance(found, Line) else None,
+                caption=None if (heard := _heard(found)) is None else heard.caption,
                 things=match.things or found.things,
                 captured_at=frame.captured_at,
             )
@@ -261,15 +265,15 @@ class Observer:
             return narrator.after_decoder(moment, _narrated(line)), line
 
     def _decided(self, verdict: Verdict, found: Line | Fault | None, frame: Frame) -> Decided:
-        line = found if isinstance(found, Line) else None
+        heard = _heard(found)
         return Decided(
             at=self._clock.utc(),
             is_spoken=verdict.is_spoken,
             reason=verdict.reason,
             detail=verdict.detail,
             text=verdict.text,
-            caption=None if line is None else line.caption,
-            probability=None if line is None else line.probability,
+            caption=None if heard is None else heard.caption,
+            probability=None if heard is None else heard.probability,
             frame_age_s=self._age_s(frame),
             things=() if found is None else found.things,
         )
@@ -288,6 +292,11 @@ class Observer:
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
+
+
+def _heard(found: Line | Fault | None) -> Line | None:
+    """Return a line of which the caption is said as well; None for things alone."""
+    return found if isinstance(found, Line) and not found.is_withheld else None
 
 
 def _narrated(line: Line) -> NarratedLine:

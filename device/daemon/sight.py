@@ -1,4 +1,4 @@
-"""From a frame to a line: gate, captioner, confidence, wording. Used by one thread.
+"""From a frame to a line: gate, captioner, confidence, things, wording. Used by one thread.
 
 Invariant: what cannot be captioned honestly is said to be so, and never captioned.
 """
@@ -19,6 +19,7 @@ from device.vision.sentences import caption_sentence
 from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
 
 UNFAMILIAR = "unfamiliar"
+UNSURE = "unsure"
 _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
 
 
@@ -50,7 +51,13 @@ class Honesty(Protocol):
         """Return whether the picture is unlike anything trained on."""
 
     def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
-        """Return what is said of a caption, and how probable it is that this is right."""
+        """Return what is said of a caption, and how probable it is that this is right.
+
+        Args:
+            caption: the captioner's.
+            encoded: what it was made of.
+            scores: the detector's best score of each everyday name; None where it was not run.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,16 @@ class Line:
     caption: Caption
     probability: float | None
     things: tuple[Thing, ...] = ()
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether no word of the caption is said."""
+        return not self.caption.text.strip()
+
+    @property
+    def reason(self) -> str:
+        """Why the caption is withheld, in one word; empty where it is said."""
+        return UNSURE if self.is_withheld else ""
 
 
 class Sight:
@@ -132,12 +149,13 @@ class Sight:
         return self._line(encoded, self._start(frame))
 
     def bare(self, frame: Frame) -> Line:
-        """Return what would be said of a frame if nothing were wrong with it.
+        """Return what would be said of a frame if nothing were wrong with it, all its words.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        return self.describe(self._eye.encode(frame), frame)
+        line = self.describe(self._eye.encode(frame), frame)
+        return replace(line, caption=replace(line.caption, trusted=None))
 
     def look(self, frame: Frame) -> Line | Fault:
         """Return what is said of a frame, all stages at once.
@@ -156,7 +174,7 @@ class Sight:
         return self._line(encoded, started)
 
     def close(self) -> None:
-        """Free the models."""
+        """Free the models; may be called again."""
         self._eye.close()
         if self._finder is not None:
             self._finder.close()
@@ -194,5 +212,6 @@ class Sight:
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
     ) -> Scene:
         if self._finder is None:
-            return Scene(caption_sentence(text, how), (), says_caption=bool(text))
+            says_caption = bool(text) and how is not Hedge.CANNOT_TELL
+            return Scene(caption_sentence(text, how), (), says_caption)
         return self._finder.compose(text, how, seen, person_log_odds)

@@ -34,7 +34,7 @@ def split_phrases(text: str, max_chars: int = MAX_PHRASE_CHARS) -> list[str]:
 
     Each piece ends at the last sentence end that fits, else at the last comma, else at the
     last space, else in the middle of a word. A text that fits stays whole: Piper then finds
-    its sentences itself. Only the opening of a longer text, as "Not sure, maybe", is a piece of
+    its sentences itself. Only the opening of a longer text, as "A dog runs.", is a piece of
     its own, where it ends with a mark: its sound starts while the rest is made.
     """
     phrases = []

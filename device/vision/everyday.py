@@ -1,4 +1,4 @@
-"""Which everyday names the detector can confirm, and those of a caption's classes.
+"""The detector's everyday names, and which of them confirm what a caption says.
 
 A caption says "man" or "girl" where the detector says "person"; an "animal" is any of its animals.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from device.vision.noun_phrases import plural
 from device.vision.thing_words import THINGS
 
 PERSON = "person"
@@ -41,8 +42,8 @@ def is_named(name: str, text: str) -> bool:
     words = _WORDS.get(name)
     if words is not None:
         return words.is_in(text)
-    said = text.split()
-    return all(word in said or f"{word}s" in said or f"{word}es" in said for word in name.split())
+    padded = f" {text} "
+    return f" {name} " in padded or f" {plural(name)} " in padded
 
 
 def mentions_person(text: str) -> bool:

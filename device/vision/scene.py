@@ -1,8 +1,8 @@
 """One description of what the captioner, the detector and the encoder's names say together.
 
-Invariants: what nobody supports is not said; a name is said once; at most ``MOST_NAMES`` names stand
-beside a caption, the surest first; the caption's sentence comes first, since it can be spoken while
-the rest is still being put together.
+Invariants: a name is said once; at most ``MOST_NAMES`` names stand beside a caption, the surest
+first; "maybe" only where nothing is sure; nobody is never in view beside a person. The caption's
+sentence comes first, so that speech can begin with it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from dataclasses import dataclass, replace
 from device.confidence.wording import Hedge
 from device.records import Thing
 from device.vision import sentences
+from device.vision.everyday import mentions_person
 
 MOST_NAMES = 3
-PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
-    """From which probability on a thing is named.
+    """The least probabilities at which a thing is named.
 
     Attributes:
-        sure: plainly.
-        maybe: as a possibility, where nothing else can be said.
+        sure: of a thing that is named plainly.
+        maybe: of one that is named as possible, where nothing is sure.
     """
 
     sure: float
@@ -62,10 +62,10 @@ def compose(
         how: how sure the caption is.
         things: every thing with its probability, in any order.
         certainty: of the bundle.
-        said_names: things that the caption names itself.
+        said_names: things that the caption names itself, or implies.
         is_nobody_there: whether it is sure enough that no person is in view.
     """
-    says_caption = bool(text) and how is not Hedge.CANNOT_TELL
+    says_caption = bool(text.strip()) and how is not Hedge.CANNOT_TELL
     known = said_names if says_caption else frozenset[str]()
     others = sorted((t for t in things if t.name not in known), key=lambda t: -t.probability)
     sure = tuple(t for t in others if t.probability >= certainty.sure)[:MOST_NAMES]
@@ -74,13 +74,15 @@ def compose(
         maybe = tuple(
             replace(t, is_sure=False) for t in others if t.probability >= certainty.maybe
         )[:1]
+    named = (*sure, *maybe)
+    is_empty = is_nobody_there and not any(mentions_person(thing.name) for thing in named)
     parts = [
-        _first(text, how, says_caption=says_caption, says_more=bool(sure or maybe)),
+        _first(text, how, says_caption=says_caption, says_more=bool(named)),
         sentences.things_sentence(sure, beside_caption=says_caption),
         sentences.maybe_sentence(maybe),
-        sentences.NOBODY if is_nobody_there and (says_caption or sure or maybe) else "",
+        sentences.NOBODY if is_empty and (says_caption or named) else "",
     ]
-    return Scene(" ".join(filter(None, parts)), (*sure, *maybe), says_caption)
+    return Scene(" ".join(filter(None, parts)), named, says_caption)
 
 
 def _first(text: str, how: Hedge, *, says_caption: bool, says_more: bool) -> str:

@@ -1,21 +1,22 @@
-"""Which things are in a frame: the detector's finds and the encoder's names as one list.
+"""Which things are in a frame: the detector's detections and the encoder's names as one list.
 
-Invariant: a probability is what the bundle measured for its source, or for both together; where the
-bundle measured nothing, nothing is named.
+Invariant: each thing's probability is calibrated, for the detector, for the encoder's names or for
+both together, whichever know the thing; a bundle without calibration names nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from device.confidence.wording import Hedge
+from device.errors import InferenceError
 from device.records import Frame, Side, Thing, ThingSource
 from device.vision.detector import Detection
 from device.vision.everyday import (
@@ -60,17 +61,19 @@ class Sighting:
     Attributes:
         things: each name once, with its probability, the surest first.
         scores: the detector's best score of each everyday name, 0..1; None without a detector.
+        broader: names that are true of each name as well: "bird" and "animal" of "duck".
     """
 
     things: tuple[Thing, ...]
     scores: Mapping[str, float] | None
+    broader: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def is_nobody_there(self, spec: ThingsSpec, seen_log_odds: float | None) -> bool:
         """Return whether neither the detector nor the encoder finds a person.
 
         Args:
             spec: the limits.
-            seen_log_odds: that the encoder's features show a person; None where unknown.
+            seen_log_odds: log-odds that the encoder's features show a person; None where unknown.
         """
         if self.scores is None or seen_log_odds is None:
             return False
@@ -85,7 +88,8 @@ Search = Future[tuple[Detection, ...] | None]
 class ThingFinder:
     """Finds things with the models that a bundle has.
 
-    The detector runs in a thread of its own, beside the captioner: LiteRT lets other threads run.
+    The detector runs in a thread of its own, beside the captioner; LiteRT releases the
+    interpreter lock while it computes.
 
     Args:
         spec: the bundle's.
@@ -102,8 +106,15 @@ class ThingFinder:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="detector")
 
     def start(self, frame: Frame) -> Search:
-        """Begin to look for things in a frame; returns at once."""
-        return self._pool.submit(self._detect, frame)
+        """Begin to look for things in a frame; returns at once.
+
+        Raises:
+            InferenceError: it is closed.
+        """
+        try:
+            return self._pool.submit(self._detect, frame)
+        except RuntimeError as exc:
+            raise InferenceError("what finds things is closed: open another") from exc
 
     def _detect(self, frame: Frame) -> tuple[Detection, ...] | None:
         return None if self._detector is None else self._detector.detect(frame.image_hwc)
@@ -128,19 +139,22 @@ class ThingFinder:
         """Return what is said of a caption and of what was found.
 
         Args:
-            text: the caption's words; "" where none can be said.
-            how: how sure the caption is.
+            text: the caption's words; "" where there are none.
+            how: how sure the caption is; what is not said of it counts for nothing.
             seen: of ``sighting``.
             person_log_odds: that the encoder's features show a person; None where unknown.
         """
-        names_person = mentions_person(text)
+        heard = "" if how is Hedge.CANNOT_TELL else text
+        names = [one.name for one in seen.things if is_named(one.name, heard)]
+        implied = frozenset[str]().union(*(seen.broader.get(name, ()) for name in names))
+        is_empty = seen.is_nobody_there(self._spec, person_log_odds)
         return compose(
-            text,
+            heard,
             how,
-            [one for one in seen.things if not (one.name == PERSON and names_person)],
+            seen.things,
             Certainty(self._spec.sure, self._spec.maybe),
-            said_names=frozenset(one.name for one in seen.things if is_named(one.name, text)),
-            is_nobody_there=not names_person and seen.is_nobody_there(self._spec, person_log_odds),
+            said_names=implied.union(names),
+            is_nobody_there=is_empty and not mentions_person(heard),
         )
 
     def close(self) -> None:
@@ -171,16 +185,25 @@ def combine(
         if name not in spec.never
     ]
     things.sort(key=lambda thing: -thing.probability)
-    return Sighting(tuple(_without_broader(things, spec.sure, named or ())), scores)
+    broader = _broader(named or ())
+    # Who says "a dog" need not say "an animal".
+    implied = frozenset[str]().union(
+        *(broader.get(thing.name, ()) for thing in things if thing.probability >= spec.sure)
+    )
+    return Sighting(tuple(one for one in things if one.name not in implied), scores, broader)
 
 
-def _without_broader(
-    things: Sequence[Thing], sure: float, named: Sequence[NamedThing]
-) -> Iterator[Thing]:
-    """Yield the things but those that a surer name implies: a dog is an animal."""
-    broader = {one.name: one.broader for one in named}
-    implied = {broader.get(thing.name) for thing in things if thing.probability >= sure}
-    return (thing for thing in things if thing.name not in implied)
+def _broader(named: Sequence[NamedThing]) -> dict[str, frozenset[str]]:
+    """Return every name that is true of each name as well."""
+    next_above = {one.name: one.broader for one in named}
+    found: dict[str, frozenset[str]] = {}
+    for name in next_above:
+        above, all_above = next_above[name], set[str]()
+        while above is not None:  # the manifest has no circles
+            all_above.add(above)
+            above = next_above.get(above)
+        found[name] = frozenset(all_above)
+    return found
 
 
 def by_name(detections: Sequence[Detection]) -> dict[str, list[Detection]]:
@@ -204,6 +227,8 @@ def _thing(
     certain = [box for box in boxes if box.score >= spec.several_from]
     shown = certain or list(boxes[:1])
     sides = {_side(box) for box in shown}
+    # Of two that know it the detector named it where its score is what "several" asks for, or
+    # higher than the encoder's probability.
     from_detector = bool(boxes) and (
         name not in likely or boxes[0].score >= min(likely[name], spec.several_from)
     )

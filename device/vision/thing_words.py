@@ -20,25 +20,31 @@ class ThingWords:
         one: its name in speech, without an article; "scissors" and "skis" are plural by nature.
         several: the plural.
         confirming: further words and phrases by which a caption confirms it, singular and plural.
+        unless_behind: words behind which none of these names it, as in "hot dog".
     """
 
     one: str
     several: str
     confirming: tuple[str, ...] = ()
+    unless_behind: tuple[str, ...] = ()
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         words = sorted({self.one, self.several, *self.confirming}, key=len, reverse=True)
-        return re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE)
+        behind = "".join(rf"(?<!\b{re.escape(word)} )" for word in self.unless_behind)
+        return re.compile(rf"\b{behind}(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE)
 
     def is_in(self, text: str) -> bool:
         """Return whether a text names the thing, by any of its words."""
         return self._pattern.search(text) is not None
 
 
-def _thing(one: str, several: str, confirming: str = "") -> ThingWords:
+def _thing(
+    one: str, several: str, confirming: str = "", unless_behind: tuple[str, ...] = ()
+) -> ThingWords:
     """Return a row of the table; the confirming words are parted by commas."""
-    return ThingWords(one, several, tuple(word.strip() for word in confirming.split(",") if word))
+    words = tuple(word.strip() for word in confirming.split(",") if word)
+    return ThingWords(one, several, words, unless_behind)
 
 
 _PERSON = """man, men, woman, women, boy, boys, girl, girls, child, children, kid, kids,
@@ -107,12 +113,18 @@ THINGS: Mapping[str, ThingWords] = {
         "dogs",
         "puppy, puppies, pup, canine, poodle, terrier, bulldog, retriever, labrador, hound, husky, "
         "shepherd, pug, corgi, chihuahua, dachshund, collie, beagle",
+        unless_behind=("hot", "prairie"),
     ),
     "horse": _thing("horse", "horses", "pony, ponies, foal, stallion, mare, colt, horseback"),
     "sheep": _thing("sheep", "sheep", "lamb, lambs, ram, rams, ewe, goat, goats"),
     "cow": _thing("cow", "cows", "cattle, bull, bulls, calf, calves, ox, oxen, steer, bovine"),
     "elephant": _thing("elephant", "elephants"),
-    "bear": _thing("bear", "bears", "cub, cubs, grizzly, panda, pandas"),
+    "bear": _thing(
+        "bear",
+        "bears",
+        "cub, cubs, grizzly, panda, pandas",
+        unless_behind=("teddy", "stuffed", "toy"),
+    ),
     "zebra": _thing("zebra", "zebras"),
     "giraffe": _thing("giraffe", "giraffes"),
     "backpack": _thing("backpack", "backpacks", "back pack, bag, bags, pack, knapsack, rucksack"),

@@ -17,6 +17,7 @@ from device.confidence import BundleHonesty
 from device.confidence.honesty import Said
 from device.confidence.mentions import Mention, Mentions
 from device.confidence.probability import Confidence, sigmoid
+from device.confidence.wording import Hedge
 from device.records import Frame, Hypothesis
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
@@ -118,7 +119,7 @@ def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> Non
     assert caption.text == said.text == "a red picture"
     assert said.probability == expected
     assert said.probability > 0.7
-    assert said.sentence == "A red picture."
+    assert said.how is Hedge.PLAIN
     assert not honesty.is_unfamiliar(encoded)
 
 
@@ -155,4 +156,4 @@ def test_a_bundle_without_confidence_claims_nothing() -> None:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
     assert not honesty.is_unfamiliar(encoded)
-    assert honesty.say(caption, encoded) == Said(caption.text, None, caption.sentence)
+    assert honesty.say(caption, encoded) == Said(caption.text, None, Hedge.PLAIN)

@@ -109,7 +109,7 @@ def test_keeps_the_things_of_every_kind_of_entry(path: Path) -> None:
     kept(
         path,
         answered("a sofa", things=THINGS),
-        answered("", text="I am not sure what is happening here. On the left a cat.", things=THINGS[:1],
+        answered("", text="I am not sure. On the left a cat.", things=THINGS[:1],
                  **withheld),
         replace(spoken, things=THINGS[1:]),
         replace(alerted(), caption=None, things=(thing(),)),

@@ -26,7 +26,7 @@ from device.records import Side, Thing
         ("a dog runs through the grass", "The dog runs through grass."),
         ("a man is on a horse", "a man on the horse"),
         ("i think a dog runs", "A dog runs!"),
-        ("Not sure, maybe two children play", "two children play"),
+        ("Maybe two children play.", "two children play"),
         ("a dog in a field", "a dog on a field"),
     ],
 )

@@ -136,6 +136,7 @@ def test_a_caption_stays_one_phrase() -> None:
     ("text", "opening"),
     [
         ("Not sure, maybe two people in red coats walk along a beach.", "Not sure,"),
+        ("A man is cooking. I also see an oven on the left and a bowl.", "A man is cooking."),
         ("Narration on. The camera gives no picture, so there is none.", "Narration on."),
         # Over before the rest is made: it would only leave a gap.
         ("Yes, it is a large dog that walks along the beach by day.", None),

@@ -1,8 +1,8 @@
 """A bundle's confidence: what training pictures look like, what mentions are worth, what is odd.
 
-Train teaches what each class looks like, dev what a mention's signals are worth and which
-photographs are refused; test only reports. Everything is computed from the shipped files by the
-device's code.
+Train teaches what each class looks like; dev and the household photographs teach what a mention's
+signals are worth, what a thing is worth and which photographs are refused; test only reports.
+Everything is computed from the shipped files by the device's code.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from device.confidence.wording import Hedge, hedge
 from device.manifest import ConfidenceSpec, NoveltySpec, WordingSpec
 from device.vision.specs import ThingsSpec
 from training.confidence.judged_mentions import (
+    JudgedMentions,
     cross_fitted,
     fit_mentions,
     joined,
@@ -31,7 +32,7 @@ from training.confidence.observe import Observations, observe, pooled_images
 from training.confidence.odd_pictures import odd_pictures
 from training.confidence.said import judge_said, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
-from training.confidence.thing_lexicon import confidence_lexicons
+from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from training.confidence.things import (
     Candidate,
     Confirmation,
@@ -45,7 +46,6 @@ from training.data.dataset import CaptionedPicture, Dataset, Split
 from training.data.extra import open_extra
 from training.encoders import default_cache_dir
 from training.judged import judge_split
-from training.metrics.judgement import RIGHT_MEANS
 from training.metrics.tokenise import tokenise
 from training.names.student import pooled_features
 from training.report.reliability_confidence import (
@@ -120,34 +120,19 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     """
     cache = (cache_dir or default_cache_dir()) / "tokens"
     classes = classes_in(bundle.vocabulary)
-    names = list(classes)
     household = household_pictures(dataset)
     learned = (*dataset.train, *_further_pictures(bundle, dataset))
-    arrays = _learn(bundle, names, learned, cache)
+    arrays = _learn(bundle, list(classes), learned, cache)
     dev, test = (_watch(bundle, dataset.split(split), cache) for split in _JUDGED)
     at_home = _watch(bundle, household, cache) if household else None
-    signals = Signals(classes, arrays)
-    judged = judge_mentions(signals, names, dev.observations, dev.references)
-    fitted_on = [judged]
-    if at_home is not None:
-        home = judge_mentions(signals, names, at_home.observations, at_home.references)
-        fitted_on += [home] * HOUSEHOLD_WEIGHT
-    model = fit_mentions(joined(fitted_on))
-    spec = ConfidenceSpec(
-        definition=RIGHT_MEANS,
-        classes=classes,
-        bias=model.bias,
-        weights=model.weights,
-        wording=WORDING,
-        novelty=_novelty(arrays, dev, at_home),
-    )
+    spec = _fit(classes, arrays, dev, at_home)
     confidence = Confidence(spec, arrays)
     watched = dict(zip(_JUDGED, (dev, test), strict=True))
     said = {split: speak(confidence, one.observations) for split, one in watched.items()}
     probability_n = np.array([one.probability for one in said["test"].values()])
     is_right_n = judge_said(said["test"], dataset.test, cache)
     quality = ConfidenceQuality(
-        dev=Quality.of(cross_fitted(judged), dev.is_right_n),
+        dev=Quality.of(cross_fitted(_mentions(classes, arrays, dev)), dev.is_right_n),
         test=Quality.of(probability_n, is_right_n),
         selective=selective(probability_n, is_right_n),
         hedges=_hedges(probability_n, is_right_n, spec.wording),
@@ -156,12 +141,35 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
             split: restraint(one.observations, said[split], dataset.split(split), cache_dir)
             for split, one in watched.items()
         },
-        household=None
-        if at_home is None
-        else _household_quality(confidence, at_home, household, cache),
+        household=_household_quality(confidence, at_home, household, cache),
     )
     things = _things(bundle, confidence, dataset.dev, dev, household, at_home)
     return Calibrated(spec, arrays, quality, things)
+
+
+def _fit(
+    classes: dict[str, str], arrays: ConfidenceArrays, dev: _Watched, at_home: _Watched | None
+) -> ConfidenceSpec:
+    """Return what mentions are worth and what is unfamiliar, of both kinds of photographs."""
+    judged = [_mentions(classes, arrays, dev)]
+    if at_home is not None:
+        judged += [_mentions(classes, arrays, at_home)] * HOUSEHOLD_WEIGHT
+    model = fit_mentions(joined(judged))
+    return ConfidenceSpec(
+        definition=RIGHT_MEANS,
+        classes=classes,
+        bias=model.bias,
+        weights=model.weights,
+        wording=WORDING,
+        novelty=_novelty(arrays, dev, at_home),
+    )
+
+
+def _mentions(
+    classes: dict[str, str], arrays: ConfidenceArrays, watched: _Watched
+) -> JudgedMentions:
+    signals = Signals(classes, arrays)
+    return judge_mentions(signals, list(classes), watched.observations, watched.references)
 
 
 def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
@@ -210,8 +218,13 @@ def _things(
 
 
 def _household_quality(
-    confidence: Confidence, at_home: _Watched, household: Sequence[CaptionedPicture], cache: Path
-) -> Quality:
+    confidence: Confidence,
+    at_home: _Watched | None,
+    household: Sequence[CaptionedPicture],
+    cache: Path,
+) -> Quality | None:
+    if at_home is None:
+        return None
     said = speak(confidence, at_home.observations)
     probability_n = np.array([one.probability for one in said.values()])
     return Quality.of(probability_n, judge_said(said, household, cache))

@@ -8,16 +8,21 @@ stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from device.vision.everyday import ANIMALS, PERSON
 from device.vision.noun_phrases import plural
 from device.vision.thing_words import THINGS
 from training.metrics.lexicon import LEXICONS, Lexicon
-from training.names.everyday import Rules, read_rules
+from training.names.everyday import NO_PLURAL, Rules, read_rules
 
 THING = "thing"
+RIGHT_MEANS = (
+    "a caption is right when it mentions at least one subject, count, colour or activity of "
+    "training/metrics/lexicon.py or thing of training/confidence/thing_lexicon.py, and at least "
+    "one of the picture's references confirms each one that it mentions"
+)
 # Where something is, as captions say it in one word.
 _PLACES = {
     "kitchen": "kitchen",
@@ -43,21 +48,10 @@ def thing_lexicon(rules: Rules) -> Lexicon:
     """Return the words of single things that are no subject of the scores' protocol."""
     # A colour, an activity ("ride", "swing") or a subject is judged as that.
     judged_already = {word for lexicon in LEXICONS.values() for word in lexicon.class_of}
-    class_of: dict[str, str] = {}
-    for place, words in _PLACES.items():
-        for word in words.split():
-            class_of.setdefault(word, place)
-    for name, found in rules.names.items():
-        for word in found.words:
-            for form in (word.removesuffix("!"), plural(word.removesuffix("!"))):
-                if " " not in form and form not in judged_already:
-                    class_of.setdefault(form, name)
-    for thing in THINGS.values():
-        if thing.one in {PERSON, *ANIMALS} or " " in thing.one:
-            continue
-        for form in (thing.one, thing.several):
-            if form not in judged_already:
-                class_of.setdefault(form, thing.one)
+    class_of = {word: place for place, words in _PLACES.items() for word in words.split()}
+    for form, name in _forms(rules):
+        if " " not in form and form not in judged_already:
+            class_of.setdefault(form, name)
     known = set(class_of.values())
     narrower = {
         name: frozenset(below) & known - {name}
@@ -66,3 +60,16 @@ def thing_lexicon(rules: Rules) -> Lexicon:
     }
     narrower["room"] = frozenset(("kitchen", "bathroom", "bedroom", "office")) & known
     return Lexicon(class_of, narrower)
+
+
+def _forms(rules: Rules) -> Iterator[tuple[str, str]]:
+    """Yield every word, singular and plural, with the name of what it means."""
+    for name, found in rules.names.items():
+        for word in found.words:
+            singular = word.removesuffix(NO_PLURAL)
+            yield singular, name
+            yield plural(singular), name
+    for thing in THINGS.values():
+        if thing.one not in {PERSON, *ANIMALS}:
+            yield thing.one, thing.one
+            yield thing.several, thing.one

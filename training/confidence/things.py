@@ -6,6 +6,7 @@ something narrower. Captions are incomplete, so every share of right names is a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,6 @@ from device.confidence.probability import Confidence
 from device.vision.everyday import DETECTABLE, PERSON, log_odds
 from device.vision.scene import MOST_NAMES
 from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
-from device.vision.thing_finder import by_name
 from device.vision.thing_words import THINGS, ThingWords
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
@@ -32,9 +32,10 @@ SEVERAL_FROM = 0.4
 # Of pictures of which it is said that nobody is in view.
 LEAST_NOBODY = 0.95
 _NOBODY_SCORES = (0.11, 0.13, 0.15, 0.2, 0.25)  # the detector tells of no score below 0.1
+# A name that was likely in at least _OFTEN pictures must be right in this share of them.
 _LIKELY = 0.5
-_OFTEN = 4  # of a name that was likely in so many pictures, ...
-_LEAST_RIGHT = 0.5  # ... at least this share must be right
+_OFTEN = 4
+_LEAST_RIGHT = 0.5
 
 _PERSON_CLASS = "subject/person"
 
@@ -89,13 +90,11 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Yield what may be named in each picture."""
     for picture, seen in observations.items():
-        scores = {name: found[0].score for name, found in by_name(seen.detections or ()).items()}
+        scores = seen.scores or {}
         likely = {one.name: one.probability for one in seen.named or ()}
         for name in {**scores, **likely}:
             score = (
-                scores.get(name, 0.0)
-                if name in DETECTABLE and seen.detections is not None
-                else None
+                scores.get(name, 0.0) if name in DETECTABLE and seen.scores is not None else None
             )
             given = likely.get(name)
             if (score or 0.0) < LEAST_SCORE and (given or 0.0) < LEAST_NAME:
@@ -135,8 +134,7 @@ def person_signs(
 def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> ThingsSpec:
     """Return weights of greatest likelihood and the limits that they lead to.
 
-    Raises:
-        TrainingError: there is nothing to learn from.
+    A kind of candidate without right or without wrong ones gets weights that never say it.
     """
     weights = _weights(found)
     never = _never(found, weights)
@@ -258,11 +256,17 @@ def said_right(
     limit: float,
     never: Sequence[str] = (),
 ) -> list[bool]:
-    """Return whether each name that would be said is right: the surest of each picture."""
-    said: dict[str, list[tuple[float, bool]]] = {}
+    """Return whether each name that would be said is right: the surest of each picture.
+
+    A picture whose candidates are given several times is said as often.
+    """
+    said: dict[str, Counter[tuple[float, str, bool]]] = {}
     for p, one in zip(probability_n, found, strict=True):
         if p >= limit and one.name not in never:
-            said.setdefault(one.picture, []).append((float(p), one.is_right))
+            said.setdefault(one.picture, Counter())[float(p), one.name, one.is_right] += 1
     return [
-        is_right for of_picture in said.values() for _, is_right in sorted(of_picture)[-MOST_NAMES:]
+        is_right
+        for of_picture in said.values()
+        for (_, _, is_right), times in sorted(of_picture.items())[-MOST_NAMES:]
+        for _ in range(times)
     ]

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from device.vision.noun_phrases import indefinite, listed
 from training.data.tables import rows
 
 LABELS_TABLE = "labels.tsv"
@@ -95,23 +96,11 @@ def room_sentences(room: str, things: Sequence[str]) -> Iterator[str]:
         room: its kind, or "" where it is unknown.
         things: everyday names, singular.
     """
-    listed = _listed([_with_article(thing) for thing in things])
-    place = _with_article(room) if room else "a room"
-    if listed:
-        yield f"{place} with {listed}"
-    if room and not listed:
+    named = listed([indefinite(thing) for thing in things])
+    place = indefinite(room) if room else "a room"
+    if named:
+        yield f"{place} with {named}"
+    if room and not named:
         yield f"a view of {place}"
     for thing in things[:2]:
-        yield f"{_with_article(thing)} in {place}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _with_article(name: str) -> str:
-    if name.endswith("s") and not name.endswith("ss"):
-        return name
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        yield f"{indefinite(thing)} in {place}"

@@ -2,8 +2,9 @@
 
 Every number about right and wrong (``precision``, ``failures``, ``reliability``) is a count of
 these judgements, so that they all mean the same. Words are judged, not pixels: "a red shirt" is
-confirmed by "a red car", and a true detail that nobody wrote down is wrong. Things, places and
-who does what to whom are not judged at all. Pure; sees tokens only.
+confirmed by "a red car", and a true detail that nobody wrote down is wrong. Who does what to whom
+is not judged at all; things and places only where the lexicons given have them. Pure; sees tokens
+only.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class CaptionJudgement:
     """One caption.
 
     Attributes:
-        kinds: the judgement of each kind (``lexicon.KINDS``).
+        kinds: the judgement of each kind of the lexicons, as in ``lexicon.KINDS``.
     """
 
     kinds: Mapping[str, KindJudgement]

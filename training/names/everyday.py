@@ -19,7 +19,7 @@ N_CLASSES = 1000
 NEVER_SAID = "-"
 _CONFIRMS_NOTHING = "~"
 _PASSED_OVER = "+"
-_NO_PLURAL = "!"
+NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
 HEADER = ("index", "synset", "imagenet", "name")
@@ -81,8 +81,8 @@ class Rules:
 
 
 def _forms(word: str) -> tuple[str, ...]:
-    if word.endswith(_NO_PLURAL):
-        return (word.removesuffix(_NO_PLURAL),)
+    if word.endswith(NO_PLURAL):
+        return (word.removesuffix(NO_PLURAL),)
     return (word, plural(word))
 
 
