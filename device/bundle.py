@@ -161,7 +161,8 @@ class NameSpec(_Strict):
         shift: log-odds that are added to this name's, so that its probability can be believed.
         threshold: the least probability at which it may be said without "maybe"; None is never
             said and only takes its share of the probability.
-        words: what confirms it in a caption, singular and plural, some of several words.
+        words: what confirms it in a caption, singular and plural, some of several words; the
+            words of narrower names do as well.
     """
 
     name: Annotated[str, Field(min_length=1)]
