@@ -43,6 +43,11 @@ class EverydayName:
     sources: tuple[str, ...]
     words: tuple[str, ...]
 
+    @property
+    def forms(self) -> frozenset[str]:
+        """Its words and their plurals."""
+        return frozenset(form for word in self.words for form in _forms(word))
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -70,8 +75,7 @@ class Rules:
 
         A narrower word confirms a broader name (puppy, dog), never the other way round.
         """
-        words = [word for below in self.narrower(name) for word in self.names[below].words]
-        return frozenset(form for word in words for form in _forms(word))
+        return frozenset().union(*(self.names[below].forms for below in self.narrower(name)))
 
     def phrases(self) -> frozenset[str]:
         """Return every word, or several, that a caption is searched for."""

@@ -18,7 +18,7 @@ from training.data.dataset import CaptionedPicture, Dataset
 from training.errors import DatasetError
 from training.names.calibrate import Evidence, Scaling, cross_validated, doubtful, fit_scaling
 from training.names.everyday import Rules, read_rules, read_table
-from training.names.judge import CaptionJudge, read_captions
+from training.names.judge import CaptionJudge, read_captions, read_labels
 from training.names.pictures import is_held_back, pictures_in
 from training.names.student import (
     Layer,
@@ -28,6 +28,7 @@ from training.names.student import (
     fit_layer,
     pooled_features,
     targets,
+    told_apart,
 )
 from training.names.teacher import teacher_probabilities
 from training.names.worth import least_threshold, worth
@@ -98,12 +99,14 @@ def fit_names(bundle: Bundle, sources: Sources) -> FittedNames:
     pooled_bd = np.concatenate([pooled_features(bundle, part) for part in parts])
     group_kn = class_groups(names, table)
     goal_bn = targets(np.concatenate([teacher_probabilities(part) for part in parts]), group_kn)
+    judge = CaptionJudge(names, rules)
+    goal_bn = told_apart(goal_bn, _known(paths, sources.folders, judge, len(names)), names)
     held_b = np.array([is_held_back(path) for path in paths])
     layer, taught = _layer(pooled_bd, goal_bn, held_b, first_layer(group_kn, pooled_bd))
     arrays = NamesArrays.quantized(layer.weights_dn, layer.bias_n)
     shipped = Layer(arrays.float_weights(), arrays.bias_n)
     known = {path: pooled_bd[row] for row, path in enumerate(paths) if held_b[row]}
-    evidence = _evidence(bundle, sources, known, shipped, rules)
+    evidence = _evidence(bundle, sources, known, judge, shipped)
     scaling = fit_scaling(evidence, REFERENCE)
     never = doubtful(evidence, scaling) & [name not in rules.passed_over for name in names]
     tested = cross_validated(evidence, REFERENCE)
@@ -153,19 +156,31 @@ def _layer(
     return found[best][1], facts
 
 
+def _known(
+    paths: Sequence[Path], folders: Sequence[Path], judge: CaptionJudge, n_names: int
+) -> npt.NDArray[np.bool_]:
+    """Return bool [pictures, names]: what captions and labels confirm, none without them."""
+    texts: dict[Path, list[str]] = {}
+    for folder in folders:
+        for table in (read_captions(folder), read_labels(folder)):
+            for path, said in table.items():
+                texts.setdefault(path, []).extend(said)
+    unknown = np.zeros(n_names, bool)
+    return np.stack([judge.confirmed(texts[p]) if p in texts else unknown for p in paths])
+
+
 def _evidence(
     bundle: Bundle,
     sources: Sources,
     held_back: Mapping[Path, Floats],
+    judge: CaptionJudge,
     layer: Layer,
-    rules: Rules,
 ) -> list[Evidence]:
     """Return what captions say of the layer's names, household's evidence first."""
     household = _captioned(sources.household)
     if not household:
         raise DatasetError(f"no captions.tsv in {sources.household}: give it with --household")
-    judge = CaptionJudge(list(rules.names), rules)
-    member_nn = membership({name: found.broader for name, found in rules.names.items()})
+    member_nn = membership({name: found.broader for name, found in read_rules().names.items()})
 
     def evidence(source: str, pictures: Sequence[CaptionedPicture], pooled_bd: Floats) -> Evidence:
         share_bn = layer.probabilities(pooled_bd)[:, :-1] @ member_nn
@@ -202,7 +217,7 @@ def _spec(
                 broader=found.broader,
                 shift=round(float(scaling.shift_n[row]), 4),
                 threshold=None if never[row] else threshold,
-                words=tuple(sorted(rules.confirming(found.name))),
+                words=tuple(sorted(found.forms)),
             )
             for row, found in enumerate(rules.names.values())
         ),

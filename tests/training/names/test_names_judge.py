@@ -11,7 +11,7 @@ from device.vision.names import log_odds
 from training.errors import DatasetError, TrainingError
 from training.names.calibrate import Evidence, cross_validated, doubtful, fit_scaling
 from training.names.everyday import read_rules
-from training.names.judge import CaptionJudge, read_captions
+from training.names.judge import CaptionJudge, read_captions, read_labels
 from training.names.pictures import is_held_back, kept, pictures_in
 from training.names.worth import least_threshold, said_from, worth
 
@@ -61,6 +61,9 @@ def test_captions_and_things_are_read(tmp_path: Path) -> None:
     things = folder_of(tmp_path / "things", "things.tsv", "a.webp\tbed|soft_toy\n")
     assert read_captions(things) == {things / "images" / "a.webp": ["bed", "soft_toy"]}
     assert read_captions(tmp_path / "bare") == {}
+    (things / "labels.tsv").write_text("b.webp\tbedroom\n")
+    assert read_labels(things) == {things / "images" / "b.webp": ["bedroom"]}
+    assert read_labels(captions) == {}
 
 
 @pytest.mark.parametrize("text", ["a.webp\n", "missing.webp\ta cat\n"])

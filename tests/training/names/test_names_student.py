@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.names.student import Layer, class_groups, cross_entropy, fit_layer, targets
+from training.names.student import (
+    Layer,
+    class_groups,
+    cross_entropy,
+    fit_layer,
+    targets,
+    told_apart,
+)
 
 TABLE = ("cup", "dog", "dog", "-")
 NAMES = ["dog", "cup", "animal"]
@@ -21,6 +28,17 @@ def test_what_is_spread_thinly_goes_to_anything_else() -> None:
     assert targets(teacher, GROUP) == pytest.approx(
         np.array([[0.3, 0.6, 0.0, 0.1], [0.0, 0.985, 0.0, 0.015]]), abs=1e-3
     )
+
+
+def test_a_couch_that_is_known_to_be_a_bed_is_one() -> None:
+    names = ["couch", "bed"]
+    goal = np.array([[0.7, 0.1, 0.2]] * 3, np.float32)
+    confirmed = np.array([[False, True], [True, True], [False, False]])
+    found = told_apart(goal, confirmed, names)
+    assert found == pytest.approx(
+        np.array([[0.0, 0.8, 0.2], [0.7, 0.1, 0.2], [0.7, 0.1, 0.2]]), abs=1e-6
+    )
+    assert goal[0, 0] == pytest.approx(0.7)  # what it was given stays
 
 
 def made_up(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, Layer]:
