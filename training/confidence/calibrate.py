@@ -28,6 +28,7 @@ from training.confidence.judged_mentions import (
     joined,
     judge_mentions,
 )
+from training.confidence.named_quality import quality_by_domain
 from training.confidence.observe import Observations, observe, pooled_images
 from training.confidence.odd_pictures import odd_pictures
 from training.confidence.said import judge_said, restraint, speak
@@ -129,6 +130,7 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     confidence = Confidence(spec, arrays)
     watched = dict(zip(_JUDGED, (dev, test), strict=True))
     said = {split: speak(confidence, one.observations) for split, one in watched.items()}
+    things, named = _things(bundle, confidence, dataset.dev, dev, household, at_home)
     probability_n = np.array([one.probability for one in said["test"].values()])
     is_right_n = judge_said(said["test"], dataset.test, cache)
     quality = ConfidenceQuality(
@@ -142,8 +144,8 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
             for split, one in watched.items()
         },
         household=_household_quality(confidence, at_home, household, cache),
+        names=named,
     )
-    things = _things(bundle, confidence, dataset.dev, dev, household, at_home)
     return Calibrated(spec, arrays, quality, things)
 
 
@@ -199,10 +201,10 @@ def _things(
     dev: _Watched,
     household: Sequence[CaptionedPicture],
     at_home: _Watched | None,
-) -> ThingsSpec | None:
-    """Return what things are worth; None for a bundle that names none."""
+) -> tuple[ThingsSpec, dict[str, Quality]] | tuple[None, None]:
+    """Return what things are worth and how true that is; None for a bundle that names none."""
     if bundle.manifest.detector is None and bundle.manifest.names is None:
-        return None
+        return None, None
     confirmation = Confirmation(bundle.manifest.names)
     found: list[Candidate] = []
     people: list[PersonSigns] = []
@@ -214,7 +216,11 @@ def _things(
             captions = {picture.name: picture.captions for picture in pictures}
             found += list(candidates(watched.observations, captions, confirmation)) * weight
             people += list(person_signs(watched.observations, captions, confidence)) * weight
-    return fit_things(found, people)
+    domains = {
+        domain: {picture.name for picture in pictures}
+        for domain, pictures in (("dev", dev_pictures), ("household", household))
+    }
+    return fit_things(found, people), quality_by_domain(found, domains)
 
 
 def _household_quality(
