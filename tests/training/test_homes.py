@@ -1,4 +1,4 @@
-"""What is said of ordinary photographs, judged by their captions, and the command that scores it."""
+"""What is said of ordinary photographs, judged by captions, and the command that scores it."""
 
 from __future__ import annotations
 
