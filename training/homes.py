@@ -6,8 +6,8 @@ name is right when a caption confirms it; captions leave much out, so precision 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from training.confidence.things import Confirmation
 from training.data.dataset import CaptionedPicture
 from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
+from training.home_failures import NamedKind, count_kinds
 from training.metrics.lexicon import SUBJECT
 from training.text import words_of
 
@@ -85,6 +86,7 @@ class HomeScores:
         nobody_right: of these, the share in which no caption names a person.
         distinct_words: how many different words the captions have.
         cider: of the captioner's words by themselves, said or not; None where not measured.
+        kinds: what was named without "maybe", and what of it is unconfirmed, by kind.
     """
 
     pictures: int
@@ -98,6 +100,7 @@ class HomeScores:
     nobody_right: float | None
     distinct_words: int
     cider: float | None = None
+    kinds: Mapping[str, NamedKind] = field(default_factory=dict)
 
 
 def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
@@ -199,6 +202,7 @@ def score(spoken: Sequence[Spoken]) -> HomeScores:
         nobody_said=len(nobody),
         nobody_right=_share(empty) if empty else None,
         distinct_words=len(words),
+        kinds=count_kinds(one.sure for one in spoken),
     )
 
 

@@ -85,6 +85,20 @@ def test_no_frame_in_time_is_an_answer_in_words_and_a_sound() -> None:
     assert (answer.reason, answer.caption) == ("no_frame", None)
 
 
+def test_the_answer_about_a_frozen_camera_says_what_is_wrong_with_it() -> None:
+    bench = _quiet()
+    bench.frames.is_frozen = True
+    _ask(bench)
+    bench.observer.step()
+    assert bench.voice.texts == [
+        "The camera keeps giving the same picture. Unplug it and plug it in again."
+    ]
+    assert bench.voice.earcons == [Earcon.FAILED]
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert (answer.reason, answer.caption) == ("frozen", None)
+
+
 def test_with_privacy_on_the_answer_says_so() -> None:
     bench = _quiet()
     bench.frames.is_paused = True

@@ -96,6 +96,7 @@ class ScriptedFrames:
     waiting: list[Frame] = field(default_factory=list)
     fresh: list[Frame] = field(default_factory=list)
     is_paused: bool = False
+    is_frozen: bool = False
 
     def frame(self, image_hwc: np.ndarray) -> Frame:
         return Frame(image_hwc, "camera:0", self.clock.utc(), self.clock.now_s())

@@ -13,7 +13,7 @@ from support.tiny_bundle import TINY_BUNDLE
 
 from training.errors import TrainingError
 from training.report.op_time import OpTime, op_time_section, read_op_time
-from training.report.results import render
+from training.report.results import Measured, render
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STORED: dict[str, Any] = {
@@ -62,7 +62,7 @@ def test_what_takes_time_is_shown_and_the_rest_added_up() -> None:
 def test_the_page_has_the_section_only_when_measured(tmp_path: Path) -> None:
     assert read_op_time(tmp_path) is None
     (tmp_path / "op-time.json").write_text(json.dumps(STORED))
-    assert "## Operator time" in render([], op_time=read_op_time(tmp_path))
+    assert "## Operator time" in render([], measured=Measured(op_time=read_op_time(tmp_path)))
     assert "## Operator time" not in render([])
 
 

@@ -10,7 +10,7 @@ from support.records import metrics
 from training.config import RunConfig
 from training.errors import TrainingError
 from training.report.record import Bounds
-from training.report.results import render
+from training.report.results import Measured, render
 from training.report.search_choice import (
     SEARCH_CHOICE,
     TriedSearch,
@@ -52,7 +52,7 @@ def test_the_page_has_the_section_only_when_measured(tmp_path: Path) -> None:
     assert search_choice_section(None) == ""
     assert "## Search" not in render([])
     write_search_choice(CONFIG, SEARCHES, tmp_path)
-    assert "## Search" in render([], search_choice=read_search_choice(tmp_path))
+    assert "## Search" in render([], measured=Measured(search_choice=read_search_choice(tmp_path)))
 
 
 def test_a_wrong_file_is_named(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from training.confidence.judged_mentions import (
     joined,
     judge_mentions,
 )
+from training.confidence.named_quality import quality_by_domain
 from training.confidence.observe import Observations, observe, pooled_images
 from training.confidence.odd_pictures import odd_pictures
 from training.confidence.said import judge_said, restraint, speak
@@ -68,6 +69,8 @@ LARGEST_REFUSED = 0.01
 
 # The household photographs are few and what the device is for; Flickr8k's dev has 1000.
 HOUSEHOLD_WEIGHT = 4
+# Two for three of Flickr8k, so that neither decides alone what is familiar.
+MOST_FURTHER = 4000
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
 
@@ -127,6 +130,7 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     confidence = Confidence(spec, arrays)
     watched = dict(zip(_JUDGED, (dev, test), strict=True))
     said = {split: speak(confidence, one.observations) for split, one in watched.items()}
+    things, named = _things(bundle, confidence, dataset.dev, dev, household, at_home)
     probability_n = np.array([one.probability for one in said["test"].values()])
     is_right_n = judge_said(said["test"], dataset.test, cache)
     quality = ConfidenceQuality(
@@ -140,8 +144,8 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
             for split, one in watched.items()
         },
         household=_household_quality(confidence, at_home, household, cache),
+        names=named,
     )
-    things = _things(bundle, confidence, dataset.dev, dev, household, at_home)
     return Calibrated(spec, arrays, quality, things)
 
 
@@ -186,7 +190,8 @@ def _further_pictures(bundle: Bundle, dataset: Dataset) -> list[CaptionedPicture
         }
     )
     found = open_extra_data(settings, dataset)
-    return [picture for _, pictures in found for picture in pictures]
+    pictures = [picture for _, of_set in found for picture in of_set]
+    return pictures[:: max(1, round(len(pictures) / MOST_FURTHER))]
 
 
 def _things(
@@ -196,10 +201,10 @@ def _things(
     dev: _Watched,
     household: Sequence[CaptionedPicture],
     at_home: _Watched | None,
-) -> ThingsSpec | None:
-    """Return what things are worth; None for a bundle that names none."""
+) -> tuple[ThingsSpec, dict[str, Quality]] | tuple[None, None]:
+    """Return what things are worth and how true that is; None for a bundle that names none."""
     if bundle.manifest.detector is None and bundle.manifest.names is None:
-        return None
+        return None, None
     confirmation = Confirmation(bundle.manifest.names)
     found: list[Candidate] = []
     people: list[PersonSigns] = []
@@ -211,7 +216,11 @@ def _things(
             captions = {picture.name: picture.captions for picture in pictures}
             found += list(candidates(watched.observations, captions, confirmation)) * weight
             people += list(person_signs(watched.observations, captions, confidence)) * weight
-    return fit_things(found, people)
+    domains = {
+        domain: {picture.name for picture in pictures}
+        for domain, pictures in (("dev", dev_pictures), ("household", household))
+    }
+    return fit_things(found, people), quality_by_domain(found, domains)
 
 
 def _household_quality(

@@ -24,7 +24,7 @@ RIGHT_MEANS = (
     "one of the picture's references confirms each one that it mentions"
 )
 # Where something is, as captions say it in one word.
-_PLACES = {
+PLACES = {
     "kitchen": "kitchen",
     "bathroom": "bathroom restroom washroom",
     "bedroom": "bedroom",
@@ -48,7 +48,7 @@ def thing_lexicon(rules: Rules) -> Lexicon:
     """Return the words of single things that are no subject of the scores' protocol."""
     # A colour, an activity ("ride", "swing") or a subject is judged as that.
     judged_already = {word for lexicon in LEXICONS.values() for word in lexicon.class_of}
-    class_of = {word: place for place, words in _PLACES.items() for word in words.split()}
+    class_of = {word: place for place, words in PLACES.items() for word in words.split()}
     for form, name in _forms(rules):
         if " " not in form and form not in judged_already:
             class_of.setdefault(form, name)

@@ -138,7 +138,7 @@ def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> Thi
     """
     weights = _weights(found)
     never = _never(found, weights)
-    sure = _least_sure(_cross_fitted(found), found, never)
+    sure = _least_sure(cross_fitted_probability(found), found, never)
     nobody_below, nobody_seen_below = fit_nobody(people)
     return ThingsSpec(
         **weights,
@@ -210,7 +210,7 @@ def probability_of(one: Candidate, weights: Mapping[str, ThingWeights]) -> float
     return float(1.0 / (1.0 + np.exp(-odds)))
 
 
-def _cross_fitted(found: Sequence[Candidate]) -> npt.NDArray[np.float64]:
+def cross_fitted_probability(found: Sequence[Candidate]) -> npt.NDArray[np.float64]:
     """Return each candidate's probability by weights that never saw its picture."""
     pictures = sorted({one.picture for one in found})
     order = np.random.default_rng(0).permutation(len(pictures)) % N_FOLDS

@@ -55,7 +55,7 @@ class Quality(Figures):
     """Probabilities beside what is right.
 
     Attributes:
-        n: captions.
+        n: captions, or names of things.
         right: share that is right.
         auc: how often, of a right and a wrong caption, the right one has the greater probability;
             0.5 is chance. None where nearly all are right, or nearly all wrong.
@@ -63,7 +63,7 @@ class Quality(Figures):
         ece: expected calibration error over the bins.
         ece_by_chance: the same, if every probability were true.
         brier: mean squared error of the probabilities.
-        bins: equally many captions each, by rising probability.
+        bins: equally many of them each, by rising probability.
     """
 
     n: Count
@@ -176,6 +176,8 @@ class ConfidenceQuality(Figures):
         refusals: by novelty.
         restraint: by split; None in records from before colours were left out.
         household: of what is said of household photographs, which were fitted on as well.
+        names: of the names of things, by domain (``dev``, ``household``), cross-fitted; None in
+            records from before things were named, or without detector and names.
     """
 
     dev: Quality
@@ -185,6 +187,7 @@ class ConfidenceQuality(Figures):
     refusals: Refusals
     restraint: dict[str, Restraint] | None = None
     household: Quality | None = None
+    names: dict[str, Quality] | None = None
 
 
 def selective(probability_n: Floats, is_right_n: Bools) -> tuple[Coverage, ...]:

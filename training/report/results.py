@@ -6,6 +6,7 @@ Same records, same bytes: a test compares the committed page with a fresh one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import TrainingError
@@ -18,6 +19,8 @@ from training.report.decoder_choice import (
     decoder_choice_section,
     read_decoder_choice,
 )
+from training.report.domains import domains_section
+from training.report.homes import HOMES, Homes, homes_section, read_homes
 from training.report.op_time import OP_TIME, OpTime, op_time_section, read_op_time
 from training.report.order import Runs, hours, in_order
 from training.report.plots import (
@@ -31,7 +34,12 @@ from training.report.plots import (
     write_trade_off,
 )
 from training.report.record import RunRecord, read_records
-from training.report.reliability_plot import RELIABILITY, write_reliability_plot
+from training.report.reliability_plot import (
+    NAME_RELIABILITY,
+    RELIABILITY,
+    write_name_reliability_plot,
+    write_reliability_plot,
+)
 from training.report.reliability_section import reliability_section
 from training.report.rounding_choice import (
     ROUNDING_CHOICE,
@@ -51,7 +59,7 @@ COMMAND = "seealoud-train report"
 
 _HEAD = f"""# Results
 
-<!-- Generated from docs/runs/*.json, {SEARCH_CHOICE}, {OP_TIME}, {DECODER_CHOICE}
+<!-- Generated from docs/runs/*.json, {HOMES}, {SEARCH_CHOICE}, {OP_TIME}, {DECODER_CHOICE}
 and {ROUNDING_CHOICE} by `{COMMAND}`: edit none by hand. -->
 Made by `{COMMAND}` from the records in [runs/](runs/).
 
@@ -63,27 +71,45 @@ over {RESAMPLES} resamples of the pictures. Every choice was made on dev; test r
 _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What scripts measured beside the runs; None where they did not.
+
+    Attributes:
+        op_time: of the shipped models' operators.
+        decoder_choice: the decoder's number formats.
+        search_choice: what each part of the search brings.
+        rounding_choice: what rounding the encoder costs.
+        homes: what is said of ordinary photographs.
+    """
+
+    op_time: OpTime | None = None
+    decoder_choice: DecoderChoice | None = None
+    search_choice: SearchChoice | None = None
+    rounding_choice: RoundingChoice | None = None
+    homes: Homes | None = None
+
+
+NOTHING_MEASURED = Measured()
+
+
 def render(
     records: Sequence[RunRecord],
     shipped: str | None = None,
-    op_time: OpTime | None = None,
-    decoder_choice: DecoderChoice | None = None,
-    search_choice: SearchChoice | None = None,
-    rounding_choice: RoundingChoice | None = None,
+    measured: Measured = NOTHING_MEASURED,
 ) -> str:
     """Return ``docs/results.md`` as text.
 
     Args:
         records: of runs and baselines, in any order.
         shipped: name of the run that ships; without its record the best on dev is "ours".
-        op_time: of the shipped models' operators, if measured.
-        decoder_choice: the decoder's number formats, if measured.
-        search_choice: what each part of the search brings, if measured.
-        rounding_choice: what rounding the encoder costs, if measured.
+        measured: beside the runs.
     """
     runs = in_order(records, shipped)
     parts = [
         _HEAD,
+        homes_section(measured.homes, shipped),
+        domains_section(runs, measured.homes),
         sections.ships_section(runs),
         sections.anchors_section(runs),
         sections.trade_off_section(runs),
@@ -91,14 +117,14 @@ def render(
         sections.effort_section(runs),
         sections.settings_section(runs),
         sections.ablation_section(runs),
-        search_choice_section(search_choice),
+        search_choice_section(measured.search_choice),
         tried_section(),
         sections.quantization_section(runs),
-        rounding_choice_section(rounding_choice),
-        decoder_choice_section(decoder_choice),
+        rounding_choice_section(measured.rounding_choice),
+        decoder_choice_section(measured.decoder_choice),
         sections.precision_section(runs),
         reliability_section(runs),
-        "" if op_time is None else op_time_section(op_time),
+        "" if measured.op_time is None else op_time_section(measured.op_time),
         sections.curves_section(runs),
         sections.in_full_section(runs),
     ]
@@ -115,14 +141,14 @@ def page_of(docs: Path) -> str:
 
 
 def _page(docs: Path, records: Sequence[RunRecord], shipped: str | None) -> str:
-    return render(
-        records,
-        shipped,
-        read_op_time(docs),
-        read_decoder_choice(docs),
-        read_search_choice(docs),
-        read_rounding_choice(docs),
+    measured = Measured(
+        op_time=read_op_time(docs),
+        decoder_choice=read_decoder_choice(docs),
+        search_choice=read_search_choice(docs),
+        rounding_choice=read_rounding_choice(docs),
+        homes=read_homes(docs),
     )
+    return render(records, shipped, measured)
 
 
 def write_report(docs: Path) -> Path:
@@ -168,3 +194,4 @@ def _write_figures(runs: Runs, docs: Path) -> None:
     if any(map(has_trade_off, runs.all)):
         write_trade_off(runs.all, docs / TRADE_OFF)
     write_reliability_plot(runs, docs / RELIABILITY)
+    write_name_reliability_plot(runs, docs / NAME_RELIABILITY)
