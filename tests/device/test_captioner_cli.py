@@ -114,7 +114,7 @@ def test_it_says_what_the_daemon_says_of_the_same_picture(run: Run, tmp_path: Pa
             assert "green" not in said["text"]
             shown.add((" ".join(said["text"].split()[:2]), said["reason"]))
     assert shown == {
-        ("A red", ""),
+        ("I see", ""),
         ("I think", ""),
         ("This looks", "unfamiliar"),
         ("Something covers", "covered"),
@@ -126,7 +126,7 @@ def test_a_bad_file_in_a_folder_takes_nothing_with_it(run: Run, tmp_path: Path, 
     write(tmp_path / "blue.png", encoded(view((0, 0, 255)), ".png"))
     code, out, err = run(tmp_path)
     assert code == 4
-    assert out == [f"{tmp_path}/blue.png: A blue picture.", f"{red}: A red picture."]
+    assert out == [f"{tmp_path}/blue.png: I see a blue picture.", f"{red}: I see a red picture."]
     assert len(err) == 1
     assert "bad.jpg" in err[0]
 
