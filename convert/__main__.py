@@ -6,14 +6,20 @@ from pathlib import Path
 
 import click
 
-from training.command_line import data_option, run_program, runs_option, set_up_logging
+from training.command_line import (
+    DataFolders,
+    data_options,
+    run_program,
+    runs_option,
+    set_up_logging,
+)
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
 @click.command()
 @click.argument("run")
-@data_option
+@data_options
 @runs_option
 @click.option(
     "--out",
@@ -43,7 +49,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 )
 def cli(  # noqa: PLR0913 - a command's options
     run: str,
-    data: Path | None,
+    data: DataFolders,
     runs: Path | None,
     out: Path,
     records: Path,
@@ -51,23 +57,19 @@ def cli(  # noqa: PLR0913 - a command's options
     with_detector: bool,
 ) -> None:
     """Export RUN, verify it against Keras, and write its bundle; refuse when it differs."""
-    from training.data.readers import default_data, open_dataset
-
     set_up_logging()
-    dataset = open_dataset(data or default_data())
+    dataset = data.open()
     if calibrate:
         from convert.confidence import add_confidence
 
         target = add_confidence(out / run, dataset, records)
     else:
         from convert.convert import convert
+        from convert.parts import add_parts
         from training.run_folder import run_folder
 
         target = convert(run_folder(run, runs), dataset, out, records)
-        if with_detector:
-            from convert.detector import add_detector, export_detector
-
-            add_detector(target, export_detector())
+        add_parts(target, dataset, records, with_detector=with_detector)
     click.echo(f"wrote {target}")
 
 

@@ -6,7 +6,6 @@ import logging
 import shutil
 from pathlib import Path
 
-from convert.confidence import add_confidence
 from convert.encoder import calibration_pictures, whole_encoder
 from convert.honesty import honesty
 from convert.model_card import model_card
@@ -55,8 +54,7 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
     require(verification)
     if records is not None:
         write_record(_record(config, built, folder, quantized, verification), records)
-    written = _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
-    return add_confidence(written, dataset, records)
+    return _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
 
 
 def _verify(

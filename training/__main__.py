@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from training.command_line import DataFolders, data_options, run_program, set_up_logging
 from training.command_line import data_option as _data
-from training.command_line import extra_option as _extra
-from training.command_line import run_program, set_up_logging
 from training.command_line import runs_option as _runs
 
 if TYPE_CHECKING:
@@ -36,27 +35,19 @@ def cli(verbose: bool) -> None:
 
 @cli.command()
 @click.argument("config_name", metavar="CONFIG")
-@_data
-@_extra
+@data_options
 @_runs
 @click.option("--weights", type=click.Path(path_type=Path), help="The encoder's ImageNet weights.")
-def run(
-    config_name: str,
-    data: Path | None,
-    extra: dict[str, Path],
-    runs: Path | None,
-    weights: Path | None,
-) -> None:
+def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | None) -> None:
     """Train the run CONFIG (a TOML file, or a name from training/configs); resumes by itself."""
     from training.config import read_run_config
-    from training.data.readers import default_data, open_dataset
     from training.run_folder import run_folder
     from training.train import train
 
     config = read_run_config(config_name)
     folder = run_folder(config.name, runs)
     config = folder.with_weights(config, weights)
-    history = train(config, open_dataset(data or default_data(), extra), folder)
+    history = train(config, data.open(), folder)
     best = max(history, key=lambda result: result.merit)
     has_pictures = math.isfinite(best.dev_cider)
     score = f"CIDEr {best.dev_cider:.1f}" if has_pictures else f"loss {best.dev_loss:.3f}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from device.commands.report import one_line
 from device.errors import SeeAloudError
+
+if TYPE_CHECKING:
+    from training.data.dataset import Dataset
 
 # TensorFlow prints its CPU features and missing GPUs to stderr unless told before its import.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -40,7 +47,7 @@ def _folders(
     return found
 
 
-extra_option = click.option(
+_extra_option = click.option(
     "--extra",
     multiple=True,
     metavar="NAME=DIR",
@@ -48,6 +55,43 @@ extra_option = click.option(
     help="Folder of further pictures that a run's extra_data names; may be given several times. "
     "Default: the folder NAME beside the one of --data.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolders:
+    """The folders of pictures that a command line gives.
+
+    Attributes:
+        root: the main data set's; None is the default.
+        extra: those of further pictures, by name.
+    """
+
+    root: Path | None
+    extra: dict[str, Path]
+
+    def open(self) -> Dataset:
+        """Return the data set.
+
+        Raises:
+            DatasetError: the main data set is missing or broken.
+        """
+        from training.data.readers import default_data, open_dataset
+
+        return open_dataset(self.root or default_data(), self.extra)
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--data`` and ``--extra``, together as the argument ``data``."""
+
+    @data_option
+    @_extra_option
+    @functools.wraps(command)
+    def with_folders(data: Path | None, extra: dict[str, Path], **others: Any) -> None:
+        command(data=DataFolders(data, extra), **others)
+
+    return with_folders
+
+
 runs_option = click.option(
     "--runs",
     type=click.Path(path_type=Path),

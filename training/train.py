@@ -14,7 +14,7 @@ from training.data.dataset import CaptionedPicture, Dataset
 from training.data.extra import open_extra
 from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
 from training.earlier_weights import require_weights, start_from
-from training.errors import CheckpointError
+from training.errors import CheckpointError, DatasetError
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
 from training.metrics.java import require_java_for_rewards
@@ -28,7 +28,6 @@ from training.trainer import Trainer
 _LOGGER = logging.getLogger(__name__)
 _SHEET_PICTURES = 16
 HOUSEHOLD = "household_dev"
-"""Name of the folder of household photographs to choose epochs by."""
 
 
 def train(
@@ -44,8 +43,7 @@ def train(
     keras.utils.set_random_seed(config.seed)
     extra = open_extra_data(config, dataset)
     household = open_household(config, dataset)
-    if config.extra_data and not household:
-        _LOGGER.warning("no %s: epochs are chosen by dev alone", dataset.extra_folder(HOUSEHOLD))
+    warn_without_household(config, dataset)
     dataset = without_held_out_captions(dataset)
     learned = (*dataset.train, *(picture for _, pictures in extra for picture in pictures))
     sentences = (words_of(caption) for picture in learned for caption in picture.captions)
@@ -112,6 +110,7 @@ def open_extra_data(
     Raises:
         DatasetError: a folder is missing or broken.
     """
+    _refuse_missing(config, dataset)
     held_out = held_out_captions(dataset) | {
         tuple(words_of(caption))
         for picture in open_household(config, dataset)
@@ -124,6 +123,25 @@ def open_extra_data(
         found.append((settings, drop_captions(pictures, held_out)))
         _LOGGER.info("%s: %d pictures", settings.name, len(found[-1][1]))
     return found
+
+
+def _refuse_missing(config: RunConfig, dataset: Dataset) -> None:
+    """Refuse a run that lacks further pictures; name all of them at once."""
+    folders = {extra.name: dataset.extra_folder(extra.name) for extra in config.extra_data}
+    missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
+    if missing:
+        raise DatasetError(
+            f"{config.name} learns from further pictures that are missing: no folder "
+            f"{', no folder '.join(map(str, missing.values()))}; give the folders with "
+            + " ".join(f"--extra {name}=DIR" for name in missing)
+        )
+
+
+def warn_without_household(config: RunConfig, dataset: Dataset) -> None:
+    """Log that a run's epochs are chosen otherwise than they could be."""
+    folder = dataset.extra_folder(HOUSEHOLD)
+    if config.extra_data and not folder.is_dir():
+        _LOGGER.warning("no folder %s: epochs of %s are chosen by dev alone", folder, config.name)
 
 
 def open_household(config: RunConfig, dataset: Dataset) -> tuple[CaptionedPicture, ...]:

@@ -19,7 +19,7 @@ from device.camera.frames import Frames
 from device.camera.frozen import FrozenWatch
 from device.camera.settings import CameraSettings
 from device.clock import Clock
-from device.errors import CameraError, EndOfReplay
+from device.errors import CameraError, EndOfReplay, FrozenCameraError
 from device.events import EventBus, Part, ProblemChanged
 from device.records import Frame
 
@@ -57,6 +57,7 @@ class Grabber:
         self._camera: Camera | None = None
         self._is_paused, self._is_closed, self._has_ended = False, False, False
         self._problem = ""
+        self._is_frozen = False
         self._was_lost = False
         self._warm_up_left, self._warm_up_end_s = 0, 0.0
         self._retry_at_s = 0.0
@@ -102,6 +103,11 @@ class Grabber:
         return not self._is_paused and not self._problem and self.latest() is not None
 
     @property
+    def is_frozen(self) -> bool:
+        """Whether the camera is lost because it kept giving the very same picture."""
+        return self._is_frozen
+
+    @property
     def is_paused(self) -> bool:
         """Whether the camera was let go on purpose."""
         return self._is_paused
@@ -116,6 +122,7 @@ class Grabber:
     def pause(self) -> None:
         """Let the camera go and forget its frames, until ``resume``."""
         self._is_paused = True
+        self._is_frozen = False
         self._let_go()
         self._frames.clear()
 
@@ -194,13 +201,14 @@ class Grabber:
         if self._frozen.look(frame.image_hwc, frame.captured_s):
             limit_s = self._settings.frozen_after_s
             reason = f"{camera.name} gives the very same picture for {limit_s:g} s: replug it"
-            self._lose(camera, CameraError(reason))
+            self._lose(camera, FrozenCameraError(reason))
             return
         with self._lock:
             if self._camera is not camera:  # let go meanwhile, perhaps for privacy
                 return
             self._frames.put(frame)
         self._backoff.reset()
+        self._is_frozen = False
         if self._was_lost:
             self._reconnects += 1
             self._was_lost = False
@@ -234,6 +242,7 @@ class Grabber:
         text = str(reason)
         if self._is_paused or self._is_closed:
             return
+        self._is_frozen = isinstance(reason, FrozenCameraError)
         if not self._problem:
             _LOGGER.warning("%s; trying again from now on", text)
             self._problem = text

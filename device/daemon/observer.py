@@ -28,6 +28,7 @@ _FRAME_WAIT_S = 0.2
 # Longer than this after the press, a second sound says that the picture is taken.
 _CAPTURED_LATE_S = 0.3
 _NO_FRAME_TEXT = "The camera gives no picture."
+_FROZEN_TEXT = "The camera keeps giving the same picture. Unplug it and plug it in again."
 _PRIVATE_TEXT = "Privacy is on. The camera is off."
 _FAILED_TEXT = "Something went wrong while I looked. Please try again."
 
@@ -38,6 +39,10 @@ class FrameSource(Protocol):
     @property
     def is_paused(self) -> bool:
         """Whether the camera was let go on purpose."""
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the camera is lost because it kept giving the very same picture."""
 
     def take(self, timeout_s: float) -> Frame | None:
         """Return the newest frame that was not taken yet; None after the time."""
@@ -187,6 +192,8 @@ class Observer:
         if frame is None:
             if self._frames.is_paused:
                 return Fault("privacy", _PRIVATE_TEXT)
+            if self._frames.is_frozen:
+                return Fault("frozen", _FROZEN_TEXT)
             return Fault("no_frame", _NO_FRAME_TEXT)
         try:
             return self._sight.look(frame)

@@ -6,7 +6,7 @@ Invariant: only this module knows ``names.npz``; what it returns fits the manife
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -128,7 +128,7 @@ class NameClassifier:
         arrays = NamesArrays.read(bundle.names, spec)
         self._weights_dn, self._bias_n = arrays.float_weights(), arrays.bias_n
         said = [row for row, found in enumerate(spec.names) if found.threshold is not None]
-        self._member_ns = membership(spec)[:, said]
+        self._member_ns = membership({found.name: found.broader for found in spec.names})[:, said]
         self._slope = spec.slope
         self._shift_s = np.array([spec.names[row].shift for row in said], np.float32)
         self._facts = [
@@ -155,15 +155,19 @@ class NameClassifier:
         return tuple(things)
 
 
-def membership(spec: NamesSpec) -> Floats:
-    """Return float32 [names, names]: 1 where the row's name is the column's or narrower."""
-    rows = {found.name: row for row, found in enumerate(spec.names)}
+def membership(broader: Mapping[str, str | None]) -> Floats:
+    """Return float32 [names, names]: 1 where the row's name is the column's or narrower.
+
+    Args:
+        broader: the next broader name of each name, None without any.
+    """
+    rows = {name: row for row, name in enumerate(broader)}
     member_nn = np.eye(len(rows), dtype=np.float32)
-    for found in spec.names:
-        above = found.broader
+    for name in broader:
+        above = broader[name]
         while above is not None:
-            member_nn[rows[found.name], rows[above]] = 1.0
-            above = spec.names[rows[above]].broader
+            member_nn[rows[name], rows[above]] = 1.0
+            above = broader[above]
     return member_nn
 
 

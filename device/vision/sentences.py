@@ -91,9 +91,14 @@ def has_verb(words: Sequence[str]) -> bool:
         before = words[at - 1]
         if word in _SINGULAR_VERBS and not before.endswith("ing"):
             return True
-        if word in _PLURAL_VERBS and (before in _PLURAL_PRONOUNS or is_plural(before)):
+        if word in _PLURAL_VERBS and _may_be_plural(before):
             return True
     return False
+
+
+def _may_be_plural(word: str) -> bool:
+    # A colour is the end of "two men in black", else what follows were a noun.
+    return is_plural(word) or word in _PLURAL_PRONOUNS or word in _COLOURS
 
 
 def _is_noun(words: Sequence[str], at: int) -> bool:

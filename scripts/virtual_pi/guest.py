@@ -113,6 +113,21 @@ def try_captioning() -> None:
         )
 
 
+def try_freezing() -> None:
+    """A camera that hangs: its picture no longer changes by as much as noise."""
+    next_entry("a picture that never changes: the problem is told", turn_freezing, "problem")
+    answer = next_entry(
+        "a press is answered all the same", lambda: press("describe"), "described", "cli"
+    )
+    claim("the answer names the cause:", answer.get("reason") == "frozen", answer.get("text"))
+    next_entry("the picture changes: the camera is back", turn_freezing, "recovery")
+
+
+def turn_freezing() -> None:
+    """Freeze the camera that sees the photograph, or end that."""
+    run("systemctl", "kill", "--signal=USR1", "lab-camera")
+
+
 def change_camera() -> None:
     """Another camera, by the settings and a restart: vivid, which can be unplugged."""
     text = SETTINGS.read_text()
@@ -183,6 +198,7 @@ def first_boot() -> None:
     """Everything up to the power cut."""
     try_system()
     try_captioning()
+    try_freezing()
     change_camera()
     next_entry("a pulse at GPIO 3 is a press", lambda: say("press"), "described", "button")
     try_unplugging()

@@ -35,8 +35,15 @@ def run(*command: str, timeout_s: float = LONG_S) -> str:
 
 
 def claim(what: str, is_so: bool, detail: object = "") -> None:
-    """Tell a result."""
+    """Tell a result; with what the service logged last where it is none."""
     say(f"{'ok' if is_so else 'FAILED'} {what} {detail}".rstrip())
+    if not is_so:
+        say(logged_last())
+
+
+def logged_last() -> str:
+    """Return the last lines of the unit's log, which say why."""
+    return run("journalctl", "-u", "seealoud", "-n", "15", "--no-pager", "-o", "short-monotonic")
 
 
 def wait_for(what: str, look: Callable[[], Any], timeout_s: float = LONG_S) -> Any:
@@ -48,7 +55,7 @@ def wait_for(what: str, look: Callable[[], Any], timeout_s: float = LONG_S) -> A
             return found
         time.sleep(0.5)
     say(f"FAILED {what}: not within {timeout_s:g} s")
-    say(run("journalctl", "-u", "seealoud", "-n", "15", "--no-pager", "-o", "cat"))
+    say(logged_last())
     say(run(SEEALOUD, "press", "status"))
     return None
 

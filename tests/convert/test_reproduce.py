@@ -9,9 +9,9 @@ import pytest
 from support.command_line import Run, runner
 from support.smoke import CONFIG, EPOCHS, NAME, Done, Smoke, kill_when_it_has
 
-from convert.reproduce import Planned, carry_out, compare, describe, main
+from convert.reproduce import Planned, carry_out, compare, describe, main, require_data
 from training.data.dataset import Dataset
-from training.errors import TrainingError
+from training.errors import DatasetError, TrainingError
 
 ROOT = Path(__file__).parents[2]
 NOTHING = Dataset((), (), ())
@@ -24,10 +24,15 @@ class FakeStage:
     name: str
     over: bool = False
     fails: bool = False
+    lacks: str = ""
     runs: list[str] = field(default_factory=list)
 
     def is_over(self) -> bool:
         return self.over
+
+    def require_data(self, dataset: Dataset) -> None:
+        if self.lacks:
+            raise DatasetError(self.lacks)
 
     def run(self, dataset: Dataset) -> None:
         if self.fails:
@@ -84,6 +89,15 @@ def test_a_failure_ends_it_and_the_next_time_it_goes_on_there() -> None:
     assert plan[0].stage.runs == ["a"]
 
 
+def test_what_is_missing_for_a_later_stage_is_told_before_the_first() -> None:
+    lacking = FakeStage("b", lacks="no folder rooms")
+    plan = [Planned(FakeStage("a"), None), Planned(lacking, None)]
+    with pytest.raises(DatasetError, match="no folder rooms"):
+        require_data(plan, NOTHING)
+    lacking.over = True
+    require_data(plan, NOTHING)
+
+
 def test_it_is_compared_with_what_ships() -> None:
     shipped = ROOT / "models" / (ROOT / "models" / "DEFAULT").read_text().strip()
     assert list(compare(shipped, shipped)) == []
@@ -128,6 +142,48 @@ def test_missing_data_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> Non
     code, _, err = run(smoke.config, "--runs", tmp_path / "runs", "--data", tmp_path / "no")
     assert code == 9
     assert err.splitlines()[-1].startswith(f"reproduce: no folder {tmp_path / 'no'}: ")
+
+
+def test_further_pictures_that_are_missing_are_one_line_before_any_training(
+    run: Run, smoke: Smoke, tmp_path: Path
+) -> None:
+    """Of the run that comes last, while the first one is not trained."""
+    first, last = tmp_path / "first.toml", tmp_path / "last.toml"
+    first.write_text(CONFIG.replace(f'name = "{NAME}"', 'name = "first"', 1))
+    head = CONFIG.replace(f'name = "{NAME}"', 'name = "last"\nstart_from = "first"', 1)
+    extra = "".join(
+        f'[[extra_data]]\nname = "{name}"\nbatch_pictures = 2\n' for name in ("homes", "rooms")
+    )
+    last.write_text(head + extra)
+    arguments = (last, "--runs", tmp_path / "runs", "--data", smoke.data)
+    code, _, err = run(*arguments)
+    assert code == 9
+    beside = smoke.data.parent
+    assert err.splitlines()[-1] == (
+        "reproduce: last learns from further pictures that are missing: "
+        f"no folder {beside / 'homes'}, no folder {beside / 'rooms'}; "
+        "give the folders with --extra homes=DIR --extra rooms=DIR"
+    )
+    code, _, err = run(*arguments, "--extra", f"rooms={tmp_path}")
+    assert code == 9
+    assert f"no folder {beside / 'homes'}; give the folders with --extra homes=DIR" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_chain_may_begin_with_a_bundle(run: Run, tmp_path: Path) -> None:
+    shipped = (ROOT / "models" / "DEFAULT").read_text().strip()
+    config = tmp_path / "mine.toml"
+    config.write_text(
+        CONFIG.replace(f'name = "{NAME}"', f'name = "mine"\nstart_from = "{shipped}"', 1)
+    )
+    arguments = ("--from-bundle", ROOT / "models" / shipped, "--dry-run", "--runs", tmp_path)
+    code, out, _ = run(config, *arguments)
+    assert code == 0
+    assert [line.partition(": ")[0] for line in out.splitlines()[1:-1]] == [
+        f"  1. recover {shipped}",
+        "  2. train mine",
+        "  3. convert mine",
+    ]
 
 
 # --- real processes ---------------------------------------------------------------------------

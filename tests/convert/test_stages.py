@@ -11,7 +11,7 @@ from support.confident_bundle import confident_bundle
 from support.tiny_bundle import TINY_BUNDLE
 
 from convert import stages
-from convert.stages import Conversion, Training, chain
+from convert.stages import Conversion, Recovery, Training, chain
 from device.bundle import load_bundle
 from device.vocabulary import Vocabulary
 from training.config import RunConfig, read_run_config
@@ -62,6 +62,24 @@ def test_the_shipped_bundle_has_a_chain_of_shipped_configs() -> None:
     found = chain(name)
     assert names(found)[-1] == name
     assert all(read_run_config(config.name) == config for config in found)
+
+
+def test_a_given_run_is_left_out_with_all_that_only_it_comes_from(tmp_path: Path) -> None:
+    write(tmp_path, "words")
+    write(tmp_path, "shared")
+    write(tmp_path, "a", 'average_of = ["words", "shared"]')
+    write(tmp_path, "b", 'start_from = "shared"')
+    mean = write(tmp_path, "mean", 'average_of = ["a", "b"]')
+    assert names(chain(str(mean), given="a")) == ["shared", "b", "mean"]
+
+
+@pytest.mark.parametrize("given", ["other", "mine"])
+def test_a_given_run_from_which_nothing_starts_is_an_error(tmp_path: Path, given: str) -> None:
+    write(tmp_path, "first")
+    write(tmp_path, "other", 'start_from = "first"')
+    mine = write(tmp_path, "mine", 'start_from = "first"')
+    with pytest.raises(RunConfigError, match=f"mine does not start from {given}: give the bundle"):
+        chain(str(mine), given=given)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,20 @@ def test_training_is_over_when_dev_gets_no_better(tmp_path: Path) -> None:
     long = config(optimiser={"epochs": 9, "patience_epochs": 2})
     assert not trained(tmp_path, long, 5.0, 6.0, 5.5).is_over()
     assert trained(tmp_path, long, 5.0, 6.0, 5.5, 5.9).is_over()
+
+
+def test_a_recovered_run_is_over(tmp_path: Path) -> None:
+    """Its weights are all that there is of it."""
+    stage = trained(tmp_path, config(), 5.0)
+    assert not stage.is_over()
+    stage.folder.recovered.write_text("mine")
+    assert stage.is_over()
+
+
+def test_a_recovery_is_over_when_there_are_weights(tmp_path: Path) -> None:
+    stage = trained(tmp_path, config(), 5.0)
+    assert Recovery(tmp_path / "bundle", stage.folder).is_over()
+    assert not Recovery(tmp_path / "bundle", RunFolder(tmp_path / "other")).is_over()
 
 
 def test_an_average_is_over_at_once(tmp_path: Path) -> None:

@@ -261,11 +261,25 @@ def test_a_frozen_camera_is_a_problem_until_a_picture_differs():
     assert [is_problem for is_problem, _ in bench.problems] == [True]
     assert "the very same picture for 30 s" in bench.problems[0][1]
     assert not bench.grabber.is_available
+    assert bench.grabber.is_frozen
     bench.step_until(lambda: reopened.is_closed)
     assert len(bench.problems) == 1
+    assert bench.grabber.is_frozen
     bench.step_until(lambda: len(bench.problems) == 2)
+    assert not bench.grabber.is_frozen
     assert (bench.grabber.take(0).image_hwc == noise(2)).all()
     assert bench.grabber.frames == 4
+
+
+def test_a_camera_that_is_unplugged_while_frozen_is_frozen_no_more():
+    bench = Bench(frozen_after_s=30.0)
+    bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
+    bench.cameras.append(LOST)
+    bench.step(2)
+    assert bench.grabber.is_frozen
+    bench.step_until(lambda: not bench.cameras)
+    assert not bench.grabber.is_frozen
+    assert not bench.grabber.is_available
 
 
 @pytest.mark.parametrize(
@@ -281,6 +295,14 @@ def test_darkness_and_recordings_are_not_frozen(image, settings):
     bench.script(*[lambda: bench.clock.advance(20) or image] * 5)
     bench.step(5)
     assert bench.problems == []
+
+
+def test_a_camera_that_was_let_go_for_privacy_is_frozen_no_more():
+    bench = Bench(frozen_after_s=30.0)
+    bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
+    bench.step(2)
+    bench.grabber.pause()
+    assert not bench.grabber.is_frozen
 
 
 # ---------------------------------------------------------------- privacy and the end

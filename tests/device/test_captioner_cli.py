@@ -69,7 +69,7 @@ def test_a_camera_frame_is_described_by_its_middle(run: Run, tmp_path: Path) -> 
     frame = tiny.plain((0, 0, 255), 720, 1280)
     frame[:, 160:-160] = (0, 255, 0)
     path = write(tmp_path / "frame.png", encoded(frame, ".png"))
-    assert run(path) == (0, ["A green picture."], [])
+    assert run(path) == (0, ["I see a green picture."], [])
 
 
 def test_json_has_all_that_is_known(run: Run, red: Path) -> None:
@@ -78,7 +78,7 @@ def test_json_has_all_that_is_known(run: Run, red: Path) -> None:
     said = json.loads(line)
     text, log_probability = tiny.KNOWN[255, 0, 0]
     assert said["caption"] == said["n_best"][0]["text"] == text
-    assert said["text"] == said["sentence"] == "A red picture."
+    assert (said["text"], said["sentence"]) == ("I see a red picture.", "A red picture.")
     assert (said["probability"], said["reason"]) == (None, "")  # the tiny bundle measured nothing
     assert said["log_probability"] == pytest.approx(
         log_probability, abs=tiny.QUANTIZATION_TOLERANCE
@@ -114,7 +114,7 @@ def test_it_says_what_the_daemon_says_of_the_same_picture(run: Run, tmp_path: Pa
             assert "green" not in said["text"]
             shown.add((" ".join(said["text"].split()[:2]), said["reason"]))
     assert shown == {
-        ("A red", ""),
+        ("I see", ""),
         ("I think", ""),
         ("This looks", "unfamiliar"),
         ("Something covers", "covered"),
@@ -126,7 +126,7 @@ def test_a_bad_file_in_a_folder_takes_nothing_with_it(run: Run, tmp_path: Path, 
     write(tmp_path / "blue.png", encoded(view((0, 0, 255)), ".png"))
     code, out, err = run(tmp_path)
     assert code == 4
-    assert out == [f"{tmp_path}/blue.png: A blue picture.", f"{red}: A red picture."]
+    assert out == [f"{tmp_path}/blue.png: I see a blue picture.", f"{red}: I see a red picture."]
     assert len(err) == 1
     assert "bad.jpg" in err[0]
 
@@ -138,7 +138,7 @@ def test_the_option_comes_before_the_environment(
     code, out, [line] = run(red)
     assert (code, out) == (3, [])
     assert line.startswith("seealoud: no bundle '/nowhere': neither /nowhere/manifest.json nor ")
-    assert run(red, "--bundle", TINY_BUNDLE) == (0, ["A red picture."], [])
+    assert run(red, "--bundle", TINY_BUNDLE) == (0, ["I see a red picture."], [])
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER, VOCABULARY, MANIFEST])
@@ -182,4 +182,4 @@ def test_as_a_process_it_says_nothing_but_the_caption(red: Path) -> None:
         check=False,
         timeout=DEADLINE_S,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"A red picture.\n", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"I see a red picture.\n", b"")

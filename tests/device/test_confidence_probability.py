@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import tiny_model as tiny
 from support.confident_bundle import GREY, arrays, confident_bundle, spec
+from support.tiny_bundle import change_manifest
 
-from device.bundle import load_bundle
+from device.bundle import file_entry, load_bundle
 from device.captioner import Captioner
 from device.confidence import BundleHonesty
 from device.confidence.honesty import Said
 from device.confidence.mentions import Mention, Mentions
 from device.confidence.probability import Confidence, sigmoid
+from device.confidence.wording import Hedge
+from device.manifest import CONFIDENCE
 from device.records import Frame, Hypothesis
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
@@ -118,7 +122,7 @@ def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> Non
     assert caption.text == said.text == "a red picture"
     assert said.probability == expected
     assert said.probability > 0.7
-    assert said.sentence == "A red picture."
+    assert said.how is Hedge.PLAIN
     assert not honesty.is_unfamiliar(encoded)
 
 
@@ -155,4 +159,79 @@ def test_a_bundle_without_confidence_claims_nothing() -> None:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
     assert not honesty.is_unfamiliar(encoded)
-    assert honesty.say(caption, encoded) == Said(caption.text, None, caption.sentence)
+    assert honesty.say(caption, encoded) == Said(caption.text, None, Hedge.PLAIN)
+
+
+# --- what the detector adds -------------------------------------------------------------------
+
+ANIMALS = {"subject/cat": "cat", "subject/dog": "dog", "colour/red": "red"}
+
+
+def animal_confidence(**weights: float) -> Confidence:
+    """Return a confidence in animals that knows the detector's scores alone."""
+    flat = {"word_log_prob": 0.0, "mean_log_prob": 0.0, "seen_log_odds": 0.0, **weights}
+    made = arrays()
+    rows = len(ANIMALS)
+    same = replace(
+        made, class_weights_ck=made.class_weights_ck[:rows], class_bias_c=made.class_bias_c[:rows]
+    )
+    return Confidence(spec(classes=ANIMALS, weights=flat), same)
+
+
+def test_what_the_detector_finds_is_more_probable() -> None:
+    confidence = animal_confidence(detected_log_odds=1.0, is_detectable=-0.5)
+    found = [
+        confidence.of(said("a dog runs"), GREY_PICTURE, scores)
+        for scores in ({"dog": 0.9}, {"dog": 0.1}, {}, None)
+    ]
+    likely, unlikely, absent, not_run = found
+    assert likely == pytest.approx(sigmoid(np.array(2.0 - 0.5 + np.log(9.0))))
+    assert likely > unlikely > absent
+    assert not_run == pytest.approx(sigmoid(np.array(2.0)))
+
+
+def test_what_the_detector_cannot_know_is_as_probable_with_it() -> None:
+    confidence = animal_confidence(detected_log_odds=1.0, is_detectable=-0.5)
+    of = [confidence.of(said("a red wall"), GREY_PICTURE, scores) for scores in ({}, None)]
+    assert of[0] == of[1]
+
+
+def test_a_wrong_animal_is_corrected_and_judged_as_what_is_said() -> None:
+    confidence = animal_confidence(detected_log_odds=1.0)
+    scores = {"cat": 0.9, "dog": 0.05}
+    found = confidence.trusted(said("a dog runs"), GREY_PICTURE, scores)
+    assert found.text == "a cat runs"
+    assert found.probability == confidence.of(said("a cat runs"), GREY_PICTURE, scores)
+    assert found.probability > confidence.of(said("a dog runs"), GREY_PICTURE, scores)
+    assert confidence.trusted(said("a dog runs"), GREY_PICTURE).text == "a dog runs"
+
+
+def test_the_honesty_of_a_bundle_takes_the_scores_and_knows_how_sure_it_sees_a_person(
+    tmp_path: Path,
+) -> None:
+    classes = {"subject/person": "picture", "colour/red": "red"}
+    made = arrays()
+    folder = confident_bundle(tmp_path / "bundle", classes=classes)
+    rows = replace(
+        made,
+        class_weights_ck=made.class_weights_ck[:2],
+        class_bias_c=np.array([-1.5, 0.0], np.float32),
+    )
+    rows.write(folder / CONFIDENCE)
+    entry = file_entry(folder / CONFIDENCE).model_dump()
+    weights = {**spec(classes=classes).weights.model_dump(), "detected_log_odds": 2.0}
+    change_manifest(folder, {f"files/{CONFIDENCE}": entry, "confidence/weights": weights})
+    bundle = load_bundle(folder)
+    honesty = BundleHonesty(bundle)
+    with Captioner(bundle) as captioner:
+        encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
+        caption = captioner.decode(encoded)
+    sure, unsure = (honesty.say(caption, encoded, {"person": p}) for p in (0.9, 0.01))
+    assert sure.probability is not None
+    assert unsure.probability is not None
+    assert sure.probability > unsure.probability
+    assert (sure.how, unsure.how) == (Hedge.PLAIN, Hedge.CANNOT_TELL)
+    seen = -1.5 + 10 * (float(encoded.pooled_d[0]) - GREY)
+    assert sure.person_log_odds == pytest.approx(seen, abs=1e-4)
+    without = BundleHonesty(load_bundle(confident_bundle(tmp_path / "other")))
+    assert without.say(caption, encoded).person_log_odds is None

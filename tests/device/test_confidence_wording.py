@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.confidence.wording import CANNOT_TELL, Hedge, hedge, worded
+from device.confidence.wording import Hedge, hedge
 from device.manifest import WordingSpec
 
 THRESHOLDS = WordingSpec(plain=0.7, think=0.4, maybe=0.1)
@@ -39,26 +39,3 @@ def test_a_more_probable_caption_never_sounds_less_sure(one: float, other: float
     order = list(Hedge)
     low, high = sorted((one, other))
     assert order.index(hedge(high, THRESHOLDS)) <= order.index(hedge(low, THRESHOLDS))
-
-
-@pytest.mark.parametrize(
-    ("text", "how", "sentence"),
-    [
-        ("a brown dog runs", Hedge.PLAIN, "A brown dog runs."),
-        ("a brown dog runs", Hedge.THINK, "I think a brown dog runs."),
-        ("two dogs in the grass", Hedge.MAYBE, "Not sure, maybe two dogs in the grass."),
-        ("a brown dog runs", Hedge.CANNOT_TELL, CANNOT_TELL),
-        ("", Hedge.PLAIN, CANNOT_TELL),
-        (" ", Hedge.THINK, CANNOT_TELL),
-    ],
-)
-def test_sentences(text: str, how: Hedge, sentence: str) -> None:
-    assert worded(text, how) == sentence
-
-
-@given(st.text(st.characters(categories=["Ll"]), min_size=1), st.sampled_from(Hedge))
-def test_every_sentence_begins_large_and_ends_with_one_stop(text: str, how: Hedge) -> None:
-    sentence = worded(text, how)
-    assert sentence[0] == sentence[0].upper()
-    assert sentence.endswith(".")
-    assert sentence.count(".") == 1

@@ -16,6 +16,7 @@ from device.daemon.sight import Fault, Line, Sight
 from device.events import Alerted, Answered, Decided, DecisionReason
 from device.narrator.settings import NarrationRule, NarrationSettings
 from device.records import Cause, Earcon, Frame, Priority, Thing
+from device.vision.sentences import CANNOT_TELL
 
 PRESS = Cause.BUTTON
 
@@ -46,7 +47,7 @@ def test_an_answer_is_of_a_frame_that_is_newer_than_the_press() -> None:
     assert answer.probability == 0.9
     assert answer.frame_age_s == pytest.approx(0)
     (utterance,) = bench.voice.utterances
-    assert utterance.text == answer.text == answer.caption.sentence
+    assert utterance.text == answer.text == f"I see {answer.caption.text}."
     assert (utterance.priority, utterance.asked_s) == (Priority.ANSWER, 10)
 
 
@@ -82,6 +83,20 @@ def test_no_frame_in_time_is_an_answer_in_words_and_a_sound() -> None:
     (answer,) = bench.events.of(Answered)
     assert isinstance(answer, Answered)
     assert (answer.reason, answer.caption) == ("no_frame", None)
+
+
+def test_the_answer_about_a_frozen_camera_says_what_is_wrong_with_it() -> None:
+    bench = _quiet()
+    bench.frames.is_frozen = True
+    _ask(bench)
+    bench.observer.step()
+    assert bench.voice.texts == [
+        "The camera keeps giving the same picture. Unplug it and plug it in again."
+    ]
+    assert bench.voice.earcons == [Earcon.FAILED]
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert (answer.reason, answer.caption) == ("frozen", None)
 
 
 def test_with_privacy_on_the_answer_says_so() -> None:
@@ -186,7 +201,10 @@ def test_what_is_not_sure_is_said_with_its_hedge() -> None:
     bench.clock.advance_to(0.1)
     bench.frames.fresh = [bench.frames.frame(scene(1))]
     bench.observer.step()
-    assert bench.voice.texts == ["I cannot tell."]
+    assert bench.voice.texts == [CANNOT_TELL]
+    (answer,) = bench.events.of(Answered)
+    assert isinstance(answer, Answered)
+    assert (answer.caption, answer.probability, answer.reason) == (None, None, "unsure")
 
 
 def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed() -> None:
@@ -201,10 +219,16 @@ def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed()
 
 
 class NamingSight(Sight):
-    """Names things beside every caption, or instead of one, as the detector will."""
+    """Names things beside every caption, or instead of one, as the detector does."""
 
     def __init__(self, sight: Sight, things: tuple[Thing, ...], reason: str = "") -> None:
-        self._inner, self._things, self._reason = sight, things, reason
+        self._inner = sight
+        self._things = things
+        self._reason = reason
+
+    def look(self, frame: Frame) -> Line | Fault:
+        found = self.encode(frame)
+        return found if isinstance(found, Fault) else self.describe(found, frame)
 
     def fault(self, frame: Frame) -> Fault | None:
         return self._inner.fault(frame)
@@ -214,8 +238,8 @@ class NamingSight(Sight):
             return Fault(self._reason, "I am not sure. On the left a cat.", self._things)
         return self._inner.encode(frame)
 
-    def describe(self, encoded: Encoded) -> Line:
-        return replace(self._inner.describe(encoded), things=self._things)
+    def describe(self, encoded: Encoded, frame: Frame) -> Line:
+        return replace(self._inner.describe(encoded, frame), things=self._things)
 
     def close(self) -> None:
         self._inner.close()

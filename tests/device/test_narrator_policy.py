@@ -498,6 +498,39 @@ def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
     assert Why.TEXT_SAME in reasons(shown)
 
 
+def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
+    perhaps = thing("bus", is_sure=False)
+    assert Line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
+    assert Line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
+    assert Line("", UNSURE, things=(perhaps,)).topic == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "things", "probability", "is_doubted"),
+    [
+        ("a dog runs", (), 0.1, True),
+        ("a dog runs", (), math.nan, True),
+        ("a dog runs", (), 0.2, False),
+        ("a dog runs", (CUP,), 0.1, True),
+        ("", (CUP,), 0.1, False),  # things that are sure stand for themselves
+        ("", (thing("bus", is_sure=False),), 0.9, True),
+        ("", (), 0.9, True),
+    ],
+)
+def test_what_is_too_doubtful_to_be_narrated(text, things, probability, is_doubted):
+    assert bool(Line(text, "A sentence.", probability, things).doubt(0.2)) is is_doubted
+
+
+def test_where_the_caption_is_withheld_its_things_are_narrated_and_told_again_when_they_change():
+    room = Room()
+    room.words = [""] * N_SCENES
+    room.things = (CUP,)
+    assert [reason for _, reason in spoken(room.show(0, for_s=20))] == [Why.FIRST]
+    assert spoken(room.show(1, for_s=20)) == []
+    room.things = (CAT, CUP)
+    assert [reason for _, reason in spoken(room.show(2, for_s=20))] == [Why.CHANGED]
+
+
 def test_a_rule_finds_a_thing_beside_the_caption_and_its_alert_stands_for_the_narration():
     room = Room(rules=[CAT_RULE])
     room.things = (CUP, CAT)

@@ -9,7 +9,17 @@ from support.captions import thing
 
 from device.narrator.words import singulars
 from device.records import Side
-from device.vision.noun_phrases import indefinite, noun_phrase, plural, sentence, sentences
+from device.vision.noun_phrases import (
+    indefinite,
+    is_plural,
+    listed,
+    noun_phrase,
+    plural,
+    sentence,
+    sentences,
+    with_article,
+)
+from device.vision.thing_words import THINGS
 
 # Of the detector's names (COCO's classes) the last words, whose plurals are not just with an s.
 ODD = (
@@ -81,10 +91,44 @@ def test_several_things_are_several_sentences():
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_rule_finds_every_plural_that_is_said(name):
-    assert name in singulars(plural(name))
+    assert name in singulars(noun_phrase(thing(name, is_several=True)).split()[-1])
 
 
 @given(st.text(max_size=20))
 def test_any_name_is_said(name):
     assert name.casefold() in sentence(thing(name)).casefold()
     assert sentence(thing(name, is_several=True)).startswith("Several ")
+
+
+def test_the_reviewed_names_are_said_by_the_same_rules():
+    # A bundle's phrases come of names.txt, what is said of these rules.
+    rules = pytest.importorskip("training.names.everyday").read_rules()
+    assert {name: one.phrase for name, one in rules.names.items()} == {
+        name: indefinite(name) for name in rules.names
+    }
+
+
+@pytest.mark.parametrize("words", list(THINGS.values()), ids=lambda words: words.one)
+def test_the_detector_s_plurals_are_by_the_same_rules(words):
+    assert words.several in (plural(words.one), noun_phrase(thing(words.one, is_several=True)))
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("dogs", True), ("people", True), ("sheep", True), ("skis", True), ("stairs", True),
+        ("bus", False), ("glass", False), ("tennis", False), ("dog", False), ("lens", False),
+    ],
+)  # fmt: skip
+def test_plural_words(word, expected):
+    assert is_plural(word) is expected
+
+
+def test_lists():
+    assert [listed(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_bread_is_not_counted():
+    assert noun_phrase(thing("garlic bread", is_several=True)) == "garlic bread"
+    assert with_article("uncut loaf") == "an uncut loaf"
+    assert with_article("unicorn") == "a unicorn"

@@ -11,6 +11,8 @@ import numpy as np
 from device.captioner import Encoded
 from device.clock import ReplayClock
 from device.confidence.honesty import Said
+from device.confidence.probability import Scores
+from device.confidence.wording import Hedge
 from device.daemon.observer import Observer
 from device.daemon.sight import Sight
 from device.errors import InferenceError, VoiceError
@@ -81,10 +83,9 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
-    def say(self, caption: Caption, encoded: Encoded) -> Said:
+    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
         is_sure = self.known is None or self.known > 0.5
-        sentence = caption.sentence if is_sure else "I cannot tell."
-        return Said(caption.text, self.known, sentence)
+        return Said(caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL)
 
 
 @dataclass
@@ -95,6 +96,7 @@ class ScriptedFrames:
     waiting: list[Frame] = field(default_factory=list)
     fresh: list[Frame] = field(default_factory=list)
     is_paused: bool = False
+    is_frozen: bool = False
 
     def frame(self, image_hwc: np.ndarray) -> Frame:
         return Frame(image_hwc, "camera:0", self.clock.utc(), self.clock.now_s())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.vocabulary import END, START, Vocabulary
-from training.batches import Batch, CaptionedFeatures, encode_pictures
+from training.batches import (
+    Batch,
+    CaptionedFeatures,
+    ExtraFeatures,
+    encode_pictures,
+    mixed_epoch,
+)
+from training.config import ExtraDataConfig
 from training.data.dataset import CaptionedPicture
 
 VOCABULARY = Vocabulary.from_words(["a", "dog", "left", "right", "of"])
@@ -131,3 +139,71 @@ def test_fewer_captions_than_others_are_filled_with_padding() -> None:
     assert not inputs[0, 1:].any()
     assert not targets[0, 1:].any()
     assert targets[1, :, 0].tolist() == [A, DOG, OF]
+
+
+# --- several data sets in a step --------------------------------------------------------------
+
+N_MAIN, MAIN_BATCH = 12, 4  # three steps an epoch
+Parts = tuple[Batch, ...]
+
+
+def extra(count: int, batch_pictures: int, loss_weight: float = 0.5) -> ExtraFeatures:
+    settings = ExtraDataConfig(name="homes", batch_pictures=batch_pictures, loss_weight=loss_weight)
+    return ExtraFeatures(made(count, n_views=3), settings)
+
+
+def steps_of(*others: ExtraFeatures, epochs: int = 1, seed: int = 1) -> list[Parts]:
+    main = made(N_MAIN, n_views=2)
+    return [
+        parts
+        for epoch in range(epochs)
+        for parts in mixed_epoch(main, others, MAIN_BATCH, seed, epoch)
+    ]
+
+
+def test_a_step_has_a_batch_of_each_data_set_with_its_weight() -> None:
+    steps = steps_of(extra(20, 5, 0.5), extra(7, 2, 0.1))
+    assert len(steps) == N_MAIN // MAIN_BATCH
+    for parts in steps:
+        assert [len(part.pictures) for part in parts] == [MAIN_BATCH, 5, 2]
+        assert [part.weight for part in parts] == [1.0, 0.5, 0.1]
+
+
+def test_further_pictures_change_nothing_of_the_main_ones() -> None:
+    main = list(made(N_MAIN, n_views=2).epoch(MAIN_BATCH, seed=1, epoch=0))
+    found = [parts[0] for parts in steps_of(extra(20, 5))]
+    assert seen(found) == seen(main)
+
+
+@given(st.integers(1, 15), st.integers(1, 20), st.integers(0, 9))
+def test_each_pass_shows_every_further_picture_once(count: int, size: int, seed: int) -> None:
+    """However passes and epochs fall together."""
+    steps = steps_of(extra(count, size), epochs=4, seed=seed)
+    shown, _ = seen([parts[1] for parts in steps])
+    passes = [shown[start : start + count] for start in range(0, len(shown), count)]
+    for one in passes:
+        assert len(set(one)) == len(one)
+    assert all(set(one) == set(range(count)) for one in passes[:-1])
+
+
+def test_passes_have_orders_of_their_own() -> None:
+    steps = steps_of(extra(30, 10), epochs=2)
+    shown, chosen = seen([parts[1] for parts in steps])
+    assert shown[:30] != shown[30:]
+    assert chosen[:30] != chosen[30:]
+    assert set(chosen) == {0, 1, 2}
+
+
+def test_seed_epoch_and_step_fix_what_is_drawn() -> None:
+    """So a run that is killed in an epoch goes on with the steps that it had not taken."""
+    part = extra(11, 4)
+    whole = steps_of(part, epochs=3)
+    again = steps_of(extra(11, 4), epochs=3)
+    assert [seen(list(parts)) for parts in again] == [seen(list(parts)) for parts in whole]
+    # A process of its own, which begins in the second epoch and skips a step.
+    later = mixed_epoch(made(N_MAIN, n_views=2), [extra(11, 4)], MAIN_BATCH, 1, 1)
+    rest = list(itertools.islice(later, 1, None))
+    wanted = whole[4:6]
+    assert [seen(list(parts)) for parts in rest] == [seen(list(parts)) for parts in wanted]
+    other = steps_of(extra(11, 4), epochs=3, seed=2)
+    assert [seen([parts[1]]) for parts in other] != [seen([parts[1]]) for parts in whole]

@@ -83,6 +83,28 @@ def test_the_best_epoch_is_told(
     assert folder.path == tmp_path / "runs" / "mine"
 
 
+def test_folders_of_further_pictures_may_be_given(
+    run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", config, "--data", data, "--runs", tmp_path)
+    code, *_ = run(*arguments, "--extra", "homes=a/b", "--extra", "rooms=c=d")
+    assert code == 0
+    dataset = trained[0][1]
+    assert dataset.extra_folder("homes") == Path("a/b")
+    assert dataset.extra_folder("rooms") == Path("c=d")
+    assert dataset.extra_folder("other") == tmp_path / "other"  # beside the main data set
+
+
+@pytest.mark.parametrize("value", ["homes", "homes=", "=a"])
+def test_a_folder_without_name_is_refused(
+    run: Run, trained: Trained, config: Path, data: Path, value: str
+) -> None:
+    code, _, err = run("run", config, "--data", data, "--extra", value)
+    assert code == 2
+    assert f"{value!r} is not of the form NAME=DIR" in err
+    assert trained == []
+
+
 def test_weights_may_be_given(
     run: Run,
     trained: Trained,

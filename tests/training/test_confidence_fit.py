@@ -13,6 +13,7 @@ from device.records import Hypothesis
 from device.vocabulary import Vocabulary
 from training.confidence import seen as seen_module
 from training.confidence.judged_mentions import (
+    KINDS,
     JudgedMentions,
     cross_fitted,
     fit_mentions,
@@ -23,7 +24,6 @@ from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
 from training.confidence.seen import classes_in, fit_seen
 from training.errors import TrainingError
-from training.metrics.lexicon import KINDS
 from training.metrics.reliability import area_under_roc
 
 N_CHANNELS = 6
@@ -91,6 +91,7 @@ def test_only_words_that_the_bundle_can_say_are_listed() -> None:
         "count/two": "two",
         "subject/man": "guy man",
         "subject/person": "rider",
+        "thing/stone wall": "wall",
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from training.config import CONFIGS, RunConfig, read_run_config
+from training.data.extra import open_extra
 from training.errors import RunConfigError
 
 MINIMAL = """
@@ -137,3 +139,49 @@ def test_a_folder_is_no_config(tmp_path: Path) -> None:
     (tmp_path / "run.toml").mkdir()
     with pytest.raises(RunConfigError, match="no run config"):
         read_run_config(str(tmp_path / "run.toml"))
+
+
+# --- docs/own-pictures.md ---------------------------------------------------------------------
+
+OWN_PICTURES = (Path(__file__).parents[2] / "docs" / "own-pictures.md").read_text()
+
+
+def test_the_example_for_own_pictures_is_a_config(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", OWN_PICTURES, re.DOTALL)
+    path = tmp_path / "mine.toml"
+    path.write_text(example)
+    config = read_run_config(str(path))
+    (extra,) = config.extra_data
+    assert OWN_PICTURES.count(f"--extra {extra.name}=DIR") == 2
+    assert f"seealoud-convert {config.name} " in OWN_PICTURES
+    assert config.text.minimum_count == 5  # as the page says
+    assert f"beside {config.optimiser.batch_pictures} of Flickr8k" in example
+    # It starts from what ships, and has its shapes.
+    assert config.start_from is not None
+    assert OWN_PICTURES.count(f"models/{config.start_from}") == 2
+    earlier = read_run_config(config.start_from)
+    shape = {"input_size_px", "name", "trainable_from_block"}
+    assert config.encoder.model_dump(include=shape) == earlier.encoder.model_dump(include=shape)
+    assert config.decoder == earlier.decoder
+
+
+def test_the_example_table_for_own_pictures_is_read(tmp_path: Path) -> None:
+    lines = [line.strip() for line in OWN_PICTURES.splitlines() if "\t" in line]
+    (tmp_path / "captions.tsv").write_text("\n".join(lines))
+    for line in lines:
+        (tmp_path / line.partition("\t")[0]).touch()
+    found = open_extra(tmp_path, plain_sentences=True)
+    assert [len(picture.captions) for picture in found] == [2, 1]
+
+
+def test_further_pictures_have_names_of_their_own() -> None:
+    twice = [{"name": "homes", "batch_pictures": 1}] * 2
+    with pytest.raises(ValidationError, match="extra_data: a name stands twice: homes, homes"):
+        RunConfig.model_validate(
+            {
+                "name": "mine",
+                "encoder": {"name": "efficientnet_lite0"},
+                "decoder": {"name": "merge"},
+                "extra_data": twice,
+            }
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from support.untrained import Untrained, train_nothing
 
 import training.train
 from training import views
-from training.config import RunConfig
+from training.config import RunConfig, read_run_config
 from training.data.dataset import SPLITS, CaptionedPicture, Dataset
+from training.data.extra import open_extra
 from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
 from training.data.readers import open_dataset
 from training.run_folder import RunFolder
@@ -115,6 +118,66 @@ def test_training_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) ->
     training.train.train(RunConfig.model_validate(CONFIG), SMALL, folder)
     assert words_taught(taught) == {("a", "dog", "runs"), ("a", "tail")}
     assert "snow" not in folder.vocabulary.read_text().split()
+
+
+HOMES = """\
+one.jpg\tA red ball !
+one.jpg\tA cup .
+two.jpg\tSnow
+three.jpg\tA bed in a room
+"""
+
+
+def write_extra(root: Path, name: str, text: str) -> None:
+    (root / name).mkdir()
+    (root / name / "captions.tsv").write_text(text)
+    for line in text.splitlines():
+        (root / name / line.split("\t")[0]).touch()
+
+
+@pytest.fixture
+def with_homes(tmp_path: Path) -> Dataset:
+    """Further pictures beside the main ones, and household photographs to choose by."""
+    (tmp_path / "main").mkdir()
+    write_extra(tmp_path, "homes", HOMES)
+    write_extra(tmp_path, "household_dev", "four.jpg\tA bed , in a room !\n")
+    return dataclasses.replace(SMALL, root=tmp_path / "main")
+
+
+def config_with_homes() -> RunConfig:
+    homes = {"name": "homes", "batch_pictures": 1}
+    return RunConfig.model_validate(CONFIG | {"extra_data": [homes]})
+
+
+def test_further_pictures_teach_nothing_that_is_held_out(
+    taught: Taught, with_homes: Dataset, tmp_path: Path
+) -> None:
+    """Nor what is said of the household photographs, which choose the epoch."""
+    folder = RunFolder(tmp_path / "mine")
+    training.train.train(config_with_homes(), with_homes, folder)
+    (given,) = taught
+    (homes,) = given.sets.extra
+    assert [picture.captions for picture in homes.captioned.pictures] == [("A cup .",)]
+    assert [picture.name for picture in given.sets.household.pictures] == ["four.jpg"]
+    words = folder.vocabulary.read_text().split()
+    assert "cup" in words
+    assert not {"ball", "snow", "bed"} & set(words)
+
+
+def test_without_household_photographs_dev_chooses_alone(
+    taught: Taught, with_homes: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(tmp_path / "household_dev")
+    training.train.train(config_with_homes(), with_homes, RunFolder(tmp_path / "mine"))
+    assert taught[0].sets.household is None
+    assert f"no folder {tmp_path / 'household_dev'}: epochs of mine are chosen" in caplog.text
+
+
+def test_runs_on_the_main_data_set_alone_look_at_no_other(
+    taught: Taught, with_homes: Dataset, tmp_path: Path
+) -> None:
+    training.train.train(RunConfig.model_validate(CONFIG), with_homes, RunFolder(tmp_path / "mine"))
+    assert (taught[0].sets.household, list(taught[0].sets.extra)) == (None, [])
 
 
 # --- the hash ---------------------------------------------------------------------------------
@@ -220,3 +283,51 @@ def test_no_held_out_caption_is_among_the_training_captions(dataset: Dataset) ->
     n_captions = sum(len(picture.captions) for picture in dataset.train)
     assert n_captions - len(kept) == 137  # so there was something to drop, and no more than that
     assert len(filtered.train) == len(dataset.train)
+
+
+# --- further pictures, where they are ---------------------------------------------------------
+
+HOMES_CONFIG = "lite2-homes"
+HOUSEHOLD = DATA.parent / "household_dev"
+further = pytest.mark.skipif(
+    not all((DATA.parent / name).is_dir() for name in ("web_captions", "rooms", "household_dev")),
+    reason=f"no web_captions, rooms and household_dev beside {DATA}",
+)
+
+
+@pytest.fixture(scope="module")
+def learned(dataset: Dataset) -> list[CaptionedPicture]:
+    """The further pictures that the shipped chain learns from."""
+    found = training.train.open_extra_data(read_run_config(HOMES_CONFIG), dataset)
+    return [picture for _, pictures in found for picture in pictures]
+
+
+@real
+@further
+@pytest.mark.flickr8k
+def test_no_held_out_caption_is_among_the_further_captions(
+    dataset: Dataset, learned: list[CaptionedPicture]
+) -> None:
+    household = open_extra(HOUSEHOLD, plain_sentences=False)
+    of_homes = {tuple(words_of(text)) for picture in household for text in picture.captions}
+    held_out = held_out_captions(dataset) | of_homes
+    kept = {tuple(words_of(text)) for picture in learned for text in picture.captions}
+    assert len(kept) > 10_000
+    assert held_out.isdisjoint(kept)
+    assert held_out.isdisjoint(tuple(views.mirror_words(list(words))) for words in kept)
+
+
+@real
+@further
+@pytest.mark.flickr8k
+def test_no_held_out_picture_is_among_the_further_pictures(
+    dataset: Dataset, hashes: dict[str, Hashes], learned: list[CaptionedPicture]
+) -> None:
+    household = open_extra(HOUSEHOLD, plain_sentences=False)
+    # They keep their shape, where the others were squashed to a square: so was the copy.
+    of_homes = np.stack([perceptual_hash(grey(picture.path)) for picture in household])
+    held_out = np.concatenate([hashes["dev"], hashes["test"], of_homes])
+    names = [p.name for p in (*dataset.dev, *dataset.test, *household)]
+    ours = np.stack([perceptual_hash(grey(picture.path)) for picture in learned])
+    near = np.argwhere(hamming_distances(ours, held_out) <= NEAR_DUPLICATE_BITS)
+    assert not [(learned[i].path, names[j]) for i, j in near]

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from device.vocabulary import Vocabulary
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
-from training.config import RunConfig
+from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
 from training.encoders import encoder_spec
@@ -197,6 +197,53 @@ def test_a_stopped_run_ends_as_if_it_had_not_been(
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
     dev_losses = [result.dev_loss for result in uninterrupted.read_history()]
     assert [result.dev_loss for result in history] == pytest.approx(dev_losses, rel=1e-4)
+
+
+def others() -> list[ExtraFeatures]:
+    """Two further data sets, whose passes do not end with an epoch."""
+    return [
+        ExtraFeatures(captioned(count, seed), settings)
+        for count, seed, settings in (
+            (7, 3, ExtraDataConfig(name="homes", batch_pictures=3, loss_weight=0.5)),
+            (5, 4, ExtraDataConfig(name="rooms", batch_pictures=2, loss_weight=0.1)),
+        )
+    ]
+
+
+@pytest.mark.parametrize("stop_at", [2, STEPS + 1])
+def test_a_stopped_run_on_several_data_sets_ends_as_if_it_had_not_been(
+    stop_at: int, tmp_path: Path, steps: Steps, scores: Callable[..., None]
+) -> None:
+    scores(*map(float, range(9)))
+    settings = config(epochs=2, checkpoint_period_s=1e-6)
+    whole, broken = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "broken")
+    trainer(whole, settings, extra=others()).run()
+    steps.taken, steps.stop_at = 0, stop_at
+    with pytest.raises(KeyboardInterrupt):
+        trainer(broken, settings, extra=others()).run()
+    steps.stop_at = None
+    trainer(broken, settings, extra=others()).run()
+    assert steps.taken == steps_done(broken) == 2 * STEPS
+    expected, found = saved_variables(whole), saved_variables(broken)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_household_photographs_help_to_choose_the_best_epoch(
+    folder: RunFolder, scores: Callable[..., None]
+) -> None:
+    """Dev first, then they, epoch by epoch."""
+    scores(10.0, 10.0, 30.0, 20.0, 20.0, 40.0, 31.0, 19.0)
+    history = trainer(folder, config(epochs=4), household=captioned(3, seed=5)).run()
+    assert [result.household_cider for result in history] == [10.0, 20.0, 40.0, 19.0]
+    assert max(history, key=lambda result: result.merit).epoch == 3
+    assert folder.read_history() == history
+
+
+def test_household_photographs_are_scored_by_their_own_captions(folder: RunFolder) -> None:
+    (result,) = trainer(folder, config(epochs=1), household=captioned(6, seed=2)).run()
+    assert result.household_cider == result.dev_cider  # the same pictures
 
 
 def test_a_run_stopped_before_its_first_checkpoint_begins_anew(

@@ -69,6 +69,8 @@ LARGEST_REFUSED = 0.01
 
 # The household photographs are few and what the device is for; Flickr8k's dev has 1000.
 HOUSEHOLD_WEIGHT = 4
+# Two for three of Flickr8k, so that neither decides alone what is familiar.
+MOST_FURTHER = 4000
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
 
@@ -141,14 +143,8 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
             split: restraint(one.observations, said[split], dataset.split(split), cache_dir)
             for split, one in watched.items()
         },
-<<<<<<< HEAD
-        household=None
-        if at_home is None
-        else _household_quality(confidence, at_home, household, cache),
-        names=named,
-=======
         household=_household_quality(confidence, at_home, household, cache),
->>>>>>> d09c41f
+        names=named,
     )
     return Calibrated(spec, arrays, quality, things)
 
@@ -194,7 +190,8 @@ def _further_pictures(bundle: Bundle, dataset: Dataset) -> list[CaptionedPicture
         }
     )
     found = open_extra_data(settings, dataset)
-    return [picture for _, pictures in found for picture in pictures]
+    pictures = [picture for _, of_set in found for picture in of_set]
+    return pictures[:: max(1, round(len(pictures) / MOST_FURTHER))]
 
 
 def _things(

@@ -60,13 +60,22 @@ def fit_logistic(
     penalty[0] = _BIAS_RIDGE
     if free:
         penalty[-free:] = _BIAS_RIDGE
-    found = _newton(design, y, penalty)
+    found = minimum(design, y, penalty)
     weights = found[1:] / spread
     return Logistic(weights, float(found[0] - weights @ mean))
 
 
-def _newton(design: Floats, y: Floats, penalty: Floats) -> Floats:
-    """Return the minimum; each step is halved until it helps."""
+def minimum(design: npt.ArrayLike, is_true_n: npt.ArrayLike, penalty: Floats) -> Floats:
+    """Return the weights [columns] of least cross-entropy + ``penalty`` / 2 * squared weights.
+
+    Newton's method; each step is halved until it helps.
+
+    Args:
+        design: float [n, columns].
+        is_true_n: bool [n].
+        penalty: float64 [columns], > 0.
+    """
+    design, y = np.asarray(design, np.float64), np.asarray(is_true_n, np.float64)
 
     def loss(b: Floats) -> float:
         odds = design @ b

@@ -43,9 +43,7 @@ def open_extra(root: Path, *, plain_sentences: bool) -> tuple[CaptionedPicture, 
             picture is missing, or no caption is left.
     """
     if not root.is_dir():
-        raise DatasetError(
-            f"no folder {root}: give the folder of {root.name} with --extra {root.name}=DIR"
-        )
+        raise DatasetError(f"no folder {root} of captioned pictures")
     if (root / CAPTIONS_TABLE).is_file():
         captions = _sentences(root / CAPTIONS_TABLE, plain_sentences=plain_sentences)
     elif (root / LABELS_TABLE).is_file():

@@ -7,13 +7,10 @@ and is all that fitting needs, so neither WordNet nor a class list is needed to 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from device.vision.noun_phrases import indefinite, plural
 from training.errors import DatasetError
@@ -21,6 +18,7 @@ from training.errors import DatasetError
 N_CLASSES = 1000
 NEVER_SAID = "-"
 _CONFIRMS_NOTHING = "~"
+_PASSED_OVER = "+"
 NO_PLURAL = "!"
 RULES = Path(__file__).with_name("names.txt")
 TABLE = Path(__file__).with_name("everyday_names.tsv")
@@ -45,6 +43,11 @@ class EverydayName:
     sources: tuple[str, ...]
     words: tuple[str, ...]
 
+    @property
+    def forms(self) -> frozenset[str]:
+        """Its words and their plurals."""
+        return frozenset(form for word in self.words for form in _forms(word))
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -54,11 +57,13 @@ class Rules:
         names: every name once, by itself, in the order of the file.
         never: sources that are never said.
         decoys: words in captions that hold a confirming word and confirm nothing.
+        passed_over: names that captions leave out where they are right.
     """
 
     names: Mapping[str, EverydayName]
     never: tuple[str, ...]
     decoys: tuple[str, ...]
+    passed_over: tuple[str, ...]
 
     def narrower(self, name: str) -> list[str]:
         """Return the names that a name is true of as well, itself first."""
@@ -70,8 +75,7 @@ class Rules:
 
         A narrower word confirms a broader name (puppy, dog), never the other way round.
         """
-        words = [word for below in self.narrower(name) for word in self.names[below].words]
-        return frozenset(form for word in words for form in _forms(word))
+        return frozenset().union(*(self.names[below].forms for below in self.narrower(name)))
 
     def phrases(self) -> frozenset[str]:
         """Return every word, or several, that a caption is searched for."""
@@ -94,14 +98,13 @@ def read_rules(path: Path = RULES) -> Rules:
         DatasetError: a line is malformed, a name is there twice, or a broader name is none.
     """
     names: dict[str, EverydayName] = {}
-    never: list[str] = []
-    decoys: list[str] = []
+    lists: dict[str, list[str]] = {NEVER_SAID: [], _CONFIRMS_NOTHING: [], _PASSED_OVER: []}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(":")]
-        if len(parts) == 2 and parts[0] in (NEVER_SAID, _CONFIRMS_NOTHING):
-            (never if parts[0] == NEVER_SAID else decoys).extend(_listed(parts[1]))
+        if len(parts) == 2 and parts[0] in lists:
+            lists[parts[0]].extend(_listed(parts[1]))
             continue
         if len(parts) != 3 or not parts[2]:
             raise DatasetError(f"{path} line {number}: expected NAME : SOURCES : WORDS")
@@ -112,7 +115,7 @@ def read_rules(path: Path = RULES) -> Rules:
     for found in names.values():
         if found.broader is not None and found.broader not in names:
             raise DatasetError(f"{path}: {found.name} < {found.broader}: there is no such name")
-    return Rules(names, tuple(never), tuple(decoys))
+    return Rules(names, *map(tuple, lists.values()))
 
 
 def _name(head: str, sources: str, words: str) -> EverydayName:
@@ -150,12 +153,3 @@ def read_table(path: Path = TABLE) -> tuple[str, ...]:
     if indices != list(range(N_CLASSES)):
         raise DatasetError(f"{path} has not every class from 0 to {N_CLASSES - 1} in order")
     return names
-
-
-def membership(names: Sequence[str], rules: Rules, table: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return float32 [classes, names]: 1 where a class is of a name or of a narrower one."""
-    found = np.zeros((len(table), len(names)), np.float32)
-    for column, name in enumerate(names):
-        below = set(rules.narrower(name))
-        found[[row for row, of_class in enumerate(table) if of_class in below], column] = 1.0
-    return found

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from training.errors import DatasetError
 from training.names.everyday import Rules
 
+_TABLES = ("captions.tsv", "things.tsv")
+_LABELS = "labels.tsv"
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 Confirmed = npt.NDArray[np.bool_]
@@ -57,27 +59,53 @@ class CaptionJudge:
 
 
 def read_captions(folder: Path) -> dict[Path, list[str]]:
-    """Return the captions of each picture of a folder with ``captions.tsv`` and ``images``.
+    """Return what is known of the pictures of a folder, {} if nothing is.
+
+    Args:
+        folder: with ``images``, and ``captions.tsv`` (picture, caption) or ``things.tsv`` (picture,
+            things with "|" between).
 
     Raises:
-        DatasetError: the file is missing or malformed, or it names a picture that is not there.
+        DatasetError: a file is malformed, or it names a picture that is not there.
     """
-    path = folder / "captions.tsv"
     found: dict[Path, list[str]] = {}
+    path = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
+    if path is None:
+        return found
+    for picture, text in _read_pairs(path):
+        sentences = [text] if path.name == _TABLES[0] else text.split("|")
+        found.setdefault(picture, []).extend(sentences)
+    return found
+
+
+def read_labels(folder: Path) -> dict[Path, list[str]]:
+    """Return the label of each picture of a folder with ``labels.tsv``, {} without it.
+
+    A label ("bedroom") is no list of what is there: it can tell two names apart, not deny a third.
+
+    Raises:
+        DatasetError: as ``read_captions``.
+    """
+    path = folder / _LABELS
+    return {picture: [text] for picture, text in _read_pairs(path)} if path.is_file() else {}
+
+
+def _read_pairs(path: Path) -> list[tuple[Path, str]]:
+    """Return the pictures and texts of a file's lines."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            for name, caption in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-                found.setdefault(folder / "images" / name, []).append(caption)
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        found = [(path.parent / "images" / name, text) for name, text in rows]
     except (OSError, ValueError) as exc:
         raise DatasetError(
-            f"cannot read {path}: {exc}; expected lines of a picture's name and a caption, "
+            f"cannot read {path}: {exc}; expected lines of a picture's name and a text, "
             "with a tab between"
         ) from exc
-    absent = [picture for picture in found if not picture.is_file()]
+    absent = [picture for picture, _ in found if not picture.is_file()]
     if absent:
         raise DatasetError(f"{path} names {len(absent)} pictures that are missing: {absent[0]}")
     return found
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower().replace("-", " "))
+    return _WORD.findall(re.sub("[-_]", " ", text.lower()))

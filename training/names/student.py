@@ -28,6 +28,8 @@ from training.names.teacher import TEACHER
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each
+# ImageNet's "studio couch, day bed" is what its classifiers see in every second bedroom.
+CONFUSED = (("couch", "bed"),)
 _BATCH = 500
 _RATE = 1e-3
 _LEAST_SPREAD = 1e-3  # of a channel's standard deviation, which divides
@@ -100,6 +102,28 @@ def targets(probabilities_bk: npt.NDArray[Any], group_kn: Floats) -> Floats:
     sure_bk = np.where(probabilities_bk < FAINT, 0, probabilities_bk).astype(np.float32)
     named_bn = sure_bk @ group_kn
     return np.column_stack([named_bn, np.clip(1.0 - named_bn.sum(axis=1), 0.0, 1.0)])
+
+
+def told_apart(
+    targets_bn: Floats, confirmed_bn: npt.NDArray[np.bool_], names: Sequence[str]
+) -> Floats:
+    """Return targets in which what is known of the pictures overrules the teacher's confusions.
+
+    Where captions or labels confirm the second of two names in ``CONFUSED`` and not the first, the
+    first's share is the second's.
+
+    Args:
+        targets_bn: float32 [pictures, names + 1].
+        confirmed_bn: bool [pictures, names], False where nothing is known.
+        names: of the columns.
+    """
+    made = targets_bn.copy()
+    for wrong, right in CONFUSED:
+        first, second = names.index(wrong), names.index(right)
+        rows = confirmed_bn[:, second] & ~confirmed_bn[:, first]
+        made[rows, second] += made[rows, first]
+        made[rows, first] = 0.0
+    return made
 
 
 def first_layer(group_kn: Floats, pooled_bd: Floats) -> Layer:

@@ -1,0 +1,108 @@
+"""``python -m convert.names BUNDLE``: puts everyday names of what the encoder sees into a bundle.
+
+Invariant: the models' files stay as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from convert.confidence import CARD
+from convert.model_card import model_card
+from convert.variants import Variant
+from device.bundle import file_entry, load_bundle
+from device.manifest import NAMES
+from training.command_line import data_option, run_program, set_up_logging
+
+if TYPE_CHECKING:
+    from training.names.fit import FittedNames
+
+_LOGGER = logging.getLogger(__name__)
+_RECORD = Path(__file__).resolve().parent.parent / "docs" / "names.json"
+
+
+def add_names(path: Path, fitted: FittedNames) -> Path:
+    """Write names into the bundle in a folder, in place of those it had; return the folder.
+
+    Raises:
+        BundleError: the bundle is broken.
+    """
+    bundle = load_bundle(path)
+    fitted.arrays.write(bundle.names)
+    manifest = bundle.manifest
+    manifest = manifest.model_copy(
+        update={
+            "names": fitted.spec,
+            "files": {**manifest.files, NAMES: file_entry(bundle.names)},
+        }
+    )
+    Variant(path, manifest).write()
+    if (path / CARD).is_file():
+        (path / CARD).write_text(model_card(manifest), encoding="utf-8")
+    load_bundle(path)
+    return path
+
+
+def names_record(bundle: Path, fitted: FittedNames) -> dict[str, object]:
+    """Return what the names of a bundle are worth, for ``docs/names.json``."""
+    facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
+    return {**facts, **fitted.record}
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@data_option
+@click.option(
+    "--pictures",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="Folder of more pictures that teach, with captions.tsv or things.tsv or without; "
+    "may be given several times.",
+)
+@click.option(
+    "--household",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of household photographs with captions.tsv, about five each: they only judge.",
+)
+@click.option("--most", type=click.IntRange(min=1), help="Take at most so many of each folder.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    default=_RECORD,
+    show_default="docs/names.json",
+    help="Where to write what the names are worth.",
+)
+def cli(
+    bundle: Path,
+    data: Path | None,
+    folders: tuple[Path, ...],
+    household: Path,
+    most: int | None,
+    record: Path,
+) -> None:
+    """Teach names to the features of BUNDLE's encoder and write them into it; minutes."""
+    from training.data.readers import default_data, open_dataset
+    from training.names.fit import Sources, fit_names
+
+    set_up_logging()
+    began = time.monotonic()
+    sources = Sources(open_dataset(data or default_data()), folders, household, most)
+    fitted = fit_names(load_bundle(bundle), sources)
+    add_names(bundle, fitted)
+    text = json.dumps(names_record(bundle, fitted), indent=2) + "\n"
+    record.write_text(text, encoding="utf-8")
+    _LOGGER.info("names fitted in %.0f s; their worth is in %s", time.monotonic() - began, record)
+    click.echo(f"wrote {bundle / NAMES}")
+
+
+if __name__ == "__main__":
+    run_program(cli, "convert.names")
