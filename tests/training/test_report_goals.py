@@ -24,7 +24,7 @@ BEST: dict[str, Any] = {
 }
 
 
-def best(cider: float = 72.0, lost: float = 1.0, size: int = 10_000_000) -> RunRecord:
+def best(cider: float = 72.0, lost: float = 1.0, size: int = 14_000_000) -> RunRecord:
     return run("x", test=metrics(cider, **BEST), bundle_bytes=size, quantization=quantization(lost))
 
 
@@ -37,7 +37,10 @@ def test_the_limits_themselves_are_enough() -> None:
     ("record", "row"),
     [
         (best(cider=71.9), "| CIDEr | ≥ 72.0 | 58.9 | 71.9 ± 2.5 | no |"),
-        (best(size=10_100_000), "| size of the bundle | ≤ 10 MB | 155 MB | 10.1 MB | no |"),
+        (
+            best(size=14_100_000),
+            "| size of the bundle, all its models | ≤ 14 MB | 155 MB | 14.1 MB | no |",
+        ),
         (
             best(lost=1.25),
             "| CIDEr lost by int8 against float32, paired | ≤ 1.0 | - | 1.25 (0.62 to 2.00) | no |",
