@@ -35,7 +35,7 @@ def domains_section(runs: Runs, homes: Homes | None) -> str:
             f"![Share of confirmed names by predicted probability]({NAME_RELIABILITY})",
         ]
     text = (
-        f"{run.name} on Flickr8k's 1000 test photographs and on the 119 of `household_dev`. In "
+        f"{run.name} on Flickr8k's 1000 test photographs and on those of `household_dev`. In "
         "brackets: the calibration error that true probabilities would show with so few pictures."
     )
     return section("By domain", text, "\n\n".join(body))

@@ -19,6 +19,9 @@ _OF_WORDS = frozenset(
         "met",
         "operator",
         "where",
+        "what it taught or decided",
+        "unconfirmed most often",
+        "earlier bundle",
     }
 )
 _BYTES_PER_MB = 1e6
