@@ -20,7 +20,7 @@ from device.picture.settings import PictureSettings
 from device.records import Frame, Thing
 from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import THING, confidence_lexicons
-from training.confidence.things import Confirmation
+from training.confidence.things import Confirmation, names_person
 from training.data.dataset import CaptionedPicture
 from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
@@ -29,7 +29,6 @@ from training.metrics.lexicon import SUBJECT
 from training.text import words_of
 
 _HEDGED = "Maybe "
-_PERSON = "person"
 _NAMING = (SUBJECT, THING)
 # A picture is of an indoor scene when at least two of its captions use one of these words.
 _INDOOR_WORDS = frozenset((
@@ -188,8 +187,7 @@ def score(spoken: Sequence[Spoken]) -> HomeScores:
     """Return the scores of what was said of pictures."""
     sure = [is_right for one in spoken for is_right in one.sure.values()]
     nobody = [one for one in spoken if one.says_nobody]
-    confirmation = Confirmation(None)
-    empty = [not confirmation.is_right(_PERSON, one.picture.captions) for one in nobody]
+    empty = [not names_person(one.picture.captions) for one in nobody]
     words = {word for one in spoken for word in one.bare.split()}
     return HomeScores(
         pictures=len(spoken),

@@ -20,6 +20,8 @@ from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
 from device.vision.thing_words import THINGS, ThingWords
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
+from training.metrics.lexicon import LEXICONS, SUBJECT
+from training.text import words_of
 
 # A candidate that neither model finds likelier than this is never said, so it teaches nothing.
 LEAST_SCORE, LEAST_NAME = 0.15, 0.05
@@ -38,6 +40,7 @@ _OFTEN = 4
 _LEAST_RIGHT = 0.5
 
 _PERSON_CLASS = "subject/person"
+_CAPTIONS_WITH_A_PERSON = 2
 
 Captions = Sequence[str]
 
@@ -110,7 +113,7 @@ class PersonSigns:
     Attributes:
         score: the detector's best score of a person, 0..1.
         seen: log-odds that the encoder's features show one.
-        is_there: whether a caption names a person.
+        is_there: whether the captions name a person, see ``names_person``.
     """
 
     score: float
@@ -127,8 +130,19 @@ def person_signs(
     for picture, seen in observations.items():
         scores, log_odds_seen = seen.scores, confidence.seen_log_odds(_PERSON_CLASS, seen.pooled_d)
         if scores is not None and log_odds_seen is not None:
-            is_there = any(THINGS[PERSON].is_in(caption) for caption in captions[picture])
-            yield PersonSigns(scores.get(PERSON, 0.0), log_odds_seen, is_there)
+            yield PersonSigns(
+                scores.get(PERSON, 0.0), log_odds_seen, names_person(captions[picture])
+            )
+
+
+def names_person(captions: Captions) -> bool:
+    """Return whether people's captions name a person.
+
+    One of several captions is no proof: it may say "a couple of buckets" or "baby carrots".
+    """
+    lexicon = LEXICONS[SUBJECT]
+    naming = [lexicon.confirms(PERSON, lexicon.mentions(words_of(one))) for one in captions]
+    return sum(naming) >= min(_CAPTIONS_WITH_A_PERSON, len(naming))
 
 
 def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> ThingsSpec:
