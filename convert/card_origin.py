@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from device.bundle import Manifest
@@ -14,9 +14,25 @@ EARLIER_RUNS = "earlier_runs"
 def training_commands(manifest: Manifest) -> list[str]:
     """Return the commands that made the bundle, the first one first."""
     return [
-        *(f"seealoud-train run {run['name']} --data FLICKR8K" for run in _runs(manifest)),
+        *(
+            " ".join((f"seealoud-train run {run['name']} --data FLICKR8K", *_folders(run)))
+            for run in _runs(manifest)
+        ),
         f"seealoud-convert {manifest.name} --data FLICKR8K",
     ]
+
+
+def further_pictures(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the data sets beside the main one that runs learned from, each once."""
+    return list(dict.fromkeys(name for run in runs for name in _extra_names(run)))
+
+
+def _extra_names(run: Mapping[str, Any]) -> list[str]:
+    return [str(extra["name"]) for extra in run.get("extra_data") or ()]
+
+
+def _folders(run: Mapping[str, Any]) -> list[str]:
+    return [f"--extra {name}={name.upper()}" for name in _extra_names(run)]
 
 
 def rewards_mentions(manifest: Manifest) -> bool:

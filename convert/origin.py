@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from convert.card_origin import EARLIER_RUNS
+from convert.card_origin import EARLIER_RUNS, further_pictures
 from convert.variants import DATA_LICENCE, training_facts
 from device.bundle import Manifest
 from training.config import CONFIGS, RunConfig, read_run_config
@@ -60,6 +60,16 @@ def with_origin(manifest: Manifest, earlier: Sequence[RunConfig]) -> Manifest:
     return manifest.model_copy(
         update={
             "training": {**manifest.training, EARLIER_RUNS: runs},
-            "data_licence": DATA_LICENCE,
+            "data_licence": _terms(further_pictures([*runs, manifest.training])),
         }
+    )
+
+
+def _terms(further: Sequence[str]) -> str:
+    """Return the terms of the main data set, and that those of further ones hold as well."""
+    if not further:
+        return DATA_LICENCE
+    return (
+        f"{DATA_LICENCE} The same goes for the further pictures that it learned from, "
+        f"{' and '.join(further)}, whose own terms hold as well."
     )
