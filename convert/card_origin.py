@@ -14,9 +14,20 @@ EARLIER_RUNS = "earlier_runs"
 def training_commands(manifest: Manifest) -> list[str]:
     """Return the commands that made the bundle, the first one first."""
     return [
-        *(f"seealoud-train run {run['name']} --data FLICKR8K" for run in _runs(manifest)),
+        *(
+            " ".join((f"seealoud-train run {run['name']} --data FLICKR8K", *_folders(run)))
+            for run in _runs(manifest)
+        ),
         f"seealoud-convert {manifest.name} --data FLICKR8K",
     ]
+
+
+def _extra_names(run: Mapping[str, Any]) -> list[str]:
+    return [str(extra["name"]) for extra in run.get("extra_data") or ()]
+
+
+def _folders(run: Mapping[str, Any]) -> list[str]:
+    return [f"--extra {name}={name.upper()}" for name in _extra_names(run)]
 
 
 def rewards_mentions(manifest: Manifest) -> bool:
@@ -29,8 +40,7 @@ def rewards_mentions(manifest: Manifest) -> bool:
 
 def data_names(manifest: Manifest) -> list[str]:
     """Return the data sets beside Flickr8k on which the bundle's runs were trained, each once."""
-    found = [extra["name"] for run in _runs(manifest) for extra in run.get("extra_data") or ()]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(name for run in _runs(manifest) for name in _extra_names(run)))
 
 
 def _runs(manifest: Manifest) -> list[Mapping[str, Any]]:

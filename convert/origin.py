@@ -15,7 +15,10 @@ from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder
 
 # Named as the runs' settings name them; the card says what each is.
-_FURTHER = "It was also trained on {names}, for research use; the same holds for them."
+_FURTHER = (
+    "The same goes for the further pictures that it learned from, {names}, whose own terms hold "
+    "as well."
+)
 
 
 def earlier_runs(folder: RunFolder) -> tuple[RunConfig, ...]:

@@ -62,18 +62,36 @@ def _of_words(
 
 
 def train_average(
-    config: RunConfig, built: BuiltCaptioner, dev: CaptionedFeatures, folder: RunFolder
+    config: RunConfig,
+    built: BuiltCaptioner,
+    dev: CaptionedFeatures,
+    household: CaptionedFeatures | None,
+    folder: RunFolder,
 ) -> list[EpochResult]:
-    """Average the runs that the config names; return a history of one line, dev's CIDEr.
+    """Average the runs that the config names; return a history of one line, the mean's scores.
+
+    Args:
+        config: the mean's settings.
+        built: a captioner of its shape, which gets the mean weights.
+        dev: what it is scored on.
+        household: household photographs to score it on too; None without any.
+        folder: the mean's own.
 
     Raises:
         CheckpointError: as ``load_average``.
     """
     began_s = time.monotonic()
     load_average(built, [run_folder(name, folder.path.parent) for name in config.average_of])
-    cider = DevCider(dev, config, built).score()
+    unknown = float("nan")
+    result = EpochResult(
+        epoch=1,
+        train_loss=unknown,
+        dev_loss=unknown,
+        dev_cider=DevCider(dev, config, built).score(),
+        learning_rate=0.0,
+        seconds=time.monotonic() - began_s,
+        household_cider=DevCider(household, config, built).score() if household else None,
+    )
     built.model.save_weights(folder.best_weights)
-    nothing = float("nan")
-    history = [EpochResult(1, nothing, nothing, cider, 0.0, time.monotonic() - began_s)]
-    folder.write_history(history)
-    return history
+    folder.write_history([result])
+    return [result]

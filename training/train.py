@@ -60,8 +60,9 @@ def train(
         return _captioned(config, built, pictures, n_views, cache_dir)
 
     dev = captioned(dataset.dev)
+    at_home = captioned(household) if household else None
     if config.average_of:
-        history = train_average(config, built, dev, folder)
+        history = train_average(config, built, dev, at_home, folder)
     else:
         sets = FeatureSets(
             train=captioned(dataset.train, config.encoder.views),
@@ -70,7 +71,7 @@ def train(
                 ExtraFeatures(captioned(pictures, settings.views), settings)
                 for settings, pictures in extra
             ],
-            household=captioned(household) if household else None,
+            household=at_home,
         )
         history = Trainer(config, built, sets, folder).run()
     _draw(config, built, dataset, folder, history, cache_dir)

@@ -150,7 +150,8 @@ def test_an_unknown_run_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> N
     assert (code, out) == (9, "")
     assert err == (
         f"seealoud-convert: no trained weights in {tmp_path}/nothing: "
-        "train first with seealoud-train run nothing\n"
+        "train it with `seealoud-train run nothing`, or "
+        "recover them from its bundle with `python -m convert.recover models/nothing`\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from convert.card_origin import EARLIER_RUNS
+from convert.card_origin import EARLIER_RUNS, training_commands
 from convert.origin import earlier_runs, with_origin
-from convert.variants import training_facts
+from convert.variants import DATA_LICENCE, training_facts
 from device.bundle import load_bundle
 from training.config import RunConfig
 from training.errors import CheckpointError, TrainingError
@@ -86,3 +86,16 @@ def test_the_manifest_states_every_run_and_no_path_of_the_machine() -> None:
     assert made.training[EARLIER_RUNS][1] == training_facts(config("words"))
     assert "/home/me" not in made.model_dump_json()
     assert manifest.training == {k: v for k, v in made.training.items() if k != EARLIER_RUNS}
+
+
+def test_further_pictures_are_named_with_their_terms_wherever_they_came_in() -> None:
+    manifest = load_bundle(TINY).manifest
+    homes = {"name": "homes", "batch_pictures": 1}
+    assert "further pictures" not in with_origin(manifest, [config("first")]).data_licence
+    made = with_origin(manifest, [config("first"), config("second", extra_data=[homes])])
+    assert made.data_licence.startswith(DATA_LICENCE)
+    assert "further pictures that it learned from, homes, whose own" in made.data_licence
+    assert training_commands(made)[:2] == [
+        "seealoud-train run first --data FLICKR8K",
+        "seealoud-train run second --data FLICKR8K --extra homes=HOMES",
+    ]

@@ -27,12 +27,16 @@ from training.model import BuiltCaptioner
 from training.run_folder import RunFolder, load_run
 from training.train import train
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras' saving, NumPy 2
-)
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras' saving, NumPy 2
+    ),
+    pytest.mark.filterwarnings(r"ignore:\s*Warning. tf.lite.Interpreter is deprecated"),
+]
 
 DEV_CIDER = 63.5
-HALF_A_LEVEL = 0.51 / 127  # of the largest weight
+# Of the largest weight; the probe's factors, found from rounded weights, are a little off.
+HALF_A_LEVEL = 0.55 / 127
 # The encoder's activations are int8 in the bundle and float32 in Keras: a close call may fall
 # otherwise.
 LEAST_AGREEMENT = 0.9

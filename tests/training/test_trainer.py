@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from device.vocabulary import Vocabulary
+from training.average import train_average
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture
@@ -335,3 +336,26 @@ def test_a_loss_that_is_no_number_stops_the_run(folder: RunFolder) -> None:
         trainer(folder, config(), train).run()
     assert not folder.best_weights.exists()
     assert not folder.checkpoints.exists()
+
+
+# --- the mean of several runs -----------------------------------------------------------------
+
+
+def test_a_mean_of_runs_is_scored_on_dev_and_at_home(tmp_path: Path) -> None:
+    weights = []
+    for name, seed in (("left", 1), ("right", 2)):
+        one = trainer(RunFolder(tmp_path / name), config().model_copy(update={"seed": seed}))
+        one._built.model.save_weights(tmp_path / name / "best.weights.h5")
+        weights.append(one._built.model.get_weights())
+    mean = config().model_copy(update={"average_of": ("left", "right")})
+    folder = RunFolder(tmp_path / "mean")
+    built, dev = trainer(folder, mean)._built, captioned(6, seed=2)
+    (result,) = train_average(mean, built, dev, dev, folder)
+    built.model.load_weights(folder.best_weights)
+    for found, left, right in zip(built.model.get_weights(), *weights, strict=True):
+        np.testing.assert_allclose(found, (left + right) / 2, atol=1e-6)
+    assert result.household_cider == result.dev_cider  # the same pictures
+    (read,) = folder.read_history()
+    assert (read.dev_cider, read.household_cider) == (result.dev_cider, result.dev_cider)
+    (without,) = train_average(mean, built, dev, None, folder)
+    assert without.household_cider is None
