@@ -222,7 +222,8 @@ def _things(
         domain: {picture.name for picture in pictures}
         for domain, pictures in (("dev", dev_pictures), ("household", household))
     }
-    return fit_things(found, people), quality_by_domain(found, domains)
+    judging = domains["household"] if at_home is not None else None
+    return fit_things(found, people, judging), quality_by_domain(found, domains)
 
 
 def _household_quality(

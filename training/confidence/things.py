@@ -7,7 +7,7 @@ something narrower. Captions are incomplete, so every share of right names is a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,14 +145,25 @@ def names_person(captions: Captions) -> bool:
     return sum(naming) >= min(_CAPTIONS_WITH_A_PERSON, len(naming))
 
 
-def fit_things(found: Sequence[Candidate], people: Sequence[PersonSigns]) -> ThingsSpec:
+def fit_things(
+    found: Sequence[Candidate],
+    people: Sequence[PersonSigns],
+    judging: Collection[str] | None = None,
+) -> ThingsSpec:
     """Return weights of greatest likelihood and the limits that they lead to.
 
     A kind of candidate without right or without wrong ones gets weights that never say it.
+
+    Args:
+        found: what may be named.
+        people: what speaks for a person.
+        judging: pictures whose names must be right often enough; None takes all.
     """
     weights = _weights(found)
     never = _never(found, weights)
-    sure = _least_sure(cross_fitted_probability(found), found, never)
+    probability_n = cross_fitted_probability(found)
+    judged = [at for at, one in enumerate(found) if judging is None or one.picture in judging]
+    sure = _least_sure(probability_n[judged], [found[at] for at in judged], never)
     nobody_below, nobody_seen_below = fit_nobody(people)
     return ThingsSpec(
         **weights,
@@ -239,7 +250,10 @@ def cross_fitted_probability(found: Sequence[Candidate]) -> npt.NDArray[np.float
 
 
 def _never(found: Sequence[Candidate], weights: Mapping[str, ThingWeights]) -> tuple[str, ...]:
-    """Return names that were often thought likely and more often wrong than right."""
+    """Return names that were often thought likely and more often wrong than right.
+
+    None of the detector's: captions leave out a parked car and a chair that it rightly sees.
+    """
     counts: dict[str, list[bool]] = {}
     for one in dict.fromkeys(found):  # each picture once, whatever its weight
         if probability_of(one, weights) >= _LIKELY:
@@ -248,7 +262,7 @@ def _never(found: Sequence[Candidate], weights: Mapping[str, ThingWeights]) -> t
         sorted(
             name
             for name, right in counts.items()
-            if len(right) >= _OFTEN and np.mean(right) < _LEAST_RIGHT and name != PERSON
+            if len(right) >= _OFTEN and np.mean(right) < _LEAST_RIGHT and name not in DETECTABLE
         )
     )
 
