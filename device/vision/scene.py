@@ -66,19 +66,25 @@ def compose(
         is_nobody_there: whether it is sure enough that no person is in view.
     """
     says_caption = bool(text.strip()) and how is not Hedge.CANNOT_TELL
-    known = said_names if says_caption else frozenset[str]()
-    others = sorted((t for t in things if t.name not in known), key=lambda t: -t.probability)
+    named_by_caption = said_names if says_caption else frozenset[str]()
+    # What a caption says with "maybe" is worth saying again where it is sure.
+    known = frozenset[str]() if how is Hedge.MAYBE else named_by_caption
+    by_probability = sorted(things, key=lambda t: -t.probability)
+    others = [t for t in by_probability if t.name not in known]
     sure = tuple(t for t in others if t.probability >= certainty.sure)[:MOST_NAMES]
     maybe: tuple[Thing, ...] = ()
     if not sure and how is not Hedge.PLAIN:
         maybe = tuple(
-            replace(t, is_sure=False) for t in others if t.probability >= certainty.maybe
+            replace(t, is_sure=False)
+            for t in by_probability
+            if t.name not in named_by_caption and t.probability >= certainty.maybe
         )[:1]
+    confirms = any(thing.name in named_by_caption for thing in sure)
     named = (*sure, *maybe)
     is_empty = is_nobody_there and not any(mentions_person(thing.name) for thing in named)
     parts = [
         _first(text, how, says_caption=says_caption, says_more=bool(named)),
-        sentences.things_sentence(sure, beside_caption=says_caption),
+        sentences.things_sentence(sure, beside_caption=says_caption, confirms=confirms),
         sentences.maybe_sentence(maybe),
         sentences.NOBODY if is_empty and (says_caption or named) else "",
     ]

@@ -109,16 +109,20 @@ def _is_noun(words: Sequence[str], at: int) -> bool:
     return before in _BEFORE_NOUNS or f"{before} {words[at]}" in _COMPOUNDS
 
 
-def things_sentence(things: Sequence[Thing], *, beside_caption: bool) -> str:
+def things_sentence(
+    things: Sequence[Thing], *, beside_caption: bool, confirms: bool = False
+) -> str:
     """Return one sentence that names things with their sides, "" without any.
 
     Args:
         things: the surest first.
         beside_caption: whether a caption was said before.
+        confirms: whether that caption named one of them with "maybe".
     """
     if not things:
         return ""
-    return f"I {'also ' if beside_caption else ''}see {listed(_with_sides(things))}."
+    opening = "I do see" if confirms else "I also see" if beside_caption else "I see"
+    return f"{opening} {listed(_with_sides(things))}."
 
 
 def maybe_sentence(things: Sequence[Thing]) -> str:

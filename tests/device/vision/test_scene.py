@@ -68,6 +68,15 @@ def test_nobody_is_said_last_and_only_with_something_else() -> None:
     assert alone.sentence == CANNOT_TELL
 
 
+def test_what_a_hedged_caption_names_is_said_again_where_it_is_sure() -> None:
+    things = [thing("dog", Side.LEFT, 0.9), thing("oven", None, 0.8)]
+    said = frozenset(("dog",))
+    hedged = compose(DOG, Hedge.MAYBE, things, CERTAINTY, said_names=said)
+    assert hedged.sentence == "Maybe a dog runs. I do see a dog on the left and an oven."
+    surer = compose(DOG, Hedge.THINK, things, CERTAINTY, said_names=said)
+    assert surer.sentence == "I think a dog runs. I also see an oven."
+
+
 @pytest.mark.parametrize("name", ["person", "baseball player"])
 @pytest.mark.parametrize("probability", [0.5, 0.9])
 def test_nobody_is_never_said_beside_a_person(name: str, probability: float) -> None:
@@ -96,7 +105,11 @@ def test_what_holds_of_every_scene(
     assert max(Counter(one.name for one in scene.things).values(), default=1) == 1
     assert scene.says_caption == (bool(text) and how is not Hedge.CANNOT_TELL)
     if scene.says_caption:
-        assert said.isdisjoint(one.name for one in scene.things)
+        # What it says with "maybe" may be said again where it is sure.
+        again = sure if how is Hedge.MAYBE else []
+        assert said.isdisjoint(one.name for one in scene.things if one not in again)
+        is_again = any(one.name in said for one in again)
+        assert ("I do see" in scene.sentence) == is_again
         assert "dog" in scene.sentence.split(".")[0]
     for one in scene.things:
         last = one.name.split()[-1]
