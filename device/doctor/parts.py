@@ -82,10 +82,11 @@ def check_rules(settings: Settings) -> Finding:
     """
     from device.bundle import find_bundle, load_bundle
     from device.doctor.rules import judge_rules
+    from device.vision.thing_finder import thing_names
     from device.vocabulary import SPECIALS
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
-    words = bundle.vocabulary.words[len(SPECIALS) :]
+    words = [*bundle.vocabulary.words[len(SPECIALS) :], *thing_names(bundle.manifest)]
     return judge_rules(settings.narration.rules, words, bundle.name)
 
 

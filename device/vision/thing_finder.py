@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from device.confidence.wording import Hedge
 from device.errors import InferenceError
+from device.manifest import Manifest
 from device.records import Frame, Side, Thing, ThingSource
 from device.vision.detector import Detection
 from device.vision.everyday import (
@@ -162,6 +163,15 @@ class ThingFinder:
         self._pool.shutdown()
         if self._detector is not None:
             self._detector.close()
+
+
+def thing_names(manifest: Manifest) -> list[str]:
+    """Return every name that a bundle can say beside its captions."""
+    if manifest.things is None:
+        return []
+    detected = DETECTABLE if manifest.detector is not None else frozenset[str]()
+    named = (one.name for one in manifest.names.names) if manifest.names is not None else ()
+    return sorted({*detected, *named} - set(manifest.things.never))
 
 
 def combine(

@@ -308,6 +308,11 @@ def test_rules_are_held_against_the_words_of_the_bundle() -> None:
         assert found.level is level
 
 
+def test_rules_may_wait_for_things_that_only_the_detector_or_the_encoder_names() -> None:
+    rules = [{"name": "mine", "words": ["toothbrush"]}, {"name": "other", "words": ["accordion"]}]
+    assert check_rules(_settings(narration={"rules": rules})).level is Level.OK
+
+
 def test_a_button_on_a_machine_without_pins_is_a_failure_that_names_the_pin() -> None:
     found = check_button(_settings(triggers={"button": {"pin": 17}}))
     assert found.level is Level.FAILURE
