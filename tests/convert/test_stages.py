@@ -293,6 +293,7 @@ def test_conversion_takes_the_search_of_the_settings(
     """The run may have been trained before the best search was found."""
     seen: list[RunConfig] = []
     monkeypatch.setattr(stages, "convert", lambda folder, *_: seen.append(folder.read_config()))
+    monkeypatch.setattr(stages, "add_parts", lambda *_, **__: None)
     wider = config(search={"beam_width": 9})
     Conversion(wider, converted.folder, converted.out, converted.records).run(NOTHING)
     assert seen == [wider]

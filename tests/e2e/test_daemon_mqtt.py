@@ -48,7 +48,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def daemon(tmp_path: Path, broker: Broker) -> Iterator[DaemonProcess]:
-    bgr_hwc = cv2.resize(cv2.imread(str(photographs()[0])), (640, 480))
+    path = photographs()[0].with_name("motorcycle_left.png")  # its caption is said
+    bgr_hwc = cv2.resize(cv2.imread(str(path)), (640, 480))
     stream = PictureStream(np.ascontiguousarray(bgr_hwc[:, :, ::-1]))
     folder = tmp_path / "daemon"
     folder.mkdir()

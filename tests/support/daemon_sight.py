@@ -6,15 +6,12 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 from device.bundle import load_bundle
-from device.captioner import Captioner
-from device.confidence import BundleHonesty
+from device.captioner import CaptionOptions
+from device.daemon.bundle_sight import bundle_sight
 from device.daemon.sight import Sight
-from device.picture.gate import PictureGate
 from device.settings.schema import Settings
 
 
 def daemon_sight(bundle: Path) -> AbstractContextManager[Sight]:
     """Return a sight with the settings' defaults; it is closed with the block."""
-    loaded = load_bundle(bundle)
-    gate = PictureGate(Settings().picture)
-    return closing(Sight(gate, Captioner(loaded), BundleHonesty(loaded)))
+    return closing(bundle_sight(load_bundle(bundle), CaptionOptions(), Settings().picture))
