@@ -335,6 +335,7 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
     card.wait_sound(began_s)
     # The first is being said; the sound may still have been the end of the last answer.
     _wait_metrics(port, lambda values: values['queue_length{queue="speech"}'] == 2)
+    card.wait_sound(time.monotonic() + 0.5)  # its own: what the pipe still held is over by then
     (voice,) = [pid for pid in _children(daemon.process.pid) if "piper_worker" in _command(pid)]
     os.kill(voice, signal.SIGKILL)
     _wait_metrics(port, lambda values: values['restarts_total{part="voice"}'] == 1)
