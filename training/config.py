@@ -5,9 +5,11 @@ Unknown keys and values out of range are refused with the key's name.
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -186,6 +188,16 @@ class RunConfig(_Strict):
         if self.self_critical and self.optimiser.precision != "float32":
             raise ValueError('self_critical goes with optimiser.precision = "float32" only')
         return self
+
+
+def config_of_facts(facts: Mapping[str, Any]) -> RunConfig:
+    """Return a run's settings from a manifest, without those that have been retired since.
+
+    Args:
+        facts: the manifest's ``training``, as JSON values.
+    """
+    known = {key: value for key, value in facts.items() if key in RunConfig.model_fields}
+    return RunConfig.model_validate_json(json.dumps(known))
 
 
 def read_run_config(name_or_path: str) -> RunConfig:

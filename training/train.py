@@ -153,10 +153,17 @@ def open_household(config: RunConfig, dataset: Dataset) -> tuple[CaptionedPictur
     Raises:
         DatasetError: their folder is broken.
     """
+    return household_pictures(dataset) if config.extra_data else ()
+
+
+def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
+    """Return the household photographs beside a data set; none where they are absent.
+
+    Raises:
+        DatasetError: their folder is broken.
+    """
     folder = dataset.extra_folder(HOUSEHOLD)
-    if not config.extra_data or not folder.is_dir():
-        return ()
-    return open_extra(folder, plain_sentences=False)
+    return open_extra(folder, plain_sentences=False) if folder.is_dir() else ()
 
 
 def _draw(

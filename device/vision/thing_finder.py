@@ -255,19 +255,37 @@ def thing_probability(
     spec: ThingsSpec, name: str, scores: Mapping[str, float] | None, likely: Mapping[str, float]
 ) -> float:
     """Return the calibrated probability that a thing is there, 0..1."""
-    is_detectable = scores is not None and name in DETECTABLE
-    detected = log_odds((scores or {}).get(name, 0.0)) if is_detectable else 0.0
-    is_nameable = name in likely
-    given = log_odds(likely[name]) if is_nameable else 0.0
-    weights = _weights(spec, is_detectable=is_detectable, is_nameable=is_nameable)
-    odds = weights.bias + weights.detector * detected + weights.names * given
+    score = scores.get(name, 0.0) if scores is not None and name in DETECTABLE else None
+    given = likely.get(name)
+    weights: ThingWeights = getattr(spec, weights_name(score, given))
+    return weighted_probability(weights, score, given)
+
+
+def weights_name(score: float | None, likely: float | None) -> str:
+    """Return which field of ``ThingsSpec`` counts, by which models know the thing.
+
+    Args:
+        score: the detector's best, 0..1; None for a thing that it does not know.
+        likely: the encoder's probability, 0..1; None for a thing that it does not name.
+    """
+    if score is None:
+        return "names_only"
+    return "detector_only" if likely is None else "both"
+
+
+def weighted_probability(weights: ThingWeights, score: float | None, likely: float | None) -> float:
+    """Return the probability that weights give a thing, 0..1; arguments as of ``weights_name``."""
+    detected, named = thing_signals(score, likely)
+    odds = weights.bias + weights.detector * detected + weights.names * named
     return 1.0 / (1.0 + math.exp(-odds))
 
 
-def _weights(spec: ThingsSpec, *, is_detectable: bool, is_nameable: bool) -> ThingWeights:
-    if is_detectable and is_nameable:
-        return spec.both
-    return spec.detector_only if is_detectable else spec.names_only
+def thing_signals(score: float | None, likely: float | None) -> tuple[float, float]:
+    """Return the log-odds of the detector and of the names, 0 of a model that does not know it."""
+    return (
+        0.0 if score is None else log_odds(score),
+        0.0 if likely is None else log_odds(likely),
+    )
 
 
 def _side(box: Detection) -> Side:

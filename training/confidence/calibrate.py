@@ -42,9 +42,8 @@ from training.confidence.things import (
     fit_things,
     person_signs,
 )
-from training.config import RunConfig
+from training.config import config_of_facts
 from training.data.dataset import CaptionedPicture, Dataset, Split
-from training.data.extra import open_extra
 from training.encoders import default_cache_dir
 from training.judged import judge_split
 from training.metrics.tokenise import tokenise
@@ -57,7 +56,7 @@ from training.report.reliability_confidence import (
     selective,
     share,
 )
-from training.train import HOUSEHOLD, open_extra_data
+from training.train import household_pictures, open_extra_data
 
 # Chosen by meaning. PLAIN: people's own sentences, judged in the same way, are right in 63 % of
 # cases on test; a caption that is as likely to be right needs no hedge. MAYBE: below it, seven of
@@ -176,21 +175,9 @@ def _mentions(
     return judge_mentions(signals, list(classes), watched.observations, watched.references)
 
 
-def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
-    """Return the household photographs beside a data set; none where they are absent."""
-    folder = dataset.extra_folder(HOUSEHOLD)
-    return open_extra(folder, plain_sentences=False) if folder.is_dir() else ()
-
-
 def _further_pictures(bundle: Bundle, dataset: Dataset) -> list[CaptionedPicture]:
     """Return the pictures that the bundle's run was trained on beside the main ones."""
-    settings = RunConfig.model_validate(
-        {
-            key: value
-            for key, value in bundle.manifest.training.items()
-            if key in RunConfig.model_fields
-        }
-    )
+    settings = config_of_facts(bundle.manifest.training)
     found = open_extra_data(settings, dataset)
     pictures = [picture for _, of_set in found for picture in of_set]
     return pictures[:: max(1, round(len(pictures) / MOST_FURTHER))]

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from device.confidence.probability import Confidence
-from device.vision.everyday import DETECTABLE, PERSON, log_odds
+from device.vision.everyday import DETECTABLE, PERSON
 from device.vision.scene import MOST_NAMES
 from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
+from device.vision.thing_finder import thing_signals, weighted_probability, weights_name
 from device.vision.thing_words import THINGS, ThingWords
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
@@ -199,40 +200,24 @@ def fit_nobody(people: Sequence[PersonSigns]) -> tuple[float, float]:
 def _weights(found: Sequence[Candidate]) -> dict[str, ThingWeights]:
     """Return the weights of each kind of candidate, by the name of its field."""
     return {
-        kind: _fitted([one for one in found if kind_of(one) == kind])
+        kind: _fitted([one for one in found if weights_name(one.score, one.likely) == kind])
         for kind in ("detector_only", "names_only", "both")
     }
-
-
-def kind_of(one: Candidate) -> str:
-    """Return which of the manifest's weights count for a candidate."""
-    if one.score is None:
-        return "names_only"
-    return "detector_only" if one.likely is None else "both"
 
 
 def _fitted(found: Sequence[Candidate]) -> ThingWeights:
     if len({one.is_right for one in found}) < 2:  # without the model, or nothing to tell apart
         return ThingWeights(bias=-3.0)
-    x_n2 = np.array([_log_odds(one) for one in found])
+    x_n2 = np.array([thing_signals(one.score, one.likely) for one in found])
     fitted = fit_logistic(x_n2, [one.is_right for one in found], RIDGE)
     detector, names = (round(float(weight), 4) for weight in fitted.weights)
     return ThingWeights(bias=round(fitted.bias, 4), detector=detector, names=names)
 
 
-def _log_odds(one: Candidate) -> tuple[float, float]:
-    return (
-        0.0 if one.score is None else log_odds(one.score),
-        0.0 if one.likely is None else log_odds(one.likely),
-    )
-
-
 def probability_of(one: Candidate, weights: Mapping[str, ThingWeights]) -> float:
     """Return the calibrated probability of a candidate, as the device computes it."""
-    detector, names = _log_odds(one)
-    chosen = weights[kind_of(one)]
-    odds = chosen.bias + chosen.detector * detector + chosen.names * names
-    return float(1.0 / (1.0 + np.exp(-odds)))
+    chosen = weights[weights_name(one.score, one.likely)]
+    return weighted_probability(chosen, one.score, one.likely)
 
 
 def cross_fitted_probability(found: Sequence[Candidate]) -> npt.NDArray[np.float64]:

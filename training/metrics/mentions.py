@@ -5,12 +5,22 @@ The rules are those of ``precision``, which reports; a test holds the two togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from training.metrics.lexicon import LEXICONS
+
+
+def right_and_wrong(
+    count: Callable[[str, Sequence[str]], tuple[int, int]],
+    names: Sequence[str],
+    hypotheses: Sequence[Sequence[str]],
+) -> npt.NDArray[np.int64]:
+    """Return what ``count`` says of each picture's caption, int64 [captions, 2]."""
+    rows = [count(name, words) for name, words in zip(names, hypotheses, strict=True)]
+    return np.array(rows, dtype=np.int64).reshape(-1, 2)
 
 
 class MentionCounts:
@@ -30,8 +40,7 @@ class MentionCounts:
         self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
     ) -> npt.NDArray[np.int64]:
         """Return how many mentions of each caption are right and wrong, int64 [captions, 2]."""
-        rows = [self._count(name, words) for name, words in zip(names, hypotheses, strict=True)]
-        return np.array(rows, dtype=np.int64).reshape(-1, 2)
+        return right_and_wrong(self._count, names, hypotheses)
 
     def _count(self, name: str, words: Sequence[str]) -> tuple[int, int]:
         is_right = [

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.metrics.lexicon import Lexicon, noun_forms
+from training.metrics.mentions import right_and_wrong
 
 WrongThings = Literal["all", "rooms", "none"]
 """What counts as wrong when no reference names it: all things, as with several captions of people;
@@ -258,8 +259,7 @@ class ThingCounts:
         self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
     ) -> npt.NDArray[np.int64]:
         """Return how many things of each caption are right and wrong, int64 [captions, 2]."""
-        rows = [self._count(name, words) for name, words in zip(names, hypotheses, strict=True)]
-        return np.array(rows, dtype=np.int64).reshape(-1, 2)
+        return right_and_wrong(self._count, names, hypotheses)
 
     def _count(self, name: str, words: Sequence[str]) -> tuple[int, int]:
         named, seen = things_of(words), self._seen[name]
