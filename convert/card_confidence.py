@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from device.confidence.wording import Hedge
 from device.vision.sentences import caption_sentence
+from device.vision.wording import Hedge
 
 _PERCENT = 100.0
 _NONE = "-"

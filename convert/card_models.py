@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from convert.card_origin import data_names
-from device.manifest import (
+from device.vision.manifest import (
     CONFIDENCE,
     DECODER,
     DETECTOR,

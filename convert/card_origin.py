@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from device.manifest import Manifest
+from device.vision.manifest import Manifest
 
 # In the manifest's training facts: settings of each run before the bundle's own, first to last.
 EARLIER_RUNS = "earlier_runs"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from convert.model_card import model_card
 from convert.variants import Variant
-from device.bundle import file_entry, load_bundle
-from device.manifest import CONFIDENCE
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.manifest import CONFIDENCE
 from training.confidence.calibrate import calibrate
 from training.data.dataset import Dataset
 from training.report.record import read_record, write_record

@@ -12,7 +12,7 @@ from convert.model_card import model_card
 from convert.origin import earlier_runs, with_origin
 from convert.variants import Variant, export_variant, training_facts
 from convert.verify import Verification, agreement, check_signatures, require
-from device.manifest import HASHED_FILES, Manifest
+from device.vision.manifest import HASHED_FILES, Manifest
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
 from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions

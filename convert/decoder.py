@@ -10,13 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from device.interpreter import (
+from device.vision.runtime import (
     LOG_PROBS_OUTPUT,
     PREPARE_SIGNATURE,
     STEP_SIGNATURE,
     WORDS_OUTPUT,
 )
-from device.vocabulary import END, SPECIALS
+from device.vision.vocabulary import END, SPECIALS
 from training.decoders import Decoder
 from training.tflite import to_tflite
 
@@ -78,7 +78,7 @@ def decoder_signatures(
 
 
 def _likeliest(logits_rv: tf.Tensor, n_words: int) -> dict[str, tf.Tensor]:
-    """Return ``device.decoding.Continuations`` of logits.
+    """Return ``device.vision.beam_search.Continuations`` of logits.
 
     Of equally likely words TFLite's top-k, too, takes the lower id first.
     """

@@ -23,9 +23,9 @@ import tensorflow as tf
 
 from convert.decoder import decoder_signatures, export_decoder
 from convert.one_hot_position import with_one_hot_position
-from device.decoding import SearchOptions, State, search
-from device.interpreter import PREPARE_SIGNATURE, STEP_SIGNATURE
-from device.interpreter import Decoder as DeviceDecoder
+from device.vision.beam_search import SearchOptions, State, search
+from device.vision.runtime import PREPARE_SIGNATURE, STEP_SIGNATURE
+from device.vision.runtime import Decoder as DeviceDecoder
 from training.decoders import Decoder
 from training.errors import TrainingError
 from training.evaluate import search_options

@@ -146,8 +146,8 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     """
     import numpy as np
 
-    from device.selftest import N_PATTERNS, pattern
     from device.vision.letterbox import letterbox
+    from device.vision.self_test import N_PATTERNS, pattern
     from training.errors import TrainingError
 
     differences = []
@@ -173,8 +173,8 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     """
     from convert.model_card import model_card
     from convert.variants import Variant
-    from device.bundle import file_entry, load_bundle
-    from device.manifest import DETECTOR
+    from device.vision.bundle import file_entry, load_bundle
+    from device.vision.manifest import DETECTOR
 
     bundle = load_bundle(folder)
     bundle.detector.write_bytes(exported.content)
@@ -206,7 +206,7 @@ def cli(bundle: Path, size_px: int) -> None:
     set_up_logging()
     if size_px % 32:
         raise click.UsageError(f"--size {size_px}: must be a multiple of 32")
-    from device.bundle import find_bundle
+    from device.vision.bundle import find_bundle
 
     folder = find_bundle(str(bundle))
     click.echo(f"wrote the detector to {add_detector(folder, export_detector(size_px))}")

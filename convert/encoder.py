@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.preprocess import preprocess
+from device.vision.preprocess import preprocess
 from training.data.dataset import CaptionedPicture
 from training.encoders import LITE_NAMES, EncoderSpec, apply_weights, build_encoder, collect_weights
 from training.features import read_picture

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from device.decoding import search
-from device.interpreter import Decoder, Encoder
-from device.manifest import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
-from device.preprocess import preprocess
-from device.selftest import N_PATTERNS, pattern
+from device.vision.beam_search import search
+from device.vision.manifest import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
+from device.vision.self_test import N_PATTERNS, pattern
 
 
 def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> SelfTest:

@@ -12,7 +12,7 @@ import click
 from convert.confidence import CARD
 from convert.model_card import model_card
 from convert.variants import Variant
-from device.bundle import find_bundle, load_bundle
+from device.vision.bundle import find_bundle, load_bundle
 from training.command_line import run_program
 from training.errors import TrainingError
 from training.report.homes import HOMES, read_homes

@@ -8,7 +8,7 @@ from convert.card_failures import failures_part
 from convert.card_homes import homes_part
 from convert.card_models import models_part
 from convert.card_origin import data_names, rewards_mentions, training_commands
-from device.manifest import Manifest
+from device.vision.manifest import Manifest
 
 _METRICS = (
     ("cider", "CIDEr"),

@@ -16,8 +16,8 @@ import click
 from convert.confidence import CARD
 from convert.model_card import model_card
 from convert.variants import Variant
-from device.bundle import file_entry, load_bundle
-from device.manifest import NAMES
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.manifest import NAMES
 from training.command_line import data_option, run_program, set_up_logging
 
 if TYPE_CHECKING:

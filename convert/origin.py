@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from convert.card_origin import EARLIER_RUNS, data_names
 from convert.variants import DATA_LICENCE, training_facts
-from device.manifest import Manifest
+from device.vision.manifest import Manifest
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder

@@ -11,7 +11,7 @@ from pathlib import Path
 from convert.confidence import add_confidence
 from convert.detector import add_detector, export_detector
 from convert.names import add_names, write_names_record
-from device.bundle import load_bundle
+from device.vision.bundle import load_bundle
 from training.data.dataset import Dataset
 from training.names.fit import Sources, fit_names
 from training.train import HOUSEHOLD

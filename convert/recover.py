@@ -18,7 +18,7 @@ from training.command_line import run_program, runs_option, set_up_logging
 
 if TYPE_CHECKING:
     from convert.stored_weights import Constants, Floats, Place
-    from device.bundle import Bundle
+    from device.vision.bundle import Bundle
     from training.config import RunConfig
     from training.decoders import Decoder
     from training.run_folder import RunFolder
@@ -38,7 +38,7 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
         TrainingError: the folder holds a run already, or the bundle was exported by other code or
             with another pretrained encoder than today's.
     """
-    from device.bundle import load_bundle
+    from device.vision.bundle import load_bundle
     from training.config import config_of_facts
     from training.model import build_captioner
     from training.run_folder import EpochResult
@@ -145,7 +145,7 @@ def cli(bundle: Path, runs: Path | None) -> None:
     So that other runs can start from it. It cannot be trained further itself.
     """
     set_up_logging()
-    from device.bundle import find_bundle, load_bundle
+    from device.vision.bundle import find_bundle, load_bundle
     from training.run_folder import run_folder
 
     path = find_bundle(str(bundle))

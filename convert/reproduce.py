@@ -24,7 +24,7 @@ from training.command_line import (
 
 if TYPE_CHECKING:
     from convert.stages import Conversion, Recovery, Stage, Training
-    from device.manifest import Manifest
+    from device.vision.manifest import Manifest
     from training.data.dataset import Dataset
 
 _PROJECT = Path(__file__).resolve().parent.parent
@@ -110,7 +110,7 @@ def _bundle(name: Path | None) -> tuple[Path | None, str | None]:
     """Return a bundle's folder and the name of its run, if one is given."""
     if name is None:
         return None, None
-    from device.bundle import find_bundle, load_bundle
+    from device.vision.bundle import find_bundle, load_bundle
 
     path = find_bundle(str(name))
     return path, load_bundle(path).manifest.name
@@ -182,8 +182,8 @@ def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
 
 def compare(ours: Path, shipped: Path) -> Iterator[str]:
     """Yield how well a bundle does on test beside the shipped one of its name, if there is one."""
-    from device.bundle import load_bundle
-    from device.manifest import MANIFEST
+    from device.vision.bundle import load_bundle
+    from device.vision.manifest import MANIFEST
 
     if ours.resolve() == shipped.resolve() or not (shipped / MANIFEST).is_file():
         return

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from convert.encoder import int8_encoder, whole_encoder
-from device.interpreter import quantized
+from device.vision.runtime import quantized
 from training.model import BuiltCaptioner
 
 _LARGEST_LEVEL = 127

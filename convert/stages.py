@@ -15,10 +15,10 @@ import keras
 from convert.convert import convert
 from convert.parts import add_parts
 from convert.recover import recover
-from device.bundle import load_bundle
 from device.errors import BundleError
-from device.manifest import HASHED_FILES, MANIFEST
-from device.vocabulary import Vocabulary
+from device.vision.bundle import load_bundle
+from device.vision.manifest import HASHED_FILES, MANIFEST
+from device.vision.vocabulary import Vocabulary
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError

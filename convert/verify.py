@@ -17,11 +17,11 @@ import numpy.typing as npt
 from convert.encoder import whole_encoder
 from convert.honesty import Honesty
 from convert.variants import Variant
-from device.decoding import log_softmax
-from device.interpreter import Decoder, Encoder
-from device.manifest import DECODER, ENCODER
-from device.preprocess import preprocess
-from device.vocabulary import START
+from device.vision.beam_search import log_softmax
+from device.vision.manifest import DECODER, ENCODER
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
+from device.vision.vocabulary import START
 from training.data.dataset import CaptionedPicture, Split
 from training.errors import TrainingError
 from training.evaluate import Captions

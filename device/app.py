@@ -19,16 +19,16 @@ from device.camera.grabber import Grabber
 from device.camera.jpeg import jpeg
 from device.camera.open import open_camera, open_clock
 from device.daemon.controller import Answers, DaemonController
-from device.daemon.ending import ending_signals
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveSettings
 from device.daemon.live_settings import Parts as LiveParts
 from device.daemon.observer import Observer
-from device.daemon.reload import BundleSwap, open_sight
+from device.daemon.problem_announcer import ProblemAnnouncer
+from device.daemon.reload import BundleSwap, open_daemon_describer
+from device.daemon.status import DaemonStatus
+from device.daemon.stop_signals import ending_signals
 from device.daemon.telling import problem_teller
 from device.daemon.trigger_set import TriggerSet
-from device.daemon.troubles import Troubles
-from device.daemon.vitals import Vitals
 from device.errors import ConfigError, WorkerError
 from device.events import Part
 from device.health.event_log import EventLog
@@ -109,9 +109,9 @@ class Daemon:
         tell = problem_teller(Part.STATE, bus, clock)
         state_file = StateFile(self._directories.state_file, tell)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._troubles = Troubles(self._announcer.announce, clock.now_s)
+        self._troubles = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._troubles)
-        opened = open_sight(settings)
+        opened = open_daemon_describer(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
         )
@@ -122,7 +122,7 @@ class Daemon:
         )
         stack.callback(self._observer.close)
         self._swap = BundleSwap(self._observer, opened, bus, clock)
-        vitals = Vitals(self._grabber, self._troubles, lambda: self._swap.bundle)
+        vitals = DaemonStatus(self._grabber, self._troubles, lambda: self._swap.bundle)
         bus.subscribe(vitals)
         live = LiveSettings(
             LiveParts(self._observer, self._grabber, self._announcer, state_file),

@@ -22,9 +22,9 @@ from op_time import count_nodes, operator_figures
 
 from convert.decoder_variants import FORMATS, SHIPPED, Format, convert_apart
 from convert.verify import agreement
-from device.bundle import Bundle, find_bundle, load_bundle
 from device.errors import InferenceError, SeeAloudError
-from device.interpreter import Decoder, Encoder
+from device.vision.bundle import Bundle, find_bundle, load_bundle
+from device.vision.runtime import Decoder, Encoder
 from training.data.dataset import CaptionedPicture, Dataset, Split
 from training.data.readers import default_data, open_dataset
 from training.errors import TrainingError

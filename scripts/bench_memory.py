@@ -17,8 +17,8 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from device.bundle import load_bundle
-from device.captioner import Captioner, CaptionOptions
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner, CaptionOptions
 from device.records import Frame
 
 frame = Frame.now(np.full((480, 640, 3), 128, np.uint8), "benchmark")

@@ -113,7 +113,7 @@ def _processor() -> str:
 
 
 def _runtime() -> str:
-    """Return the runtime that ``device.interpreter`` takes, with its version."""
+    """Return the runtime that ``device.vision.runtime`` takes, with its version."""
     for name in _RUNTIMES:
         try:
             return f"{name} {metadata.version(name)}"

@@ -24,8 +24,8 @@ from convert.encoder import calibration_pictures, float_encoder, int8_encoder, w
 from convert.rounding import round_pointwise
 from convert.verify import agreement
 from device.errors import SeeAloudError
-from device.interpreter import Decoder, Encoder
-from device.preprocess import preprocess
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture, Dataset
 from training.data.readers import default_data, open_dataset

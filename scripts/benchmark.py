@@ -24,8 +24,8 @@ from bench_speech import measure_speech
 from peer_venv import peers_python
 from samples import sample_pictures
 
-from device.bundle import find_bundle, load_bundle
 from device.errors import PictureError, SeeAloudError
+from device.vision.bundle import find_bundle, load_bundle
 
 _CACHE = "SEEALOUD_CACHE"
 _NO_FLOAT = (

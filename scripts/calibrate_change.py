@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from camera_pictures import Image, camera_pictures
 
-from device.bundle import find_bundle, load_bundle
 from device.errors import SeeAloudError
-from device.interpreter import Encoder
 from device.narrator.change import feature_change, picture_change, thumbnail
-from device.preprocess import preprocess
+from device.vision.bundle import find_bundle, load_bundle
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Encoder
 from training.data.readers import default_data
 
 Random = np.random.Generator

@@ -21,8 +21,8 @@ import numpy as np
 from camera_pictures import Image, camera_pictures
 
 from device.errors import SeeAloudError
-from device.picture.gate import PictureGate, measure
-from device.picture.settings import PictureSettings
+from device.vision.picture_gate import PictureGate, measure
+from device.vision.picture_settings import PictureSettings
 from training.data.readers import default_data
 
 _QUANTILES = (0.0, 0.001, 0.005, 0.01, 0.5, 0.99, 0.995, 0.999, 1.0)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.sources.files import read_picture_file
+from device.pictures.files import read_picture_file
 from training.data.dataset import Split
 from training.data.readers import open_dataset
 

@@ -12,12 +12,12 @@ import numpy.typing as npt
 from bench_captions import count_steps
 
 from convert.decoder_variants import Format
-from device.bundle import Bundle
-from device.decoding import SearchOptions, search_rows
-from device.interpreter import Decoder, Encoder
-from device.preprocess import preprocess
 from device.records import Hypothesis
-from device.vocabulary import Vocabulary
+from device.vision.beam_search import SearchOptions, search_rows
+from device.vision.bundle import Bundle
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
+from device.vision.vocabulary import Vocabulary
 from training.data.dataset import CaptionedPicture
 from training.features import read_picture
 

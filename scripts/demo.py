@@ -25,10 +25,10 @@ from demo_view import Row, show, show_facts, show_heading, show_table
 from first_sound import first_sound_ms
 from samples import SAMPLES, sample_pictures
 
-from device.bundle import Bundle, find_bundle, load_bundle
 from device.errors import BrokerError, SeeAloudError, SpeechError
 from device.speech.piper import PiperVoiceProcess
 from device.speech.voice import Voice, find_voice
+from device.vision.bundle import Bundle, find_bundle, load_bundle
 
 _OUTPUT = Path(__file__).resolve().parent.parent / "demo-output"
 _WAV_NAME = "captions.wav"

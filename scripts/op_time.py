@@ -23,8 +23,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from bench_report import machine_facts
 from litert_profiler import Profile, ProfiledModel
 
-from device.bundle import Bundle, find_bundle, load_bundle
 from device.errors import SeeAloudError
+from device.vision.bundle import Bundle, find_bundle, load_bundle
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
 _WARM_UPS = 5

@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 from peer_worker import Times, serve, take_stdout, times_ms
 
-from device.bundle import load_bundle
-from device.captioner import Captioner, CaptionOptions
 from device.errors import PictureError
 from device.records import Frame
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner, CaptionOptions
 
 
 def main() -> None:

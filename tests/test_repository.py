@@ -20,8 +20,8 @@ import pytest
 import device
 import device.errors
 import training.errors
-from device.bundle import find_bundle, load_bundle
 from device.errors import SeeAloudError
+from device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {

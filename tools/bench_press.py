@@ -17,17 +17,17 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from device.bundle import find_bundle, load_bundle
-from device.captioner import Captioner, CaptionOptions
-from device.confidence import BundleHonesty
-from device.daemon.bundle_sight import open_finder
-from device.daemon.sight import Line, Sight
-from device.native_stderr import captured_native_stderr
-from device.picture.gate import PictureGate
-from device.picture.settings import PictureSettings
+from device.pictures.files import read_picture_file
 from device.records import Frame
-from device.sources.files import read_picture_file
+from device.vision.bundle import find_bundle, load_bundle
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.confidence_model import ConfidenceModel
+from device.vision.describe import FrameDescriber, Line
 from device.vision.detector import Detector
+from device.vision.native_stderr import captured_native_stderr
+from device.vision.open import open_finder
+from device.vision.picture_gate import PictureGate
+from device.vision.picture_settings import PictureSettings
 
 _MS = 1000.0
 _WARM_UPS = 3
@@ -53,7 +53,9 @@ def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[
         if finder is None or bundle.manifest.detector is None:
             raise SystemExit(f"bundle {folder} has no detector, or nothing says what it is worth")
         detector = Detector(bundle, threads=threads)
-    sight = Sight(PictureGate(PictureSettings()), captioner, BundleHonesty(bundle), finder)
+    sight = FrameDescriber(
+        PictureGate(PictureSettings()), captioner, ConfidenceModel(bundle), finder
+    )
     found: dict[str, list[float]] = {}
     with closing(sight), closing(detector):
         # A picture that is refused costs less.
@@ -70,7 +72,7 @@ def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[
 
 
 def _times(
-    captioner: Captioner, detector: Detector, sight: Sight, frame: Frame
+    captioner: Captioner, detector: Detector, sight: FrameDescriber, frame: Frame
 ) -> dict[str, float]:
     """Return the wall times of one frame, stage by stage, and of the whole look at it."""
     seen = []
@@ -82,7 +84,7 @@ def _times(
         "decode": decode_ms,
         "detect": detect_ms,
         "one after the other": encode_ms + decode_ms + detect_ms,
-        "at once (Sight.look)": _timed(lambda: sight.look(frame)),
+        "at once (FrameDescriber.look)": _timed(lambda: sight.look(frame)),
     }
 
 
@@ -99,7 +101,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     for name, times in found.items():
         print(f"{name:22} {median(times):6.1f} ms   best {min(times):6.1f} ms")
-    both = zip(found["at once (Sight.look)"], found["one after the other"], strict=True)
+    both = zip(found["at once (FrameDescriber.look)"], found["one after the other"], strict=True)
     print(f"{'ratio of both':22} {median(once / apart for once, apart in both):6.2f}")
 
 

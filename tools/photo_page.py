@@ -18,14 +18,14 @@ from pathlib import Path
 import click
 import cv2
 
-from device.bundle import find_bundle, load_bundle
-from device.captioner import CaptionOptions
-from device.daemon.bundle_sight import bundle_sight
-from device.daemon.sight import Line
 from device.errors import PictureError, SeeAloudError
-from device.picture.settings import PictureSettings
+from device.pictures.decode import decode_picture
 from device.records import Frame
-from device.sources.decode import decode_picture
+from device.vision.bundle import find_bundle, load_bundle
+from device.vision.captioner import CaptionOptions
+from device.vision.describe import Line
+from device.vision.open import open_describer
+from device.vision.picture_settings import PictureSettings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PHOTOS = DOCS / "figures" / "photos"
@@ -104,7 +104,7 @@ def say(bundle: str | None, photos: Sequence[Photo], folder: Path) -> tuple[str,
         SeeAloudError: the bundle is broken, or a photograph cannot be read.
     """
     loaded = load_bundle(find_bundle(bundle))
-    sight = bundle_sight(loaded, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(loaded, CaptionOptions(threads=1), PictureSettings())
     sentences = []
     try:
         for photo in photos:

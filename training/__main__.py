@@ -65,7 +65,7 @@ def evaluate(
     model: str, split: Split, data: Path | None, runs: Path | None, no_meteor: bool
 ) -> None:
     """Score a Keras run (by name) or a bundle (by folder or shipped name) on a split."""
-    from device.bundle import find_bundle
+    from device.vision.bundle import find_bundle
     from training.data.readers import default_data, open_dataset
     from training.evaluate import caption_with_bundle, caption_with_keras, score_captions
     from training.run_folder import load_run, run_folder
@@ -155,7 +155,7 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from device.bundle import find_bundle, load_bundle
+    from device.vision.bundle import find_bundle, load_bundle
     from training.data.extra import open_extra
     from training.homes import scores_of, speak
 

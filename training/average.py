@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.earlier_weights import start_from, word_rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training import views
 from training.config import ExtraDataConfig
 from training.data.dataset import CaptionedPicture

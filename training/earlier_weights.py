@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.decoders import Decoder
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner

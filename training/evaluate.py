@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from device.bundle import load_bundle
-from device.captioner import Captioner
-from device.decoding import SearchOptions
 from device.records import Frame, Hypothesis
+from device.vision.beam_search import SearchOptions
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner
 from training import views
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture

@@ -25,7 +25,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
-import device.preprocess
+import device.vision.preprocess
 from training import views
 from training.data.dataset import CaptionedPicture
 from training.encoders import (
@@ -88,7 +88,7 @@ class FeatureSource:
             "weights_path": None,
             "weights": weights_fingerprint(self.encoder, self.weights_path or "imagenet"),
             "preprocess": hashlib.sha256(
-                (inspect.getsource(device.preprocess) + inspect.getsource(views)).encode()
+                (inspect.getsource(device.vision.preprocess) + inspect.getsource(views)).encode()
             ).hexdigest(),
             "view": view,
             "pictures": [picture.name for picture in pictures],
@@ -151,7 +151,7 @@ def _compute(
 ) -> Iterator[Features]:
     for picture in pictures:
         image_hwc = views.apply(read_picture(picture.path), picture.name, view)
-        square_hwc = device.preprocess.preprocess(image_hwc, spec.input_size_px)
+        square_hwc = device.vision.preprocess.preprocess(image_hwc, spec.input_size_px)
         normalised = (square_hwc.astype(np.float32) - spec.mean) / spec.scale
         with np.errstate(over="ignore"):  # what float16 cannot hold is noticed below
             grid = model(normalised).astype(np.float16)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from device.bundle import Bundle
-from device.captioner import CaptionOptions
-from device.daemon.bundle_sight import bundle_sight
-from device.daemon.sight import Fault, Line
-from device.picture.settings import PictureSettings
 from device.records import Frame, Thing
+from device.vision.bundle import Bundle
+from device.vision.captioner import CaptionOptions
+from device.vision.describe import Fault, Line
+from device.vision.open import open_describer
+from device.vision.picture_settings import PictureSettings
 from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import THING, confidence_lexicons
 from training.confidence.things import Confirmation, names_person
@@ -109,7 +109,7 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         BundleError: the bundle fails its self-test.
         DatasetError: a picture cannot be read.
     """
-    sight = bundle_sight(bundle, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(bundle, CaptionOptions(threads=1), PictureSettings())
     confirmation = Confirmation(bundle.manifest.names)
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.config import RunConfig
 from training.decoders import DECODERS, Decoder, DecoderSize
 from training.encoders import (

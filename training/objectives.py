@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.vocabulary import END, PAD, START, UNKNOWN
+from device.vision.vocabulary import END, PAD, START, UNKNOWN
 from training.batches import Batch
 from training.config import SelfCriticalConfig
 from training.model import Captioner

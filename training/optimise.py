@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-from device.vocabulary import PAD
+from device.vision.vocabulary import PAD
 from training.config import OptimiserConfig
 from training.model import Captioner
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training import views
 from training.batches import Batch
 from training.config import SelfCriticalConfig

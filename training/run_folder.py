@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.config import RunConfig
 from training.encoders import default_cache_dir
 from training.errors import CheckpointError

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from device.decoding import SearchOptions, Sequence, State, search
+from device.vision.beam_search import SearchOptions, Sequence, State, search
 from training.features import Features
 from training.model import Captioner
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from device.camera.v4l2 import advice, check_device
 from device.errors import CameraError
-from device.sources.decode import silence_opencv
+from device.pictures.decode import silence_opencv
 
 _MS_PER_S = 1000
 # FFmpeg writes to stderr what it likes, addresses among it: AV_LOG_QUIET.

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from device.errors import CameraError, PictureError
-from device.sources.decode import silence_opencv
-from device.sources.expand import PICTURE_SUFFIXES
-from device.sources.files import read_picture_file
+from device.pictures.decode import silence_opencv
+from device.pictures.expand import PICTURE_SUFFIXES
+from device.pictures.files import read_picture_file
 
 _LOGGER = logging.getLogger(__name__)
 _USUAL_RATE_HZ = 25.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from device.sources.address import is_address, public_address
-from device.sources.expand import VIDEO_SUFFIXES
+from device.pictures.address import is_address, public_address
+from device.pictures.expand import VIDEO_SUFFIXES
 
 _NUMBERED = re.compile(r"camera:(\d{1,3})")
 _PICAMERA = re.compile(r"picamera2(?::(\d))?")

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from device.daemon.sight import Line, Sight
 from device.records import Described, Frame
+from device.vision.describe import FrameDescriber, Line
 
 
-class SightDescriber:
+class PictureDescriber:
     """A ``device.commands.parts.Describer``.
 
     Args:
         sight: what the daemon looks with.
     """
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, sight: FrameDescriber) -> None:
         self._sight = sight
 
     def describe(self, frame: Frame) -> Described:

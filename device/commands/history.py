@@ -149,8 +149,8 @@ def _selection(since: str | None, until: str | None, **choice: Any) -> Selection
     Raises:
         ConfigError: a time is none, or the span is none.
     """
-    from device.history.moments import parse_moment
     from device.history.reading import Selection
+    from device.history.time_parsing import parse_moment
 
     now = _now()
     first = None if since is None else parse_moment(since, now, is_end=False)

@@ -49,17 +49,17 @@ class Synthesizer(Protocol):
 
 
 def _open_describer(options: DescribeOptions) -> Describer:
-    from device.bundle import find_bundle, load_bundle
-    from device.captioner import CaptionOptions
-    from device.commands.describer import SightDescriber
-    from device.daemon.bundle_sight import bundle_sight
-    from device.picture.settings import PictureSettings
+    from device.commands.describer import PictureDescriber
+    from device.vision.bundle import find_bundle, load_bundle
+    from device.vision.captioner import CaptionOptions
+    from device.vision.open import open_describer
+    from device.vision.picture_settings import PictureSettings
 
     caption_options = CaptionOptions(
         beam_width=options.beam, n_best=options.n_best, threads=options.threads
     )
     bundle = load_bundle(find_bundle(options.bundle))
-    return SightDescriber(bundle_sight(bundle, caption_options, PictureSettings()))
+    return PictureDescriber(open_describer(bundle, caption_options, PictureSettings()))
 
 
 def _open_voice(path: Path | None) -> Synthesizer:

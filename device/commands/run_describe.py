@@ -16,8 +16,8 @@ from device.commands.parts import Describer, Parts
 from device.commands.report import ErrorReport
 from device.commands.sinks import JsonSink, PrintSink, Sink
 from device.errors import ConfigError, SeeAloudError
+from device.pictures import Source, expand_sources
 from device.records import Described
-from device.sources import Source, expand_sources
 
 _LOGGER = logging.getLogger(__name__)
 # A sink that never succeeds may cost its timeout each time; a thousand pictures must still end.

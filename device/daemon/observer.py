@@ -15,13 +15,13 @@ from datetime import datetime
 from typing import Protocol
 
 from device.clock import Clock
-from device.daemon.sight import Fault, Line, Sight
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
 from device.narrator.narrator import Line as NarratedLine
 from device.narrator.narrator import Moment, Narrator, Verdict
 from device.records import Cause, Earcon, Frame, Priority, Utterance
+from device.vision.describe import Fault, FrameDescriber, Line
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
@@ -92,7 +92,7 @@ class Observer:
     def __init__(  # noqa: PLR0913 - the parts it joins
         self,
         frames: FrameSource,
-        sight: Sight,
+        sight: FrameDescriber,
         narrator: Narrator,
         voice: Voice,
         bus: EventBus,
@@ -108,7 +108,7 @@ class Observer:
         self._fresh_timeout_s = fresh_timeout_s
         self._narrator_lock = threading.Lock()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
-        self._replacement: queue.SimpleQueue[Sight] = queue.SimpleQueue()
+        self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
 
     # ------------------------------------------------------------ from any thread
@@ -122,7 +122,7 @@ class Observer:
         with self._narrator_lock:
             change_it(self._narrator)
 
-    def replace_sight(self, sight: Sight) -> None:
+    def replace_sight(self, sight: FrameDescriber) -> None:
         """Look with another captioner from the next frame on; the old one is closed."""
         self._replacement.put(sight)
 

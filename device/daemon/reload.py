@@ -9,23 +9,23 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from device.bundle import load_bundle
-from device.captioner import CaptionOptions
 from device.clock import Clock
-from device.daemon.bundle_sight import bundle_sight
+from device.daemon.describer_source import DescriberSource, describer_source
 from device.daemon.observer import Observer
-from device.daemon.sight import Sight
-from device.daemon.sight_source import SightSource, sight_source
 from device.daemon.telling import problem_teller
 from device.errors import BundleError
 from device.events import EventBus, Part
 from device.settings.schema import Settings
+from device.vision.bundle import load_bundle
+from device.vision.captioner import CaptionOptions
+from device.vision.describe import FrameDescriber
+from device.vision.open import open_describer
 
 _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedSight:
+class OpenedDescriber:
     """What looks at frames.
 
     Attributes:
@@ -34,27 +34,27 @@ class OpenedSight:
         source: what it was made of.
     """
 
-    sight: Sight
+    sight: FrameDescriber
     bundle: str
-    source: SightSource
+    source: DescriberSource
 
 
-def open_sight(settings: Settings) -> OpenedSight:
+def open_daemon_describer(settings: Settings) -> OpenedDescriber:
     """Return what looks at frames by these settings.
 
     Raises:
         BundleError: the bundle is missing, broken, or fails its self-test.
     """
-    return _opened(sight_source(settings))
+    return _opened(describer_source(settings))
 
 
-def _opened(source: SightSource) -> OpenedSight:
+def _opened(source: DescriberSource) -> OpenedDescriber:
     """Return what a source gives; it is older than what is read here, so no change is missed."""
     settings = source.settings
     bundle = load_bundle(source.folder)
     options = CaptionOptions(threads=settings.captioner.threads)
-    sight = bundle_sight(bundle, options, settings.picture)
-    return OpenedSight(sight, bundle.name, source)
+    sight = open_describer(bundle, options, settings.picture)
+    return OpenedDescriber(sight, bundle.name, source)
 
 
 class BundleSwap:
@@ -68,7 +68,7 @@ class BundleSwap:
     """
 
     def __init__(
-        self, observer: Observer, opened: OpenedSight, bus: EventBus, clock: Clock
+        self, observer: Observer, opened: OpenedDescriber, bus: EventBus, clock: Clock
     ) -> None:
         self._observer, self._tell = observer, problem_teller(Part.BUNDLE, bus, clock)
         self._bundle, self._source = opened.bundle, opened.source
@@ -82,7 +82,7 @@ class BundleSwap:
     def reload(self, settings: Settings) -> None:
         """Look with what the settings name now; where it is refused, go on with the old one."""
         try:
-            self._follow(sight_source(settings))
+            self._follow(describer_source(settings))
         except BundleError as exc:
             _LOGGER.warning("the bundle is refused, %s stays in use: %s", self._bundle, exc)
             self._is_problem = True
@@ -92,7 +92,7 @@ class BundleSwap:
             self._is_problem = False
             self._tell(False, f"{self._bundle} is in use")
 
-    def _follow(self, source: SightSource) -> None:
+    def _follow(self, source: DescriberSource) -> None:
         """Look with what a source gives, unless that is looked with already.
 
         Raises:

@@ -57,10 +57,10 @@ def check_model(settings: Settings) -> Finding:
         BundleError: it is missing or broken.
         InferenceError: the runtime failed.
     """
-    from device.bundle import find_bundle, load_bundle
-    from device.captioner import Captioner, CaptionOptions
-    from device.native_stderr import captured_native_stderr
-    from device.selftest import pattern
+    from device.vision.bundle import find_bundle, load_bundle
+    from device.vision.captioner import Captioner, CaptionOptions
+    from device.vision.native_stderr import captured_native_stderr
+    from device.vision.self_test import pattern
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     options = CaptionOptions(threads=settings.captioner.threads)
@@ -80,10 +80,10 @@ def check_rules(settings: Settings) -> Finding:
     Raises:
         BundleError: there is no bundle whose words could be read.
     """
-    from device.bundle import find_bundle, load_bundle
     from device.doctor.rules import judge_rules
+    from device.vision.bundle import find_bundle, load_bundle
     from device.vision.thing_finder import thing_names
-    from device.vocabulary import SPECIALS
+    from device.vision.vocabulary import SPECIALS
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     words = [*bundle.vocabulary.words[len(SPECIALS) :], *thing_names(bundle.manifest)]
@@ -138,7 +138,7 @@ def check_camera(settings: Settings) -> Finding:
     """
     from device.camera.open import open_camera
     from device.clock import SystemClock
-    from device.picture.gate import PictureGate
+    from device.vision.picture_gate import PictureGate
 
     with closing(open_camera(settings.camera, SystemClock())) as camera:
         frame = camera.read()

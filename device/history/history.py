@@ -22,11 +22,11 @@ from device.events import Event
 from device.history.database import Database
 from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter
 from device.history.event_lock import EventLock
-from device.history.moments import to_us
 from device.history.retention import delete_old
 from device.history.schema import HISTORY
 from device.history.settings import HistorySettings
 from device.history.summary import Summary, last_minutes, summarize
+from device.history.time_parsing import to_us
 
 MAX_WAITING = 5000
 RETENTION_S = 3600.0

@@ -25,8 +25,8 @@ from device.clock import Clock, SystemClock
 from device.events import Event
 from device.history.database import Database
 from device.history.event_lock import EventLock
-from device.history.moments import from_us, to_us
 from device.history.schema import OUTBOX
+from device.history.time_parsing import from_us, to_us
 
 _LOGGER = logging.getLogger(__name__)
 # A broker at hand acknowledges within milliseconds; one that restarts is back within this.

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from device.errors import HistoryError
 from device.history.entries import COLUMNS, Entry, names_of
-from device.history.moments import to_us
 from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
+from device.history.time_parsing import to_us
 
 _BUSY_S = 5.0
 

@@ -6,8 +6,8 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from device.history.database import Database
-from device.history.moments import to_us
 from device.history.settings import HistorySettings
+from device.history.time_parsing import to_us
 
 # So many at once: a Pi with an SD card deletes them in well under a second, and between two
 # chunks new entries are written.

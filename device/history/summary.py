@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from device.history.caption_topics import CaptionTopics, caption_topics
 from device.history.entries import Entry, Kind
-from device.history.main_words import MainWords, main_words
-from device.history.moments import rfc3339
 from device.history.summary_words import (
     LONGEST_TEXT_CHARS,
     Span,
@@ -23,6 +22,7 @@ from device.history.summary_words import (
     span_words,
     times_words,
 )
+from device.history.time_parsing import rfc3339
 from device.records import Seen, Summary
 from device.vision.noun_phrases import indefinite
 
@@ -82,14 +82,14 @@ def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:
     The most frequent wordings come first and each gathers the ones like it, so that neither order
     nor chance decides; only those with the same subject and number are compared.
     """
-    by_words: dict[MainWords, list[Entry]] = defaultdict(list)
+    by_words: dict[CaptionTopics, list[Entry]] = defaultdict(list)
     for entry in entries:
-        by_words[main_words(entry.caption)].append(entry)
+        by_words[caption_topics(entry.caption)].append(entry)
 
-    def rank(words: MainWords) -> tuple[int, datetime, list[str]]:
+    def rank(words: CaptionTopics) -> tuple[int, datetime, list[str]]:
         return -len(by_words[words]), by_words[words][0].at, sorted(words.stems)
 
-    groups: dict[tuple[str, str], list[tuple[MainWords, list[Entry]]]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[tuple[CaptionTopics, list[Entry]]]] = defaultdict(list)
     for words in sorted(by_words, key=rank):
         candidates = groups[words.number, words.subject]
         alike = max(

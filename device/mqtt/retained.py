@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 from device.clock import Clock
 from device.mqtt import topics as t
-from device.mqtt.bulletin import Bulletin
 from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.discovery import discovery_message
 from device.mqtt.identity import Identity
 from device.mqtt.messages import Counts, Value, diagnostics_message, state_message
 from device.mqtt.paho_client import Outgoing
 from device.mqtt.payloads import CaptionMessage
+from device.mqtt.retained_message import RetainedMessage
 from device.mqtt.session import outgoing
 
 
@@ -44,11 +44,11 @@ class RetainedTopics:
         self._settings, self._identity = settings, identity
         self._state_of, self._counts, self._clock = state_of, counts, clock
         self._message: CaptionMessage | None = None
-        self._caption = Bulletin(self._write_caption)
-        self.state = Bulletin(self._write_state)
-        self.diagnostics = Bulletin(self._write_diagnostics)
+        self._caption = RetainedMessage(self._write_caption)
+        self.state = RetainedMessage(self._write_state)
+        self.diagnostics = RetainedMessage(self._write_diagnostics)
         self.all = (
-            Bulletin(self._write_discovery),
+            RetainedMessage(self._write_discovery),
             self.state,
             self.diagnostics,
             self._caption,

@@ -25,18 +25,18 @@ from device.events import (
 )
 from device.history.outbox import OutboxMessage
 from device.mqtt import topics as t
-from device.mqtt.bulletin import Bulletin
+from device.mqtt.command_handler import CommandHandler
 from device.mqtt.connection import Received
-from device.mqtt.courier import Courier
 from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
-from device.mqtt.desk import CommandDesk
 from device.mqtt.dialer import Dialer
 from device.mqtt.identity import Identity
 from device.mqtt.link import Link
 from device.mqtt.messages import Counts, Value, event_message
 from device.mqtt.outbox import Outbox
+from device.mqtt.outbox_sender import OutboxSender
 from device.mqtt.payloads import CaptionMessage
 from device.mqtt.retained import RetainedTopics
+from device.mqtt.retained_message import RetainedMessage
 from device.mqtt.session import Delivered, Session, outgoing
 from device.mqtt.tls import tls_context
 from device.requests import Controller
@@ -96,10 +96,10 @@ class MqttSink:
         self._events: queue.Queue[Event] = queue.Queue(settings.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        self._desk = CommandDesk(
+        self._desk = CommandHandler(
             identity, daemon.controller, self._clock, settings.commands_per_min
         )
-        self._courier = Courier(outbox, settings.in_flight, settings.late_after_s, self._clock)
+        self._courier = OutboxSender(outbox, settings.in_flight, settings.late_after_s, self._clock)
         self._link = Link(settings, self._dialer(), daemon.bus, self._clock, self._chance)
         self._retained = RetainedTopics(
             settings, identity, daemon.state_of, self._counts, self._clock
@@ -228,7 +228,7 @@ class MqttSink:
                 self._confirm(happening)
 
     def _confirm(self, delivered: Delivered) -> None:
-        if isinstance(delivered.key, Bulletin):
+        if isinstance(delivered.key, RetainedMessage):
             delivered.key.delivered()
         else:
             self._courier.delivered(delivered)

@@ -30,11 +30,11 @@ import math
 
 from device.events import DecisionReason
 from device.narrator.change import Pooled, Thumbnail
-from device.narrator.hush import Hush, Silence
-from device.narrator.pace import Pace
 from device.narrator.rules import Alerts, RuleMatch, raised_by
 from device.narrator.scene import Scene
 from device.narrator.settings import NarrationSettings
+from device.narrator.silence import Silence, SilencePolicy
+from device.narrator.speaking_interval import SpeakingInterval
 from device.narrator.trouble import Trouble
 from device.narrator.values import Line, Moment, Verdict
 from device.narrator.words import content_words
@@ -56,8 +56,8 @@ class Narrator:
 
     def __init__(self, settings: NarrationSettings) -> None:
         self._settings = settings
-        self._pace = Pace(settings)
-        self._hush = Hush(settings.quiet_hours, is_on=settings.is_on)
+        self._pace = SpeakingInterval(settings)
+        self._hush = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
         self._alerts = Alerts(settings.rules)
         self._scene = Scene(settings)
         self._trouble = Trouble()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from device.events import DecisionReason
-from device.narrator.hush import Silence
 from device.narrator.rules import RuleMatch
+from device.narrator.silence import Silence
 from device.records import Earcon, Thing
 
 

@@ -12,10 +12,10 @@ from device.history.settings import HistorySettings
 from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.device_id import check_device_id
 from device.narrator.settings import NarrationSettings
-from device.picture.settings import PictureSettings
 from device.settings.strict import SettingsGroup
 from device.speech.settings import SpeechSettings
 from device.triggers.settings import TriggerSettings
+from device.vision.picture_settings import PictureSettings
 
 
 class DeviceSettings(SettingsGroup):

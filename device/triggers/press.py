@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 
 
-class SignKind(StrEnum):
+class PressKind(StrEnum):
     """What can be told of presses."""
 
     DOWN = "down"
@@ -41,11 +41,11 @@ class SignKind(StrEnum):
     VERY_LONG = "very_long"
 
 
-ENDS = frozenset({SignKind.SHORT, SignKind.DOUBLE, SignKind.LONG, SignKind.VERY_LONG})
+ENDS = frozenset({PressKind.SHORT, PressKind.DOUBLE, PressKind.LONG, PressKind.VERY_LONG})
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class PressEvent:
     """Something that was told of a press.
 
     Attributes:
@@ -53,7 +53,7 @@ class Sign:
         pressed_s: when that press began, of a double press the second one; monotonic seconds.
     """
 
-    kind: SignKind
+    kind: PressKind
     pressed_s: float
 
 
@@ -115,21 +115,21 @@ class PressClassifier:
             case _State.SPENT:
                 return math.inf
 
-    def down(self, at_s: float) -> list[Sign]:
+    def down(self, at_s: float) -> list[PressEvent]:
         """Take that the button went down; again while it is down changes nothing."""
         signs = self.poll(at_s)
         if self._state in (_State.IDLE, _State.BETWEEN):
             is_second = self._state is _State.BETWEEN
             self._state = _State.SPENT if is_second else _State.PRESSED
             self._down_s, self._up_s = self._now_s, None
-            signs.append(self._sign(SignKind.DOWN))
+            signs.append(self._sign(PressKind.DOWN))
             if is_second:
-                signs.append(self._sign(SignKind.DOUBLE))
+                signs.append(self._sign(PressKind.DOUBLE))
         else:
             self._up_s = None  # the up before it was a bounce
         return signs
 
-    def up(self, at_s: float) -> list[Sign]:
+    def up(self, at_s: float) -> list[PressEvent]:
         """Take that the button went up; again while it is up changes nothing."""
         signs = self.poll(at_s)
         is_down = self._state not in (_State.IDLE, _State.BETWEEN)
@@ -138,10 +138,10 @@ class PressClassifier:
             signs += self.poll(at_s)  # with bounce_s = 0 it is over already
         return signs
 
-    def poll(self, now_s: float) -> list[Sign]:
+    def poll(self, now_s: float) -> list[PressEvent]:
         """Return what is due by now, oldest first."""
         self._now_s = max(self._now_s, now_s)
-        signs: list[Sign] = []
+        signs: list[PressEvent] = []
         while self.deadline_s <= self._now_s:
             signs += self._expire()
         return signs
@@ -150,34 +150,34 @@ class PressClassifier:
     def _released_s(self) -> float:
         return -math.inf if self._up_s is None else self._up_s
 
-    def _expire(self) -> list[Sign]:
+    def _expire(self) -> list[PressEvent]:
         """Do what the deadline stands for."""
         match self._state:
             case _State.BETWEEN:
-                return self._to(_State.IDLE, SignKind.SHORT)
+                return self._to(_State.IDLE, PressKind.SHORT)
             case _ if self._up_s is not None:
                 return self._release()
             case _State.PRESSED if self._timing.long_s < self._timing.very_long_s:
-                return self._to(_State.HELD, SignKind.HOLD)
+                return self._to(_State.HELD, PressKind.HOLD)
             case _:
-                return self._to(_State.SPENT, SignKind.VERY_LONG)
+                return self._to(_State.SPENT, PressKind.VERY_LONG)
 
-    def _release(self) -> list[Sign]:
+    def _release(self) -> list[PressEvent]:
         match self._state:
             case _State.PRESSED if self._timing.double_s > 0:
                 return self._to(_State.BETWEEN)
             case _State.PRESSED:
-                return self._to(_State.IDLE, SignKind.SHORT)
+                return self._to(_State.IDLE, PressKind.SHORT)
             case _State.HELD:
-                return self._to(_State.IDLE, SignKind.LONG)
+                return self._to(_State.IDLE, PressKind.LONG)
             case _:
                 return self._to(_State.IDLE)
 
-    def _to(self, state: _State, *kinds: SignKind) -> list[Sign]:
+    def _to(self, state: _State, *kinds: PressKind) -> list[PressEvent]:
         self._state = state
         if state is not _State.BETWEEN:
             self._up_s = None
         return [self._sign(kind) for kind in kinds]
 
-    def _sign(self, kind: SignKind) -> Sign:
-        return Sign(kind, self._down_s)
+    def _sign(self, kind: PressKind) -> PressEvent:
+        return PressEvent(kind, self._down_s)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from device import requests as r
 from device.records import Cause
-from device.triggers.press import Sign, SignKind
+from device.triggers.press import PressEvent, PressKind
 from device.triggers.settings import Action, PressSettings
 from device.triggers.trigger import Feedback, Target
 
@@ -35,19 +35,19 @@ class PressActions:
         self._requests = _requests(settings)
         self._asked_s = 0.0
 
-    def carry_out(self, signs: Sequence[Sign]) -> None:
+    def carry_out(self, signs: Sequence[PressEvent]) -> None:
         """Do what each sign stands for, in order; every controller's refusal is logged."""
         for sign in signs:
-            if sign.kind is SignKind.DOWN:
+            if sign.kind is PressKind.DOWN:
                 late_s = time.monotonic() - sign.pressed_s
                 self._asked_s = self._target.clock.now_s() - late_s
                 self._feedback.on_down(self._asked_s)
-            elif sign.kind is SignKind.HOLD:
+            elif sign.kind is PressKind.HOLD:
                 self._feedback.on_hold(self._asked_s)
             else:
                 self._ask(sign.kind)
 
-    def _ask(self, kind: SignKind) -> None:
+    def _ask(self, kind: PressKind) -> None:
         request = self._requests[kind]
         _LOGGER.debug("%s: %s press: %s", self._cause, kind, request and request.action)
         if request is None:
@@ -57,7 +57,7 @@ class PressActions:
             _LOGGER.warning("%s: %s was refused: %s", self._cause, request.action, outcome.reason)
 
 
-def _requests(settings: PressSettings) -> Mapping[SignKind, r.Request | None]:
+def _requests(settings: PressSettings) -> Mapping[PressKind, r.Request | None]:
     makers: Mapping[Action, Callable[[], r.Request | None]] = {
         "describe": r.Describe,
         "repeat": r.Repeat,
@@ -68,8 +68,8 @@ def _requests(settings: PressSettings) -> Mapping[SignKind, r.Request | None]:
         "none": lambda: None,
     }
     return {
-        SignKind.SHORT: makers[settings.short_press](),
-        SignKind.DOUBLE: makers[settings.double_press](),
-        SignKind.LONG: makers[settings.long_press](),
-        SignKind.VERY_LONG: makers[settings.very_long_press](),
+        PressKind.SHORT: makers[settings.short_press](),
+        PressKind.DOUBLE: makers[settings.double_press](),
+        PressKind.LONG: makers[settings.long_press](),
+        PressKind.VERY_LONG: makers[settings.very_long_press](),
     }

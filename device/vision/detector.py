@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle
 from device.errors import BundleError, InferenceError
+from device.vision.bundle import Bundle
 from device.vision.center_net import find_peaks
 from device.vision.detector_model import DetectorModel
 from device.vision.letterbox import letterbox

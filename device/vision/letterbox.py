@@ -1,7 +1,7 @@
 """The whole frame in the detector's square picture, its aspect kept, the rest black.
 
-Unlike ``device.preprocess`` it keeps the sides of wide frames, since what lies there is to be
-named, and squashes nothing: on household photographs as many names are right at a higher score
+Unlike ``device.vision.preprocess`` it keeps the sides of wide frames, since what lies there is to
+be named, and squashes nothing: on household photographs as many names are right at a higher score
 threshold (docs/detector.md). Black is what convolutions see beyond the edge of any picture.
 """
 

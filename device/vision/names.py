@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle
 from device.errors import BundleError
+from device.vision.bundle import Bundle
 from device.vision.specs import NamesSpec
 
 Floats = npt.NDArray[np.float32]
@@ -141,7 +141,7 @@ class NameClassifier:
         """Return every name that can be said with its probability, the likeliest first.
 
         Args:
-            pooled_d: float32 [channels], as in ``device.captioner.Encoded``.
+            pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
         """
         logits_n = pooled_d @ self._weights_dn + self._bias_n
         share_s = softmax(logits_n)[:-1] @ self._member_ns

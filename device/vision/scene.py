@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from device.confidence.wording import Hedge
 from device.records import Thing
 from device.vision import sentences
 from device.vision.everyday import mentions_person
+from device.vision.wording import Hedge
 
 MOST_NAMES = 3
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from device.confidence.wording import Hedge
 from device.records import Side, Thing
 from device.vision.noun_phrases import is_plural, listed, noun_phrase, takes_plural_verb
+from device.vision.wording import Hedge
 
 UNSURE = "I am not sure what is happening here."
 CANNOT_TELL = "I cannot tell what this shows."

@@ -15,9 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from device.confidence.wording import Hedge
 from device.errors import InferenceError
-from device.manifest import Manifest
 from device.records import Frame, Side, Thing, ThingSource
 from device.vision.detector import Detection
 from device.vision.everyday import (
@@ -28,9 +26,11 @@ from device.vision.everyday import (
     log_odds,
     mentions_person,
 )
+from device.vision.manifest import Manifest
 from device.vision.names import NamedThing
 from device.vision.scene import Certainty, Scene, compose
 from device.vision.specs import ThingsSpec, ThingWeights
+from device.vision.wording import Hedge
 
 # The middle of a box within these shares of the picture's width is ahead.
 _LEFT_OF, _RIGHT_OF = 0.38, 0.62

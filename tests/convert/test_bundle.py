@@ -15,16 +15,16 @@ from support.tflite_graph import CONTROL_FLOW, operators
 
 from convert.golden import choose_self_test
 from convert.model_card import model_card
-from device.bundle import load_bundle
-from device.captioner import Captioner, CaptionOptions
-from device.confidence import BundleHonesty
-from device.decoding import search
 from device.errors import ConfigError
-from device.interpreter import Decoder, Encoder
-from device.manifest import CONFIDENCE, HASHED_FILES, Manifest
-from device.preprocess import preprocess
 from device.records import Frame
-from device.selftest import N_PATTERNS, pattern
+from device.vision.beam_search import search
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.confidence_model import ConfidenceModel
+from device.vision.manifest import CONFIDENCE, HASHED_FILES, Manifest
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
+from device.vision.self_test import N_PATTERNS, pattern
 from training import source
 from training.data.readers import open_dataset
 from training.features import read_picture
@@ -111,7 +111,7 @@ def test_the_bundle_says_what_it_gets_wrong(smoke: Smoke, manifest: Manifest) ->
 
 def test_the_bundle_says_how_far_it_can_be_trusted(smoke: Smoke, manifest: Manifest) -> None:
     assert manifest.confidence is not None
-    honesty = BundleHonesty(load_bundle(smoke.bundle))
+    honesty = ConfidenceModel(load_bundle(smoke.bundle))
     with Captioner(load_bundle(smoke.bundle)) as captioner:
         encoded = [
             captioner.encode(Frame.now(read_picture(picture.path), picture.name))

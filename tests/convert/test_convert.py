@@ -17,8 +17,8 @@ from convert.__main__ import main
 from convert.convert import convert
 from convert.variants import Variant
 from convert.verify import SignatureCheck, Verification
-from device.bundle import load_bundle
-from device.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
+from device.vision.bundle import load_bundle
+from device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
 from training.data.readers import open_dataset
 from training.errors import TrainingError
 from training.report.record import Bounds

@@ -14,10 +14,10 @@ from support.tflite_graph import CONTROL_FLOW, HIDDEN_STATE, operators
 from support.weights import draw_weights
 
 from convert.decoder import export_decoder
-from device.decoding import likeliest, log_softmax
-from device.interpreter import Decoder as DeviceDecoder
-from device.manifest import DECODER
-from device.vocabulary import START
+from device.vision.beam_search import likeliest, log_softmax
+from device.vision.manifest import DECODER
+from device.vision.runtime import Decoder as DeviceDecoder
+from device.vision.vocabulary import START
 from training.decoders import DECODERS, Decoder, DecoderSize
 
 BEAM_WIDTH = 3

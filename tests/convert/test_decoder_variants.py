@@ -20,8 +20,8 @@ from convert.decoder_variants import (
     rollouts,
 )
 from convert.one_hot_position import with_one_hot_position
-from device.decoding import SearchOptions, search_rows
-from device.interpreter import Decoder as DeviceDecoder
+from device.vision.beam_search import SearchOptions, search_rows
+from device.vision.runtime import Decoder as DeviceDecoder
 from training.decoders import DECODERS, Decoder, DecoderSize
 from training.errors import TrainingError
 from training.run_folder import RunFolder

@@ -25,9 +25,9 @@ from convert.hard_swish import with_hard_swish
 from convert.npm_package import NpmPackage
 from convert.packed_weights import int8_levels, with_packed_weights
 from convert.tfjs_graph import TfjsGraph, read_graph
-from device.bundle import load_bundle
-from device.manifest import DETECTOR
+from device.vision.bundle import load_bundle
 from device.vision.detector import Detector
+from device.vision.manifest import DETECTOR
 from device.vision.specs import DetectorSpec
 from training.encoders import default_cache_dir
 from training.errors import TrainingError, WeightsError

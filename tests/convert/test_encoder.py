@@ -13,8 +13,8 @@ from support.tflite_graph import Operator, operators
 
 from convert import encoder as module
 from convert.encoder import calibration_pictures, whole_encoder
-from device.interpreter import Encoder
-from device.preprocess import preprocess
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Encoder
 from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.features import read_picture

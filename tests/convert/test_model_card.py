@@ -9,7 +9,7 @@ import pytest
 
 from convert.card_origin import EARLIER_RUNS, training_commands
 from convert.model_card import model_card
-from device.manifest import Manifest
+from device.vision.manifest import Manifest
 
 SCORES = {
     "bleu_1": 66.5,

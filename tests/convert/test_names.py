@@ -8,8 +8,8 @@ from support.named_bundle import SPEC, arrays
 from support.tiny_bundle import copy_bundle
 
 from convert.names import add_names
-from device.bundle import load_bundle
-from device.manifest import ENCODER, NAMES
+from device.vision.bundle import load_bundle
+from device.vision.manifest import ENCODER, NAMES
 from device.vision.names import NameClassifier
 from device.vision.specs import NamesSpec
 from training.names.fit import FittedNames

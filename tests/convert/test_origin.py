@@ -10,7 +10,7 @@ import pytest
 from convert.card_origin import EARLIER_RUNS, training_commands
 from convert.origin import earlier_runs, with_origin
 from convert.variants import DATA_LICENCE, training_facts
-from device.bundle import load_bundle
+from device.vision.bundle import load_bundle
 from training.config import RunConfig
 from training.errors import CheckpointError, TrainingError
 from training.run_folder import RunFolder, run_folder

@@ -19,7 +19,7 @@ from convert.recover import main, recover
 from convert.recover_tail import recover_tail
 from convert.stored_weights import Constants, Place, place_of
 from convert.variants import export_variant
-from device.manifest import DECODER, ENCODER
+from device.vision.manifest import DECODER, ENCODER
 from training.data.readers import open_dataset
 from training.errors import CheckpointError, TrainingError
 from training.evaluate import caption_with_bundle, caption_with_keras

@@ -12,8 +12,8 @@ from support.tiny_bundle import TINY_BUNDLE
 
 from convert import stages
 from convert.stages import Conversion, Recovery, Training, chain
-from device.bundle import load_bundle
-from device.vocabulary import Vocabulary
+from device.vision.bundle import load_bundle
+from device.vision.vocabulary import Vocabulary
 from training.config import RunConfig, read_run_config
 from training.data.dataset import Dataset
 from training.errors import CheckpointError, RunConfigError

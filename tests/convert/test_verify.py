@@ -13,8 +13,8 @@ from support.smoke import Done, Smoke
 from convert import verify
 from convert.variants import Variant
 from convert.verify import SignatureCheck, Verification, agreement, check_signatures, require
-from device.bundle import load_bundle
 from device.records import Hypothesis
+from device.vision.bundle import load_bundle
 from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.errors import TrainingError

@@ -11,9 +11,9 @@ from support import tiny_model as tiny
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte, replace_file
 
 from device import bundle as module
-from device.bundle import file_entry, find_bundle, load_bundle
 from device.errors import BundleError, BundleHashError
-from device.manifest import DECODER, ENCODER, HASHED_FILES, MANIFEST, VOCABULARY, Manifest
+from device.vision.bundle import file_entry, find_bundle, load_bundle
+from device.vision.manifest import DECODER, ENCODER, HASHED_FILES, MANIFEST, VOCABULARY, Manifest
 
 EXIT_CODE = 3
 

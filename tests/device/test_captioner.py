@@ -15,16 +15,16 @@ from support import tiny_model as tiny
 from support.pictures import Image
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE, copy_bundle, replace_file
 
-from device import interpreter
-from device.bundle import load_bundle
-from device.captioner import Captioner, CaptionOptions
-from device.decoding import SearchOptions, Sequence, search
 from device.errors import BundleError, ConfigError, InferenceError
-from device.interpreter import Encoder, load_interpreter
-from device.manifest import DECODER, ENCODER, VOCABULARY
-from device.preprocess import preprocess
 from device.records import Caption, Frame
-from device.selftest import LARGEST_DIFFERENCE
+from device.vision import runtime
+from device.vision.beam_search import SearchOptions, Sequence, search
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.manifest import DECODER, ENCODER, VOCABULARY
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Encoder, load_interpreter
+from device.vision.self_test import LARGEST_DIFFERENCE
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, tzinfo=UTC)
 TOLERANCE = 1e-5
@@ -207,7 +207,7 @@ def test_the_threads_are_the_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(threads)
         return load_interpreter(path, threads)
 
-    monkeypatch.setattr(interpreter, "load_interpreter", load)
+    monkeypatch.setattr(runtime, "load_interpreter", load)
     open_tiny(threads=7).close()
     assert asked == [7, 1], "the decoder's step is too small to share"
 

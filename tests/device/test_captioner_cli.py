@@ -18,9 +18,9 @@ from support.pictures import encoded, write
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
 
 from device.__main__ import main
-from device.daemon.sight import Fault
-from device.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 from device.records import Frame
+from device.vision.describe import Fault
+from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60

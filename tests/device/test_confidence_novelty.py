@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from support.confident_bundle import arrays, confident_bundle
 from support.tiny_bundle import change_manifest
 
-from device.bundle import file_entry, load_bundle
-from device.confidence import BundleHonesty
-from device.confidence.arrays import ConfidenceArrays
-from device.confidence.novelty import Novelty
 from device.errors import BundleError, BundleHashError
-from device.manifest import CONFIDENCE, NoveltySpec
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.confidence_model import ConfidenceModel
+from device.vision.manifest import CONFIDENCE, NoveltySpec
+from device.vision.novelty import Novelty
 
 HALF = NoveltySpec(largest=0.5)
 
@@ -73,7 +73,7 @@ def test_the_same_arrays_make_the_same_file(tmp_path: Path) -> None:
 
 def refusal(folder: Path) -> str:
     with pytest.raises(BundleError) as caught:
-        BundleHonesty(load_bundle(folder))
+        ConfidenceModel(load_bundle(folder))
     assert str(folder) in str(caught.value)
     return str(caught.value)
 

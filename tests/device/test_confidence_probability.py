@@ -13,15 +13,14 @@ from support import tiny_model as tiny
 from support.confident_bundle import GREY, arrays, confident_bundle, spec
 from support.tiny_bundle import change_manifest
 
-from device.bundle import file_entry, load_bundle
-from device.captioner import Captioner
-from device.confidence import BundleHonesty
-from device.confidence.honesty import Said
-from device.confidence.mentions import Mention, Mentions
-from device.confidence.probability import Confidence, sigmoid
-from device.confidence.wording import Hedge
-from device.manifest import CONFIDENCE
 from device.records import Frame, Hypothesis
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.captioner import Captioner
+from device.vision.confidence import Confidence, sigmoid
+from device.vision.confidence_model import ConfidenceModel, Said
+from device.vision.manifest import CONFIDENCE
+from device.vision.mentions import Mention, Mentions
+from device.vision.wording import Hedge
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
 REDDISH = GREY_PICTURE + np.array([0.3, 0, 0, 0], np.float32)
@@ -113,7 +112,7 @@ def test_words_that_no_class_has_are_no_mentions() -> None:
 
 def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> None:
     bundle = load_bundle(confident_bundle(tmp_path / "bundle"))
-    honesty = BundleHonesty(bundle)
+    honesty = ConfidenceModel(bundle)
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
@@ -154,7 +153,7 @@ def test_a_bundle_without_confidence_claims_nothing() -> None:
     from support.tiny_bundle import TINY_BUNDLE
 
     bundle = load_bundle(TINY_BUNDLE)
-    honesty = BundleHonesty(bundle)
+    honesty = ConfidenceModel(bundle)
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
@@ -222,7 +221,7 @@ def test_the_honesty_of_a_bundle_takes_the_scores_and_knows_how_sure_it_sees_a_p
     weights = {**spec(classes=classes).weights.model_dump(), "detected_log_odds": 2.0}
     change_manifest(folder, {f"files/{CONFIDENCE}": entry, "confidence/weights": weights})
     bundle = load_bundle(folder)
-    honesty = BundleHonesty(bundle)
+    honesty = ConfidenceModel(bundle)
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
@@ -233,5 +232,5 @@ def test_the_honesty_of_a_bundle_takes_the_scores_and_knows_how_sure_it_sees_a_p
     assert (sure.how, unsure.how) == (Hedge.PLAIN, Hedge.CANNOT_TELL)
     seen = -1.5 + 10 * (float(encoded.pooled_d[0]) - GREY)
     assert sure.person_log_odds == pytest.approx(seen, abs=1e-4)
-    without = BundleHonesty(load_bundle(confident_bundle(tmp_path / "other")))
+    without = ConfidenceModel(load_bundle(confident_bundle(tmp_path / "other")))
     assert without.say(caption, encoded).person_log_odds is None

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.confidence.mentions import Mention
-from device.confidence.restraint import JudgedMention, unsure_colours, without_colours
+from device.vision.mentions import Mention
+from device.vision.unsure_colours import JudgedMention, unsure_colours, without_colours
 
 COLOURS = {"red": 0, "blue": 1, "black": 2, "white": 3, "orange": 4}
 VERBS = frozenset({"running", "holds"})

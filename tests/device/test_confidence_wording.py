@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.confidence.wording import Hedge, hedge
-from device.manifest import WordingSpec
+from device.vision.manifest import WordingSpec
+from device.vision.wording import Hedge, hedge
 
 THRESHOLDS = WordingSpec(plain=0.7, think=0.4, maybe=0.1)
 

@@ -11,7 +11,7 @@ from support.daemon import DaemonBench, scene
 from device import requests as r
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.live_settings import LiveSettings, Parts
-from device.daemon.troubles import Troubles
+from device.daemon.problem_announcer import ProblemAnnouncer
 from device.errors import VoiceError
 from device.events import (
     Answered,
@@ -258,7 +258,7 @@ def _problem(bench: Bench, part: Part, is_problem: bool) -> Event:
 
 def test_problems_are_said_once_each_way_without_paths() -> None:
     bench = Bench()
-    troubles = Troubles(bench.voice.announce, bench.clock.now_s)
+    troubles = ProblemAnnouncer(bench.voice.announce, bench.clock.now_s)
     assert troubles.spoken_summary() == "All is well."
     for is_problem in (True, True, False, False):
         troubles.accept(_problem(bench, Part.CAMERA, is_problem))
@@ -272,7 +272,7 @@ def test_problems_are_said_once_each_way_without_paths() -> None:
 @pytest.mark.parametrize("part", Part)
 def test_every_part_has_words_or_none_on_purpose(part: Part) -> None:
     bench = Bench()
-    troubles = Troubles(bench.voice.announce, bench.clock.now_s)
+    troubles = ProblemAnnouncer(bench.voice.announce, bench.clock.now_s)
     troubles.accept(_problem(bench, part, True))
     expected = 0 if part in (Part.SOUND, Part.VOICE) else 1
     assert len(bench.voice.texts) == expected

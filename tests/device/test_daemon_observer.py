@@ -10,12 +10,12 @@ import pytest
 from support.captions import THINGS
 from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
 
-from device.captioner import Encoded
 from device.daemon.observer import Question
-from device.daemon.sight import Fault, Line, Sight
 from device.events import Alerted, Answered, Decided, DecisionReason
 from device.narrator.settings import NarrationRule, NarrationSettings
 from device.records import Cause, Earcon, Frame, Priority, Thing
+from device.vision.captioner import Encoded
+from device.vision.describe import Fault, FrameDescriber, Line
 from device.vision.sentences import CANNOT_TELL
 
 PRESS = Cause.BUTTON
@@ -218,10 +218,10 @@ def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed()
     assert other.eye.is_closed
 
 
-class NamingSight(Sight):
+class NamingSight(FrameDescriber):
     """Names things beside every caption, or instead of one, as the detector does."""
 
-    def __init__(self, sight: Sight, things: tuple[Thing, ...], reason: str = "") -> None:
+    def __init__(self, sight: FrameDescriber, things: tuple[Thing, ...], reason: str = "") -> None:
         self._inner = sight
         self._things = things
         self._reason = reason

@@ -12,8 +12,8 @@ import pytest
 from support.daemon import NotedEvents
 
 from device.clock import ReplayClock
-from device.daemon.ending import ENDING, ending_signals
 from device.daemon.held_bus import HeldBus
+from device.daemon.stop_signals import ENDING, ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import DaemonError, TriggerError
 from device.events import Event, EventBus, Part, ProblemChanged

@@ -13,22 +13,22 @@ from support.daemon import BEGAN_AT, NotedEvents
 from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle
 
 from device.clock import ReplayClock
-from device.daemon.reload import BundleSwap, open_sight
-from device.daemon.sight import Sight
-from device.daemon.sight_source import sight_source
+from device.daemon.describer_source import describer_source
+from device.daemon.reload import BundleSwap, open_daemon_describer
 from device.errors import BundleError
 from device.events import EventBus, Part, ProblemChanged
-from device.manifest import DECODER, ENCODER, MANIFEST
 from device.settings.schema import Settings
+from device.vision.describe import FrameDescriber
+from device.vision.manifest import DECODER, ENCODER, MANIFEST
 
 
 class NotedSights:
     """An observer that keeps what it is to look with."""
 
     def __init__(self) -> None:
-        self.sights: list[Sight] = []
+        self.sights: list[FrameDescriber] = []
 
-    def replace_sight(self, sight: Sight) -> None:
+    def replace_sight(self, sight: FrameDescriber) -> None:
         self.sights.append(sight)
 
 
@@ -41,7 +41,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.events, self.observer, bus = NotedEvents(), NotedSights(), EventBus()
         bus.subscribe(self.events)
-        self.first = open_sight(self.settings())
+        self.first = open_daemon_describer(self.settings())
         self.swap = BundleSwap(self.observer, self.first, bus, ReplayClock(BEGAN_AT))
 
     def settings(self, bundle: str | None = None, **tables: dict[str, object]) -> Settings:
@@ -143,9 +143,11 @@ def test_another_folder_is_another_source_also_with_the_same_files(tmp_path: Pat
     shutil.copytree(TINY_BUNDLE, one)
     two.symlink_to(one)
     before, after = (
-        sight_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
+        describer_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
         for folder in (one, two)
     )
     assert before.changes_to(after) == ["captioner.bundle", str(two)]
     with pytest.raises(BundleError):
-        sight_source(Settings.model_validate({"captioner": {"bundle": str(tmp_path / "three")}}))
+        describer_source(
+            Settings.model_validate({"captioner": {"bundle": str(tmp_path / "three")}})
+        )

@@ -14,15 +14,15 @@ from support.confident_bundle import arrays
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 from support.tiny_detector import detector_bundle
 
-from device.bundle import file_entry, load_bundle
-from device.captioner import CaptionOptions
-from device.commands.describer import SightDescriber
-from device.daemon.bundle_sight import bundle_sight, open_finder
-from device.daemon.sight import UNFAMILIAR, Fault, Line, Sight
+from device.commands.describer import PictureDescriber
 from device.errors import InferenceError
-from device.manifest import CONFIDENCE, DETECTOR
-from device.picture.settings import PictureSettings
 from device.records import Frame, Side
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.captioner import CaptionOptions
+from device.vision.describe import UNFAMILIAR, Fault, FrameDescriber, Line
+from device.vision.manifest import CONFIDENCE, DETECTOR
+from device.vision.open import open_describer, open_finder
+from device.vision.picture_settings import PictureSettings
 from device.vision.sentences import CANNOT_TELL, UNSURE
 
 THINGS = {
@@ -38,7 +38,7 @@ THINGS = {
 UNLIKELY = {"bias": {"colour": -9.0, "subject": -9.0}}
 STRANGE = {"novelty": {"largest": 0.0}}
 
-Make = Callable[..., Sight]
+Make = Callable[..., FrameDescriber]
 
 
 @pytest.fixture
@@ -46,13 +46,15 @@ def sight_with(tmp_path: Path) -> Iterator[Make]:
     """Make sights with a detector, with changes of the manifest's confidence."""
     with ExitStack() as stack:
 
-        def make(**confidence: Any) -> Sight:
+        def make(**confidence: Any) -> FrameDescriber:
             folder = detector_bundle(tmp_path / "bundle", {"things": THINGS})
             arrays().write(folder / CONFIDENCE)
             entry = file_entry(folder / CONFIDENCE).model_dump()
             changes = {"confidence": {**CONFIDENT, **confidence}, f"files/{CONFIDENCE}": entry}
             change_manifest(folder, changes)
-            sight = bundle_sight(load_bundle(folder), CaptionOptions(threads=1), PictureSettings())
+            sight = open_describer(
+                load_bundle(folder), CaptionOptions(threads=1), PictureSettings()
+            )
             return stack.enter_context(closing(sight))
 
         yield make
@@ -97,7 +99,7 @@ def test_a_withheld_caption_leaves_the_things(sight_with: Make) -> None:
 
 
 def test_a_command_says_so_and_keeps_the_words_for_programs(sight_with: Make) -> None:
-    described = SightDescriber(sight_with(**UNLIKELY)).describe(picture())
+    described = PictureDescriber(sight_with(**UNLIKELY)).describe(picture())
     assert described.text == f"{UNSURE} I see a cat on the left."
     assert described.reason == "unsure"
     assert described.caption.text == described.caption.n_best[0].text != ""
@@ -123,7 +125,7 @@ def test_an_unfamiliar_picture_is_not_captioned_but_its_things_are_named(sight_w
 
 
 def test_all_words_of_a_refused_picture_stay_for_programs(sight_with: Make) -> None:
-    described = SightDescriber(sight_with(**STRANGE, **UNLIKELY)).describe(picture())
+    described = PictureDescriber(sight_with(**STRANGE, **UNLIKELY)).describe(picture())
     assert described.reason == UNFAMILIAR
     assert described.caption.text == described.caption.n_best[0].text != ""
 
@@ -158,7 +160,7 @@ def test_a_bundle_that_measured_no_things_names_none(tmp_path: Path) -> None:
     bundle = load_bundle(detector_bundle(tmp_path / "bundle"))
     assert bundle.detector.name == DETECTOR
     assert open_finder(bundle, threads=1) is None
-    with closing(bundle_sight(bundle, CaptionOptions(threads=1), PictureSettings())) as sight:
+    with closing(open_describer(bundle, CaptionOptions(threads=1), PictureSettings())) as sight:
         line = sight.look(picture())
     assert isinstance(line, Line)
     assert line.things == ()

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.decoding import (
+from device.errors import ConfigError
+from device.vision.beam_search import (
     Logits,
     SearchOptions,
     Sequence,
@@ -22,8 +23,7 @@ from device.decoding import (
     log_softmax,
     search,
 )
-from device.errors import ConfigError
-from device.vocabulary import END, PAD, SPECIALS, START, UNKNOWN
+from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN
 
 A, B, C = range(len(SPECIALS), len(SPECIALS) + 3)
 NEVER = -np.inf

@@ -17,14 +17,14 @@ from support.pictures import encoded, write
 
 from device.__main__ import main
 from device.commands import run_describe
-from device.commands.describer import SightDescriber
+from device.commands.describer import PictureDescriber
 from device.commands.report import ErrorReport, one_line
 from device.commands.sinks import JsonSink
 from device.commands.speech_sinks import PAUSE_S
-from device.daemon.sight import Fault, Line
 from device.errors import BrokerError, ConfigError
 from device.mqtt.payloads import CaptionMessage, DescribedPart
 from device.records import Frame
+from device.vision.describe import Fault, Line
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_json_has_the_things_and_why_the_caption_is_not_said():
 @pytest.mark.parametrize("reason", ["", "unsure"])
 def test_the_describer_passes_things_on_and_json_prints_them(reason, capsys):
     sight = NamingSight(reason)
-    described = SightDescriber(sight).describe(Frame.now(np.zeros((2, 2, 3), np.uint8), "x"))
+    described = PictureDescriber(sight).describe(Frame.now(np.zeros((2, 2, 3), np.uint8), "x"))
     assert (described.things, described.reason) == (THINGS, reason)
     JsonSink().accept(described)
     printed = json.loads(capsys.readouterr().out)

@@ -25,7 +25,6 @@ from support.speech_cards import WavCard
 from support.tiny_bundle import TINY_BUNDLE
 
 from device.__main__ import cli
-from device.bundle import load_bundle
 from device.doctor import machine
 from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
 from device.doctor.parts import (
@@ -47,6 +46,7 @@ from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.narrator.words import split_words
 from device.settings.schema import Settings
+from device.vision.bundle import load_bundle
 
 OK = Finding("Part", Level.OK, "fine")
 

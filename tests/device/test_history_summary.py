@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support.captions import thing
 from support.history_events import NOON, entry
 
+from device.history.caption_topics import caption_topics
 from device.history.entries import Entry, Kind
-from device.history.main_words import main_words
 from device.history.summary import (
     ALIKE,
     LONGEST_TEXT_CHARS,
@@ -131,7 +131,7 @@ def test_sums_up_in_words(entries: list[Entry], expected: str) -> None:
     ],
 )
 def test_these_count_together(one: str, other: str) -> None:
-    assert main_words(one).likeness(main_words(other)) >= ALIKE
+    assert caption_topics(one).likeness(caption_topics(other)) >= ALIKE
     found = summarize([seen(one, 10), seen(other, 5)], LAST_HOUR).seen
     assert [x.times for x in found] == [2]
 
@@ -307,7 +307,7 @@ def test_every_summary_adds_up_and_stays_short(
 
 @given(st.text())
 def test_every_caption_is_about_itself(caption: str) -> None:
-    assert main_words(caption).likeness(main_words(caption)) == 1.0
+    assert caption_topics(caption).likeness(caption_topics(caption)) == 1.0
 
 
 def many() -> Iterator[Entry]:

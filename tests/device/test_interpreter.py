@@ -13,11 +13,11 @@ from support import tiny_model as tiny
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE
 
 from device import interpreter as module
-from device.decoding import Continuations, State, likeliest
 from device.errors import BundleError, InferenceError
-from device.interpreter import Decoder, Encoder, load_interpreter
-from device.manifest import DECODER
-from device.vocabulary import START
+from device.vision.beam_search import Continuations, State, likeliest
+from device.vision.manifest import DECODER
+from device.vision.runtime import Decoder, Encoder, load_interpreter
+from device.vision.vocabulary import START
 
 # One of the 256 levels of an int8 grid that lies within 0..1.
 ONE_LEVEL = 1.01 / 255

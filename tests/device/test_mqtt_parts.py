@@ -12,7 +12,6 @@ from support.history_events import message
 from support.mqtt_daemon import VOICES
 
 from device.backoff import Backoff
-from device.mqtt.bulletin import Bulletin
 from device.mqtt.commands import TokenBucket
 from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
 from device.mqtt.device_id import default_device_id
@@ -21,6 +20,7 @@ from device.mqtt.messages import voice_name
 from device.mqtt.outage import STABLE_S, Outage
 from device.mqtt.outbox import MemoryOutbox
 from device.mqtt.paho_client import Outgoing
+from device.mqtt.retained_message import RetainedMessage
 from device.settings.schema import DeviceSettings, Settings
 from device.speech.settings import SpeechSettings
 
@@ -183,7 +183,7 @@ def test_a_broker_that_drops_us_again_and_again_is_not_back_when_it_accepts_us()
 
 def test_a_bulletin_is_written_when_it_is_sent_one_at_a_time_and_anew_in_each_session():
     value = b"1"
-    bulletin = Bulletin(lambda: Outgoing("t", value, 1, True))
+    bulletin = RetainedMessage(lambda: Outgoing("t", value, 1, True))
 
     def taken() -> bytes | None:
         message = bulletin.take()

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from device.picture.gate import PictureGate, PictureReason
-from device.picture.settings import PictureSettings
-from device.sources.files import read_picture_file
+from device.pictures.files import read_picture_file
+from device.vision.picture_gate import PictureGate, PictureReason
+from device.vision.picture_settings import PictureSettings
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from device.picture.gate import PictureGate, PictureReason, measure
-from device.picture.settings import PictureSettings
+from device.vision.picture_gate import PictureGate, PictureReason, measure
+from device.vision.picture_settings import PictureSettings
 
 GATE = PictureGate(PictureSettings())
 

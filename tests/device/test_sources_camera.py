@@ -9,7 +9,7 @@ import pytest
 from support.camera_fakes import HandClock, ScriptedCamera
 
 from device.errors import CameraError
-from device.sources.camera import WarmUp, grab_frame
+from device.pictures.camera import WarmUp, grab_frame
 
 
 def camera_of(n_frames, *, after=None):

@@ -13,8 +13,8 @@ from support.mosquitto import free_port, silent_server
 from support.pictures import encoded, four_colours
 
 from device.errors import PictureError
-from device.sources import expand_sources
-from device.sources.web import FetchLimits, fetch_picture
+from device.pictures import expand_sources
+from device.pictures.web import FetchLimits, fetch_picture
 
 PICTURE = encoded(four_colours(), ".png")
 SOON = FetchLimits(timeout_s=1.0, max_bytes=len(PICTURE) + 1000)
@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(PICTURE, kind="text/plain")
 
     def do_page(self):
-        self.answer(b"<!DOCTYPE html><html>Sign in first</html>")
+        self.answer(b"<!DOCTYPE html><html>PressEvent in first</html>")
 
     def do_huge_announced(self):
         self.answer(b"", Content_Length=str(10**9))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.triggers.press import ENDS, PressClassifier, PressTiming, Sign, SignKind
+from device.triggers.press import ENDS, PressClassifier, PressEvent, PressKind, PressTiming
 
 TIMING = PressTiming(bounce_s=0.03, double_s=0.35, long_s=0.8, very_long_s=5.0)
 NO_DOUBLE = replace(TIMING, double_s=0.0)
@@ -28,7 +28,7 @@ def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
     """
     classifier, told = PressClassifier(timing), []
 
-    def note(at_s: float, signs: list[Sign]) -> None:
+    def note(at_s: float, signs: list[PressEvent]) -> None:
         told.extend((round(at_s, 6), sign.kind.value) for sign in signs)
 
     def poll_until(end_s: float) -> None:
@@ -111,9 +111,9 @@ def test_a_sign_tells_when_its_press_began() -> None:
     classifier = PressClassifier(TIMING)
     signs = [*classifier.down(10.0), *classifier.up(10.1), *classifier.down(10.3)]
     assert [(sign.kind, sign.pressed_s) for sign in signs] == [
-        (SignKind.DOWN, 10.0),
-        (SignKind.DOWN, 10.3),
-        (SignKind.DOUBLE, 10.3),
+        (PressKind.DOWN, 10.0),
+        (PressKind.DOWN, 10.3),
+        (PressKind.DOUBLE, 10.3),
     ]
     long = PressClassifier(TIMING)
     signs = [*long.down(20.0), *long.up(21.0), *long.poll(22.0)]
@@ -149,7 +149,7 @@ def _at_times(edges: list[tuple[float, bool]]) -> list[tuple[float, bool]]:
     return timed
 
 
-def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[Sign]:
+def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[PressEvent]:
     classifier, signs = PressClassifier(timing), []
     for at_s, is_down in _at_times(edges):
         signs += classifier.down(at_s) if is_down else classifier.up(at_s)
@@ -162,14 +162,14 @@ def test_every_press_is_answered_once_whatever_the_edges(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
     signs = _told(timing, edges)
-    presses = sum(sign.kind is SignKind.DOWN for sign in signs)
-    spent = sum(2 if sign.kind is SignKind.DOUBLE else 1 for sign in signs if sign.kind in ENDS)
+    presses = sum(sign.kind is PressKind.DOWN for sign in signs)
+    spent = sum(2 if sign.kind is PressKind.DOUBLE else 1 for sign in signs if sign.kind in ENDS)
     assert spent == presses
     waiting = 0  # at no time is anything told that no press stands for
     for sign in signs:
-        waiting += sign.kind is SignKind.DOWN
+        waiting += sign.kind is PressKind.DOWN
         if sign.kind in ENDS:
-            waiting -= 2 if sign.kind is SignKind.DOUBLE else 1
+            waiting -= 2 if sign.kind is PressKind.DOUBLE else 1
         assert 0 <= waiting <= 2
 
 
@@ -184,14 +184,14 @@ def test_a_first_down_is_always_felt_at_once(
     classifier.up(NEVER_S)
     classifier.poll(2 * NEVER_S)
     assert classifier.deadline_s == math.inf
-    assert classifier.down(3 * NEVER_S) == [Sign(SignKind.DOWN, 3 * NEVER_S)]
+    assert classifier.down(3 * NEVER_S) == [PressEvent(PressKind.DOWN, 3 * NEVER_S)]
 
 
 @given(_TIMINGS, _EDGES)
 def test_between_two_presses_the_button_was_let_go_for_longer_than_a_bounce(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
-    downs_s = [sign.pressed_s for sign in _told(timing, edges) if sign.kind is SignKind.DOWN]
+    downs_s = [sign.pressed_s for sign in _told(timing, edges) if sign.kind is PressKind.DOWN]
     timed = _at_times(edges)
     for before_s, after_s in pairwise(downs_s):
         # The level between the two presses, edge by edge.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.errors import BundleError
-from device.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
 
 DOGS = Vocabulary.from_words(["a", "dog", "runs"])
 # What a tokeniser may give: anything that is one word, of any script.

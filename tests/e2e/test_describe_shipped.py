@@ -23,12 +23,12 @@ from support.mosquitto import Heard, Listener, listening, running_mosquitto
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import flip_byte
 
-from device.bundle import load_bundle
-from device.captioner import Captioner
-from device.daemon.sight import Fault
-from device.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 from device.mqtt.payloads import CaptionMessage
-from device.sources import expand_sources
+from device.pictures import expand_sources
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner
+from device.vision.describe import Fault
+from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 FLICKR8K = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from support.pictures import TURNS_RIGHT_BY_90, Image, encoded, four_colours, jpeg_turned, write
 
-from device.interpreter import Encoder
-from device.preprocess import preprocess
-from device.sources import expand_sources
-from device.sources.files import read_picture_file
+from device.pictures import expand_sources
+from device.pictures.files import read_picture_file
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Encoder
 
 ENCODER_NAME = "efficientnet_lite0"
 SIZE_PX = 96

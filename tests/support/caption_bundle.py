@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from device.bundle import load_bundle
-from device.captioner import Captioner
-from device.decoding import log_probability
-from device.interpreter import Decoder, Encoder
-from device.preprocess import preprocess
-from device.sources.files import read_picture_file
+from device.pictures.files import read_picture_file
+from device.vision.beam_search import log_probability
+from device.vision.bundle import load_bundle
+from device.vision.captioner import Captioner
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
 
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from device.captioner import Encoded
 from device.clock import ReplayClock
-from device.confidence.honesty import Said
-from device.confidence.probability import Scores
-from device.confidence.wording import Hedge
 from device.daemon.observer import Observer
-from device.daemon.sight import Sight
 from device.errors import InferenceError, VoiceError
 from device.events import Event, EventBus
 from device.narrator.narrator import Narrator
 from device.narrator.settings import NarrationSettings
-from device.picture.gate import PictureGate
-from device.picture.settings import PictureSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
+from device.vision.captioner import Encoded
+from device.vision.confidence import Scores
+from device.vision.confidence_model import Said
+from device.vision.describe import FrameDescriber
+from device.vision.picture_gate import PictureGate
+from device.vision.picture_settings import PictureSettings
+from device.vision.wording import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 _SIZE_PX = 48
@@ -186,7 +186,7 @@ class DaemonBench:
         self.bus = EventBus()
         self.bus.subscribe(self.events)
         self.frames = ScriptedFrames(self.clock)
-        self.sight = Sight(PictureGate(PictureSettings()), self.eye, self.honesty)
+        self.sight = FrameDescriber(PictureGate(PictureSettings()), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
         self.observer = Observer(
             self.frames, self.sight, self.narrator, self.voice, self.bus, self.clock

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
-from device.bundle import load_bundle
-from device.captioner import CaptionOptions
-from device.daemon.bundle_sight import bundle_sight
-from device.daemon.sight import Sight
 from device.settings.schema import Settings
+from device.vision.bundle import load_bundle
+from device.vision.captioner import CaptionOptions
+from device.vision.describe import FrameDescriber
+from device.vision.open import open_describer
 
 
-def daemon_sight(bundle: Path) -> AbstractContextManager[Sight]:
+def daemon_sight(bundle: Path) -> AbstractContextManager[FrameDescriber]:
     """Return a sight with the settings' defaults; it is closed with the block."""
-    return closing(bundle_sight(load_bundle(bundle), CaptionOptions(), Settings().picture))
+    return closing(open_describer(load_bundle(bundle), CaptionOptions(), Settings().picture))

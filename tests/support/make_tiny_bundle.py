@@ -23,8 +23,8 @@ from convert.decoder import export_decoder
 from convert.encoder import float_encoder, int8_encoder
 from convert.golden import choose_self_test
 from convert.variants import Variant
-from device.bundle import file_entry
-from device.manifest import (
+from device.vision.bundle import file_entry
+from device.vision.manifest import (
     DECODER,
     ENCODER,
     HASHED_FILES,

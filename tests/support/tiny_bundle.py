@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.bundle import file_entry
-from device.manifest import ENCODER, HASHED_FILES, MANIFEST
+from device.vision.bundle import file_entry
+from device.vision.manifest import ENCODER, HASHED_FILES, MANIFEST
 
 DATA = Path(__file__).parents[1] / "data"
 TINY_BUNDLE = DATA / "tiny-bundle"
-# The same encoder with each kind of input that ``device.interpreter`` knows.
+# The same encoder with each kind of input that ``device.vision.runtime`` knows.
 ENCODERS = {
     "int8": TINY_BUNDLE / ENCODER,
     "uint8": DATA / "tiny-encoders" / "uint8.tflite",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vocabulary import END, START, Vocabulary
+from device.vision.vocabulary import END, START, Vocabulary
 from training.batches import (
     Batch,
     CaptionedFeatures,

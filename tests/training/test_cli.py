@@ -11,7 +11,7 @@ from support.records import run as made_up
 
 import training.report.keras_run
 import training.train
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.__main__ import main
 from training.config import RunConfig
 from training.data.dataset import Dataset

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from device.confidence.arrays import ConfidenceArrays
-from device.confidence.probability import Confidence, Signals, sigmoid
 from device.records import Hypothesis
-from device.vocabulary import Vocabulary
+from device.vision.confidence import Confidence, Signals, sigmoid
+from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.vocabulary import Vocabulary
 from training.confidence import seen as seen_module
 from training.confidence.judged_mentions import (
     KINDS,

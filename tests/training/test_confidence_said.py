@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from support.confident_bundle import arrays, spec
 
-from device.confidence.probability import Confidence
 from device.records import Hypothesis
+from device.vision.confidence import Confidence
 from training.confidence.observe import Observation
 from training.confidence.said import judge_said, restraint, speak
 from training.data.dataset import CaptionedPicture

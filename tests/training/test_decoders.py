@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.vocabulary import PAD, START
+from device.vision.vocabulary import PAD, START
 from training.decoders import DECODERS, Decoder, DecoderSize
 from training.optimise import caption_loss
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.vocabulary import START
+from device.vision.vocabulary import START
 from training.decoders import DecoderSize, TransformerDecoder
 
 SIZE = DecoderSize(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from device.vocabulary import SPECIALS, Vocabulary
+from device.vision.vocabulary import SPECIALS, Vocabulary
 from training import earlier_weights as module
 from training.decoders import DECODERS, DecoderSize
 from training.earlier_weights import load_weights_of, require_weights, start_from, word_rows

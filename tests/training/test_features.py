@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.tiny_dataset import COLOURS, draw
 
-import device.preprocess
+import device.vision.preprocess
 from training import features, views
 from training.data.dataset import CaptionedPicture
 from training.errors import DatasetError, RunConfigError, TrainingError
@@ -92,7 +92,9 @@ def keras_features(
 ) -> np.ndarray:
     spec = source.spec
     squares = [
-        device.preprocess.preprocess(views.apply(read_picture(p.path), p.name, view), SIZE_PX)
+        device.vision.preprocess.preprocess(
+            views.apply(read_picture(p.path), p.name, view), SIZE_PX
+        )
         for p in pictures
     ]
     normalised = (np.stack(squares).astype(np.float32) - spec.mean) / spec.scale
@@ -152,7 +154,7 @@ def test_the_key_tells_everything_apart(
     keys["view"] = SOURCE.key(pictures, 1)
     keys["fewer"] = SOURCE.key(pictures[:-1], 0)
     keys["order"] = SOURCE.key(pictures[::-1], 0)
-    for module in (device.preprocess, views):
+    for module in (device.vision.preprocess, views):
         with monkeypatch.context() as patch:
             patch.setattr(inspect, "getsource", changed_source_of(module))
             keys[f"source of {module.__name__}"] = SOURCE.key(pictures, 0)

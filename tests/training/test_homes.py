@@ -13,8 +13,8 @@ from support.captions import caption, thing
 from support.command_line import Run, runner
 from support.tiny_detector import detector_bundle
 
-from device.daemon.sight import Fault, Line
 from device.records import Thing
+from device.vision.describe import Fault, Line
 from device.vision.sentences import NOBODY, UNSURE
 from training.__main__ import main
 from training.confidence.things import Confirmation

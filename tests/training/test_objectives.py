@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vocabulary import END, PAD, Vocabulary
+from device.vision.vocabulary import END, PAD, Vocabulary
 from training import rewards as rewards_module
 from training.batches import Batch, CaptionedFeatures
 from training.config import OptimiserConfig, SelfCriticalConfig

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.vocabulary import PAD
+from device.vision.vocabulary import PAD
 from training.config import OptimiserConfig
 from training.optimise import Optimiser, WarmupCosine, caption_loss
 

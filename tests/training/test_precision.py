@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vocabulary import START, Vocabulary
+from device.vision.vocabulary import START, Vocabulary
 from training.batches import CaptionedFeatures, FeatureSets
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture

@@ -10,7 +10,7 @@ import keras
 import pytest
 from support.records import metrics
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.config import RunConfig
 from training.data.dataset import Dataset
 from training.report import keras_run as module

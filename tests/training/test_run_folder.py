@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training import run_folder as module
 from training.config import RunConfig
 from training.errors import CheckpointError

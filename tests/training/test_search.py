@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.decoding import SearchOptions, Sequence, State, search
+from device.vision.beam_search import SearchOptions, Sequence, State, search
 from training import search as module
 from training.decoders import DECODERS, DecoderSize
 from training.model import Captioner
@@ -34,7 +34,7 @@ def features() -> np.ndarray:
 
 
 def alone(model: Captioner, picture_hwc: np.ndarray, options: SearchOptions) -> list[Sequence]:
-    """As ``device.captioner`` does: one picture, its beam's rows."""
+    """As ``device.vision.captioner`` does: one picture, its beam's rows."""
     memory = model.decoder.prepare(model.grid(picture_hwc[None]))
 
     def step(tokens_r: np.ndarray, state: State) -> tuple[np.ndarray, State]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
 from training.metrics import tokenise
 from training.metrics.java import find_java
 from training.text import build_vocabulary, encode_captions, words_of

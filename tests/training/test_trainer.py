@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vocabulary import Vocabulary
+from device.vision.vocabulary import Vocabulary
 from training.average import train_average
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle
-from device.confidence.arrays import ConfidenceArrays
-from device.confidence.novelty import Novelty
-from device.confidence.probability import Confidence, Signals
-from device.confidence.wording import Hedge, hedge
-from device.manifest import ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.bundle import Bundle
+from device.vision.confidence import Confidence, Signals
+from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.manifest import ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.novelty import Novelty
 from device.vision.specs import ThingsSpec
+from device.vision.wording import Hedge, hedge
 from training.confidence.judged_mentions import (
     JudgedMentions,
     cross_fitted,

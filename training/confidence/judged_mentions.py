@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.confidence.probability import SIGNALS, Signals, sigmoid
-from device.manifest import MentionWeights
+from device.vision.confidence import SIGNALS, Signals, sigmoid
+from device.vision.manifest import MentionWeights
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import THING, confidence_lexicons

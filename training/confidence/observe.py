@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from device.bundle import Bundle
-from device.captioner import Captioner
 from device.records import Frame, Hypothesis
+from device.vision.bundle import Bundle
+from device.vision.captioner import Captioner
 from device.vision.detector import Detection, Detector
 from device.vision.names import NameClassifier, NamedThing
 from device.vision.thing_finder import by_name
@@ -25,7 +25,7 @@ class Observation:
 
     Attributes:
         hypothesis: the best one.
-        pooled_d: float32 [channels], as in ``device.captioner.Encoded``.
+        pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
         detections: the detector's, the surest first; None where the bundle has none.
         named: the encoder's names, the likeliest first; None where the bundle has none.
     """

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.confidence.probability import Confidence, Trusted
-from device.confidence.restraint import COLOUR
 from device.records import Hypothesis
+from device.vision.confidence import Confidence, Trusted
+from device.vision.unsure_colours import COLOUR
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import confidence_lexicons
 from training.data.dataset import CaptionedPicture

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.confidence.arrays import ConfidenceArrays
-from device.vocabulary import Vocabulary
+from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.vocabulary import Vocabulary
 from training.confidence.logistic import fit_logistic
 from training.confidence.thing_lexicon import confidence_lexicons
 from training.errors import TrainingError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.confidence.probability import Confidence
+from device.vision.confidence import Confidence
 from device.vision.everyday import DETECTABLE, PERSON
 from device.vision.scene import MOST_NAMES
 from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.bundle import Bundle
+from device.vision.bundle import Bundle
 from device.vision.names import NamesArrays, membership
 from device.vision.specs import NameSpec, NamesSpec
 from training.data.dataset import CaptionedPicture, Dataset

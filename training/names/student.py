@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.bundle import Bundle
-from device.captioner import Captioner, CaptionOptions
-from device.manifest import ENCODER
 from device.records import Frame
+from device.vision.bundle import Bundle
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.manifest import ENCODER
 from device.vision.names import softmax
 from training.encoders import default_cache_dir, load_encoder_weights
 from training.features import read_picture

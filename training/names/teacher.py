@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.preprocess import preprocess
+from device.vision.preprocess import preprocess
 from training.encoders import (
     apply_weights,
     build_efficientnet_lite,

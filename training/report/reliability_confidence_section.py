@@ -38,7 +38,7 @@ def confidence_parts(run: RunRecord) -> list[str]:
         ),
         *_restraint(found.restraint or {}),
         _selective(found),
-        "The wording by this probability (`device/confidence/wording.py`):",
+        "The wording by this probability (`device/vision/wording.py`):",
         markdown.table(_HEDGES, [_hedge(use, found.test.n) for use in found.hedges]),
         _novelty(found.refusals),
     ]
@@ -80,7 +80,7 @@ def _restraint(found: Mapping[str, Restraint]) -> list[str]:
         return []
     text = (
         "**Unsure colours stay unsaid**: a colour that is more likely wrong than right is left out "
-        "where the sentence stays whole without it (`device/confidence/restraint.py`). It costs "
+        "where the sentence stays whole without it (`device/vision/unsure_colours.py`). It costs "
         "CIDEr, which counts right colours and forgives wrong ones; who cannot see is better off."
     )
     rows = [

@@ -9,12 +9,12 @@ import pytest
 from support import tiny_detector as tiny
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.bundle import file_entry, load_bundle
-from device.daemon.sight_source import sight_source
+from device.daemon.describer_source import describer_source
 from device.errors import BundleError, BundleHashError, InferenceError
-from device.manifest import DETECTOR, ENCODER, MANIFEST
 from device.settings.schema import Settings
+from device.vision.bundle import file_entry, load_bundle
 from device.vision.detector import LEAST_SCORE, Detection, Detector
+from device.vision.manifest import DETECTOR, ENCODER, MANIFEST
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_detector_that_was_put_into_a_bundle_is_a_change(folder: Path, tmp_pat
     """So that the daemon takes it when it reads its settings again."""
 
     def source() -> object:
-        return sight_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
+        return describer_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
 
     before = source()
     (folder / DETECTOR).touch()

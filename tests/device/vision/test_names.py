@@ -12,9 +12,9 @@ import pytest
 from support.named_bundle import SPEC, STEEP, arrays, named_bundle
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.bundle import file_entry, load_bundle
 from device.errors import BundleError, BundleHashError
-from device.manifest import NAMES
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.manifest import NAMES
 from device.vision.names import (
     NameClassifier,
     NamedThing,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import thing
 
-from device.confidence.wording import Hedge
 from device.records import Side, Thing
 from device.vision.scene import MOST_NAMES, Certainty, Scene, compose
 from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
+from device.vision.wording import Hedge
 
 CERTAINTY = Certainty(sure=0.75, maybe=0.4)
 DOG = "a dog runs"

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import thing
 
-from device.confidence.wording import Hedge
 from device.records import Side, Thing
 from device.vision.sentences import (
     CANNOT_TELL,
@@ -18,6 +17,7 @@ from device.vision.sentences import (
     maybe_sentence,
     things_sentence,
 )
+from device.vision.wording import Hedge
 
 NOUNS = ["dog", "boys", "people", "bus", "glass", "scissors", "man in red", "sheep", "girl"]
 VERBS = ["is", "are", "runs", "run", "has", "jumping", "stands", "swings", "play"]

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from support.tiny_detector import PEAK, detector_bundle, frame
 
-from device.bundle import load_bundle
-from device.confidence.wording import Hedge
 from device.errors import InferenceError
 from device.records import Frame, Side, ThingSource
+from device.vision.bundle import load_bundle
 from device.vision.detector import Detection, Detector
 from device.vision.everyday import log_odds
 from device.vision.names import NamedThing
 from device.vision.sentences import NOBODY
 from device.vision.specs import ThingsSpec
 from device.vision.thing_finder import ThingFinder, by_name, combine
+from device.vision.wording import Hedge
 
 # Weights of 1 leave each source's own number; with both their log-odds add up.
 SPEC: dict[str, Any] = {

@@ -1,1 +1,0 @@
-"""Whether a picture is worth looking at."""

@@ -1,0 +1,113 @@
+"""Bytes of a picture file to an RGB array; only this module decodes pictures.
+
+Invariant: a damaged picture is refused, never shown with the missing part made up.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.errors import PictureError
+from device.pictures.picture_format import (
+    exif_orientation,
+    guess_what,
+    is_cut_jpeg,
+    may_be_transparent,
+)
+from device.vision.native_stderr import captured_native_stderr
+
+_LOGGER = logging.getLogger(__name__)
+_WHITE = 255.0
+# libjpeg goes on after these and makes the rest of the picture up.
+_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
+# ... but many cameras write a few bytes too many, which spoils nothing.
+_HARMLESS = "extraneous bytes"
+_TOO_MANY_PIXELS = "CV_IO_MAX_IMAGE_PIXELS"
+# EXIF orientation -> quarter turns to the left after an optional left-right mirroring.
+_TURNS = {
+    1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2),
+    5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1),
+}  # fmt: skip
+
+
+def silence_opencv() -> None:
+    """Keep OpenCV's own log lines off stderr; its failures come back as values or exceptions."""
+    if hasattr(cv2, "setLogLevel"):  # opencv-python 4.10
+        cv2.setLogLevel(0)
+    else:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """Return a picture file's contents as people see it.
+
+    Upright by its EXIF orientation; grey, palette and 16-bit pictures become 8-bit colour;
+    transparent parts become white.
+
+    Args:
+        data: the whole file.
+        name: what error messages call it.
+
+    Returns:
+        uint8 [height, width, 3], RGB, 0..255, contiguous.
+
+    Raises:
+        PictureError: the file is empty, cut short, damaged, too large or no picture.
+    """
+    if not data:
+        raise PictureError(f"{name} is empty (0 bytes): copy or download it again")
+    if is_cut_jpeg(data):
+        raise PictureError(
+            f"{name} is cut short (its JPEG end mark is missing): copy or download it again"
+        )
+    silence_opencv()
+    with captured_native_stderr() as said:
+        bgr_hwc = _decode(data, name)
+    _refuse_damage(said, name)
+    if bgr_hwc is None:
+        raise PictureError(f"{name} cannot be read as a picture: {guess_what(data)}")
+    return np.ascontiguousarray(bgr_hwc[:, :, ::-1])
+
+
+def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
+    """Return uint8 [height, width, 3], BGR, or None for what OpenCV cannot read."""
+    buffer = np.frombuffer(data, np.uint8)
+    try:
+        if may_be_transparent(data):
+            raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+            if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
+                return _turn(_on_white(raw), exif_orientation(data))
+        decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
+    except cv2.error as exc:
+        if _TOO_MANY_PIXELS in str(exc):
+            raise PictureError(f"{name} has too many pixels for this device: shrink it") from exc
+        raise PictureError(f"{name} cannot be read as a picture: {guess_what(data)}") from exc
+    return decoded
+
+
+def _on_white(bgra_hwc: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Return uint8 [height, width, 3], BGR: the picture laid on white paper."""
+    full = np.iinfo(bgra_hwc.dtype).max
+    scaled = bgra_hwc.astype(np.float32) / full  # [height, width, 4], 0..1
+    opacity = scaled[:, :, 3:]
+    mixed = scaled[:, :, :3] * opacity + (1.0 - opacity)
+    return np.rint(mixed * _WHITE).astype(np.uint8)
+
+
+def _turn(image_hwc: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """Return the picture upright; OpenCV does not turn one whose alpha channel it keeps."""
+    mirrored, quarter_turns = _TURNS[orientation]
+    upright = image_hwc[:, ::-1] if mirrored else image_hwc
+    return np.rot90(upright, quarter_turns)
+
+
+def _refuse_damage(said: list[str], name: str) -> None:
+    """Raise PictureError where a decoder said that it made pixels up."""
+    for line in said:
+        if line.startswith(_DAMAGE) and _HARMLESS not in line:
+            raise PictureError(f"{name} is damaged ({line}): copy or download it again")
+        _LOGGER.debug("%s: %s", name, line)

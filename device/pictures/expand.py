@@ -1,0 +1,133 @@
+"""From the words of a command line to the sources they mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from device.errors import PictureError
+from device.pictures.address import is_address, public_address
+from device.pictures.source import Source, readable_name
+from device.records import Frame
+
+PICTURE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".jp2",
+    # Not readable, but a folder must not pass over an iPhone's pictures in silence.
+    ".heic", ".heif",
+})  # fmt: skip
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv",
+    ".3gp", ".h264", ".mjpeg",
+})  # fmt: skip
+
+
+def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> Iterator[Source]:
+    """Yield the sources that the arguments mean, in their order; nothing is read yet.
+
+    An argument that means nothing, such as an empty folder, yields a source whose ``read``
+    raises, so that one bad argument never hides the others.
+
+    Args:
+        arguments: paths of pictures, videos and folders, http(s) addresses, ``camera:N``
+            and ``-`` for stdin.
+        is_recursive: whether folders inside folders are searched as well.
+    """
+    for argument in arguments:
+        if os.path.isdir(argument):
+            yield from _expand_folder(argument, is_recursive)
+        else:
+            yield _single(argument)
+
+
+def _single(argument: str) -> Source:
+    """Return the source that one argument means, if it is no folder."""
+    if argument == "-":
+        return Source(argument, _read_stdin)
+    if argument.startswith("camera:"):
+        return Source(argument, lambda: _grab_frame(argument))
+    if is_address(argument):
+        return _address(argument)
+    path, name = Path(argument), readable_name(argument)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return Source(name, lambda: _read_video(path, name))
+    return Source(name, lambda: _read_picture(path, name))
+
+
+def _address(url: str) -> Source:
+    try:
+        return Source(public_address(url), lambda: _fetch_picture(url))
+    except ValueError as exc:  # not even an address: a bracket or a port that is none
+        return _failed(url, f"{url} is no address: {exc}")
+
+
+# OpenCV takes a quarter of a second to import: only when the first source is read, by which
+# time the voice loads in its own process.
+
+
+def _read_stdin() -> Frame:
+    from device.pictures.files import read_stdin
+
+    return read_stdin()
+
+
+def _grab_frame(name: str) -> Frame:
+    from device.pictures.camera import grab_frame
+
+    return grab_frame(name)
+
+
+def _fetch_picture(url: str) -> Frame:
+    from device.pictures.web import fetch_picture
+
+    return fetch_picture(url)
+
+
+def _read_video(path: Path, name: str) -> Frame:
+    from device.pictures.video import read_first_frame
+
+    return read_first_frame(path, name)
+
+
+def _read_picture(path: Path, name: str) -> Frame:
+    from device.pictures.files import read_picture_file
+
+    return read_picture_file(path, name)
+
+
+def _expand_folder(folder: str, is_recursive: bool) -> Iterator[Source]:
+    """Yield a folder's pictures by name, hidden ones left out; never nothing."""
+    unreadable: list[OSError] = []
+    paths = list(_picture_paths(folder, is_recursive, unreadable))
+    for error in unreadable:
+        reason = os.strerror(error.errno or 0)
+        where = readable_name(str(error.filename))
+        yield _failed(where, f"folder {where} cannot be read: {reason}")
+    if not paths and not unreadable:
+        name = readable_name(folder)
+        yield _failed(
+            name,
+            f"folder {name} has no pictures: .jpg, .png and the like are looked for"
+            f"{'' if is_recursive else ', not in folders inside it (--recursive)'}",
+        )
+    for path in paths:
+        yield _single(path)
+
+
+def _picture_paths(folder: str, is_recursive: bool, unreadable: list[OSError]) -> Iterator[str]:
+    """Yield the paths of the pictures in a folder, sorted; note what cannot be read."""
+    for place, folders, names in os.walk(folder, onerror=unreadable.append):
+        folders[:] = sorted(x for x in folders if not x.startswith(".")) if is_recursive else []
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in PICTURE_SUFFIXES:
+                yield os.path.join(place, name)
+
+
+def _failed(name: str, message: str) -> Source:
+    """Return a source whose reading says why there is nothing to read."""
+
+    def read() -> Frame:
+        raise PictureError(message)
+
+    return Source(name, read)

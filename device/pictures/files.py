@@ -1,0 +1,61 @@
+"""Pictures from files, pipes and stdin."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from device.errors import PictureError
+from device.pictures.decode import decode_picture
+from device.records import Frame
+
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+STDIN = "-"
+
+
+def read_picture_file(path: Path, name: str) -> Frame:
+    """Return the picture in a file (or a named pipe).
+
+    Raises:
+        PictureError: the file is missing, may not be read, is too large or no readable picture.
+    """
+    try:
+        with path.open("rb") as file:
+            data = read_limited(file, name)
+    except FileNotFoundError as exc:
+        raise PictureError(f"{name} does not exist: check the path") from exc
+    except OSError as exc:
+        raise PictureError(f"{name} cannot be read: {os.strerror(exc.errno or 0)}") from exc
+    return Frame.now(decode_picture(data, name), name)
+
+
+def read_stdin() -> Frame:
+    """Return the picture that is piped into this process.
+
+    Raises:
+        PictureError: nothing is piped in, or no readable picture.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise PictureError(
+            "no picture on stdin: pipe one in, as in `seealoud describe - < cat.jpg`"
+        )
+    return Frame.now(decode_picture(read_limited(sys.stdin.buffer, "stdin"), "stdin"), STDIN)
+
+
+def read_limited(stream: BinaryIO, name: str, limit_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """Return all of a stream that is no longer than the limit.
+
+    Raises:
+        PictureError: there is more.
+    """
+    data = stream.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise too_large(name, limit_bytes)
+    return data
+
+
+def too_large(name: str, limit_bytes: int) -> PictureError:
+    """Return the error for a picture of more than so many bytes."""
+    return PictureError(f"{name} is larger than {limit_bytes / 2**20:g} MiB: shrink it")

@@ -1,9 +1,0 @@
-"""Where frames come from when they are asked for one at a time: files, addresses, cameras.
-
-Invariant: a source is read only when asked, and one that fails says so without stopping the others.
-"""
-
-from device.sources.expand import expand_sources
-from device.sources.source import Source
-
-__all__ = ["Source", "expand_sources"]

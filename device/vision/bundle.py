@@ -1,0 +1,169 @@
+"""A bundle: everything that captioning needs, in one folder, with a manifest that vouches for it.
+
+Invariant: ``load_bundle`` never guesses. What the manifest does not state or what does not match
+its hash is refused, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from device.errors import BundleError, BundleHashError
+from device.vision.manifest import (
+    CONFIDENCE,
+    DECODER,
+    DETECTOR,
+    ENCODER,
+    MANIFEST,
+    NAMES,
+    SCHEMA,
+    VOCABULARY,
+    HashedFile,
+    Manifest,
+)
+from device.vision.vocabulary import Vocabulary
+
+_ENVIRONMENT = "SEEALOUD_BUNDLE"
+_SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models"
+_DEFAULT_NAME_FILE = "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files match its manifest.
+
+    Attributes:
+        path: its folder.
+        manifest: what it states of itself.
+        vocabulary: its words.
+    """
+
+    path: Path
+    manifest: Manifest
+    vocabulary: Vocabulary
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.manifest.name
+
+    @property
+    def encoder(self) -> Path:
+        """The encoder's model."""
+        return self.path / ENCODER
+
+    @property
+    def decoder(self) -> Path:
+        """The decoder's model."""
+        return self.path / DECODER
+
+    @property
+    def confidence(self) -> Path:
+        """The arrays of ``manifest.confidence``; there is no file where that is None."""
+        return self.path / CONFIDENCE
+
+    @property
+    def detector(self) -> Path:
+        """The model of ``manifest.detector``; there is no file where that is None."""
+        return self.path / DETECTOR
+
+    @property
+    def names(self) -> Path:
+        """The arrays of ``manifest.names``; there is no file where that is None."""
+        return self.path / NAMES
+
+
+def find_bundle(name_or_path: str | None = None) -> Path:
+    """Return the folder of a bundle.
+
+    Args:
+        name_or_path: a folder, or the name of a shipped bundle; None takes
+            ``$SEEALOUD_BUNDLE``, else the shipped default (``models/DEFAULT`` names it).
+
+    Raises:
+        BundleError: there is none.
+    """
+    wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
+    for folder in (Path(wanted), _SHIPPED_FOLDER / wanted):
+        # Not Path.is_file: that raises where we stand in a folder which we may not look into.
+        if os.path.isfile(folder / MANIFEST):
+            return folder
+    raise BundleError(
+        f"no bundle {wanted!r}: neither {Path(wanted) / MANIFEST} nor "
+        f"{_SHIPPED_FOLDER / wanted / MANIFEST} exists; shipped are: {_shipped_names() or 'none'}"
+    )
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Return the bundle in a folder, every file checked against the manifest.
+
+    Raises:
+        BundleError: the manifest is missing or wrong, a file is missing, or the bundle needs a
+            newer SeeAloud.
+        BundleHashError: a file differs from its hash.
+    """
+    manifest = _read_manifest(path / MANIFEST)
+    for name in manifest.file_names():
+        if name not in manifest.files:
+            raise BundleError(f"{path / MANIFEST} has no hash for {name}; export the bundle again")
+        _check_hash(path / name, manifest.files[name])
+    vocabulary = Vocabulary.read(path / VOCABULARY)
+    unknown = [number for number in manifest.self_test.ids if not 0 <= number < len(vocabulary)]
+    if unknown:
+        raise BundleError(
+            f"{path / MANIFEST}: self_test.ids: {unknown[0]} is no word of {VOCABULARY}; "
+            "export the bundle again"
+        )
+    return Bundle(path, manifest, vocabulary)
+
+
+def file_entry(path: Path) -> HashedFile:
+    """Return a file's size and SHA-256 as the manifest states them."""
+    content = path.read_bytes()
+    return HashedFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BundleError(
+            f"{path}: {key}: {first['msg']}; the bundle is broken or of another version, "
+            "export it again"
+        ) from exc
+    if manifest.schema_version != SCHEMA:
+        raise BundleError(
+            f"{path} is of schema {manifest.schema_version}, this SeeAloud reads {SCHEMA}: "
+            "update SeeAloud or export the bundle again"
+        )
+    return manifest
+
+
+def _check_hash(path: Path, expected: HashedFile) -> None:
+    try:
+        found = file_entry(path)
+    except OSError as exc:
+        raise BundleError(f"cannot read {path}: {exc}; copy the bundle again") from exc
+    if found != expected:
+        raise BundleHashError(
+            f"{path} is not the file that the manifest vouches for (sha256 {found.sha256[:12]}…, "
+            f"expected {expected.sha256[:12]}…): copy the bundle again"
+        )
+
+
+def _default_name() -> str:
+    path = _SHIPPED_FOLDER / _DEFAULT_NAME_FILE
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "default"
+
+
+def _shipped_names() -> str:
+    return ", ".join(sorted(path.parent.name for path in _SHIPPED_FOLDER.glob(f"*/{MANIFEST}")))

@@ -1,0 +1,172 @@
+"""What ``manifest.json`` states of a bundle: its files, its models and what they are worth.
+
+Invariant: a manifest that these models accept is consistent in itself; whether the files agree with
+it is for ``device.vision.bundle`` to check.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from device.vision.beam_search import SearchOptions
+from device.vision.specs import DetectorSpec, ManifestPart, NamesSpec, ThingsSpec
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+ENCODER = "encoder.tflite"
+DECODER = "decoder.tflite"
+VOCABULARY = "vocabulary.txt"
+CONFIDENCE = "confidence.npz"
+DETECTOR = "detector.tflite"
+NAMES = "names.npz"
+HASHED_FILES = (ENCODER, DECODER, VOCABULARY)
+
+
+class HashedFile(ManifestPart):
+    """A file of the bundle; after a power cut it may be an empty one."""
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class InputSpec(ManifestPart):
+    """What the encoder takes: normalised = (pixel - mean) / scale, pixels 0..255.
+
+    With ``mirrored`` it takes the mirror image as well, and the decoder the mean of both grids.
+    """
+
+    size_px: Annotated[int, Field(ge=1)]
+    mean: float
+    scale: Annotated[float, Field(gt=0)]
+    mirrored: bool = False
+
+
+class SearchSpec(ManifestPart):
+    """The search that was chosen on dev."""
+
+    beam_width: Annotated[int, Field(ge=1)]
+    max_words: Annotated[int, Field(ge=1)]
+    length_penalty: Annotated[float, Field(ge=0, le=2)]
+
+    def options(self) -> SearchOptions:
+        """Return the same for ``decoding.search``."""
+        return SearchOptions(self.beam_width, self.max_words, self.length_penalty)
+
+
+class SelfTest(ManifestPart):
+    """How likely the bundle must find some words for a picture of ``device.vision.self_test``.
+
+    Attributes:
+        pattern: number of the generated picture.
+        ids: word ids of the best hypothesis.
+        log_probability: natural log of these words and the end mark, on the machine that
+            exported the bundle.
+    """
+
+    pattern: Annotated[int, Field(ge=0)]
+    ids: list[int]
+    log_probability: float
+
+
+class MentionWeights(ManifestPart):
+    """Log-odds that a reference confirms a mention, per unit of each signal.
+
+    Attributes:
+        word_log_prob: of the natural-log probability of the mentioned word.
+        mean_log_prob: of the mean of the caption's words and end mark.
+        seen_log_odds: of the log-odds that the encoder's features show the class.
+        detected_log_odds: of the log-odds of the detector's best score of the class.
+        is_detectable: of a class that the detector knows, whatever it found.
+    """
+
+    word_log_prob: float
+    mean_log_prob: float
+    seen_log_odds: float
+    detected_log_odds: float = 0.0
+    is_detectable: float = 0.0
+
+
+class WordingSpec(ManifestPart):
+    """From which probability on a caption is said plainly, with "I think", with "maybe"."""
+
+    plain: Annotated[float, Field(ge=0, le=1)]
+    think: Annotated[float, Field(ge=0, le=1)]
+    maybe: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if not self.plain >= self.think >= self.maybe:
+            raise ValueError(
+                f"plain {self.plain}, think {self.think}, maybe {self.maybe}: must not rise"
+            )
+        return self
+
+
+class NoveltySpec(ManifestPart):
+    """When a picture is unlike anything trained on.
+
+    Attributes:
+        largest: distance from what training pictures looked like that is still familiar, 0..1; see
+            ``device.vision.novelty``.
+    """
+
+    largest: Annotated[float, Field(ge=0, le=1)]
+
+
+class ConfidenceSpec(ManifestPart):
+    """How far a caption can be trusted; its arrays are in ``confidence.npz``.
+
+    Attributes:
+        definition: when a caption is right.
+        classes: the words of each class that a caption can mention, by "kind/name", in the order
+            of the arrays' rows.
+        bias: log-odds of a mention of each kind where every signal is 0.
+        weights: what each signal adds.
+        wording: how sure to sound.
+        novelty: what not to caption at all.
+    """
+
+    definition: str
+    classes: dict[Annotated[str, Field(pattern=r"^[a-z]+/[a-z]+(?:[ -][a-z]+)*$")], str]
+    bias: dict[str, float]
+    weights: MentionWeights
+    wording: WordingSpec
+    novelty: NoveltySpec
+
+    @model_validator(mode="after")
+    def _every_kind_has_a_bias(self) -> Self:
+        missing = {name.partition("/")[0] for name in self.classes} - self.bias.keys()
+        if missing:
+            raise ValueError(f"bias: none for {', '.join(sorted(missing))}")
+        return self
+
+
+class Manifest(ManifestPart):
+    """``manifest.json``; a bundle from before a part that may be None states none."""
+
+    schema_version: int
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    created_at: str
+    source_commit: str
+    data_licence: str
+    input: InputSpec
+    search: SearchSpec
+    files: dict[str, HashedFile]
+    self_test: SelfTest
+    confidence: ConfidenceSpec | None = None
+    detector: DetectorSpec | None = None
+    things: ThingsSpec | None = None
+    names: NamesSpec | None = None
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+
+    def file_names(self) -> tuple[str, ...]:
+        """Return the files that a bundle with this manifest must have, besides the manifest."""
+        parts = (
+            (CONFIDENCE, self.confidence),
+            (DETECTOR, self.detector),
+            (NAMES, self.names),
+        )
+        return (*HASHED_FILES, *(name for name, spec in parts if spec is not None))

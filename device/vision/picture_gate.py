@@ -1,0 +1,136 @@
+"""Refuses pictures that cannot be captioned honestly: too dark, too bright, covered, blurred.
+
+Invariant: cheap and stateless; one picture in, at most one fault out, the surest first. All is
+measured on a small grey version, so that neither resolution nor sensor noise matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.vision.picture_settings import PictureSettings
+
+# Fine enough to tell a sharp picture from a blurred one, coarse enough to average noise out.
+_SMALL_LONGEST_PX = 160
+# Places: what is brighter or darker than its neighbourhood by noise alone is averaged out.
+_PLACES_PX = (20, 15)
+# Of the places' grey levels; a lamp in the night is no light.
+_BRIGHT_PERCENT = 95
+# Brighter places have lost what was in them.
+_BLOWN_OUT_LEVEL = 245
+# Of the steepness of all pixels; one sharp edge in a hundred makes a picture sharp, however much
+# sky there is.
+_SHARP_PERCENT = 99
+# Noise below the Laplacian's own scale, in pixels of the small version.
+_SMOOTHING_PX = 0.8
+_SMALLEST_CONTRAST_LEVELS = 1.0
+
+
+class PictureReason(StrEnum):
+    """What is wrong with a picture."""
+
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    COVERED = "covered"
+    TOO_BLURRED = "too_blurred"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFault:
+    """Why a picture is not captioned.
+
+    Attributes:
+        reason: which fault.
+        text: what is said.
+    """
+
+    reason: PictureReason
+    text: str
+
+
+_TEXTS = {
+    PictureReason.TOO_DARK: "It is too dark to see.",
+    PictureReason.TOO_BRIGHT: "It is too bright to see.",
+    PictureReason.COVERED: "Something covers the camera, or there is nothing to make out.",
+    PictureReason.TOO_BLURRED: "The picture is too blurred to tell.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is measured of a picture.
+
+    Attributes:
+        bright: grey level, 0..255, that 95 % of the places do not exceed.
+        blown_out: share of the places that are nearly white, 0..1.
+        contrast: standard deviation of the places' grey levels.
+        sharpness: steepness of the sharpest edges, in standard deviations of the grey levels.
+    """
+
+    bright: float
+    blown_out: float
+    contrast: float
+    sharpness: float
+
+
+class PictureGate:
+    """Judges pictures; from any thread."""
+
+    def __init__(self, settings: PictureSettings) -> None:
+        self._settings = settings
+
+    def judge(self, image_hwc: npt.NDArray[np.uint8]) -> PictureFault | None:
+        """Return what makes a picture useless, or None for a usable one.
+
+        Args:
+            image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.
+        """
+        if not self._settings.is_gate_on:
+            return None
+        reason = self._reason(measure(image_hwc))
+        return None if reason is None else PictureFault(reason, _TEXTS[reason])
+
+    def _reason(self, look: Look) -> PictureReason | None:
+        limits = self._settings
+        if look.bright < limits.too_dark_level:
+            return PictureReason.TOO_DARK
+        if look.blown_out > limits.too_bright_share:
+            return PictureReason.TOO_BRIGHT
+        if look.contrast < limits.covered_contrast:
+            return PictureReason.COVERED
+        if look.sharpness < limits.blurred_sharpness:
+            return PictureReason.TOO_BLURRED
+        return None
+
+
+def measure(image_hwc: npt.NDArray[np.uint8]) -> Look:
+    """Return what the gate judges by.
+
+    Args:
+        image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.
+    """
+    grey_hw = _small_grey(image_hwc)
+    places_hw = cv2.resize(grey_hw, _PLACES_PX, interpolation=cv2.INTER_AREA)
+    contrast = max(float(grey_hw.std()), _SMALLEST_CONTRAST_LEVELS)
+    # In float: rounded to whole levels, a smooth picture would have edges of one level.
+    smooth_hw = cv2.GaussianBlur(grey_hw, (0, 0), _SMOOTHING_PX)
+    steepness_hw = np.abs(cv2.Laplacian(smooth_hw, cv2.CV_32F))
+    return Look(
+        bright=float(np.percentile(places_hw, _BRIGHT_PERCENT)),
+        blown_out=float(np.mean(places_hw >= _BLOWN_OUT_LEVEL)),
+        contrast=float(places_hw.std()),
+        sharpness=float(np.percentile(steepness_hw, _SHARP_PERCENT)) / contrast,
+    )
+
+
+def _small_grey(image_hwc: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    height, width = image_hwc.shape[:2]
+    scale = min(1.0, _SMALL_LONGEST_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small_hwc = cv2.resize(image_hwc, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small_hwc, cv2.COLOR_RGB2GRAY), dtype=np.float32)
