@@ -12,8 +12,8 @@ import pytest
 from support import tiny_model as tiny
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE
 
-from device import interpreter as module
 from device.errors import BundleError, InferenceError
+from device.vision import runtime as module
 from device.vision.beam_search import Continuations, State, likeliest
 from device.vision.manifest import DECODER
 from device.vision.runtime import Decoder, Encoder, load_interpreter
