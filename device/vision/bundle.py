@@ -29,7 +29,7 @@ from device.vision.manifest import (
 from device.vision.vocabulary import Vocabulary
 
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
-_SHIPPED_FOLDER = Path(__file__).resolve().parent.parent / "models"
+_SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "models"
 _DEFAULT_NAME_FILE = "DEFAULT"
 
 
