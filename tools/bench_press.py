@@ -22,7 +22,7 @@ from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
 from device.vision.confidence_model import ConfidenceModel
-from device.vision.describe import FrameDescriber, Line
+from device.vision.describe import FrameDescriber
 from device.vision.detector import Detector
 from device.vision.native_stderr import captured_native_stderr
 from device.vision.open import open_finder
@@ -59,7 +59,7 @@ def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[
     found: dict[str, list[float]] = {}
     with closing(sight), closing(detector):
         # A picture that is refused costs less.
-        frames = [frame for frame in frames if isinstance(sight.look(frame), Line)]
+        frames = [frame for frame in frames if sight.look(frame).caption is not None]
         if not frames:
             raise SystemExit("every picture is refused: give others")
         for run in range(_WARM_UPS + runs):

@@ -23,7 +23,6 @@ from device.pictures.decode import decode_picture
 from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import Line
 from device.vision.open import open_describer
 from device.vision.picture_settings import PictureSettings
 
@@ -109,8 +108,7 @@ def say(bundle: str | None, photos: Sequence[Photo], folder: Path) -> tuple[str,
     try:
         for photo in photos:
             image = decode_picture((folder / photo.file).read_bytes(), photo.file)
-            found = sight.look(Frame.now(image, photo.file))
-            sentences.append(found.sentence if isinstance(found, Line) else found.text)
+            sentences.append(sight.look(Frame.now(image, photo.file)).text)
     finally:
         sight.close()
     return loaded.name, sentences

@@ -7,7 +7,7 @@ from device.errors import ConfigError
 from device.mqtt.device_id import default_device_id
 from device.mqtt.publisher import MqttPublisher
 from device.mqtt.settings import PROTOCOLS, BrokerSettings, TlsSettings, parse_broker, read_password
-from device.records import Cause, Described
+from device.records import Cause, Description
 
 
 class MqttSink:
@@ -23,7 +23,7 @@ class MqttSink:
         """
         self._publisher = MqttPublisher(settings)
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Publish the caption, or why it is not said.
 
         Raises:

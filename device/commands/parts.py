@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from device.commands.options import DescribeOptions
-    from device.records import Described, Frame
+    from device.records import Description, Frame
     from device.speech.pcm import PcmChunk
     from device.speech.playback import Playback
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Describer(Protocol):
     """Says what a frame shows."""
 
-    def describe(self, frame: Frame) -> Described:
+    def describe(self, frame: Frame) -> Description:
         """Return what is said of a frame.
 
         Raises:

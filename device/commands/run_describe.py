@@ -17,7 +17,7 @@ from device.commands.report import ErrorReport
 from device.commands.sinks import JsonSink, PrintSink, Sink
 from device.errors import ConfigError, SeeAloudError
 from device.pictures import Source, expand_sources
-from device.records import Described
+from device.records import Description
 
 _LOGGER = logging.getLogger(__name__)
 # A sink that never succeeds may cost its timeout each time; a thousand pictures must still end.
@@ -85,13 +85,13 @@ class _Outlets:
             self._failures[sink] = 0
             self._stack.callback(self._close, sink)
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Deliver what is said to every sink that is not given up, in the order of opening."""
         for sink, failures in self._failures.items():
             if failures < FAILURES_UNTIL_GIVEN_UP:
                 self._failures[sink] = 0 if self._is_delivered(sink, described) else failures + 1
 
-    def _is_delivered(self, sink: Sink, described: Described) -> bool:
+    def _is_delivered(self, sink: Sink, described: Description) -> bool:
         try:
             sink.accept(described)
         except SeeAloudError as exc:

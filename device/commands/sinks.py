@@ -6,7 +6,7 @@ from typing import Protocol
 
 from device.commands.report import one_line
 from device.commands.stdout import echo_line
-from device.records import Described
+from device.records import Description
 
 
 class Sink(Protocol):
@@ -18,7 +18,7 @@ class Sink(Protocol):
 
     name: str
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Deliver one description.
 
         Raises:
@@ -41,13 +41,15 @@ class PrintSink:
     def __init__(self, *, is_labelled: bool) -> None:
         self._is_labelled = is_labelled
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Print the sentence.
 
         Raises:
             StdoutClosedError: nobody reads it.
         """
-        label = f"{one_line(described.caption.frame_source)}: " if self._is_labelled else ""
+        label = ""
+        if self._is_labelled and described.caption is not None:
+            label = f"{one_line(described.caption.frame_source)}: "
         echo_line(f"{label}{described.text}")
 
     def close(self) -> None:
@@ -59,7 +61,7 @@ class JsonSink:
 
     name = "the output"
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Print what is said, the bare caption and everything that is known of it.
 
         Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from device.commands.parts import Synthesizer
 from device.errors import SpeechError
-from device.records import Described
+from device.records import Description
 from device.speech.pcm import PcmChunk
 from device.speech.playback import Playback
 from device.speech.wav import write_wav
@@ -74,7 +74,7 @@ class SpeechSink:
         self._voice = voice
         self._playback = playback
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Say the sentence; return when it has been heard.
 
         Raises:
@@ -112,7 +112,7 @@ class WavSink:
                 "Choose a folder that exists and that you may write to"
             ) from exc
 
-    def accept(self, described: Described) -> None:
+    def accept(self, described: Description) -> None:
         """Add the sentence, after a pause where it is not the first.
 
         Raises:

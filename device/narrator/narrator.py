@@ -4,7 +4,7 @@ The caller hands in a frame in stages and goes on only while the answer is None,
 costs a thumbnail a frame, and no model runs:
 
     after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
-        -> after_decoder(line) -> Verdict;     after_fault(text) where a stage finds it useless
+        -> after_decoder(found) -> Verdict;     after_fault(text) where a stage finds it useless
 
 Rules, in this order; every verdict names the first that keeps narration silent:
     1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
@@ -36,11 +36,11 @@ from device.narrator.settings import NarrationSettings
 from device.narrator.silence import Silence, SilencePolicy
 from device.narrator.speaking_interval import SpeakingInterval
 from device.narrator.trouble import Trouble
-from device.narrator.values import Line, Moment, Verdict
+from device.narrator.values import Moment, Verdict, doubt
 from device.narrator.words import content_words
-from device.records import Earcon, Thing
+from device.records import Description, Earcon, Thing
 
-__all__ = ["Line", "Moment", "Narrator", "RuleMatch", "Verdict"]
+__all__ = ["Moment", "Narrator", "RuleMatch", "Verdict"]
 
 # A caption that was too improbable may be better in another moment of the same scene; a whole
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
@@ -109,15 +109,15 @@ class Narrator:
         detail = f"feature change {distance:.3f} < {self._settings.feature_change:.3f}"
         return self._unchanged(DecisionReason.FEATURES_SAME, detail, silence)
 
-    def after_decoder(self, moment: Moment, line: Line) -> Verdict:
-        """Return the verdict on a line; where it or an alert is spoken, that is noted already."""
+    def after_decoder(self, moment: Moment, found: Description) -> Verdict:
+        """Return the verdict on a description, and note it where it or an alert is spoken."""
         silence = self._silence(moment)
         if silence is not None and not self._is_watching():
-            return Verdict.silent(silence, line.sentence)
-        alerts = self._found(line, silence)
-        verdict = self._verdict(line, silence, alerts)
+            return Verdict.silent(silence, found.text)
+        alerts = self._found(found, silence)
+        verdict = self._verdict(found, silence, alerts)
         if verdict.is_spoken or verdict.reason is DecisionReason.ALERT:
-            self._note(line.topic)
+            self._note(found.topic)
         if silence is not None or verdict.reason is DecisionReason.TOO_SOON:
             self._scene.note_captioned(self._now_s)
         else:
@@ -139,7 +139,11 @@ class Narrator:
         """
         silence = self._silence(moment)
         is_blind = silence is not None and not self._is_watching()
-        alerts = () if is_blind else self._found(Line("", text, things=things), silence)
+        alerts = (
+            ()
+            if is_blind
+            else self._found(Description(text, reason=reason, things=things), silence)
+        )
         if silence is not None:
             return Verdict.silent(silence, text, alerts)
         self._trouble.note(text, self._scene.now_hw, self._now_s, reason)
@@ -255,27 +259,29 @@ class Narrator:
         detail = f"{left_s:.1f} s left of the minimum gap of {self._pace.minimum_gap_s:g} s"
         return Verdict(False, DecisionReason.TOO_SOON, detail, text, alerts)
 
-    def _found(self, line: Line, silence: Silence | None) -> tuple[RuleMatch, ...]:
-        seen, is_silent = (line.text, line.sentence, self._now_s), silence is not None
-        return self._alerts.found_in(*seen, is_silent=is_silent, things=line.things)
+    def _found(self, found: Description, silence: Silence | None) -> tuple[RuleMatch, ...]:
+        is_silent = silence is not None
+        return self._alerts.found_in(
+            found.words, found.text, self._now_s, is_silent=is_silent, things=found.things
+        )
 
     def _verdict(
-        self, line: Line, silence: Silence | None, alerts: tuple[RuleMatch, ...]
+        self, found: Description, silence: Silence | None, alerts: tuple[RuleMatch, ...]
     ) -> Verdict:
-        text = line.sentence
+        text = found.text
         if silence is not None:
             return Verdict.silent(silence, text, alerts)
         if loud := raised_by(alerts):
             return Verdict(False, DecisionReason.ALERT, loud, text, alerts)
         if (too_soon := self._too_soon(text, alerts)) is not None:
             return too_soon
-        if doubt := line.doubt(self._settings.smallest_probability):
-            return Verdict(False, DecisionReason.UNSURE, doubt, text, alerts)
-        return self._wording(line, alerts)
+        if why := doubt(found, self._settings.smallest_probability):
+            return Verdict(False, DecisionReason.UNSURE, why, text, alerts)
+        return self._wording(found, alerts)
 
-    def _wording(self, line: Line, alerts: tuple[RuleMatch, ...]) -> Verdict:
+    def _wording(self, found: Description, alerts: tuple[RuleMatch, ...]) -> Verdict:
         """Return the verdict by the words last spoken."""
-        text, words, told = line.sentence, content_words(line.topic), self._told_words
+        text, words, told = found.text, content_words(found.topic), self._told_words
         if told is None:
             return Verdict(True, DecisionReason.FIRST, "nothing was told before", text, alerts)
         if words != told:

@@ -8,7 +8,7 @@ from datetime import datetime
 from device.events import DecisionReason
 from device.narrator.rules import RuleMatch
 from device.narrator.silence import Silence
-from device.records import Earcon, Thing
+from device.records import Description, Earcon
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,38 +24,16 @@ class Moment:
     local: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A caption that may be told.
-
-    Attributes:
-        text: the caption's words.
-        sentence: as it would be said, with its hedge.
-        probability: calibrated, that it is right, 0..1; None where unknown.
-        things: what is named beside the caption, for the rules; they are no reason to speak.
-    """
-
-    text: str
-    sentence: str
-    probability: float | None = None
-    things: tuple[Thing, ...] = ()
-
-    @property
-    def topic(self) -> str:
-        """What it is about: the caption, or where that is withheld the things that are sure."""
-        sure = (thing.name for thing in self.things if thing.is_sure)
-        return self.text.strip() or " ".join(sorted(sure))
-
-    def doubt(self, smallest_probability: float) -> str:
-        """Return why it is not good enough to be spoken; empty when it is."""
-        if not self.topic or not self.sentence.strip():
-            return "the caption is empty"
-        if not self.text.strip():  # things that are sure stand for themselves
-            return ""
-        # Not the same as "<": what is no number is no confidence either.
-        if self.probability is not None and not self.probability >= smallest_probability:
-            return f"probability {self.probability:.2f} < {smallest_probability:.2f}"
+def doubt(found: Description, smallest_probability: float) -> str:
+    """Return why a description is not good enough to be spoken; empty when it is."""
+    if not found.topic or not found.text.strip():
+        return "the caption is empty"
+    if not found.words.strip():  # sure things are spoken without a caption
         return ""
+    # Not the same as "<": NaN counts as too improbable.
+    if found.probability is not None and not found.probability >= smallest_probability:
+        return f"probability {found.probability:.2f} < {smallest_probability:.2f}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

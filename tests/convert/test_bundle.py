@@ -117,7 +117,7 @@ def test_the_bundle_says_how_far_it_can_be_trusted(smoke: Smoke, manifest: Manif
             captioner.encode(Frame.now(read_picture(picture.path), picture.name))
             for picture in open_dataset(smoke.data).test
         ]
-        said = [honesty.say(captioner.decode(one), one).probability for one in encoded]
+        said = [honesty.judge(captioner.decode(one), one).probability for one in encoded]
     assert all(p is not None and 0 <= p <= 1 for p in said)
     quality = manifest.metrics["calibration"]["confidence"]
     predicted = sum(found["n"] * found["predicted"] for found in quality["test"]["bins"]) / 12

@@ -23,8 +23,7 @@ from device.commands.sinks import JsonSink
 from device.commands.speech_sinks import PAUSE_S
 from device.errors import BrokerError, ConfigError
 from device.mqtt.payloads import CaptionMessage, DescribedPart
-from device.records import Frame
-from device.vision.describe import Fault, Line
+from device.records import Description, Frame
 
 
 @pytest.fixture
@@ -142,11 +141,9 @@ class NamingSight:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def look(self, frame):
-        return Fault(self._reason, "A cat.", THINGS) if self._reason else self.bare(frame)
-
-    def bare(self, frame):
-        return Line("A dog.", caption(), 0.5, THINGS)
+    def look(self, frame, *, captions_refused):
+        assert captions_refused
+        return Description("A dog.", caption(), 0.5, self._reason, THINGS)
 
 
 def test_what_is_said_is_worded_by_how_sure_it_is_and_the_bare_caption_is_data(

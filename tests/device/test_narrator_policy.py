@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.captions import thing
+from support.captions import line, thing
 
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
-from device.narrator.narrator import Line, Moment, Narrator, Verdict
+from device.narrator.narrator import Moment, Narrator, Verdict
 from device.narrator.settings import NarrationSettings
+from device.narrator.values import doubt
 from device.records import Earcon, Thing
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -87,8 +88,8 @@ class Room:
         if verdict is not None:
             return Seen(self.now_s, verdict, is_encoded=True)
         words = self.words[scene]
-        line = Line(words, words.capitalize() + ".", self.probability, self.things)
-        verdict = self.narrator.after_decoder(self.moment, line)
+        found = line(words, words.capitalize() + ".", self.probability, self.things)
+        verdict = self.narrator.after_decoder(self.moment, found)
         return Seen(self.now_s, verdict, is_encoded=True, is_decoded=True)
 
 
@@ -237,7 +238,7 @@ def test_a_slow_drift_is_noticed():
         if room.narrator.after_frame(room.moment, picture) is not None:
             continue
         if room.narrator.after_encoder(room.moment, start * (1 - share) + end * share) is None:
-            verdict = room.narrator.after_decoder(room.moment, Line("a man", "A man."))
+            verdict = room.narrator.after_decoder(room.moment, line("a man", "A man."))
             is_told = is_told or verdict.reason is Why.CHANGED
     assert is_told
 
@@ -500,9 +501,9 @@ def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
 
 def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     perhaps = thing("bus", is_sure=False)
-    assert Line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
-    assert Line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
-    assert Line("", UNSURE, things=(perhaps,)).topic == ""
+    assert line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
+    assert line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
+    assert line("", UNSURE, things=(perhaps,)).topic == ""
 
 
 @pytest.mark.parametrize(
@@ -518,7 +519,7 @@ def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     ],
 )
 def test_what_is_too_doubtful_to_be_narrated(text, things, probability, is_doubted):
-    assert bool(Line(text, "A sentence.", probability, things).doubt(0.2)) is is_doubted
+    assert bool(doubt(line(text, "A sentence.", probability, things), 0.2)) is is_doubted
 
 
 def test_where_the_caption_is_withheld_its_things_are_narrated_and_told_again_when_they_change():
@@ -729,5 +730,5 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
         for at in (Moment(now_s, room.local), room.moment):
             room.narrator.after_frame(at, thumb)
             room.narrator.after_encoder(at, pooled)
-            verdict = room.narrator.after_decoder(at, Line(text, text, probability))
+            verdict = room.narrator.after_decoder(at, line(text, text, probability))
             assert verdict.reason in Why

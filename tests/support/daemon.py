@@ -16,8 +16,7 @@ from device.narrator.narrator import Narrator
 from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
 from device.vision.captioner import Encoded
-from device.vision.confidence import Scores
-from device.vision.confidence_model import Said
+from device.vision.confidence import JudgedCaption, Scores
 from device.vision.describe import FrameDescriber
 from device.vision.picture_gate import PictureGate
 from device.vision.picture_settings import PictureSettings
@@ -83,9 +82,13 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
-    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
+    def judge(
+        self, caption: Caption, encoded: Encoded, scores: Scores | None = None
+    ) -> JudgedCaption:
         is_sure = self.known is None or self.known > 0.5
-        return Said(caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL)
+        return JudgedCaption(
+            caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL
+        )
 
 
 @dataclass
