@@ -41,11 +41,10 @@ from device.narrator.narrator import Narrator
 from device.records import Earcon, Summary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
-from device.settings.lock import StateLock
-from device.settings.paths import Directories
+from device.settings.paths import Directories, StateLock
 from device.settings.schema import Settings
-from device.settings.secrecy import masked_text
 from device.settings.state import RunState, StateFile
+from device.settings.toml_text import masked_text
 from device.speech.announcer import Announcer
 from device.speech.open import PiperVoices, open_playback, with_kept_voice
 from device.triggers.button import ButtonTrigger

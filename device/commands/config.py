@@ -51,8 +51,8 @@ def check(path: Path | None) -> int:
 
     Without PATH: the file that `seealoud run` would read.
     """
+    from device.settings.effective import risks
     from device.settings.load import find_config, load_settings, retired_lines
-    from device.settings.risks import risks
 
     file = find_config(path)
     try:

@@ -22,7 +22,7 @@ from device.records import Cause
 from device.requests import MAX_SNOOZE_MIN
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 Value = bool | int | float | str | None
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, 
 
 from device.narrator.quiet_hours import parse_quiet_hours
 from device.narrator.words import parse_pattern, parse_phrase
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 DAY_S = 24 * 3600
 LONGEST_GAP_S = 3600

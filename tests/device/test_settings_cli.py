@@ -91,7 +91,7 @@ def test_check_warns_of_a_password_that_others_can_read(tmp_path, capsys):
     assert _run("check", str(file)) == 0
     out, err = capsys.readouterr()
     assert err == (
-        f"seealoud: warning: camera.source: holds a password, and others can read {file}: "
+        f"seealoud: warning: camera.source: contains a password, and others can read {file}: "
         f"chmod o-rwx {file}\n"
     )
     assert "hunter2" not in out + err
@@ -104,7 +104,7 @@ def test_check_warns_of_password_files(tmp_path, capsys):
     secret, file = tmp_path / "secret", tmp_path / "f.toml"
     file.write_text(f'[mqtt]\nhost = "broker"\nusername = "ann"\npassword_file = "{secret}"\n')
     assert _run("check", str(file)) == 0
-    assert f"mqtt.password_file: {secret} cannot be looked at: No such" in capsys.readouterr().err
+    assert f"mqtt.password_file: {secret} cannot be checked: No such" in capsys.readouterr().err
     secret.write_text("hunter2")
     secret.chmod(0o604)
     assert _run("check", str(file)) == 0
