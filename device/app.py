@@ -20,8 +20,7 @@ from device.camera.jpeg import jpeg
 from device.camera.open import open_camera, open_clock
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
-from device.daemon.live_settings import LiveSettings
-from device.daemon.live_settings import Parts as LiveParts
+from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleSwap, open_daemon_describer

@@ -42,13 +42,13 @@ def test_init_writes_a_good_file_where_run_finds_it(home, capsys):
     assert str(file) in capsys.readouterr().out
     assert load_settings() == Settings()
     assert _run("check") == 0
-    assert capsys.readouterr().out == f"{file} is good.\n"
+    assert capsys.readouterr().out == f"{file} is valid.\n"
 
 
 def test_init_writes_over_nothing_without_force(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already: --force"):
+    with pytest.raises(ConfigError, match="already exists: --force"):
         _run("init", str(file))
     assert file.read_text() == "mine"
     assert _run("init", "--force", str(file)) == 0
@@ -143,7 +143,7 @@ def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):
         f"seealoud: warning: {file}: picture.too_dark_level is no longer a setting: "
         "the value that was measured is always used; delete the line\n"
     )
-    assert out == f"{file} is good.\n"
+    assert out == f"{file} is valid.\n"
 
 
 # --- show -------------------------------------------------------------------------------------
