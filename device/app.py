@@ -38,7 +38,7 @@ from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
 from device.narrator.narrator import Narrator
-from device.records import Earcon, Summary
+from device.records import Earcon, HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.lock import StateLock
@@ -160,7 +160,7 @@ class Daemon:
         """Whether work is going on for which a fast replay should wait."""
         return self._observer.is_busy or not self._announcer.is_idle
 
-    def _open_history(self, stack: ExitStack) -> Callable[[float], Summary] | None:
+    def _open_history(self, stack: ExitStack) -> Callable[[float], HistorySummary] | None:
         settings = self._settings.history
         if not settings.is_on:
             return None
@@ -181,7 +181,6 @@ class Daemon:
         outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
             settings.history.outbox_rows,
-            syncs_per_hour=settings.history.writes_per_hour,
             clock=self._clock,
             publish=self._bus.publish,
         )

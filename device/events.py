@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from device.records import Caption, Cause, Summary, Thing, Utterance
+from device.records import Caption, Cause, HistorySummary, Thing, Utterance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class SummedUp(Event):
         id: the asker's own, or empty.
     """
 
-    summary: Summary
+    summary: HistorySummary
     cause: Cause
     id: str = ""
 

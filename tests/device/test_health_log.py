@@ -30,7 +30,7 @@ from device.events import (
 from device.health.event_log import EventLog
 from device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
 from device.health.settings import LogSettings
-from device.records import Cause, Priority, Seen, Summary, Utterance
+from device.records import Cause, HistorySummary, Priority, Seen, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 LOGGER = logging.getLogger("device.camera.grabber")
@@ -168,7 +168,7 @@ def _every_event() -> list[Event]:
     line = caption(SECRET)
     utterance = Utterance(f"{SECRET}.", Priority.ANSWER, Cause.BUTTON)
     seen = (Seen(SECRET, 2, AT, AT),)
-    summary = Summary(AT, AT, seen, (), (), SECRET)
+    summary = HistorySummary(AT, AT, seen, (), (), SECRET)
     return [
         Requested(at=AT, action="describe", cause=Cause.BUTTON, is_accepted=True),
         Answered(

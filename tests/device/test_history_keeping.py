@@ -30,13 +30,12 @@ from support.history_events import (
 
 from device.events import DecisionReason, Event, EventBus, Part, Requested
 from device.history import history as history_module
+from device.history.deletion import CHUNK_ROWS, erase
 from device.history.entries import UNSPOKEN_GAP_S, Entry, EntryFilter, Kind
-from device.history.erase import erase
-from device.history.history import RETENTION_S, History
+from device.history.history import History
 from device.history.reading import Selection, read_entries
-from device.history.retention import CHUNK_ROWS
 from device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
-from device.history.settings import HistorySettings
+from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
 from device.records import Cause
 from device.worker import Worker, stop_all
 
@@ -194,12 +193,13 @@ def test_sigkill_costs_nothing_that_was_flushed(path: Path) -> None:
 
 def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
     clock = SetClock()
-    history = History(path, HistorySettings(writes_per_hour=60), clock)
+    history = History(path, HistorySettings(), clock)
     for number in range(3600):
         history.accept(answered(f"{number} dogs"))
         history.step()
         clock.advance(1)
-    assert 59 <= counter(path, "syncs") <= 61
+    syncs = 3600 / SYNC_SPACING_S
+    assert syncs - 1 <= counter(path, "syncs") <= syncs + 1
     history.close()
     assert len(captions(path)) == 3600
 

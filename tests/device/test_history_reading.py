@@ -18,8 +18,8 @@ from support.captions import THINGS, thing
 from support.history_events import NOON, SetClock, answered, entry, kept, message
 
 from device.errors import ConfigError, HistoryError
+from device.history.deletion import erase
 from device.history.entries import FIELDS
-from device.history.erase import erase
 from device.history.history import History
 from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries

@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from support.captions import thing
 from support.history_events import NOON, entry
 
-from device.history.caption_topics import caption_topics
 from device.history.entries import Entry, Kind
-from device.history.summary import (
-    ALIKE,
+from device.history.summary import ALIKE, caption_topics, summarize, summary_json
+from device.history.summary_text import (
     LONGEST_TEXT_CHARS,
     Span,
+    cut,
+    days_and_clock,
     last_minutes,
-    summarize,
-    summary_json,
+    span_words,
 )
-from device.history.summary_words import cut, days_and_clock, span_words
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LAST_HOUR = Span(NOON - HOUR, NOON, NOON)
