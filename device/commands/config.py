@@ -43,15 +43,15 @@ def init(path: Path | None, force: bool) -> None:
     echo_line(f"{file} is written. Change it, then: seealoud config check {file}")
 
 
-@config.command(short_help="Say all that is wrong with a file.")
+@config.command(short_help="Report all that is wrong with a file.")
 @click.argument("path", type=_PATH, required=False)
 @verbose_option
 def check(path: Path | None) -> int:
-    """Say all that is wrong with a file, and what is risky; exit code 2 if anything is wrong.
+    """Report all that is wrong with a file, and what is risky; exit code 2 if anything is wrong.
 
     Without PATH: the file that `seealoud run` would read.
     """
-    from device.settings.load import find_config, load_settings
+    from device.settings.load import find_config, load_settings, retired_lines
     from device.settings.risks import risks
 
     file = find_config(path)
@@ -61,7 +61,7 @@ def check(path: Path | None) -> int:
         for line in str(exc).splitlines():
             echo_error(line)
         return exc.exit_code
-    for line in risks(settings, file):
+    for line in [*retired_lines(path), *risks(settings, file)]:
         echo_error(f"warning: {line}")
     echo_line(
         "There is no file: the defaults are in force." if file is None else f"{file} is good."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @click.command("run")
@@ -22,9 +25,11 @@ def run(config: Path | None) -> int:
     """
     from device.app import Daemon
     from device.health.log import set_up_daemon_logging
-    from device.settings.load import load_settings
+    from device.settings.load import load_settings, retired_lines
     from device.settings.paths import directories
 
     settings = load_settings(config)
     set_up_daemon_logging(settings.log)
+    for line in retired_lines(config):
+        _LOGGER.warning("%s", line)
     return Daemon(settings, config, directories()).run()

@@ -20,6 +20,7 @@ from device.errors import ConfigError
 from device.settings.explain import explain
 from device.settings.keys import Table, tables_of
 from device.settings.paths import CONFIG_VARIABLE, config_candidates
+from device.settings.retired import without_retired
 from device.settings.schema import Settings
 
 
@@ -62,10 +63,7 @@ def parse_settings(text: str, origin: str) -> Settings:
     Raises:
         ConfigError: it is no TOML, or keys or values are wrong.
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{origin} is no TOML: {exc}") from exc
+    values, _ = without_retired(_tables(text, origin))
     try:
         # By way of JSON, where strict means: no "5" for 5 and no 1 for true, but a list for a
         # tuple and a text for a path.
@@ -75,10 +73,34 @@ def parse_settings(text: str, origin: str) -> Settings:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems)) from exc
 
 
+def retired_lines(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return one line for each key of the file that was a setting in an earlier version.
+
+    Args:
+        path: the file; None looks for it, see ``find_config``.
+        environ: the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no TOML.
+    """
+    file = find_config(path, environ)
+    if file is None:
+        return []
+    _, lines = without_retired(_tables(_read(file), str(file)))
+    return [f"{file}: {line}" for line in lines]
+
+
 @functools.cache
 def settings_table() -> Table:
     """Return every table and key that the file may have."""
     return tables_of(Settings)
+
+
+def _tables(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{origin} is no TOML: {exc}") from exc
 
 
 def _json(value: Any) -> str:

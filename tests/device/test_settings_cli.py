@@ -134,6 +134,18 @@ def test_check_warns_of_metrics_that_others_can_reach(tmp_path, capsys, host, is
     assert ("metrics.host" in capsys.readouterr().err) is is_risky
 
 
+def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):
+    file = tmp_path / "f.toml"
+    file.write_text("[picture]\ntoo_dark_level = 30\n")
+    assert _run("check", str(file)) == 0
+    out, err = capsys.readouterr()
+    assert err == (
+        f"seealoud: warning: {file}: picture.too_dark_level is no longer a setting: "
+        "the value that was measured is always used; delete the line\n"
+    )
+    assert out == f"{file} is good.\n"
+
+
 # --- show -------------------------------------------------------------------------------------
 
 
