@@ -17,6 +17,12 @@ RETIRED: Mapping[str, str] = {
     "picture.too_bright_share": _MEASURED,
     "picture.covered_contrast": _MEASURED,
     "picture.blurred_sharpness": _MEASURED,
+    "narration.stable_frames": _MEASURED,
+    "narration.stable_s": _MEASURED,
+    "narration.restless_s": _MEASURED,
+    "narration.picture_change": _MEASURED,
+    "narration.feature_change": _MEASURED,
+    "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 
 
