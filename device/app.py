@@ -200,8 +200,7 @@ class Daemon:
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:
             return
-        from device.health.metrics import MetricsListener, Readings
-        from device.health.metrics_server import MetricsServer
+        from device.health.metrics import MetricsListener, MetricsServer, Readings
 
         grabber, outbox = self._grabber, self._outbox
         queues = {
@@ -263,7 +262,7 @@ class Daemon:
 
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
-        watchdog = Watchdog.of(self._watched, self._notifier, watchdog_period_s())
+        watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
             self._controller.tick()

@@ -27,8 +27,7 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.metrics import MetricsListener, Readings
-from device.health.metrics_server import MetricsServer
+from device.health.metrics import MetricsListener, MetricsServer, Readings
 from device.health.settings import MetricsSettings
 from device.records import Cause, Priority, ThingSource, Utterance
 
