@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.captions import thing
+from support.captions import caption, thing
 
 from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
-from device.narrator.decision import Decision, Line
+from device.narrator.decision import Decision, doubt, topic
 from device.narrator.narrator import Narrator
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
 from device.narrator.settings import NarrationSettings
 from device.records import Earcon, Thing
+from device.vision.describe import Fault, Line
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GAP_S, HEARTBEAT_S = 8.0, 60.0
@@ -40,6 +41,12 @@ class Seen:
     decision: Decision
     is_encoded: bool = False
     is_decoded: bool = False
+
+
+def _line(
+    words: str, sentence: str, probability: float | None = None, things: tuple[Thing, ...] = ()
+) -> Line:
+    return Line(sentence, caption(words), probability, things)
 
 
 class Room:
@@ -82,13 +89,13 @@ class Room:
         if decision is not None:
             return Seen(self.now_s, decision)
         if self.fault is not None:
-            fault = (self.fault, self.reason, self.things)
-            return Seen(self.now_s, self.narrator.after_fault(self.now, *fault))
+            fault = Fault(self.reason, self.fault, self.things)
+            return Seen(self.now_s, self.narrator.after_fault(self.now, fault))
         decision = self.narrator.after_encoder(self.now, _FEATURES[scene])
         if decision is not None:
             return Seen(self.now_s, decision, is_encoded=True)
         words = self.words[scene]
-        line = Line(words, words.capitalize() + ".", self.probability, self.things)
+        line = _line(words, words.capitalize() + ".", self.probability, self.things)
         decision = self.narrator.after_decoder(self.now, line)
         return Seen(self.now_s, decision, is_encoded=True, is_decoded=True)
 
@@ -241,7 +248,7 @@ def test_a_slow_drift_is_noticed():
         if room.narrator.after_frame(room.now, picture) is not None:
             continue
         if room.narrator.after_encoder(room.now, start * (1 - share) + end * share) is None:
-            decision = room.narrator.after_decoder(room.now, Line("a man", "A man."))
+            decision = room.narrator.after_decoder(room.now, _line("a man", "A man."))
             is_told = is_told or decision.reason is Why.CHANGED
     assert is_told
 
@@ -504,9 +511,9 @@ def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
 
 def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     perhaps = thing("bus", is_sure=False)
-    assert Line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
-    assert Line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
-    assert Line("", UNSURE, things=(perhaps,)).topic == ""
+    assert topic(_line("a dog runs", "A dog runs.", things=(CUP,))) == "a dog runs"
+    assert topic(_line(" ", UNSURE, things=(CUP, perhaps, CAT))) == "cat cup"
+    assert topic(_line("", UNSURE, things=(perhaps,))) == ""
 
 
 @pytest.mark.parametrize(
@@ -522,7 +529,7 @@ def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     ],
 )
 def test_what_is_too_doubtful_to_be_narrated(text, things, probability, is_doubted):
-    assert bool(Line(text, "A sentence.", probability, things).doubt(0.2)) is is_doubted
+    assert bool(doubt(_line(text, "A sentence.", probability, things), 0.2)) is is_doubted
 
 
 def test_where_the_caption_is_withheld_its_things_are_narrated_and_told_again_when_they_change():
@@ -730,5 +737,5 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
         for at in (ClockReading(now_s, room.local), room.now):
             room.narrator.after_frame(at, thumb)
             room.narrator.after_encoder(at, pooled)
-            decision = room.narrator.after_decoder(at, Line(text, text, probability))
+            decision = room.narrator.after_decoder(at, _line(text, text, probability))
             assert decision.reason in Why
