@@ -143,7 +143,7 @@ class SceneMemory:
             self._new.captioned_s = now_s
 
     def settle(self) -> None:
-        """Note that what is seen now was spoken of, or is not worth it."""
+        """Note that what is seen now was spoken of, or will not be."""
         self._spoken_d = self._now_d
         self._new = None
 

@@ -1,4 +1,4 @@
-"""What systemd is told, through a real datagram socket, and the watchdog's rule."""
+"""Notifications to systemd through a real datagram socket, and the rule of the watchdog."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_without_systemd_nothing_is_sent_and_nothing_fails(environ):
     Notifier.from_environment(environ).ready("well")
 
 
-def test_a_socket_that_is_gone_is_told_of_once(tmp_path, caplog):
+def test_a_socket_that_is_gone_is_logged_once(tmp_path, caplog):
     notifier = Notifier(str(tmp_path / "gone"))
     with caplog.at_level(logging.WARNING):
         notifier.watchdog()
@@ -122,7 +122,7 @@ class FakeWorker:
     is_stuck: bool = False
 
 
-def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
+def test_the_watchdog_is_fed_only_while_all_make_progress(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
     camera, speech = FakeWorker("camera"), FakeWorker("speech")
     watchdog = Watchdog(lambda: [camera, speech], Notifier(str(tmp_path / "notify")), PERIOD_S)
@@ -147,7 +147,7 @@ def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
     end.close()
 
 
-def test_who_begins_late_is_watched_too(tmp_path):
+def test_a_worker_that_begins_late_is_watched_too(tmp_path):
     end = Systemd(str(tmp_path / "notify"))
     workers = [FakeWorker("camera")]
     watchdog = Watchdog(lambda: workers, Notifier(str(tmp_path / "notify")), PERIOD_S)
@@ -173,7 +173,7 @@ def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, pe
     end.close()
 
 
-def test_where_nobody_asks_to_be_fed_a_hang_is_still_logged(tmp_path, caplog):
+def test_without_a_watchdog_a_hang_is_still_logged(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
     watchdog = Watchdog(
         lambda: [FakeWorker("camera", is_stuck=True)], Notifier(str(tmp_path / "notify")), None
@@ -207,7 +207,7 @@ def test_a_real_worker_that_hangs_starves_the_watchdog(tmp_path):
         end.close()
 
 
-def test_a_systemd_that_does_not_listen_stops_nobody(systemd, caplog):
+def test_a_systemd_that_does_not_listen_does_not_stop_the_daemon(systemd, caplog):
     _, notifier = systemd
     began_s = time.monotonic()
     with caplog.at_level(logging.WARNING):

@@ -231,7 +231,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
     assert heard.problems == [(Part.STATE, True), (Part.STATE, False)]
 
 
-def test_a_full_disk_is_told_once_and_costs_nothing_that_fits_into_memory(path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_costs_nothing_that_fits_into_memory(path: Path) -> None:
     heard = Heard()
     history = History(path, HistorySettings(), SetClock(), publish=heard)
     history.accept(answered("the first dog"))
@@ -252,7 +252,9 @@ def test_a_full_disk_is_told_once_and_costs_nothing_that_fits_into_memory(path: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop root's rights")
-def test_a_folder_that_may_not_be_written_is_told_and_the_daemon_goes_on(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported_and_the_daemon_goes_on(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "state"
     kept(folder / "history.sqlite3", answered("a dog"))
     for place in (*folder.parents, folder):
@@ -275,7 +277,7 @@ def test_a_folder_that_may_not_be_written_is_told_and_the_daemon_goes_on(tmp_pat
     assert heard.problems == [(Part.DISK, True)]
 
 
-def test_a_listener_may_use_the_history_when_it_is_told_of_a_problem(tmp_path: Path) -> None:
+def test_a_listener_may_use_the_history_when_a_problem_is_published(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     found: list[int] = []
 
