@@ -104,7 +104,6 @@ class DecisionReason(StrEnum):
     TEXT_SAME = "text_same"
     UNUSABLE_PICTURE = "unusable_picture"
     UNSURE = "unsure"
-    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,7 +169,6 @@ class Cause(StrEnum):
     SIGNAL = "signal"
     CLI = "cli"
     MQTT = "mqtt"
-    WEB = "web"
     NARRATION = "narration"
     STARTUP = "startup"
     SCHEDULE = "schedule"

@@ -11,15 +11,15 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-from device.clock import Clock
+from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
-from device.narrator.narrator import Line as NarratedLine
-from device.narrator.narrator import Moment, Narrator, Verdict
+from device.narrator.decision import Decision
+from device.narrator.decision import Line as NarratedLine
+from device.narrator.narrator import Narrator
 from device.records import Cause, Earcon, Frame, Priority, Utterance
 from device.vision.describe import Fault, FrameDescriber, Line
 
@@ -216,23 +216,23 @@ class Observer:
         )
 
     def _narrate(self, frame: Frame) -> None:
-        moment = self._moment()
-        verdict, found = self._weigh(frame, moment)
-        if verdict.earcon is not None:
-            self._voice.earcon(verdict.earcon, moment.now_s)
+        now = ClockReading.of(self._clock)
+        decision, found = self._weigh(frame, now)
+        if decision.earcon is not None:
+            self._voice.earcon(decision.earcon, now.monotonic_s)
         if found is not None:
-            self._raise_alerts(verdict, found, frame, moment)
-        if verdict.is_spoken:
-            self._say(verdict.text, Priority.NARRATION, Cause.NARRATION, moment.now_s)
-        self._bus.publish(self._decided(verdict, found, frame))
+            self._raise_alerts(decision, found, frame, now)
+        if decision.is_spoken:
+            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, now.monotonic_s)
+        self._bus.publish(self._decided(decision, found, frame))
 
     def _raise_alerts(
-        self, verdict: Verdict, found: Line | Fault, frame: Frame, moment: Moment
+        self, decision: Decision, found: Line | Fault, frame: Frame, now: ClockReading
     ) -> None:
-        for match in verdict.alerts:
+        for match in decision.alerts:
             if match.text:
-                self._voice.earcon(Earcon.ALERT, moment.now_s)
-                self._say(match.text, Priority.ALERT, Cause.NARRATION, moment.now_s)
+                self._voice.earcon(Earcon.ALERT, now.monotonic_s)
+                self._say(match.text, Priority.ALERT, Cause.NARRATION, now.monotonic_s)
             alerted = Alerted(
                 at=self._clock.utc(),
                 rule=match.rule,
@@ -243,35 +243,35 @@ class Observer:
             )
             self._bus.publish(alerted)
 
-    def _weigh(self, frame: Frame, moment: Moment) -> tuple[Verdict, Line | Fault | None]:
-        """Return the narrator's verdict; encoder and decoder run only if it wants them."""
+    def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Line | Fault | None]:
+        """Return the narrator's decision; encoder and decoder run only if it wants them."""
         narrator = self._narrator
         thumbnail_hw = change.thumbnail(frame.image_hwc)
         with self._narrator_lock:
-            verdict = narrator.after_frame(moment, thumbnail_hw)
-        if verdict is not None:
-            return verdict, None
+            decision = narrator.after_frame(now, thumbnail_hw)
+        if decision is not None:
+            return decision, None
         encoded = self._sight.fault(frame) or self._sight.encode(frame)
         with self._narrator_lock:
             if isinstance(encoded, Fault):
                 fault = encoded
-                verdict = narrator.after_fault(moment, fault.text, fault.reason, fault.things)
-                return verdict, fault
-            verdict = narrator.after_encoder(moment, encoded.pooled_d)
-        if verdict is not None:
-            return verdict, None
+                decision = narrator.after_fault(now, fault.text, fault.reason, fault.things)
+                return decision, fault
+            decision = narrator.after_encoder(now, encoded.pooled_d)
+        if decision is not None:
+            return decision, None
         line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            return narrator.after_decoder(moment, _narrated(line)), line
+            return narrator.after_decoder(now, _narrated(line)), line
 
-    def _decided(self, verdict: Verdict, found: Line | Fault | None, frame: Frame) -> Decided:
+    def _decided(self, decision: Decision, found: Line | Fault | None, frame: Frame) -> Decided:
         heard = _heard(found)
         return Decided(
             at=self._clock.utc(),
-            is_spoken=verdict.is_spoken,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            text=verdict.text,
+            is_spoken=decision.is_spoken,
+            reason=decision.reason,
+            detail=decision.detail,
+            text=decision.text,
             caption=None if heard is None else heard.caption,
             probability=None if heard is None else heard.probability,
             frame_age_s=self._age_s(frame),
@@ -285,10 +285,7 @@ class Observer:
 
     def _note_spoken(self, text: str) -> None:
         with self._narrator_lock:
-            self._narrator.note_spoken(self._moment(), text)
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.now_s(), _local(self._clock.utc()))
+            self._narrator.note_spoken(ClockReading.of(self._clock), text)
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
@@ -301,7 +298,3 @@ def _heard(found: Line | Fault | None) -> Line | None:
 
 def _narrated(line: Line) -> NarratedLine:
     return NarratedLine(line.caption.text, line.sentence, line.probability, line.things)
-
-
-def _local(utc: datetime) -> datetime:
-    return utc.astimezone()

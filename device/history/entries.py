@@ -28,7 +28,6 @@ _WORTH_KEEPING = frozenset(
         DecisionReason.SNOOZED,
         DecisionReason.QUIET_HOURS,
         DecisionReason.TOO_SOON,
-        DecisionReason.BUSY,
     }
 )
 

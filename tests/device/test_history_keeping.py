@@ -134,7 +134,7 @@ def test_things_that_come_and_go_make_no_new_entry_of_what_is_seen_and_not_said(
 
 @pytest.mark.parametrize("reason", list(DecisionReason))
 def test_keeps_unspoken_captions_only_where_a_pause_held_them_back(reason: DecisionReason) -> None:
-    worth = {"narration_off", "snoozed", "quiet_hours", "too_soon", "busy"}
+    worth = {"narration_off", "snoozed", "quiet_hours", "too_soon"}
     event = decided("a cat", is_spoken=False, reason=reason)
     assert (EntryFilter().entry_of(event, 0.0) is not None) == (reason in worth)
 

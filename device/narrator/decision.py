@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from device.events import DecisionReason
 from device.narrator.rules import RuleMatch
-from device.narrator.silence import Silence
 from device.records import Earcon, Thing
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """When something happens.
-
-    Attributes:
-        now_s: monotonic seconds, >= 0.
-        local: aware local time, for quiet hours.
-    """
-
-    now_s: float
-    local: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
-    """A caption that may be told.
+    """A caption that may be narrated.
 
     Attributes:
-        text: the caption's words.
-        sentence: as it would be said, with its hedge.
+        text: the words of the caption.
+        sentence: as it would be spoken, with its hedge.
         probability: calibrated, that it is right, 0..1; None where unknown.
-        things: what is named beside the caption, for the rules; they are no reason to speak.
+        things: what is named beside the caption, for the rules; no reason to speak.
     """
 
     text: str
@@ -50,24 +35,24 @@ class Line:
         """Return why it is not good enough to be spoken; empty when it is."""
         if not self.topic or not self.sentence.strip():
             return "the caption is empty"
-        if not self.text.strip():  # things that are sure stand for themselves
+        if not self.text.strip():  # things that are sure are narrated without a caption
             return ""
-        # Not the same as "<": what is no number is no confidence either.
+        # Not the same as "<": NaN is not a confidence either.
         if self.probability is not None and not self.probability >= smallest_probability:
             return f"probability {self.probability:.2f} < {smallest_probability:.2f}"
         return ""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of a frame.
+class Decision:
+    """What is done with a frame.
 
     Attributes:
-        is_spoken: whether ``text`` is to be said.
+        is_spoken: whether ``text`` is spoken.
         reason: why, or why not.
         detail: numbers and words for people.
-        text: what is or would have been said; empty where nothing was captioned.
-        alerts: rules that fired; each is said first, where it has a text.
+        text: what is or would have been spoken; empty where nothing was captioned.
+        alerts: rules that fired; each is spoken first, where it has a text.
         earcon: a short sound to be played, or None.
     """
 
@@ -77,8 +62,3 @@ class Verdict:
     text: str = ""
     alerts: tuple[RuleMatch, ...] = ()
     earcon: Earcon | None = None
-
-    @staticmethod
-    def silent(silence: Silence, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
-        """Return the verdict while nothing may be said."""
-        return Verdict(False, silence.reason, silence.detail, text, alerts)
