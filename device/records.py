@@ -188,7 +188,6 @@ class Cause(StrEnum):
     SIGNAL = "signal"
     CLI = "cli"
     MQTT = "mqtt"
-    WEB = "web"
     NARRATION = "narration"
     STARTUP = "startup"
     SCHEDULE = "schedule"
@@ -241,7 +240,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class HistorySummary:
     """What happened in a time span.
 
     Attributes:

@@ -25,9 +25,10 @@ from device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
-    *(".ci", "convert", "device", "docs", "models", "scripts", "systemd", "tests"),
+    *(".ci", ".github", "convert", "device", "docs", "models", "scripts", "systemd", "tests"),
     *("tools", "training"),
     *(".gitattributes", ".gitignore", "LICENSE", "README.md", "pyproject.toml"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 }
 NO_PACKAGES = ("tests", "models", "systemd", "scripts", "tools", "docs")
 MAX_BYTES = 5_000_000

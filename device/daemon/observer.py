@@ -11,14 +11,14 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
-from device.clock import Clock
+from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
-from device.narrator.narrator import Moment, Narrator, Verdict
+from device.narrator.decision import Decision
+from device.narrator.narrator import Narrator
 from device.records import Cause, Description, Earcon, Frame, Priority, Utterance
 from device.vision.describe import FrameDescriber
 
@@ -173,8 +173,7 @@ class Observer:
             found = self._look(frame)
         finally:
             self._is_looking = False
-        is_failure = found.caption is None and not found.things
-        if is_failure:
+        if found.caption is None and not found.things:
             self._voice.earcon(Earcon.FAILED, newest.asked_s)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
@@ -214,23 +213,23 @@ class Observer:
         )
 
     def _narrate(self, frame: Frame) -> None:
-        moment = self._moment()
-        verdict, found = self._weigh(frame, moment)
-        if verdict.earcon is not None:
-            self._voice.earcon(verdict.earcon, moment.now_s)
+        now = ClockReading.of(self._clock)
+        decision, found = self._weigh(frame, now)
+        if decision.earcon is not None:
+            self._voice.earcon(decision.earcon, now.monotonic_s)
         if found is not None:
-            self._raise_alerts(verdict, found, frame, moment)
-        if verdict.is_spoken:
-            self._say(verdict.text, Priority.NARRATION, Cause.NARRATION, moment.now_s)
-        self._bus.publish(self._decided(verdict, found, frame))
+            self._raise_alerts(decision, found, frame, now)
+        if decision.is_spoken:
+            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, now.monotonic_s)
+        self._bus.publish(self._decided(decision, found, frame))
 
     def _raise_alerts(
-        self, verdict: Verdict, found: Description, frame: Frame, moment: Moment
+        self, decision: Decision, found: Description, frame: Frame, now: ClockReading
     ) -> None:
-        for match in verdict.alerts:
+        for match in decision.alerts:
             if match.text:
-                self._voice.earcon(Earcon.ALERT, moment.now_s)
-                self._say(match.text, Priority.ALERT, Cause.NARRATION, moment.now_s)
+                self._voice.earcon(Earcon.ALERT, now.monotonic_s)
+                self._say(match.text, Priority.ALERT, Cause.NARRATION, now.monotonic_s)
             alerted = Alerted(
                 at=self._clock.utc(),
                 rule=match.rule,
@@ -241,34 +240,32 @@ class Observer:
             )
             self._bus.publish(alerted)
 
-    def _weigh(self, frame: Frame, moment: Moment) -> tuple[Verdict, Description | None]:
-        """Return the narrator's verdict; encoder and decoder run only if it wants them."""
+    def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
+        """Return the narrator's decision; encoder and decoder run only if it wants them."""
         narrator = self._narrator
         thumbnail_hw = change.thumbnail(frame.image_hwc)
         with self._narrator_lock:
-            verdict = narrator.after_frame(moment, thumbnail_hw)
-        if verdict is not None:
-            return verdict, None
+            decision = narrator.after_frame(now, thumbnail_hw)
+        if decision is not None:
+            return decision, None
         encoded = self._sight.refusal(frame) or self._sight.encode(frame)
         with self._narrator_lock:
             if isinstance(encoded, Description):
-                refused = encoded
-                verdict = narrator.after_fault(moment, refused.text, refused.reason, refused.things)
-                return verdict, refused
-            verdict = narrator.after_encoder(moment, encoded.pooled_d)
-        if verdict is not None:
-            return verdict, None
+                return narrator.after_fault(now, encoded), encoded
+            decision = narrator.after_encoder(now, encoded.pooled_d)
+        if decision is not None:
+            return decision, None
         found = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            return narrator.after_decoder(moment, found), found
+            return narrator.after_decoder(now, found), found
 
-    def _decided(self, verdict: Verdict, found: Description | None, frame: Frame) -> Decided:
+    def _decided(self, decision: Decision, found: Description | None, frame: Frame) -> Decided:
         return Decided(
             at=self._clock.utc(),
-            is_spoken=verdict.is_spoken,
-            reason=verdict.reason,
-            detail=verdict.detail,
-            text=verdict.text,
+            is_spoken=decision.is_spoken,
+            reason=decision.reason,
+            detail=decision.detail,
+            text=decision.text,
             caption=None if found is None else found.said_caption,
             probability=None if found is None or found.reason else found.probability,
             frame_age_s=self._age_s(frame),
@@ -282,14 +279,7 @@ class Observer:
 
     def _note_spoken(self, text: str) -> None:
         with self._narrator_lock:
-            self._narrator.note_spoken(self._moment(), text)
-
-    def _moment(self) -> Moment:
-        return Moment(self._clock.now_s(), _local(self._clock.utc()))
+            self._narrator.note_spoken(ClockReading.of(self._clock), text)
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
-
-
-def _local(utc: datetime) -> datetime:
-    return utc.astimezone()

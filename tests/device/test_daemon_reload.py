@@ -79,7 +79,7 @@ def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
     ("tables", "told"),
     [
         ({"captioner": {"threads": 1}}, "captioner.threads"),
-        ({"picture": {"too_bright_share": 0.5}}, "picture.too_bright_share"),
+        ({"picture": {"is_gate_on": False}}, "picture.is_gate_on"),
     ],
 )
 def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(

@@ -61,11 +61,3 @@ def described(*caption_arguments: object, **caption_changes: object) -> Descript
     """Return what a command says of a caption; the arguments are the caption's."""
     made = caption(*caption_arguments, **caption_changes)  # type: ignore[arg-type]
     return Description(f"I think {made.text}.", made, 0.62)
-
-
-def line(
-    words: str, text: str, probability: float | None = None, things: tuple[Thing, ...] = ()
-) -> Description:
-    """Return a description with these words as its caption; withheld where there are none."""
-    reason = "" if words.strip() else "unsure"
-    return Description(text, caption(words), probability, reason, things)
