@@ -4,7 +4,7 @@ Invariants:
 - Written means in the kernel's hands: it survives the end of this process, SIGKILL too. Synced
   means on the disk: it survives a power cut. Only syncs force the disk, so their owners bound them.
 - No failure of the disk leaves here as an exception: a write says whether it was taken, and each
-  change is told once as a ``ProblemChanged``.
+  change is published once as a ``ProblemChanged``.
 - A damaged file is renamed, never deleted, and a new one begun.
 
 Used by one thread at a time; the owner sees to that. One ``Database`` per file and process:
@@ -22,13 +22,9 @@ from typing import Any
 
 from device.clock import Clock
 from device.errors import NewerSchemaError
-from device.events import Event, Part, ProblemChanged
-from device.history.schema import (
-    Schema,
-    companions,
-    migrate,
-    set_aside_name,
-)
+from device.events import Event, Part
+from device.history.schema import Schema, companions, migrate, set_aside_name
+from device.part_health import PartHealth
 
 _LOGGER = logging.getLogger(__name__)
 Publish = Callable[[Event], None]
@@ -47,39 +43,6 @@ _SETTINGS = (
 _SYNC = "INSERT INTO counter VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
-class Health:
-    """Knows whether the storage works, and tells each change once.
-
-    Args:
-        title: of the storage, as in "the history".
-        clock: for the time of the event.
-        publish: takes the event.
-    """
-
-    def __init__(self, title: str, clock: Clock, publish: Publish) -> None:
-        self._title, self._clock, self._publish = title, clock, publish
-        self._parts: set[Part] = set()
-
-    def failed(self, part: Part, text: str) -> None:
-        """Note that something is wrong."""
-        if part not in self._parts:
-            self._parts.add(part)
-            _LOGGER.warning("%s", text)
-            self._publish(
-                ProblemChanged(at=self._clock.utc(), part=part, is_problem=True, text=text)
-            )
-
-    def worked(self) -> None:
-        """Note that it works."""
-        while self._parts:
-            part = self._parts.pop()
-            text = f"{self._title} can be written again"
-            _LOGGER.info("%s", text)
-            self._publish(
-                ProblemChanged(at=self._clock.utc(), part=part, is_problem=False, text=text)
-            )
-
-
 class Database:
     """Opens its file when it is first needed, and again after a failure.
 
@@ -93,14 +56,16 @@ class Database:
     def __init__(self, path: Path, schema: Schema, clock: Clock, publish: Publish) -> None:
         self.path = path
         self._schema = schema
-        self._health = Health(schema.title, clock, publish)
+        self._disk = PartHealth(Part.DISK, publish, clock)
+        self._state = PartHealth(Part.STATE, publish, clock)
         self._connection: sqlite3.Connection | None = None
 
     def write(self, work: Callable[[sqlite3.Connection], None]) -> bool:
         """Do work in a transaction and return whether all of it was taken."""
         has_written = self._attempt(lambda connection: _transaction(connection, work))
         if has_written:  # reading proves nothing: a full disk can still be read
-            self._health.worked()
+            for health in (self._disk, self._state):
+                health.worked(f"{self._schema.title} can be written again")
         return has_written
 
     def sync(self) -> bool:
@@ -172,10 +137,9 @@ class Database:
             sqlite3.SQLITE_NOTADB,
         ):
             return self._set_aside(exc)
-        self._health.failed(
-            Part.DISK,
+        self._disk.failed(
             f"{self._schema.title} {self.path} cannot be written: {exc}; free space on the disk "
-            "and check that the folder belongs to SeeAloud. What is new stays in memory",
+            "and check that the folder belongs to SeeAloud. What is new stays in memory"
         )
         return False
 
@@ -186,14 +150,11 @@ class Database:
                 if old.exists():
                     old.replace(new)
         except OSError as exc:
-            self._health.failed(
-                Part.DISK, f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}"
-            )
+            self._disk.failed(f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}")
             return False
-        self._health.failed(
-            Part.STATE,
+        self._state.failed(
             f"{self._schema.title} {self.path} could not be read ({reason}): it is now {aside}, "
-            "and a new one has begun",
+            "and a new one has begun"
         )
         return True
 

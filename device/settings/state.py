@@ -23,6 +23,9 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from device.clock import Clock, SystemClock
+from device.events import Event, Part, ProblemChanged
+from device.part_health import PartHealth
 from device.settings.schema import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,8 +66,10 @@ class RunState(BaseModel):
         return value
 
 
-def _log_problem(is_problem: bool, text: str) -> None:
-    _LOGGER.log(logging.WARNING if is_problem else logging.INFO, "%s", text)
+def _log_problem(event: Event) -> None:
+    if isinstance(event, ProblemChanged):
+        level = logging.WARNING if event.is_problem else logging.INFO
+        _LOGGER.log(level, "%s", event.text)
 
 
 class StateFile:
@@ -72,15 +77,20 @@ class StateFile:
 
     Args:
         path: path of the file; its directory is created when it is needed.
-        on_problem: called once with True and the reason when the state was lost or cannot be
-            saved, and once with False when it can be saved again; it writes to the log by default.
+        publish: called with a ``ProblemChanged`` when the state was lost or cannot be saved, and
+            once more when it can be saved again; it writes to the log by default.
+        clock: for the times of these events; the machine's by default.
     """
 
-    def __init__(self, path: Path, on_problem: Callable[[bool, str], None] = _log_problem) -> None:
+    def __init__(
+        self,
+        path: Path,
+        publish: Callable[[Event], None] = _log_problem,
+        clock: Clock | None = None,
+    ) -> None:
         self._path = path
-        self._on_problem = on_problem
+        self._health = PartHealth(Part.STATE, publish, clock or SystemClock())
         self._stored: RunState | None = None
-        self._is_problem = False
 
     def read(self) -> RunState:
         """Return the state; the defaults if there is no file.
@@ -93,7 +103,7 @@ class StateFile:
         except FileNotFoundError:
             return RunState()
         except OSError as exc:
-            self._report_problem(f"{self._path} cannot be read: {exc.strerror}")
+            self._health.failed(f"{self._path} cannot be read: {exc.strerror}")
             return RunState()
         state, bad = _parsed(data)
         if bad:
@@ -113,26 +123,19 @@ class StateFile:
         try:
             _write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
         except OSError as exc:
-            self._report_problem(
+            self._health.failed(
                 f"{self._path} cannot be written: {exc.strerror}; "
                 "changes made now will be lost at the next start"
             )
             return
         self._stored = state
-        if self._is_problem:
-            self._is_problem = False
-            self._on_problem(False, f"{self._path} can be written again")
+        self._health.worked(f"{self._path} can be written again")
 
     def _set_aside(self, bad: str) -> None:
         broken = self._path.with_name(f"{self._path.name}.broken")
         with contextlib.suppress(OSError):  # a read-only disk; the next write reports it
             self._path.replace(broken)
-        self._report_problem(f"{self._path}: {bad}; renamed to {broken.name} and not used")
-
-    def _report_problem(self, text: str) -> None:
-        if not self._is_problem:
-            self._is_problem = True
-            self._on_problem(True, text)
+        self._health.failed(f"{self._path}: {bad}; renamed to {broken.name} and not used")
 
 
 def peek(path: Path) -> RunState:
