@@ -16,8 +16,6 @@ from support.captions import THINGS, thing
 from support.history_events import (
     DEADLINE_S,
     NOON,
-    Heard,
-    SetClock,
     alerted,
     answered,
     child,
@@ -38,6 +36,7 @@ from device.history.retention import CHUNK_ROWS
 from device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
 from device.history.settings import HistorySettings
 from device.records import Cause
+from device.testing import EventRecorder, ManualClock
 from device.worker import Worker, stop_all
 
 TABLE_LEAF = 0x0D  # the first byte of such a page, see sqlite.org/fileformat.html
@@ -156,7 +155,7 @@ def test_keeps_an_unspoken_caption_once_and_seldom() -> None:
 
 def test_as_a_listener_with_a_worker_it_keeps_everything_through_a_normal_stop(path: Path) -> None:
     bus = EventBus()
-    history = History(path, HistorySettings(), SetClock(), publish=bus.publish)
+    history = History(path, HistorySettings(), ManualClock(), publish=bus.publish)
     bus.subscribe(history)
     worker = Worker("history", history.step, lambda _: None, wake=history.wake)
     worker.start()
@@ -169,7 +168,7 @@ def test_as_a_listener_with_a_worker_it_keeps_everything_through_a_normal_stop(p
 
 
 def test_entries_include_what_is_not_written_yet(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     history.accept(answered("a dog"))
     history.step()
     history.accept(answered("a cat", at=NOON - timedelta(seconds=1)))
@@ -193,7 +192,7 @@ def test_sigkill_costs_nothing_that_was_flushed(path: Path) -> None:
 
 
 def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(writes_per_hour=60), clock)
     for number in range(3600):
         history.accept(answered(f"{number} dogs"))
@@ -205,7 +204,7 @@ def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
 
 
 def test_nothing_new_never_forces_the_disk(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     history.accept(answered())
     history.step()
@@ -225,7 +224,7 @@ def test_forgets_what_is_older_than_it_may_be(path: Path) -> None:
 
 
 def test_retention_comes_back_every_hour_in_chunks(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(keep_days=1), clock)
     history.wake()
     for number in range(CHUNK_ROWS + 10):
@@ -252,7 +251,7 @@ def test_the_oldest_go_from_a_file_that_is_too_large_and_the_file_shrinks(path: 
     text = "a very long sentence " * 50
     kept(path, *(answered(f"{n} {text}") for n in range(1500)))
     assert path.stat().st_size > 1_500_000
-    history = History(path, HistorySettings(largest_mb=1), SetClock())
+    history = History(path, HistorySettings(largest_mb=1), ManualClock())
     history.wake()
     for _ in range(20):
         history.step()
@@ -264,23 +263,23 @@ def test_the_oldest_go_from_a_file_that_is_too_large_and_the_file_shrinks(path: 
 
 
 def test_a_clock_that_jumps_back_loses_nothing_and_keeps_on_writing(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(keep_days=1), clock)
     history.wake()
     history.accept(answered("before", at=clock.utc()))
     history.step()
-    clock.jump = timedelta(days=-400)
+    clock.wall_offset = timedelta(days=-400)
     clock.advance(2 * RETENTION_S)
     history.accept(answered("after", at=clock.utc()))
     history.step()
-    clock.jump = timedelta()
+    clock.wall_offset = timedelta()
     assert captions(path) == ["after", "before"]
     history.close()
     assert counter(path, "syncs") == 2
 
 
 def test_switched_off_it_writes_nothing_at_all(path: Path) -> None:
-    history = History(path, HistorySettings(is_on=False), SetClock())
+    history = History(path, HistorySettings(is_on=False), ManualClock())
     history.wake()
     history.accept(answered())
     history.step()
@@ -301,8 +300,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
     else:
         content[:100] = bytes(100)
     path.write_bytes(content)
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("a new dog"))
     history.step()
     history.close()
@@ -312,8 +311,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
 
 
 def test_a_full_disk_is_told_once_and_costs_nothing_that_fits_into_memory(path: Path) -> None:
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("the first dog"))
     history.step()
     history.wake()
@@ -339,8 +338,10 @@ def test_a_folder_that_may_not_be_written_is_told_and_the_daemon_goes_on(tmp_pat
         if str(place).startswith("/tmp/"):
             place.chmod(0o755)
     (folder / "history.sqlite3").chmod(0o444)
-    heard = Heard()
-    history = History(folder / "history.sqlite3", HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(
+        folder / "history.sqlite3", HistorySettings(), ManualClock(), publish=heard.accept
+    )
     history.wake()
     history.accept(answered("a cat"))
     os.seteuid(65534)
@@ -364,7 +365,7 @@ def test_a_listener_may_use_the_history_when_it_is_told_of_a_problem(tmp_path: P
         found.append(len(history.entries(NOON, NOON + timedelta(hours=1))))
 
     path = tmp_path / "state" / "history.sqlite3"
-    history = History(path, HistorySettings(), SetClock(), publish=publish)
+    history = History(path, HistorySettings(), ManualClock(), publish=publish)
     history.wake()
     history.accept(answered())
     history.step()
@@ -377,7 +378,7 @@ def test_a_listener_may_use_the_history_when_it_is_told_of_a_problem(tmp_path: P
 
 
 def test_sums_up_the_last_minutes_this_moment_too(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     history.accept(answered("a dog", at=NOON - timedelta(minutes=61)))
     history.accept(answered("a cat", at=NOON - timedelta(minutes=59)))
@@ -394,9 +395,9 @@ def test_what_waits_for_the_disk_is_bounded_and_what_is_lost_counted(
 ) -> None:
     monkeypatch.setattr(history_module, "MAX_WAITING", 10)
     (tmp_path / "state").write_text("a file where the folder should be")
-    heard = Heard()
+    heard = EventRecorder()
     path = tmp_path / "state" / "history.sqlite3"
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.wake()
     for number in range(25):
         history.accept(answered(f"{number} dogs"))
@@ -414,8 +415,8 @@ def test_another_process_that_holds_the_file_is_waited_for(path: Path) -> None:
     kept(path, answered("a dog"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.wake()
     history.accept(answered("a cat"))
     history.step()
@@ -430,7 +431,7 @@ def test_another_process_that_holds_the_file_is_waited_for(path: Path) -> None:
 
 
 def test_a_reader_in_another_thread_sees_a_whole_history(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     worker = Worker("history", history.step, lambda _: None, wake=history.wake)
     worker.start()
     counts: list[int] = []
@@ -476,8 +477,8 @@ def test_a_history_of_before_things_is_upgraded_in_place_and_loses_nothing(tmp_p
     shutil.copy(OLD_FILE, path)
     before = list(read_entries(path, Selection()))
     syncs = counter(path, "syncs")
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("a sofa", at=NOON + timedelta(minutes=1), things=THINGS))
     history.step()
     assert len(history.entries(NOON, NOON + timedelta(hours=1))) == len(before) + 1

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import THINGS, thing
-from support.history_events import NOON, SetClock, answered, entry, kept, message
+from support.history_events import NOON, answered, entry, kept, message
 
 from device.errors import ConfigError, HistoryError
 from device.history.entries import FIELDS
@@ -26,6 +26,7 @@ from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
 from device.history.settings import HistorySettings
 from device.history.time_parsing import from_us, parse_moment, rfc3339, to_us
+from device.testing import ManualClock
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 14, 30, 15, tzinfo=BERLIN)
@@ -110,7 +111,7 @@ def test_searches_the_names_of_things_too_and_nothing_else_of_them(
 
 
 def test_reads_beside_a_writer_and_after_it(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     history.wake()
     history.accept(answered("a dog"))
     history.step()
@@ -208,8 +209,8 @@ def everything(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("is_running", [True, False])
 def test_erased_text_is_in_no_file_any_more(tmp_path: Path, is_running: bool) -> None:
-    history = History(tmp_path / HISTORY_FILE, HistorySettings(), SetClock())
-    outbox = Outbox(tmp_path / OUTBOX_FILE, 1000, clock=SetClock())
+    history = History(tmp_path / HISTORY_FILE, HistorySettings(), ManualClock())
+    outbox = Outbox(tmp_path / OUTBOX_FILE, 1000, clock=ManualClock())
     history.wake()
     for n in range(300):
         history.accept(answered(f"secret {n} " * 20))
