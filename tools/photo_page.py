@@ -23,8 +23,7 @@ from device.pictures.decode import decode_picture
 from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.open import open_describer
-from device.vision.picture_settings import PictureSettings
+from device.vision.describe import open_describer
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PHOTOS = DOCS / "figures" / "photos"
@@ -103,7 +102,7 @@ def say(bundle: str | None, photos: Sequence[Photo], folder: Path) -> tuple[str,
         SeeAloudError: the bundle is broken, or a photograph cannot be read.
     """
     loaded = load_bundle(find_bundle(bundle))
-    sight = open_describer(loaded, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(loaded, CaptionOptions(threads=1))
     sentences = []
     try:
         for photo in photos:

@@ -15,8 +15,7 @@ from tqdm import tqdm
 from device.records import Description, Frame, Thing
 from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.open import open_describer
-from device.vision.picture_settings import PictureSettings
+from device.vision.describe import open_describer
 from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import THING, confidence_lexicons
 from training.confidence.things import Confirmation, names_person
@@ -108,7 +107,7 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         BundleError: the bundle fails its self-test.
         DatasetError: a picture cannot be read.
     """
-    sight = open_describer(bundle, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(bundle, CaptionOptions(threads=1))
     confirmation = Confirmation(bundle.manifest.names)
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):

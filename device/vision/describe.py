@@ -1,22 +1,29 @@
 """From a frame to its description: gate, captioner, confidence, things, wording.
 
-Used by one thread. Invariant: a picture that cannot be captioned reliably gets a description that
+The daemon, ``seealoud describe`` and the benchmarks all call ``open_describer``; one thread uses
+what it returns. Invariant: a picture that cannot be captioned reliably gets a description that
 says so, and never a caption.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from device.records import Description, Frame
-from device.vision.captioner import Captioner, Encoded
+from device.vision.bundle import Bundle
+from device.vision.captioner import Captioner, CaptionOptions, Encoded
 from device.vision.confidence_model import ConfidenceModel
+from device.vision.detector import Detector
+from device.vision.names import NameClassifier
+from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
 from device.vision.scene import UNSURE
 from device.vision.sentences import caption_sentence
 from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
 from device.vision.wording import Hedge
 
+_LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"
 _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
 
@@ -140,3 +147,41 @@ class FrameDescriber:
             is_said = bool(text.strip()) and how is not Hedge.CANNOT_TELL
             return Description(caption_sentence(text, how), reason="" if is_said else UNSURE)
         return self._finder.compose(text, how, seen, person_log_odds)
+
+
+def open_describer(
+    bundle: Bundle, options: CaptionOptions | None = None, *, is_gate_on: bool = True
+) -> FrameDescriber:
+    """Return what describes frames with a bundle; whoever has it closes it.
+
+    Args:
+        bundle: the models, and what was measured of them.
+        options: of the captioner.
+        is_gate_on: whether pictures in which nothing can be seen are refused.
+
+    Raises:
+        BundleError: the bundle fails its self-test, or its parts do not fit together.
+        ConfigError: the options are out of the bundle's range.
+    """
+    options = options or CaptionOptions()
+    confidence = ConfidenceModel(bundle)
+    with captured_native_stderr() as lines:  # LiteRT reports its delegates on every start
+        captioner = Captioner(bundle, options)
+        finder = open_finder(bundle, options.threads)
+    for line in lines:
+        _LOGGER.debug("%s", line)
+    return FrameDescriber(PictureGate(is_on=is_gate_on), captioner, confidence, finder)
+
+
+def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | None:
+    """Return what names things with a bundle; None where the bundle has nothing for it.
+
+    Raises:
+        BundleError: the detector fails its self-test, or a part does not fit the manifest.
+    """
+    manifest = bundle.manifest
+    if manifest.things is None:
+        return None
+    detector = Detector(bundle, threads=threads) if manifest.detector is not None else None
+    names = NameClassifier(bundle) if manifest.names is not None else None
+    return ThingFinder(manifest.things, detector, names)

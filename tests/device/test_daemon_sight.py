@@ -17,11 +17,10 @@ from support.tiny_detector import detector_bundle
 from device.errors import InferenceError
 from device.records import Description, Frame, Side
 from device.vision.bundle import file_entry, load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import UNFAMILIAR, FrameDescriber
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer, open_finder
+from device.vision.detector import Detector
 from device.vision.manifest import CONFIDENCE, DETECTOR
-from device.vision.open import open_describer, open_finder
-from device.vision.picture_settings import PictureSettings
 from device.vision.sentences import CANNOT_TELL, UNSURE
 
 THINGS = {
@@ -51,9 +50,7 @@ def sight_with(tmp_path: Path) -> Iterator[Make]:
             entry = file_entry(folder / CONFIDENCE).model_dump()
             changes = {"confidence": {**CONFIDENT, **confidence}, f"files/{CONFIDENCE}": entry}
             change_manifest(folder, changes)
-            sight = open_describer(
-                load_bundle(folder), CaptionOptions(threads=1), PictureSettings()
-            )
+            sight = open_describer(load_bundle(folder), CaptionOptions(threads=1))
             return stack.enter_context(closing(sight))
 
         yield make
@@ -126,6 +123,27 @@ def test_all_words_of_a_refused_picture_stay_for_programs(sight_with: Make) -> N
     assert described.caption.text == described.caption.n_best[0].text != ""
 
 
+@pytest.mark.parametrize("image_hwc", [picture().image_hwc, np.zeros((64, 64, 3), np.uint8)])
+def test_a_refused_picture_is_encoded_and_searched_once(
+    sight_with: Make, monkeypatch: pytest.MonkeyPatch, image_hwc: np.ndarray
+) -> None:
+    calls: list[str] = []
+    for owner, name in ((Captioner, "encode"), (Captioner, "decode"), (Detector, "detect")):
+        real = getattr(owner, name)
+
+        def counted(
+            self: object, *args: object, real: Callable[..., Any] = real, name: str = name
+        ) -> object:
+            calls.append(name)
+            return real(self, *args)
+
+        monkeypatch.setattr(owner, name, counted)
+    found = sight_with(**STRANGE).look(Frame.now(image_hwc, "here"), captions_refused=True)
+    assert found.reason in (UNFAMILIAR, "too_dark")
+    assert found.probability is not None
+    assert sorted(calls) == ["decode", "detect", "encode"]
+
+
 def test_a_dark_picture_costs_no_model(sight_with: Make) -> None:
     sight = sight_with()
     sight.close()  # who looked would find it closed
@@ -155,7 +173,7 @@ def test_a_bundle_that_measured_no_things_names_none(tmp_path: Path) -> None:
     bundle = load_bundle(detector_bundle(tmp_path / "bundle"))
     assert bundle.detector.name == DETECTOR
     assert open_finder(bundle, threads=1) is None
-    with closing(open_describer(bundle, CaptionOptions(threads=1), PictureSettings())) as sight:
+    with closing(open_describer(bundle, CaptionOptions(threads=1))) as sight:
         line = sight.look(picture())
     assert line.things == ()
     assert line.text.count(".") == 1

@@ -20,7 +20,6 @@ from device.vision.captioner import Encoded
 from device.vision.confidence import JudgedCaption, Scores
 from device.vision.describe import FrameDescriber
 from device.vision.picture_gate import PictureGate
-from device.vision.picture_settings import PictureSettings
 from device.vision.wording import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -177,7 +176,7 @@ class DaemonBench:
         self.bus = EventBus()
         self.bus.subscribe(self.events)
         self.frames = ScriptedFrames(self.clock)
-        self.sight = FrameDescriber(PictureGate(PictureSettings()), self.eye, self.honesty)
+        self.sight = FrameDescriber(PictureGate(), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
         self.observer = Observer(
             self.frames, self.sight, self.narrator, self.voice, self.bus, self.clock
