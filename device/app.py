@@ -1,8 +1,8 @@
 """The daemon: the only place that wires the parts.
 
-Order: whoever listens starts first, the camera last. Stopping goes the other way round: every
-event first, then the joins, all under one deadline. The main thread only waits, feeds the watchdog
-and ends what has run out; nothing that can block is done in it.
+Listeners start first, the camera last. Stopping takes the reverse order: every stop event is set
+first, then the threads are joined, all under one deadline. The main thread only waits, feeds the
+watchdog and ends a snooze that has run out; it does nothing that can block.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from device.daemon.observer import Observer
 from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.status import DaemonStatus
-from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
@@ -50,7 +49,7 @@ from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Feedback, Target, Trigger
-from device.worker import Worker, stop_all
+from device.worker import Worker, ending_signals, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -67,7 +66,9 @@ class Daemon:
     """
 
     def __init__(self, settings: Settings, config: Path | None, directories: Directories) -> None:
-        self._settings, self._config, self._directories = settings, config, directories
+        self._settings = settings
+        self._config = config
+        self._directories = directories
         self._over = threading.Event()
         self._failure = ""
         self._notifier = Notifier.from_environment()
@@ -88,7 +89,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(ending_signals(self._over))
             stack.enter_context(StateLock(self._directories.state))
-            with self._bus.held():  # what fails early is told to those who listen late
+            with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
             self._start(stack)
             self._wait()
@@ -105,8 +106,8 @@ class Daemon:
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._troubles = ProblemAnnouncer(self._announcer.announce, clock.now_s)
-        bus.subscribe(self._troubles)
+        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
+        bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
@@ -116,13 +117,13 @@ class Daemon:
         self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
-        vitals = DaemonStatus(self._grabber, self._troubles, lambda: self._bundle.bundle)
-        bus.subscribe(vitals)
+        status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
+        bus.subscribe(status)
         live = LiveSettings(
             LiveParts(self._observer, self._grabber, self._announcer, state_file),
             *(settings, bus, clock),
         )
-        answers = Answers(vitals.spoken, vitals.values, self._open_history(stack))
+        answers = Answers(status.spoken, status.values, self._open_history(stack))
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
@@ -245,7 +246,7 @@ class Daemon:
     # ------------------------------------------------------------ running
 
     def _start(self, stack: ExitStack) -> None:
-        """Start all threads, listeners first and the camera last, and tell systemd."""
+        """Start all threads, listeners first and the camera last, and notify systemd."""
         stack.callback(self._stop_workers)
         for worker in self._workers:
             worker.start()
@@ -255,7 +256,7 @@ class Daemon:
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
-        """Return when it is over; meanwhile feed the watchdog and end what has run out."""
+        """Return when the daemon is to end; meanwhile feed the watchdog and retry triggers."""
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
@@ -266,7 +267,7 @@ class Daemon:
         return [*self._workers, *self._triggers.workers]
 
     def reload(self) -> None:
-        """Read the settings anew; what needs a restart, or is wrong, changes nothing."""
+        """Read the settings again; wrong ones change nothing, some need a restart."""
         self._notifier.reloading()
         try:
             settings = load_settings(self._config)
