@@ -27,7 +27,6 @@ from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleSwap, open_daemon_describer
 from device.daemon.status import DaemonStatus
 from device.daemon.stop_signals import ending_signals
-from device.daemon.telling import problem_teller
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
@@ -106,8 +105,7 @@ class Daemon:
         """Make every part, listeners first; nothing moves yet but the voice, which loads."""
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
-        tell = problem_teller(Part.STATE, bus, clock)
-        state_file = StateFile(self._directories.state_file, tell)
+        state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
         self._troubles = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._troubles)

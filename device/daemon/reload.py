@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from device.clock import Clock
 from device.daemon.describer_source import DescriberSource, describer_source
 from device.daemon.observer import Observer
-from device.daemon.telling import problem_teller
 from device.errors import BundleError
 from device.events import EventBus, Part
+from device.part_health import PartHealth
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
 from device.vision.captioner import CaptionOptions
@@ -63,16 +63,17 @@ class BundleSwap:
     Args:
         observer: looks with it.
         opened: what it looks with now.
-        bus: who is told of a bundle that is refused.
+        bus: carries the reports of refused bundles.
         clock: the time.
     """
 
     def __init__(
         self, observer: Observer, opened: OpenedDescriber, bus: EventBus, clock: Clock
     ) -> None:
-        self._observer, self._tell = observer, problem_teller(Part.BUNDLE, bus, clock)
-        self._bundle, self._source = opened.bundle, opened.source
-        self._is_problem = False
+        self._observer = observer
+        self._health = PartHealth(Part.BUNDLE, bus.publish, clock, reports_new_reasons=True)
+        self._bundle = opened.bundle
+        self._source = opened.source
 
     @property
     def bundle(self) -> str:
@@ -85,12 +86,9 @@ class BundleSwap:
             self._follow(describer_source(settings))
         except BundleError as exc:
             _LOGGER.warning("the bundle is refused, %s stays in use: %s", self._bundle, exc)
-            self._is_problem = True
-            self._tell(True, f"{exc}; {self._bundle} stays in use")
+            self._health.failed(f"{exc}; {self._bundle} stays in use")
             return
-        if self._is_problem:
-            self._is_problem = False
-            self._tell(False, f"{self._bundle} is in use")
+        self._health.worked(f"{self._bundle} is in use")
 
     def _follow(self, source: DescriberSource) -> None:
         """Look with what a source gives, unless that is looked with already.

@@ -25,8 +25,9 @@ from typing import Any
 
 from device.clock import Clock
 from device.errors import NewerSchemaError
-from device.events import Event, Part, ProblemChanged
+from device.events import Event, Part
 from device.history.schema import Schema, companions, migrate, set_aside_name
+from device.part_health import PartHealth
 
 _LOGGER = logging.getLogger(__name__)
 Publish = Callable[[Event], None]
@@ -60,12 +61,13 @@ class Database:
     def __init__(self, path: Path, schema: Schema, clock: Clock, publish: Publish) -> None:
         self.path = path
         self._schema = schema
-        self._clock = clock
         self._publish = publish
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        self._problems: set[Part] = set()
+        # Published when the lock is free.
         self._events: list[Event] = []
+        self._disk = PartHealth(Part.DISK, self._keep_event, clock)
+        self._state = PartHealth(Part.STATE, self._keep_event, clock)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -83,7 +85,8 @@ class Database:
         """Do work in a transaction and return whether all of it was written."""
         has_written = self._attempt(lambda connection: _transaction(connection, work))
         if has_written:  # reading proves nothing: a full disk can still be read
-            self._worked()
+            for health in (self._disk, self._state):
+                health.worked(f"{self._schema.title} can be written again")
         return has_written
 
     def sync(self) -> bool:
@@ -155,10 +158,9 @@ class Database:
             sqlite3.SQLITE_NOTADB,
         ):
             return self._set_aside(exc)
-        self._failed(
-            Part.DISK,
+        self._disk.failed(
             f"{self._schema.title} {self.path} cannot be written: {exc}; free space on the disk "
-            "and check that the folder belongs to SeeAloud. New data stays in memory",
+            "and check that the folder belongs to SeeAloud. New data stays in memory"
         )
         return False
 
@@ -169,32 +171,16 @@ class Database:
                 if old.exists():
                     old.replace(new)
         except OSError as exc:
-            self._failed(
-                Part.DISK, f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}"
-            )
+            self._disk.failed(f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}")
             return False
-        self._failed(
-            Part.STATE,
+        self._state.failed(
             f"{self._schema.title} {self.path} could not be read ({reason}): it was renamed to "
-            f"{aside}, and a new one begun",
+            f"{aside}, and a new one begun"
         )
         return True
 
-    def _failed(self, part: Part, text: str) -> None:
-        """Note that something is wrong; to be published where it is new."""
-        if part not in self._problems:
-            self._problems.add(part)
-            self._report(part, text, is_problem=True)
-
-    def _worked(self) -> None:
-        """Note that the file can be written."""
-        while self._problems:
-            text = f"{self._schema.title} can be written again"
-            self._report(self._problems.pop(), text, is_problem=False)
-
-    def _report(self, part: Part, text: str, *, is_problem: bool) -> None:
-        now = self._clock.utc()
-        self._events.append(ProblemChanged(at=now, part=part, is_problem=is_problem, text=text))
+    def _keep_event(self, event: Event) -> None:
+        self._events.append(event)
 
 
 def _open(path: Path, schema: Schema) -> sqlite3.Connection:

@@ -1,7 +1,7 @@
 """What was changed at run time and must survive: volume, narration, privacy; one small JSON file.
 
 Invariants: the file on the disk is always a whole one, the old or the new. Whatever stands in it,
-the daemon starts: values that make no sense are put aside and told of, the others kept.
+the daemon starts: values that make no sense are put aside and reported, the others kept.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from device.clock import Clock, SystemClock
+from device.events import Event, Part, ProblemChanged
+from device.part_health import PartHealth
 from device.settings.schema import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,8 +66,10 @@ class RunState(BaseModel):
         return value
 
 
-def _log_problem(is_problem: bool, text: str) -> None:
-    _LOGGER.log(logging.WARNING if is_problem else logging.INFO, "%s", text)
+def _log_problem(event: Event) -> None:
+    if isinstance(event, ProblemChanged):
+        level = logging.WARNING if event.is_problem else logging.INFO
+        _LOGGER.log(level, "%s", event.text)
 
 
 class StateFile:
@@ -72,14 +77,20 @@ class StateFile:
 
     Args:
         path: of the file; its directory is made when it is needed.
-        on_problem: told once when the state was lost or cannot be kept, with why, and once when
-            it is kept again; writes into the log by default.
+        publish: takes a ``ProblemChanged`` when the state was lost or cannot be written, and one
+            when it is written again; logs them by default.
+        clock: for the times of these events; the machine's by default.
     """
 
-    def __init__(self, path: Path, on_problem: Callable[[bool, str], None] = _log_problem) -> None:
-        self._path, self._on_problem = path, on_problem
+    def __init__(
+        self,
+        path: Path,
+        publish: Callable[[Event], None] = _log_problem,
+        clock: Clock | None = None,
+    ) -> None:
+        self._path = path
+        self._health = PartHealth(Part.STATE, publish, clock or SystemClock())
         self._stored: RunState | None = None
-        self._is_problem = False
 
     def read(self) -> RunState:
         """Return the state; the defaults where there is none.
@@ -92,7 +103,7 @@ class StateFile:
         except FileNotFoundError:
             return RunState()
         except OSError as exc:
-            self._tell_problem(f"{self._path} cannot be read: {exc.strerror}")
+            self._health.failed(f"{self._path} cannot be read: {exc.strerror}")
             return RunState()
         state, bad = _parsed(data)
         if bad:
@@ -112,26 +123,19 @@ class StateFile:
         try:
             _write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
         except OSError as exc:
-            self._tell_problem(
+            self._health.failed(
                 f"{self._path} cannot be written: {exc.strerror}; "
                 "what is changed now will be forgotten at the next start"
             )
             return
         self._stored = state
-        if self._is_problem:
-            self._is_problem = False
-            self._on_problem(False, f"{self._path} is written again")
+        self._health.worked(f"{self._path} is written again")
 
     def _put_aside(self, bad: str) -> None:
         broken = self._path.with_name(f"{self._path.name}.broken")
         with contextlib.suppress(OSError):  # a read-only disk; the next write tells of it
             self._path.replace(broken)
-        self._tell_problem(f"{self._path}: {bad}; kept as {broken.name}, and started without it")
-
-    def _tell_problem(self, text: str) -> None:
-        if not self._is_problem:
-            self._is_problem = True
-            self._on_problem(True, text)
+        self._health.failed(f"{self._path}: {bad}; kept as {broken.name}, and started without it")
 
 
 def peek(path: Path) -> RunState:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from device.errors import DaemonError
+from device.events import Event, ProblemChanged
 from device.settings.lock import StateLock
 from device.settings.schema import Settings
 from device.settings.state import OVERRIDES, RunState, StateFile, peek
@@ -37,8 +38,9 @@ class Problems:
     def __init__(self) -> None:
         self.told: list[tuple[bool, str]] = []
 
-    def __call__(self, is_problem: bool, text: str) -> None:
-        self.told.append((is_problem, text))
+    def __call__(self, event: Event) -> None:
+        assert isinstance(event, ProblemChanged)
+        self.told.append((event.is_problem, event.text))
 
 
 # --- reading and writing ----------------------------------------------------------------------
