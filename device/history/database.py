@@ -64,10 +64,9 @@ class Database:
         self._publish = publish
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
-        # Published when the lock is free.
         self._events: list[Event] = []
-        self._disk = PartHealth(Part.DISK, self._keep_event, clock)
-        self._state = PartHealth(Part.STATE, self._keep_event, clock)
+        self._disk = PartHealth(Part.DISK, self._events.append, clock)
+        self._state = PartHealth(Part.STATE, self._events.append, clock)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -76,8 +75,8 @@ class Database:
             try:
                 yield
             finally:
-                events = self._events
-                self._events = []
+                events = self._events.copy()
+                self._events.clear()
         for event in events:
             self._publish(event)
 
@@ -160,7 +159,7 @@ class Database:
             return self._set_aside(exc)
         self._disk.failed(
             f"{self._schema.title} {self.path} cannot be written: {exc}; free space on the disk "
-            "and check that the folder belongs to SeeAloud. New data stays in memory"
+            "and check that the folder belongs to SeeAloud. New data stays in memory",
         )
         return False
 
@@ -175,12 +174,9 @@ class Database:
             return False
         self._state.failed(
             f"{self._schema.title} {self.path} could not be read ({reason}): it was renamed to "
-            f"{aside}, and a new one begun"
+            f"{aside}, and a new one begun",
         )
         return True
-
-    def _keep_event(self, event: Event) -> None:
-        self._events.append(event)
 
 
 def _open(path: Path, schema: Schema) -> sqlite3.Connection:
