@@ -17,11 +17,11 @@ from device.vision.runtime import (
     WORDS_OUTPUT,
 )
 from device.vision.vocabulary import END, SPECIALS
-from training.decoders import Decoder
+from training.decoders import KerasDecoder
 from training.tflite import to_tflite
 
 
-def export_decoder(decoder: Decoder, beam_width: int, *, is_quantized: bool) -> bytes:
+def export_decoder(decoder: KerasDecoder, beam_width: int, *, is_quantized: bool) -> bytes:
     """Return the decoder as TFLite with the signatures ``decode`` (a step) and ``prepare``.
 
     Args:
@@ -41,7 +41,7 @@ def export_decoder(decoder: Decoder, beam_width: int, *, is_quantized: bool) -> 
 
 
 def decoder_signatures(
-    decoder: Decoder, beam_width: int, *, with_likeliest: bool = True
+    decoder: KerasDecoder, beam_width: int, *, with_likeliest: bool = True
 ) -> dict[str, Any]:
     """Return the concrete functions of both signatures, by their names.
 
