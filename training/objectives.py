@@ -34,7 +34,7 @@ class Objective(Protocol):
         """
 
     def close(self) -> None:
-        """End what the objective started; it takes no further step."""
+        """Stop what the objective started; it takes no further step."""
 
 
 class CrossEntropy:
