@@ -40,8 +40,8 @@ def best_int8_encoder(
     """Return the int8 encoder, rounded by outputs where that helps.
 
     Photographs gain by it (docs/experiments.md), drawings of flat shapes do not, as most of the
-    error is of the activations. So both encoders are made, and their grids compared with the float32
-    ones on training pictures.
+    error is of the activations. So both encoders are made, and their grids compared with float32
+    grids on training pictures.
 
     Args:
         built: the captioner with its trained weights.
