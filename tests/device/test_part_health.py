@@ -6,13 +6,13 @@ import random
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.history_events import Heard, SetClock
 
 from device.events import Part
 from device.part_health import Backoff, PartHealth
+from device.testing import EventRecorder, ManualClock
 
 
-def texts(heard: Heard) -> list[tuple[bool, str]]:
+def texts(heard: EventRecorder) -> list[tuple[bool, str]]:
     return [(event.is_problem, event.text) for event in heard.events]
 
 
@@ -21,7 +21,7 @@ def texts(heard: Heard) -> list[tuple[bool, str]]:
 
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_waits_double_up_to_the_longest_and_chance_takes_at_most_a_half(seed, count):
-    clock = SetClock()
+    clock = ManualClock()
     backoff = Backoff(1.0, 60.0, clock.now_s, random.Random(seed))
     for number in range(count):
         full_s = min(60.0, 2.0**number)
@@ -32,7 +32,7 @@ def test_waits_double_up_to_the_longest_and_chance_takes_at_most_a_half(seed, co
 
 
 def test_the_wait_passes_with_the_clock_and_can_be_skipped():
-    clock = SetClock()
+    clock = ManualClock()
     backoff = Backoff(4.0, 60.0, clock.now_s)
     assert backoff.rest_s == 0
     assert backoff.failed() == 4.0
@@ -49,8 +49,8 @@ def test_the_wait_passes_with_the_clock_and_can_be_skipped():
 
 
 def test_a_failure_and_its_end_are_published_once_each():
-    heard, clock = Heard(), SetClock()
-    health = PartHealth(Part.SOUND, heard, clock)
+    heard, clock = EventRecorder(), ManualClock()
+    health = PartHealth(Part.SOUND, heard.accept, clock)
     health.worked("works")
     assert texts(heard) == []
     health.failed("first")
@@ -64,16 +64,16 @@ def test_a_failure_and_its_end_are_published_once_each():
 
 
 def test_a_new_reason_is_published_where_that_is_wanted():
-    heard = Heard()
-    health = PartHealth(Part.BUTTON, heard, SetClock(), reports_new_reasons=True)
+    heard = EventRecorder()
+    health = PartHealth(Part.BUTTON, heard.accept, ManualClock(), reports_new_reasons=True)
     for text in ("no permission", "no permission", "in use"):
         health.failed(text)
     assert texts(heard) == [(True, "no permission"), (True, "in use")]
 
 
 def test_a_failure_that_ends_soon_is_not_published_and_one_that_lasts_has_the_newest_reason():
-    heard, clock = Heard(), SetClock()
-    health = PartHealth(Part.BROKER, heard, clock, report_after_s=10)
+    heard, clock = EventRecorder(), ManualClock()
+    health = PartHealth(Part.BROKER, heard.accept, clock, report_after_s=10)
     health.failed("gone")
     clock.advance(9)
     health.report_where_due()
@@ -92,8 +92,8 @@ def test_a_failure_that_ends_soon_is_not_published_and_one_that_lasts_has_the_ne
 
 
 def test_a_part_rests_between_attempts_until_it_works():
-    clock = SetClock()
-    health = PartHealth(Part.VOICE, Heard(), clock, Backoff(1.0, 30.0, clock.now_s))
+    clock = ManualClock()
+    health = PartHealth(Part.VOICE, EventRecorder().accept, clock, Backoff(1.0, 30.0, clock.now_s))
     assert not health.is_resting
     health.failed("gone")
     assert health.is_resting

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import paho.mqtt.client as paho
-from broker import HOST, LoopbackBroker
-from demo_view import show_caption, show_message
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device.errors import BrokerError
 from device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ROOT
+from tools.broker import HOST, LoopbackBroker
+from tools.demo_view import show_caption, show_message
 
 # Longest silence of the command: loading model and voice on a Pi 4 takes some 10 s.
 _COMMAND_TIMEOUT_S = 60.0

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from home_assistant.home import HomeAssistant
-from picture_stream import PictureStream
-from samples import sample_pictures
+
+from tests.support.picture_stream import PictureStream
+from tools.home_assistant.home import HomeAssistant
+from tools.samples import sample_pictures
 
 HOST, BROKER_PORT = "127.0.0.1", 18899
 NAME = "Lab"

@@ -8,15 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daemon_bench.figures import sized, spread
-from daemon_bench.loudspeaker import RATE_HZ, PipeSpeaker
-from daemon_bench.running import running
-from picture_stream import PictureStream
-from samples import sample_pictures
-
 from device.records import Earcon
 from device.speech.earcons import render_earcon
 from device.speech.settings import SpeechSettings
+from tests.support.loudspeaker import RATE_HZ, PipeSpeaker
+from tests.support.picture_stream import PictureStream
+from tools.daemon_bench.figures import sized, spread
+from tools.daemon_bench.running import running
+from tools.samples import sample_pictures
 
 PRESSES = 50
 _PRESS_EVERY_S = 3.0

@@ -1,6 +1,6 @@
 """A contestant of ``scripts/benchmark --peers``: the bundle, as the device runs it.
 
-    python peer_seealoud.py BUNDLE PICTURE...
+    python -m tools.peer_seealoud BUNDLE PICTURE...
 
 A turn is a caption of every picture, from its pixels to its sentence, scaling included.
 """
@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 import cv2
-from peer_worker import Times, serve, take_stdout, times_ms
 
 from device.errors import PictureError
 from device.records import Frame
 from device.vision.bundle import load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
+from tools.peer_worker import Times, serve, take_stdout, times_ms
 
 
 def main() -> None:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from bench_captions import median_and_p95
-from bench_memory import process_peak_mb
-from first_sound import first_sound_ms
-
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.voice import find_voice
+from tools.bench_captions import median_and_p95
+from tools.bench_memory import process_peak_mb
+from tools.first_sound import first_sound_ms
 
 # Captions as Flickr8k's are: 6, 10 and 14 words.
 SENTENCES = (

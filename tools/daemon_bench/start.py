@@ -6,14 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from daemon_bench.figures import sized, spread
-from daemon_bench.loudspeaker import PipeSpeaker
-from daemon_bench.running import READY_S, RunningDaemon
-from picture_stream import PictureStream
-from samples import sample_pictures
-
 from device import requests as r
 from device.triggers.control_client import ask
+from tests.support.loudspeaker import PipeSpeaker
+from tests.support.picture_stream import PictureStream
+from tools.daemon_bench.figures import sized, spread
+from tools.daemon_bench.running import READY_S, RunningDaemon
+from tools.samples import sample_pictures
 
 _LIVE = """
 [camera]

@@ -1,6 +1,6 @@
 """How many devices one broker bears: N simulated ones that publish a caption a second each.
 
-    .venv/bin/python scripts/bench_mqtt.py [N...]      # 1 10 100 1000 by default
+    .venv/bin/python -m tools.bench_mqtt [N...]      # 1 10 100 1000 by default
 
 Each device is the project's own sink with a connection, a worker and a memory outbox of its own;
 50 share a process, at most. The latency is that of one message from the event to a subscriber.
@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 import paho.mqtt.client as paho
-from bench_report import machine_facts
-from broker import HOST, loopback_broker
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device import requests as r
@@ -35,6 +33,8 @@ from device.mqtt.outbox import MemoryOutbox
 from device.mqtt.sink import DaemonSide, MqttSink
 from device.records import Caption, Cause, Hypothesis, Timings
 from device.worker import Worker, stop_all
+from tools.bench_report import machine_facts
+from tools.broker import HOST, loopback_broker
 
 COUNTS = (1, 10, 100, 1000)
 DEVICES_A_PROCESS = 50

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from device.errors import PictureError
+from tools import photo_page as tool
+
 FREE = ("CC0", "public domain", "CC BY 4.0", "CC BY 2.0", "CC BY-SA 4.0")
 
-
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("photo_page", ROOT / "tools" / "photo_page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
 PHOTOS = tool.read_photos(tool.PHOTOS)
 
 
@@ -35,7 +22,9 @@ def test_every_photograph_is_small_free_and_in_the_table() -> None:
     for photo in PHOTOS:
         path = tool.PHOTOS / photo.file
         assert path.stat().st_size <= tool.MAX_BYTES, photo.file
-        assert max(cv2.imread(str(path)).shape[:2]) == tool.LARGEST_PX
+        image = cv2.imread(str(path))
+        assert image is not None
+        assert max(image.shape[:2]) == tool.LARGEST_PX
         assert photo.licence.startswith(FREE), photo
         assert photo.author
         assert photo.package
@@ -55,7 +44,7 @@ def test_a_verdict_is_on_a_sentence_and_not_on_a_photograph() -> None:
 def test_verdicts_are_of_known_photographs_and_words(tmp_path: Path) -> None:
     assert {file for file, _ in tool.read_verdicts(tool.PHOTOS)} <= {one.file for one in PHOTOS}
     (tmp_path / tool.VERDICTS).write_text("file\tsentence\tright\na.jpg\tI see.\tperhaps\n")
-    with pytest.raises(tool.PictureError, match="perhaps"):
+    with pytest.raises(PictureError, match="perhaps"):
         tool.read_verdicts(tmp_path)
 
 
@@ -75,5 +64,5 @@ def test_a_picture_becomes_small(tmp_path: Path) -> None:
     cv2.imwrite(str(original), cv2.resize(large, (1280, 1280)))
     content = tool.small_jpeg(original)
     assert len(content) <= tool.MAX_BYTES
-    with pytest.raises(tool.PictureError, match="absent"):
+    with pytest.raises(PictureError, match="absent"):
         tool.small_jpeg(tmp_path / "absent.png")

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from bench_captions import CaptionCase, Image, measure_captions
-from bench_memory import captioner_peak_mb
-from bench_peers import Contestant, contestants, measure_peers
-from bench_report import machine_facts, print_report
-from bench_speech import measure_speech
-from peer_venv import peers_python
-from samples import sample_pictures
 
 from device.errors import PictureError, SeeAloudError
 from device.vision.bundle import find_bundle, load_bundle
+from tools.bench_captions import CaptionCase, Image, measure_captions
+from tools.bench_memory import captioner_peak_mb
+from tools.bench_peers import Contestant, contestants, measure_peers
+from tools.bench_report import machine_facts, print_report
+from tools.bench_speech import measure_speech
+from tools.peer_venv import peers_python
+from tools.samples import sample_pictures
 
 _CACHE = "SEEALOUD_CACHE"
 _NO_FLOAT = (

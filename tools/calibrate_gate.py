@@ -1,6 +1,6 @@
 """Prints what the picture gate measures and refuses, to choose and to publish its thresholds.
 
-    .venv/bin/python scripts/calibrate_gate.py [--data DIR] [--split dev|test] [--pictures N]
+    .venv/bin/python -m tools.calibrate_gate [--data DIR] [--split dev|test] [--pictures N]
 
 Of photographs of Flickr8k shown as a 640x480 camera would: as they are, and every fifth made
 useless. The gate's own measures in quantiles, how many each fault refuses, and its time a picture.
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from camera_pictures import Image, camera_pictures
 
 from device.errors import SeeAloudError
 from device.vision.picture_gate import PictureGate, measure
 from device.vision.picture_settings import PictureSettings
+from tools.camera_pictures import Image, camera_pictures
 from training.data.readers import default_data
 
 _QUANTILES = (0.0, 0.001, 0.005, 0.01, 0.5, 0.99, 0.995, 0.999, 1.0)

@@ -1,9 +1,9 @@
 """Measures the running daemon: how soon a press is heard, what rest costs, whether it grows.
 
-    .venv/bin/python scripts/bench_daemon.py press     # 50 presses while it narrates
-    .venv/bin/python scripts/bench_daemon.py start     # to READY=1, and from SIGTERM to the end
-    .venv/bin/python scripts/bench_daemon.py static    # ten minutes of a scene that rests
-    .venv/bin/python scripts/bench_daemon.py soak      # 20,000 frames of changing scenes
+    .venv/bin/python -m tools.bench_daemon press     # 50 presses while it narrates
+    .venv/bin/python -m tools.bench_daemon start     # to READY=1, and from SIGTERM to the end
+    .venv/bin/python -m tools.bench_daemon static    # ten minutes of a scene that rests
+    .venv/bin/python -m tools.bench_daemon soak      # 20,000 frames of changing scenes
 
 Everything is real but the hardware: `seealoud run` in a process of its own, the shipped bundle,
 Piper, `aplay` into an ALSA device that is a pipe read at a loudspeaker's pace, a camera by HTTP.
@@ -19,12 +19,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_report import machine_facts
-from daemon_bench.press import PRESSES, measure_press
-from daemon_bench.replay import measure_soak, measure_static
-from daemon_bench.start import measure_start
-
 from device.errors import SeeAloudError
+from tools.bench_report import machine_facts
+from tools.daemon_bench.press import PRESSES, measure_press
+from tools.daemon_bench.replay import measure_soak, measure_static
+from tools.daemon_bench.start import measure_start
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,9 +10,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from daemon_bench.figures import Image, sized
-from daemon_bench.running import running
-from samples import sample_pictures
+
+from tools.daemon_bench.figures import Image, sized
+from tools.daemon_bench.running import running
+from tools.samples import sample_pictures
 
 _STATIC_S, _RATE_HZ = 600, 10
 _SOAK_FRAMES, _SOAK_SCENE_FRAMES = 20_000, 100

@@ -19,16 +19,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from broker import KINDS, LoopbackBroker, loopback_broker
-from demo_run import Outcome, run_command
-from demo_view import Row, show, show_facts, show_heading, show_table
-from first_sound import first_sound_ms
-from samples import SAMPLES, sample_pictures
-
 from device.errors import BrokerError, SeeAloudError, SpeechError
 from device.speech.piper import PiperVoiceProcess
 from device.speech.voice import Voice, find_voice
 from device.vision.bundle import Bundle, find_bundle, load_bundle
+from tools.broker import KINDS, LoopbackBroker, loopback_broker
+from tools.demo_run import Outcome, run_command
+from tools.demo_view import Row, show, show_facts, show_heading, show_table
+from tools.first_sound import first_sound_ms
+from tools.samples import SAMPLES, sample_pictures
 
 _OUTPUT = Path(__file__).resolve().parent.parent / "demo-output"
 _WAV_NAME = "captions.wav"

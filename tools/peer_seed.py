@@ -12,7 +12,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from peer_worker import serve, take_stdout, times_ms
+
+from tools.peer_worker import serve, take_stdout, times_ms
 
 _SIZE_PX = 299
 _CHANNELS = 2048

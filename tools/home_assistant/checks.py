@@ -8,11 +8,10 @@ import signal
 import time
 import urllib.error
 
-from home_assistant.parts import BROKER_PORT, HOST, NAME, Lab
-from home_assistant.transcript import WAIT_S, Transcript, number
-
 from device.mqtt.discovery import discovery_message
 from device.mqtt.identity import Identity
+from tools.home_assistant.parts import BROKER_PORT, HOST, NAME, Lab
+from tools.home_assistant.transcript import WAIT_S, Transcript, number
 
 
 def use_everything(lab: Lab, told: Transcript) -> None:

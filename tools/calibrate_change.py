@@ -1,6 +1,6 @@
 """Prints how different pictures of one scene and of other scenes are, to choose the thresholds.
 
-    .venv/bin/python scripts/calibrate_change.py [--data DIR] [--pictures N] [--bundle NAME|PATH]
+    .venv/bin/python -m tools.calibrate_change [--data DIR] [--pictures N] [--bundle NAME|PATH]
 
 Of photographs of the Flickr8k dev split, shown as a 640x480 camera would: the same scene with what
 a camera changes by itself, an object that comes in (a piece of another photograph), and another
@@ -18,13 +18,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from camera_pictures import Image, camera_pictures
 
 from device.errors import SeeAloudError
 from device.narrator.change import feature_change, picture_change, thumbnail
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Encoder
+from tools.camera_pictures import Image, camera_pictures
 from training.data.readers import default_data
 
 Random = np.random.Generator

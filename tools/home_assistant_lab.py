@@ -1,8 +1,8 @@
 """Starts broker, Home Assistant and daemon, uses every entity over Home Assistant's REST API.
 
-    home_assistant_lab.py ROOT TRANSCRIPT
+    python -m tools.home_assistant_lab ROOT TRANSCRIPT
 
-Called by ``scripts/home-assistant-lab``, which has built ROOT. Nothing is faked but the camera
+Called by ``tools/home-assistant-lab``, which has built ROOT. Nothing is faked but the camera
 (pictures by HTTP) and the loudspeaker (none).
 """
 
@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from home_assistant.checks import break_everything, use_everything
-from home_assistant.parts import Lab
-from home_assistant.transcript import Transcript
+from tools.home_assistant.checks import break_everything, use_everything
+from tools.home_assistant.parts import Lab
+from tools.home_assistant.transcript import Transcript
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     passed = sum(line.startswith("ok") for line in told.lines)
     transcript.write_text(
         "# In a real Home Assistant\n\n"
-        "What `sudo ./scripts/home-assistant-lab` showed last: a Home Assistant of its own, a "
+        "What `sudo ./tools/home-assistant-lab` showed last: a Home Assistant of its own, a "
         "Mosquitto and the real\n`seealoud run`, used over Home Assistant's REST API.\n\n"
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {time.monotonic() - began_s:.0f} s: "
         f"{passed} checks passed, {told.failed} failed.\n\n"

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from home_assistant.page import Browser
+from tools.home_assistant.page import Browser
 
 HOST, PORT = "127.0.0.1", 8199
 BASE = f"http://{HOST}:{PORT}"

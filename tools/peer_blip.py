@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import torch
 import transformers  # type: ignore[import-not-found,unused-ignore]
-from peer_worker import serve, take_stdout, times_ms
+
+from tools.peer_worker import serve, take_stdout, times_ms
 
 _BEAM_WIDTH = 3
 _N_WORDS = 12

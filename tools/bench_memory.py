@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from device.errors import InferenceError
 
 if TYPE_CHECKING:
-    from bench_captions import CaptionCase
+    from tools.bench_captions import CaptionCase
 
 # What the device does: load, self-test, caption. The picture is generated, as large as a camera's.
 _PROGRAM = """

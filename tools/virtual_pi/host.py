@@ -23,13 +23,13 @@ _CUT, _DONE, _PRESS = "cut", "done", "press"
 _HEAD = """\
 # A virtual Raspberry Pi
 
-What `sudo ./scripts/virtual-pi` showed last: an arm64 Debian 13 in QEMU, SeeAloud installed into it
+What `sudo ./tools/virtual-pi` showed last: an arm64 Debian 13 in QEMU, SeeAloud installed into it
 by `scripts/install-pi` as on a real one, and the real unit under real systemd. Its first camera is
 a v4l2loopback that sees a photograph, with a sensor's noise, and freezes once; the second, which is
 unplugged, is the kernel's vivid with its test pattern, rightly called unlike anything that was
 trained on; its sound card is snd-aloop; the edges of its button at GPIO 3 come from QEMU. It is
 some thirty times slower than a Raspberry Pi, so this proves function and says nothing about speed;
-for the same reason systemd's time limits were longer here (`scripts/virtual_pi/slow.conf`) and the
+for the same reason systemd's time limits were longer here (`tools/virtual_pi/slow.conf`) and the
 voice spoke four times as fast. Seconds in brackets are how long was waited.
 """
 

@@ -6,25 +6,26 @@ cannot be installed.
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from device.errors import InferenceError, SeeAloudError
+from tools import bench_peers as bench
+from tools import benchmark
+from tools import peer_venv as venv
+from tools.bench_report import print_peers
 
-ROOT = Path(__file__).parent.parent.parent
-SCRIPTS = ROOT / "scripts"
+ROOT = Path(__file__).parent.parent
 FACTS = {"runtime": "none", "words": 12, "parameters": 2_500_000, "model_bytes": 10_000_000}
 # Talks on stdout as libraries do, notes each turn in a file, and says what time it was told to.
 CONTESTANT = f"""
 import sys
-sys.path.insert(0, {str(SCRIPTS)!r})
-from peer_worker import serve, take_stdout
+sys.path.insert(0, {str(ROOT)!r})
+from tools.peer_worker import serve, take_stdout
 name, order, *clock_ms = sys.argv[1:]
 times = [(float(ms), float(ms) / 2) for ms in clock_ms]
 out = take_stdout()
@@ -38,29 +39,14 @@ serve(turn, {FACTS!r}, out)
 """
 
 
-@pytest.fixture(autouse=True)
-def _scripts_are_modules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-
-
-@pytest.fixture
-def bench() -> ModuleType:
-    return importlib.import_module("bench_peers")
-
-
-@pytest.fixture
-def venv() -> ModuleType:
-    return importlib.import_module("peer_venv")
-
-
-def python(bench: ModuleType, name: str, program: str, *arguments: str) -> object:
+def python(name: str, program: str, *arguments: str) -> bench.Contestant:
     return bench.Contestant(name, (sys.executable, "-c", program, *arguments))
 
 
 # ---------------------------------------------------------------- turns and ratios
 
 
-def test_within_each_round_each_has_its_turn_in_order(bench: ModuleType) -> None:
+def test_within_each_round_each_has_its_turn_in_order() -> None:
     order: list[str] = []
 
     def turn_of(name: str, ms: float) -> list[tuple[float, float]]:
@@ -72,7 +58,7 @@ def test_within_each_round_each_has_its_turn_in_order(bench: ModuleType) -> None
     assert taken == [[[(1.0, 1.0)]] * 3, [[(2.0, 2.0)]] * 3]
 
 
-def test_ratios_are_of_one_round_so_that_a_slow_moment_cancels_out(bench: ModuleType) -> None:
+def test_ratios_are_of_one_round_so_that_a_slow_moment_cancels_out() -> None:
     # In the second round the machine was four times slower for everybody.
     ours_rounds = [[(10.0, 2.0), (11.0, 2.0), (12.0, 2.0)], [(44.0, 2.0)], [(11.0, 2.0)]]
     ours = bench.Measured("ours", FACTS, ours_rounds, 100.0)
@@ -87,17 +73,17 @@ def test_ratios_are_of_one_round_so_that_a_slow_moment_cancels_out(bench: Module
     assert (first["time_to_ours"]["median"], first["memory_to_ours"]) == (1.0, 1.0)
 
 
-def test_the_real_contestants_are_there_ours_first(bench: ModuleType) -> None:
+def test_the_real_contestants_are_there_ours_first() -> None:
     entered = bench.contestants(Path("bundle"), [Path("a.png"), Path("b.png")], Path("/torch"))
     ours, blip, seed = (contestant.command for contestant in entered)
     assert ours[0] == seed[0] == sys.executable
     assert blip[0] == "/torch"
-    assert ours[2:] == ("bundle", "a.png", "b.png")
-    assert all(Path(command[1]).is_file() for command in (ours, blip, seed))
+    assert ours[3:] == ("tools.peer_seealoud", "bundle", "a.png", "b.png")
+    modules = [command[3].replace(".", "/") for command in (ours, blip, seed)]
+    assert all((ROOT / f"{module}.py").is_file() for module in modules)
 
 
 def test_without_tensorflow_the_next_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    benchmark = importlib.import_module("benchmark")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SeeAloudError, match="scripts/setup training"):
         benchmark._peers(Path("bundle"), [])
@@ -107,12 +93,12 @@ def test_without_tensorflow_the_next_step_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_contestants_of_real_processes_are_measured_and_reported(
-    bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = tmp_path / "order"
     entered = [
-        python(bench, "ours", CONTESTANT, "a", str(order), "2", "4"),
-        python(bench, "theirs", CONTESTANT, "b", str(order), "300"),
+        python("ours", CONTESTANT, "a", str(order), "2", "4"),
+        python("theirs", CONTESTANT, "b", str(order), "300"),
     ]
     peers = bench.measure_peers(entered, 2)
     assert order.read_text() == "abab"
@@ -122,7 +108,7 @@ def test_contestants_of_real_processes_are_measured_and_reported(
     assert ours["peak_memory_mb"] > 5  # a Python's
     assert theirs["parameters"] == FACTS["parameters"]
 
-    importlib.import_module("bench_report").print_peers(peers)
+    print_peers(peers)
     rows = {line[:24].strip(): line[24:].split() for line in capsys.readouterr().out.splitlines()}
     assert rows[""] == ["ours", "theirs"]
     assert rows["whole caption"] == ["3.00", "(4.00)", "300.00", "(300.00)"]
@@ -137,18 +123,16 @@ def test_contestants_of_real_processes_are_measured_and_reported(
     ],
     ids=["at its start", "in a turn"],
 )
-def test_a_contestant_that_fails_is_named_with_its_error(bench: ModuleType, program: str) -> None:
-    contestant = python(bench, "BLIP", program.replace("print('{}')", "print('{}', flush=True)"))
+def test_a_contestant_that_fails_is_named_with_its_error(program: str) -> None:
+    contestant = python("BLIP", program.replace("print('{}')", "print('{}', flush=True)"))
     with pytest.raises(InferenceError, match=r"(?s)BLIP ended with exit code 1: .*no torch here"):
         bench.measure_peers([contestant], 1)
 
 
-def test_a_contestant_that_falls_silent_is_ended(
-    bench: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_contestant_that_falls_silent_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "_SILENCE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(bench, "_STOP_TIMEOUT_S", 0.1)
-    contestant = python(bench, "BLIP", "import time; time.sleep(600)")
+    contestant = python("BLIP", "import time; time.sleep(600)")
     with pytest.raises(InferenceError, match="BLIP said nothing"):
         bench.measure_peers([contestant], 1)
 
@@ -157,7 +141,7 @@ def test_a_contestant_that_falls_silent_is_ended(
 
 
 @pytest.fixture
-def commands(venv: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Record what would be run, and make the environment's Python."""
     run: list[list[str]] = []
 
@@ -172,7 +156,7 @@ def commands(venv: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str
 
 
 def test_the_environment_is_made_once(
-    venv: ModuleType, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert venv.peers_python(tmp_path) == tmp_path / "bin" / "python"
     assert [command[2] for command in commands] == ["venv", "pip"]
@@ -186,7 +170,6 @@ def test_the_environment_is_made_once(
 
 @pytest.mark.parametrize("does_answer", [True, False])
 def test_the_index_of_cpu_wheels_is_used_only_where_it_answers(
-    venv: ModuleType,
     commands: list[list[str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -197,13 +180,13 @@ def test_the_index_of_cpu_wheels_is_used_only_where_it_answers(
     assert ("--extra-index-url" in commands[1]) == does_answer
 
 
-def test_an_index_that_refuses_does_not_answer(venv: ModuleType) -> None:
+def test_an_index_that_refuses_does_not_answer() -> None:
     # Port 9, discard: nothing listens there.
     assert not venv._answers("http://127.0.0.1:9")
 
 
 def test_a_failed_installation_says_what_to_do_next(
-    venv: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(venv, "REQUIREMENTS", ())
     fails = [sys.executable, "-c", "import sys; sys.exit('no space left')"]
@@ -213,7 +196,7 @@ def test_a_failed_installation_says_what_to_do_next(
         venv._run([str(tmp_path / "python")], tmp_path)
 
 
-def test_no_extra_of_the_project_brings_them(venv: ModuleType) -> None:
+def test_no_extra_of_the_project_brings_them() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     declared = [project["dependencies"], *project["optional-dependencies"].values()]

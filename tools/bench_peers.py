@@ -21,24 +21,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench_captions import median_and_p95
-from bench_memory import process_peak_mb
-from peer_worker import Times
-
 from device.errors import InferenceError
+from tools.bench_captions import median_and_p95
+from tools.bench_memory import process_peak_mb
+from tools.peer_worker import Times
 
 # Longest silence: PyTorch or TensorFlow loading on a machine that has much else to do.
 _SILENCE_TIMEOUT_S = 1800.0
 _STOP_TIMEOUT_S = 10.0
 _CLOCK, _CPU = 0, 1  # places in Times
 _SHOWN_CHARACTERS = 600
-_SCRIPTS = Path(__file__).parent
+_ROOT = Path(__file__).parent.parent
 _ENVIRONMENT = {
     # One thread, whatever reads it; no GPU; and no look at a hub for anything.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
     "HF_HUB_OFFLINE": "1",
+    # Contestants are modules of this tree, also for a Python that does not have it installed.
+    "PYTHONPATH": str(_ROOT),
 }
 
 # Of each round the times of each caption.
@@ -164,13 +165,13 @@ def contestants(bundle: Path, pictures: Sequence[Path], torch_python: Path) -> l
         torch_python: the Python that has PyTorch and transformers.
     """
 
-    def command(python: str | Path, script: str, *arguments: str | Path) -> tuple[str, ...]:
-        return (str(python), str(_SCRIPTS / script), *map(str, arguments))
+    def command(python: str | Path, module: str, *arguments: str | Path) -> tuple[str, ...]:
+        return (str(python), "-P", "-m", f"tools.{module}", *map(str, arguments))
 
     return [
-        Contestant("SeeAloud", command(sys.executable, "peer_seealoud.py", bundle, *pictures)),
-        Contestant("BLIP-base, PyTorch", command(torch_python, "peer_blip.py")),
-        Contestant("the seed's, Keras", command(sys.executable, "peer_seed.py")),
+        Contestant("SeeAloud", command(sys.executable, "peer_seealoud", bundle, *pictures)),
+        Contestant("BLIP-base, PyTorch", command(torch_python, "peer_blip")),
+        Contestant("the seed's, Keras", command(sys.executable, "peer_seed")),
     ]
 
 
