@@ -22,6 +22,7 @@ RETIRED: Mapping[str, str] = {
     "picture.too_bright_share": _MEASURED,
     "picture.covered_contrast": _MEASURED,
     "picture.blurred_sharpness": _MEASURED,
+    "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 
 
