@@ -33,9 +33,9 @@ from device.events import Part
 from device.health.event_log import EventLog
 from device.health.notify import Notifier, Watchdog, watchdog_period_s
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
+from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
 from device.records import Earcon, Summary
 from device.settings.effective import differing_keys
@@ -178,7 +178,6 @@ class Daemon:
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
-            settings.history.outbox_rows,
             syncs_per_hour=settings.history.writes_per_hour,
             clock=self._clock,
             publish=self._bus.publish,
@@ -187,7 +186,8 @@ class Daemon:
         side = DaemonSide(
             self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
         )
-        sink = MqttSink(settings.mqtt, identity_of(settings.device, settings.speech), side, outbox)
+        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
         self._add("mqtt", sink.step, sink.wake)

@@ -18,8 +18,6 @@ class HistorySettings(SettingsGroup):
     """Days after which an entry is deleted."""
     largest_mb: Annotated[int, Field(ge=1, le=4096)] = 50
     """Size in megabytes above which the oldest entries are deleted."""
-    outbox_rows: Annotated[int, Field(ge=10, le=100_000)] = 5000
-    """Messages that wait for the broker at most; beyond it the oldest is dropped and counted."""
     writes_per_hour: Annotated[int, Field(ge=1, le=3600)] = 120
     """How often an hour the disk is forced to take what is new, which is what wears an SD card. A
     power cut costs what was seen in the last 3600 / this seconds; a crash costs nothing."""

@@ -1,29 +1,50 @@
-"""What comes over MQTT, read as a request or refused with a reason. Pure; time is passed in.
+"""Commands over MQTT: each is read as a request, carried out or refused, and answered.
 
-Invariants: nothing is obeyed half; what the broker had kept from before is never obeyed; a reason
+Invariants: nothing is obeyed half; a retained command is never obeyed; a reason
 names the value and what is allowed.
 """
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from device import requests as r
+from device.clock import Clock
 from device.errors import RequestError
 from device.mqtt import topics as t
-from device.mqtt.connection import Received
 from device.mqtt.identity import Identity
+from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from device.records import Cause
+from device.requests import Controller
 
+_LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
+_BURST = 10.0
 # As in device.requests.
 MAX_ID_CHARS = 64
 _JSON_END = t.COMMAND.template.removeprefix(t.ROOT).partition("}")[2]
 _SWITCH = {"ON": True, "OFF": False}
+
+
+class ResultMessage(Message):
+    """What became of a command over MQTT."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    at: UtcTime = Field(description="When it was decided, in UTC.")
+    id: str = Field(default="", description="The command's own id, or empty.")
+    topic: str = Field(description="On which the command came.")
+    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    is_accepted: bool = Field(description="Whether it is carried out.")
+    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
+    data: dict[str, Value] = Field(default={}, description="Of status: the state.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +89,7 @@ class CommandReader:
         self._simple = {topic.of(identity.id): read for topic, read in own.items()}
         self._json_topic = t.COMMAND.of(identity.id)
 
-    def read(self, received: Received) -> Command:
+    def read(self, received: ReceivedMessage) -> Command:
         """Return the command that a message is."""
         topic = received.topic
         try:
@@ -82,7 +103,7 @@ class CommandReader:
             reason = f"{key}: {first['msg']} (is {shown!r})"
             return Command(topic, None, reason, *_claims(received.payload, topic))
 
-    def _read(self, received: Received) -> Command:
+    def _read(self, received: ReceivedMessage) -> Command:
         if received.is_retained:
             raise RequestError(
                 "a retained command is from the past and is not obeyed: publish it without the "
@@ -131,6 +152,66 @@ class TokenBucket:
             return False
         self._tokens -= 1
         return True
+
+
+class CommandHandler:
+    """Passes commands to the controller and answers each; used by one thread.
+
+    Args:
+        identity: of the device.
+        controller: carries them out.
+        clock: the time.
+        per_min: commands taken in a minute; a few more at once.
+    """
+
+    def __init__(
+        self, identity: Identity, controller: Controller, clock: Clock, per_min: float
+    ) -> None:
+        self._reader = CommandReader(identity)
+        self._controller = controller
+        self._clock = clock
+        self._per_min = per_min
+        self._bucket = TokenBucket(per_min, max(_BURST, per_min / 60))
+        self._is_flooded = False
+
+    def handle(self, received: ReceivedMessage) -> ResultMessage | None:
+        """Obey or refuse a command; return the answer, None for one of a flood.
+
+        Of commands that come too fast only the first is answered: the answers would be a flood
+        too.
+        """
+        now_s = self._clock.now_s()
+        if not self._bucket.take(now_s):
+            is_first, self._is_flooded = not self._is_flooded, True
+            reason = f"too many commands: at most {self._per_min:g} a minute are taken"
+            return self._refused(received.topic, reason) if is_first else None
+        self._is_flooded = False
+        command = self._reader.read(received)
+        if command.request is None:
+            return self._refused(received.topic, command.reason, command.action, command.id)
+        outcome = self._controller.handle(command.request, Cause.MQTT, now_s)
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=command.id,
+            topic=command.topic,
+            action=command.action,
+            is_accepted=outcome.is_accepted,
+            reason=outcome.reason,
+            data=outcome.data,
+        )
+
+    def _refused(
+        self, topic: str, reason: str, action: str = "", own_id: str = ""
+    ) -> ResultMessage:
+        _LOGGER.info("a command on %r is refused: %s", topic, reason)
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=own_id,
+            topic=topic,
+            action=action,
+            is_accepted=False,
+            reason=reason,
+        )
 
 
 def clean(text: str) -> str:

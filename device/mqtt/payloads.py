@@ -22,6 +22,7 @@ MAX_STATE_CHARS = 255
 MAX_THINGS = 16
 _MAX_NAME_CHARS = 40
 
+Value = bool | int | float | str | None
 _THINGS_TEXT = "What is named beside the caption or instead of it, each name once, surest first."
 
 
@@ -116,7 +117,7 @@ class ThingPart(Message):
 
 
 class DescribedPart(Message):
-    """What ``seealoud describe --json`` prints of one picture; the caption is always told."""
+    """What ``seealoud describe --json`` prints of one picture; the caption is always included."""
 
     text: str = Field(description="What is said, worded by how sure it is.")
     probability: float | None = Field(
@@ -146,7 +147,7 @@ class DescribedPart(Message):
 
 
 class Happened(Message):
-    """What every message tells of something that happened."""
+    """What every message about an event has in common."""
 
     schema_version: Literal[2] = Field(
         default=SCHEMA_VERSION, description="Raised when a field changes its meaning or goes."
@@ -202,6 +203,15 @@ class CaptionMessage(Happened):
     things: tuple[ThingPart, ...] = Field(
         default=(), max_length=MAX_THINGS, description=_THINGS_TEXT
     )
+
+
+def marked_late(payload: bytes) -> bytes:
+    """Return the JSON of a ``Happened`` with ``late`` set.
+
+    The key can be replaced without parsing the rest: it is written before any free text, and a
+    text that contained it would have its quotes escaped.
+    """
+    return payload.replace(b'"late":false', b'"late":true', 1)
 
 
 def caption_message(described: Described, cause: Cause, now: datetime) -> CaptionMessage:

@@ -21,11 +21,11 @@ from device.errors import ConfigError, HistoryError
 from device.history.entries import FIELDS
 from device.history.erase import erase
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
 from device.history.settings import HistorySettings
 from device.history.time_parsing import from_us, parse_moment, rfc3339, to_us
+from device.mqtt.outbox import Outbox
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 14, 30, 15, tzinfo=BERLIN)

@@ -18,19 +18,24 @@ from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, describe
 from device.errors import ConfigError
 from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
 from device.history.summary import LONGEST_TEXT_CHARS
-from device.mqtt.device_id import check_device_id, default_device_id
-from device.mqtt.messages import event_message
-from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
-from device.mqtt.schemas import MESSAGES, schemas
-from device.mqtt.settings import (
+from device.mqtt.broker import (
     PASSWORD_VARIABLE,
     BrokerSettings,
     TlsSettings,
+    check_device_id,
+    default_device_id,
     parse_broker,
     read_password,
+    tls_context,
 )
-from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
-from device.mqtt.tls import tls_context
+from device.mqtt.messages import (
+    MAX_ATTRIBUTES_BYTES,
+    SummaryMessage,
+    event_message,
+    summary_message,
+)
+from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
+from device.mqtt.schemas import MESSAGES, schemas
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
 from device.records import Cause, Hypothesis, Seen, Summary
 

@@ -22,8 +22,8 @@ from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
-from device.history.outbox import Outbox
 from device.history.schema import OUTBOX_FILE
+from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
 from scripts.picture_stream import PictureStream
 

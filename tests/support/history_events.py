@@ -18,8 +18,8 @@ from device.clock import ReplayClock
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, Part, ProblemChanged
 from device.history.entries import Entry, Kind
 from device.history.history import History
-from device.history.outbox import OutboxMessage
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import OutboxMessage
 from device.records import Cause
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -78,7 +78,7 @@ def entry(caption_text: str, at: datetime = NOON, kind: Kind = Kind.NARRATED, **
 
 def message(number: int, at: datetime = NOON) -> OutboxMessage:
     payload = b'{"caption": "%d dogs"}' % number
-    return OutboxMessage(f"id-{number}", "seealoud/kitchen/caption", payload, 1, False, at)
+    return OutboxMessage("seealoud/kitchen/caption", payload, 1, False, f"id-{number}", at)
 
 
 class Heard:
