@@ -20,8 +20,7 @@ from device.camera.jpeg import jpeg
 from device.camera.open import open_camera, open_clock
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
-from device.daemon.live_settings import LiveSettings
-from device.daemon.live_settings import Parts as LiveParts
+from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleSwap, open_daemon_describer
@@ -40,11 +39,10 @@ from device.narrator.narrator import Narrator
 from device.records import Earcon, Summary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
-from device.settings.lock import StateLock
-from device.settings.paths import Directories
+from device.settings.paths import Directories, StateLock
 from device.settings.schema import Settings
-from device.settings.secrecy import masked_text
 from device.settings.state import RunState, StateFile
+from device.settings.toml_text import masked_text
 from device.speech.announcer import Announcer
 from device.speech.open import PiperVoices, open_playback, with_kept_voice
 from device.triggers.button import ButtonTrigger

@@ -9,7 +9,7 @@ import click
 
 from device.commands.options import DescribeOptions
 from device.commands.parts import Parts
-from device.commands.verbosity import verbose_option
+from device.commands.report import verbose_option
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _COUNT = click.IntRange(min=1)

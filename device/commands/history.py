@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from device.commands.report import one_line
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_line, one_line, verbose_option
 from device.errors import ConfigError, HistoryError
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from device.commands.options import DescribeOptions
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_line, verbose_option
 from device.errors import ConfigError
 from device.mqtt.broker import (
     PROTOCOLS,

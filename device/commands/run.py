@@ -1,4 +1,4 @@
-"""``seealoud run``: the daemon, until it is told to stop."""
+"""``seealoud run``: the daemon, until it is stopped."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LOGGER = logging.getLogger(__name__)
     help="Settings file. Default: $SEEALOUD_CONFIG, then the user's, then /etc/seealoud's.",
 )
 def run(config: Path | None) -> int:
-    """Describe at a button's press, and narrate, until SIGTERM or Ctrl-C.
+    """Describe when a button is pressed, and narrate, until SIGTERM or Ctrl-C.
 
-    Talk to it with `seealoud press`. SIGHUP reads the settings anew, SIGUSR1 asks for a
-    description. Ends with 0 when it was told to stop.
+    Control it with `seealoud press`. SIGHUP reloads the settings, SIGUSR1 requests a
+    description. The exit code is 0 after SIGTERM or Ctrl-C.
     """
     from device.app import Daemon
     from device.health.log import set_up_daemon_logging

@@ -33,7 +33,7 @@ def describe(options: DescribeOptions, parts: Parts) -> int:
     Raises:
         ConfigError: an option is wrong; nothing was described.
         BundleError: there is no usable bundle; nothing was described.
-        StdoutClosedError: nobody reads the output any more.
+        click.exceptions.Exit: stdout was closed.
     """
     options.check()
     report = ErrorReport()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from device.commands.report import one_line
-from device.commands.stdout import echo_line
+from device.commands.report import echo_line, one_line
 from device.records import Described
 
 
@@ -45,7 +44,7 @@ class PrintSink:
         """Print the sentence.
 
         Raises:
-            StdoutClosedError: nobody reads it.
+            click.exceptions.Exit: stdout was closed.
         """
         label = f"{one_line(described.caption.frame_source)}: " if self._is_labelled else ""
         echo_line(f"{label}{described.text}")
@@ -63,7 +62,7 @@ class JsonSink:
         """Print what is said, the bare caption and everything that is known of it.
 
         Raises:
-            StdoutClosedError: nobody reads it.
+            click.exceptions.Exit: stdout was closed.
         """
         from device.mqtt.payloads import DescribedPart
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 
 class HistorySettings(SettingsGroup):

@@ -11,7 +11,7 @@ from device import __version__
 from device.mqtt.broker import default_device_id
 from device.narrator.settings import NarrationSettings
 from device.requests import MAX_SNOOZE_MIN
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"

@@ -16,8 +16,7 @@ from device.mqtt.broker import (
     default_device_id,
     read_password,
 )
-from device.settings.credentials import MQTT_PASSWORD, find_credential
-from device.settings.strict import SettingsGroup
+from device.settings_base import MQTT_PASSWORD, SettingsGroup, find_credential
 
 _PREFIX = re.compile(r"[^+#\x00/]+(/[^+#\x00/]+)*")
 

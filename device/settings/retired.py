@@ -13,6 +13,11 @@ _MEASURED = "the value that was measured is always used"
 # Dotted name of the key, without positions in lists -> why nobody has to set it. Each reason
 # completes the sentence "x.y is no longer a setting: …". Version 0.3 may drop the rows of 0.2.
 RETIRED: Mapping[str, str] = {
+    "narration.stable_frames": _MEASURED,
+    "narration.stable_s": _MEASURED,
+    "narration.restless_s": _MEASURED,
+    "narration.picture_change": _MEASURED,
+    "narration.feature_change": _MEASURED,
     "picture.too_dark_level": _MEASURED,
     "picture.too_bright_share": _MEASURED,
     "picture.covered_contrast": _MEASURED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import StrictBool
 
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 
 class PictureSettings(SettingsGroup):

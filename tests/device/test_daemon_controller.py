@@ -10,7 +10,7 @@ from support.daemon import DaemonBench, scene
 
 from device import requests as r
 from device.daemon.controller import Answers, DaemonController
-from device.daemon.live_settings import LiveSettings, Parts
+from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.problem_announcer import ProblemAnnouncer
 from device.errors import VoiceError
 from device.events import (
@@ -34,7 +34,7 @@ class Bench(DaemonBench):
 
     def begin(self, path: Path, settings: Settings | None = None) -> DaemonController:
         settings = settings or Settings()
-        parts = Parts(self.observer, self.frames, self.voice, StateFile(path))
+        parts = LiveParts(self.observer, self.frames, self.voice, StateFile(path))
         live = LiveSettings(parts, settings, self.bus, self.clock)
         answers = Answers(lambda: "All is well.", lambda: {"drops": 3}, self.summary)
         self.controller = DaemonController(

@@ -14,7 +14,7 @@ from device.settings.schema import Settings
 from device.settings.toml_text import toml_value
 
 ROWS = {"one.old": "it is fixed", "list.old": "it is fixed", "gone": "there is no such part"}
-MOST_SETTINGS = 108
+MOST_SETTINGS = 103
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from device.errors import DaemonError
 from device.events import Event, ProblemChanged
-from device.settings.lock import StateLock
+from device.settings.paths import StateLock
 from device.settings.schema import Settings
 from device.settings.state import OVERRIDES, RunState, StateFile, peek
 
@@ -206,7 +206,7 @@ def test_a_snooze_has_a_time_zone():
 HOLDER = """
 import sys
 from pathlib import Path
-from device.settings.lock import StateLock
+from device.settings.paths import StateLock
 with StateLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
