@@ -22,9 +22,8 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
-from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleSwap, open_daemon_describer
-from device.daemon.status import DaemonStatus
+from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
@@ -105,8 +104,8 @@ class Daemon:
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._troubles = ProblemAnnouncer(self._announcer.announce, clock.now_s)
-        bus.subscribe(self._troubles)
+        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
+        bus.subscribe(self._problems)
         opened = open_daemon_describer(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
@@ -118,13 +117,13 @@ class Daemon:
         )
         stack.callback(self._observer.close)
         self._swap = BundleSwap(self._observer, opened, bus, clock)
-        vitals = DaemonStatus(self._grabber, self._troubles, lambda: self._swap.bundle)
-        bus.subscribe(vitals)
+        status = DaemonStatus(self._grabber, self._problems, lambda: self._swap.bundle)
+        bus.subscribe(status)
         live = LiveSettings(
             LiveParts(self._observer, self._grabber, self._announcer, state_file),
             *(settings, bus, clock),
         )
-        answers = Answers(vitals.spoken, vitals.values, self._open_history(stack))
+        answers = Answers(status.spoken, status.values, self._open_history(stack))
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
