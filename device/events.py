@@ -1,6 +1,6 @@
-"""What happens in the daemon, as values, and the bus that carries them to whoever listens.
+"""What happens in the daemon, as values, and the bus that carries them to every listener.
 
-The seam for MQTT, history, metrics and the log: they subscribe, nobody else knows them.
+MQTT, history, metrics and the log subscribe here; no other part knows them.
 Invariant: a listener that fails or is slow takes nothing else with it.
 """
 
@@ -181,7 +181,7 @@ class Spoke(Event):
 
 
 class Part(StrEnum):
-    """Parts that can be away and come back."""
+    """Parts that can fail and recover."""
 
     CAMERA = "camera"
     SOUND = "sound"
@@ -198,11 +198,11 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemChanged(Event):
-    """A part went away or came back; once for each change.
+    """A part failed or recovered; once for each change, by ``device.part_health.PartHealth``.
 
     Attributes:
         part: which.
-        is_problem: whether it is away now.
+        is_problem: whether it does not work now.
         text: what is wrong and what to do, or that it is over; one line for people.
     """
 
@@ -230,7 +230,7 @@ class Listener(Protocol):
     """Takes events; called by whichever thread they happen in."""
 
     def accept(self, event: Event) -> None:
-        """Take an event and return at once: who has more to do queues it."""
+        """Take an event and return at once; longer work is queued for a thread of its own."""
 
 
 class EventBus:
@@ -244,7 +244,7 @@ class EventBus:
         self._listeners = (*self._listeners, listener)
 
     def publish(self, event: Event) -> None:
-        """Tell every listener; from any thread."""
+        """Pass an event to every listener; from any thread."""
         for listener in self._listeners:
             try:
                 listener.accept(event)
