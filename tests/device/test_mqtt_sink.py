@@ -214,7 +214,7 @@ def commanded(broker) -> Iterator[Device]:
         ("command", b'{"action": "describe", "loud": true}', "loud"),
         ("command", b'{"action": "say", "text": "\\u0007 \\n"}', "nothing to say"),
         ("narration/set", b"perhaps", "'perhaps' is not ON or OFF"),
-        ("volume/set", b"loud", "'loud' is no number"),
+        ("volume/set", b"loud", "'loud' is not a number"),
         ("volume/set", b"nan", "finite"),
         ("volume/set", b"9", "not in 0..1"),
         ("snooze_min/set", b"-1", "greater than or equal to 0"),
