@@ -16,7 +16,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,36 @@ _SETTINGS = (
     "PRAGMA temp_store = MEMORY",  # no caption in /tmp
 )
 _SYNC = "INSERT INTO counter VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
+
+
+class EventLock:
+    """Protects a database; events are kept back while it is held, and published once it is free.
+
+    So no listener is called while the lock is held, and a listener may use what it protects.
+
+    Args:
+        publish: takes the events, in the thread that held the lock.
+    """
+
+    def __init__(self, publish: Publish) -> None:
+        self._publish = publish
+        self._lock = threading.Lock()
+        self._kept: list[Event] = []
+
+    def keep(self, event: Event) -> None:
+        """Keep an event until the lock is free; only while it is held."""
+        self._kept.append(event)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock, then publish what was kept."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                kept, self._kept = self._kept, []
+        for event in kept:
+            self._publish(event)
 
 
 class Database:

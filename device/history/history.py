@@ -19,9 +19,8 @@ from pathlib import Path
 
 from device.clock import Clock
 from device.events import Event
-from device.history.database import Database
+from device.history.database import Database, EventLock
 from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter
-from device.history.event_lock import EventLock
 from device.history.retention import delete_old
 from device.history.schema import HISTORY
 from device.history.settings import HistorySettings
@@ -76,7 +75,7 @@ class History:
         self.dropped = 0
         # Whoever holds this uses the file: the worker, or a reader in another thread.
         self._file = EventLock(publish)
-        self._database = Database(path, HISTORY, clock, self._file.tell)
+        self._database = Database(path, HISTORY, clock, self._file.keep)
         self._is_checked = False
         self._is_synced = True
         self._synced_s = float("-inf")

@@ -23,8 +23,7 @@ from pathlib import Path
 
 from device.clock import Clock, SystemClock
 from device.events import Event
-from device.history.database import Database
-from device.history.event_lock import EventLock
+from device.history.database import Database, EventLock
 from device.history.schema import OUTBOX
 from device.history.time_parsing import from_us, to_us
 from device.mqtt.topics import OutgoingMessage
@@ -95,7 +94,7 @@ class Outbox:
         self._max_rows = max_rows
         self._spacing_s = 3600 / syncs_per_hour
         self._lock = EventLock(publish)
-        self._database = Database(path, OUTBOX, self._clock, self._lock.tell)
+        self._database = Database(path, OUTBOX, self._clock, self._lock.keep)
         # What the file does not know yet; empty unless the disk fails.
         self._unsaved: dict[str, OutboxMessage] = {}
         self._acknowledged: set[str] = set()
