@@ -181,7 +181,7 @@ class Spoke(Event):
 
 
 class Part(StrEnum):
-    """Parts that can fail and recover."""
+    """Parts that can be away and come back."""
 
     CAMERA = "camera"
     SOUND = "sound"

@@ -1,8 +1,7 @@
 """Connections to a broker: accepted by it, with every message followed until it is confirmed.
 
-A refused connection is not a connection. ``Connection`` is the bare one; on a ``DeviceConnection``
-the device is present: it says "online" once the broker has accepted the connection and "offline"
-before it ends. Used by one thread.
+A refused connection is not a connection. On a ``DeviceConnection`` the device is present as well:
+it publishes "online" once the broker has accepted it and "offline" before it ends.
 """
 
 from __future__ import annotations
@@ -50,11 +49,13 @@ class _OnTheWay:
 
 
 def _nothing() -> None:
-    """Notify nobody."""
+    """Do nothing."""
 
 
 class Connection:
-    """A connection that the broker has accepted, by the newest protocol that it takes.
+    """A connection that the broker has accepted, by the newest version of MQTT that it takes.
+
+    Used by one thread.
 
     Args:
         settings: where, as whom and how long to wait.
@@ -76,11 +77,6 @@ class Connection:
         self._on_the_way: dict[int, _OnTheWay] = {}
         self._lost_reason: str | None = None
         self._client = _connected_client(settings, will, notify)
-
-    @property
-    def on_the_way(self) -> int:
-        """How many messages the broker has not confirmed."""
-        return len(self._on_the_way)
 
     def subscribe(self, patterns: Sequence[str]) -> None:
         """Ask for messages; they come from ``receive``.

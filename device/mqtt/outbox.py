@@ -1,11 +1,11 @@
-"""Messages that the broker has not acknowledged, in order, bounded, and safe from our own end.
+"""Messages that the broker has not acknowledged, in order, bounded, kept when the process ends.
 
 What is promised, of a message whose ``put`` has returned:
 
 - It comes out of ``pending`` until it is acknowledged, in the order of the puts, also in the next
   process after any end of this one, SIGKILL too. At least once: a repeat has the same id.
 - A power cut can cost it only within ``SYNC_AFTER_S`` + 3600 / ``syncs_per_hour`` seconds of its
-  put, as long as somebody calls ``pending`` every few seconds. What the broker acknowledges within
+  put, as long as ``pending`` is called every few seconds. What the broker acknowledges within
   ``SYNC_AFTER_S`` forces nothing, so with a broker at hand an SD card takes what the kernel
   writes in its own time, and SQLite's checkpoint: three syncs in some 300 messages.
 - When there are more than ``max_rows``, the oldest go, and are counted in the file itself.
@@ -95,7 +95,7 @@ class Outbox:
         self._spacing_s = 3600 / syncs_per_hour
         self._lock = EventLock(publish)
         self._database = Database(path, OUTBOX, self._clock, self._lock.keep)
-        # What the file does not know yet; empty unless the disk fails.
+        # What is not in the file yet; empty unless the disk fails.
         self._unsaved: dict[str, OutboxMessage] = {}
         self._acknowledged: set[str] = set()
         self._newly_dropped = 0
@@ -105,7 +105,7 @@ class Outbox:
         self._synced_s = float("-inf")
 
     def put(self, message: OutboxMessage) -> None:
-        """Keep a message until it is acknowledged; one whose id waits already changes nothing."""
+        """Keep a message until it is acknowledged; nothing changes where its id is kept already."""
         with self._lock.held():
             self._unsaved.setdefault(message.id, message)
             self._unsynced_s.setdefault(message.id, self._clock.now_s())

@@ -1,9 +1,9 @@
 """Paho's client for one connection, from the socket to DISCONNECT; only this module knows paho.
 
-Rules that cost others days: an exception in a callback kills paho's thread, so callbacks only put
+Facts that are easy to miss: an exception in a callback kills paho's thread, so callbacks only put
 values on a queue; paho calls ``on_publish`` while it holds its own lock, so no lock of ours may be
-held around ``publish``. What others send is bounded before it is queued, in length and in number.
-Whatever goes wrong leaves here as a ``BrokerError`` that says what to do.
+held around ``publish``. Received messages are bounded before they are queued, in length and in
+number. Every failure is raised as a ``BrokerError`` that says what to do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from device.mqtt.topics import OutgoingMessage
 _LOGGER = logging.getLogger(__name__)
 MAX_RECEIVED_BYTES = 2**13
 _MAX_WAITING = 1000
-# A broker that knows MQTT 5 does not even send longer ones; of others paho has to take them whole.
+# A broker of MQTT 5 sends no longer ones; from an older broker paho has to take them whole.
 _MAX_PACKET_BYTES = 2**16
 # The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000

@@ -1,6 +1,6 @@
 """A caption as JSON, and what all messages have in common.
 
-A caption and what caused it travel in one message, so that nobody has to join two topics.
+A caption and what caused it are in one message, so that no subscriber has to join two topics.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ UtcTime = Annotated[
 
 
 class Message(BaseModel):
-    """Frozen, with no room for numbers that JSON cannot carry; later versions may add fields."""
+    """Frozen, without numbers that JSON cannot carry; later versions may add fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True

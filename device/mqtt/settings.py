@@ -23,7 +23,7 @@ _PREFIX = re.compile(r"[^+#\x00/]+(/[^+#\x00/]+)*")
 
 @dataclass(frozen=True, slots=True)
 class MqttLimits:
-    """Times and sizes of the daemon's MQTT that nobody needs to set; tests pass others.
+    """Times and sizes of the daemon's MQTT that need no setting; tests pass others.
 
     Attributes:
         timeout_s: for each step: reaching the broker, its answer, and each confirmation. Far longer
@@ -57,7 +57,7 @@ class MqttSettings(SettingsGroup):
     """Captions, events and commands over MQTT, and the device in Home Assistant."""
 
     is_on: bool = False
-    """Whether a broker is used. Nothing else leaves the device."""
+    """Whether a broker is used. Nothing leaves the device in any other way."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)] = "localhost"
     """Name or address of the broker."""
@@ -102,7 +102,7 @@ class MqttSettings(SettingsGroup):
 
     is_picture_on: bool = False
     """Whether the picture behind each caption is published as JPEG. It leaves the device then, and
-    whoever may read the broker's topics can look through the camera."""
+    everybody who may read the broker's topics can look through the camera."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> MqttSettings:

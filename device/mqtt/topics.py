@@ -35,7 +35,7 @@ class Topic:
         template: its name, with ``{device_id}`` for the device.
         qos: quality of service with which it is published, or should be.
         is_retained: whether the broker keeps the last message for later subscribers.
-        is_command: whether others publish on it and the device subscribes.
+        is_command: whether other clients publish on it and the device subscribes.
     """
 
     template: str

@@ -16,6 +16,7 @@ from support.history_events import NOON, Heard, SetClock, child, counter, messag
 
 from device.events import Part
 from device.history.schema import set_aside_name
+from device.history.time_parsing import to_us
 from device.mqtt.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
 
 ACKNOWLEDGED_EVERY = 50
@@ -85,6 +86,22 @@ def test_the_next_process_has_what_was_not_acknowledged_whole_and_in_order(path:
     assert again.pending(10) == [strange, message(2)]
     again.close()
     again.close()
+
+
+def test_a_message_of_an_earlier_version_is_sent(path: Path) -> None:
+    """Rows as version 0.1 wrote them, by the order of the table's columns."""
+    Outbox(path).close()
+    first = Outbox(path)
+    assert first.pending(1) == []  # makes the file
+    first.close()
+    connection = sqlite3.connect(path)
+    row = ("id-1", "seealoud/kitchen/caption", b'{"caption": "1 dogs"}', 1, 0, to_us(NOON))
+    connection.execute("INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    outbox = Outbox(path)
+    assert outbox.pending(10) == [message(1)]
+    outbox.close()
 
 
 def test_a_message_that_waits_already_is_not_put_twice(path: Path) -> None:
