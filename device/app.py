@@ -35,7 +35,7 @@ from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
 from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
-from device.records import Earcon, Summary
+from device.records import Earcon, HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.paths import Directories, StateLock
@@ -155,7 +155,7 @@ class Daemon:
         """Whether work is going on for which a fast replay should wait."""
         return self._observer.is_busy or not self._announcer.is_idle
 
-    def _open_history(self, stack: ExitStack) -> Callable[[float], Summary] | None:
+    def _open_history(self, stack: ExitStack) -> Callable[[float], HistorySummary] | None:
         settings = self._settings.history
         if not settings.is_on:
             return None
@@ -175,7 +175,6 @@ class Daemon:
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
-            syncs_per_hour=settings.history.writes_per_hour,
             clock=self._clock,
             publish=self._bus.publish,
         )
@@ -196,8 +195,7 @@ class Daemon:
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:
             return
-        from device.health.metrics import MetricsListener, Readings
-        from device.health.metrics_server import MetricsServer
+        from device.health.metrics import MetricsListener, MetricsServer, Readings
 
         grabber, outbox = self._grabber, self._outbox
         queues = {
@@ -259,7 +257,7 @@ class Daemon:
 
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
-        watchdog = Watchdog.of(self._watched, self._notifier, watchdog_period_s())
+        watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
             self._controller.tick()

@@ -221,7 +221,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class HistorySummary:
     """What happened in a time span.
 
     Attributes:

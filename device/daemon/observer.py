@@ -17,8 +17,7 @@ from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
-from device.narrator.decision import Decision
-from device.narrator.decision import Line as NarratedLine
+from device.narrator.decision import Decision, topic
 from device.narrator.narrator import Narrator
 from device.records import Cause, Earcon, Frame, Priority, Utterance
 from device.vision.describe import Fault, FrameDescriber, Line
@@ -178,7 +177,7 @@ class Observer:
         if isinstance(found, Fault) and not found.things:  # with things it is a description
             self._voice.earcon(Earcon.FAILED, newest.asked_s)
         self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
-        self._note_spoken(_narrated(found).topic if isinstance(found, Line) else text)
+        self._note_spoken(topic(found) if isinstance(found, Line) else text)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
 
@@ -254,15 +253,13 @@ class Observer:
         encoded = self._sight.fault(frame) or self._sight.encode(frame)
         with self._narrator_lock:
             if isinstance(encoded, Fault):
-                fault = encoded
-                decision = narrator.after_fault(now, fault.text, fault.reason, fault.things)
-                return decision, fault
+                return narrator.after_fault(now, encoded), encoded
             decision = narrator.after_encoder(now, encoded.pooled_d)
         if decision is not None:
             return decision, None
         line = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            return narrator.after_decoder(now, _narrated(line)), line
+            return narrator.after_decoder(now, line), line
 
     def _decided(self, decision: Decision, found: Line | Fault | None, frame: Frame) -> Decided:
         heard = _heard(found)
@@ -294,7 +291,3 @@ class Observer:
 def _heard(found: Line | Fault | None) -> Line | None:
     """Return a line of which the caption is said as well; None for things alone."""
     return found if isinstance(found, Line) and not found.is_withheld else None
-
-
-def _narrated(line: Line) -> NarratedLine:
-    return NarratedLine(line.caption.text, line.sentence, line.probability, line.things)

@@ -1,4 +1,4 @@
-"""What goes into the narrator and what comes out; all frozen."""
+"""The decision on a frame, and what of a caption it depends on; all frozen and pure."""
 
 from __future__ import annotations
 
@@ -6,41 +6,8 @@ from dataclasses import dataclass
 
 from device.events import DecisionReason
 from device.narrator.rules import RuleMatch
-from device.records import Earcon, Thing
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A caption that may be narrated.
-
-    Attributes:
-        text: the words of the caption.
-        sentence: as it would be spoken, with its hedge.
-        probability: calibrated, that it is right, 0..1; None where unknown.
-        things: what is named beside the caption, for the rules; no reason to speak.
-    """
-
-    text: str
-    sentence: str
-    probability: float | None = None
-    things: tuple[Thing, ...] = ()
-
-    @property
-    def topic(self) -> str:
-        """What it is about: the caption, or where that is withheld the things that are sure."""
-        sure = (thing.name for thing in self.things if thing.is_sure)
-        return self.text.strip() or " ".join(sorted(sure))
-
-    def doubt(self, smallest_probability: float) -> str:
-        """Return why it is not good enough to be spoken; empty when it is."""
-        if not self.topic or not self.sentence.strip():
-            return "the caption is empty"
-        if not self.text.strip():  # things that are sure are narrated without a caption
-            return ""
-        # Not the same as "<": NaN is not a confidence either.
-        if self.probability is not None and not self.probability >= smallest_probability:
-            return f"probability {self.probability:.2f} < {smallest_probability:.2f}"
-        return ""
+from device.records import Earcon
+from device.vision.describe import Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +29,21 @@ class Decision:
     text: str = ""
     alerts: tuple[RuleMatch, ...] = ()
     earcon: Earcon | None = None
+
+
+def topic(line: Line) -> str:
+    """Return what a line is about: its caption, or where that is withheld the sure things."""
+    sure = (thing.name for thing in line.things if thing.is_sure)
+    return line.caption.text.strip() or " ".join(sorted(sure))
+
+
+def doubt(line: Line, smallest_probability: float) -> str:
+    """Return why a line is not good enough to be narrated; empty when it is."""
+    if not topic(line) or not line.sentence.strip():
+        return "the caption is empty"
+    if line.is_withheld:  # things that are sure are narrated without a caption
+        return ""
+    # Not the same as "<": NaN is not a confidence either.
+    if line.probability is not None and not line.probability >= smallest_probability:
+        return f"probability {line.probability:.2f} < {smallest_probability:.2f}"
+    return ""

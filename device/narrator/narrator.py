@@ -4,7 +4,7 @@ The caller passes a frame in stages and continues only while the answer is None,
 costs one thumbnail a frame, and no model runs:
 
     after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
-        -> after_decoder(line) -> Decision;    after_fault(text) where a stage finds it unusable
+        -> after_decoder(line) -> Decision;   after_fault(fault) where a stage finds it unusable
 
 Rules, in this order; every decision names the first that keeps narration silent:
     1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
@@ -34,12 +34,13 @@ from device.clock import ClockReading
 from device.english import content_words
 from device.events import DecisionReason
 from device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
-from device.narrator.decision import Decision, Line
+from device.narrator.decision import Decision, doubt, topic
 from device.narrator.rules import Alerts, RuleMatch, raised_by
 from device.narrator.scene_memory import FaultMemory, SceneMemory
 from device.narrator.settings import NarrationSettings
 from device.narrator.silence import SilencePolicy, SpeakingInterval
 from device.records import Earcon, Thing
+from device.vision.describe import Fault, Line
 
 # A caption that was too improbable may be better in another moment of the same scene; a whole
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
@@ -114,7 +115,7 @@ class Narrator:
             return replace(silence, text=line.sentence)
         decision = self._decide(line, silence)
         if decision.is_spoken or decision.reason is DecisionReason.ALERT:
-            self._note(line.topic)
+            self._note(topic(line))
         if silence is not None or decision.reason is DecisionReason.TOO_SOON:
             self._scene.note_captioned(self._now_s)
         else:
@@ -123,23 +124,20 @@ class Narrator:
             self._scene.settle()
         return decision
 
-    def after_fault(
-        self, now: ClockReading, text: str, reason: str = "", things: tuple[Thing, ...] = ()
-    ) -> Decision:
+    def after_fault(self, now: ClockReading, fault: Fault) -> Decision:
         """Return the decision on a picture that cannot be captioned; spoken once when that lasts.
 
         Args:
             now: the present moment.
-            text: what is said of it, as in "It is too dark to see."
-            reason: in one word; with the same one a fault lasts, whatever its text names.
-            things: what is named nevertheless, for the rules.
+            fault: as long as its reason stays the same it lasts, whatever its text names.
         """
         silence = self._silent_at(now)
+        text = fault.text
         is_blind = silence is not None and not self._is_watching()
-        alerts = () if is_blind else self._found(Line("", text, things=things), silence)
+        alerts = () if is_blind else self._found("", text, fault.things, silence)
         if silence is not None:
             return replace(silence, text=text, alerts=alerts)
-        self._fault.note(text, self._scene.now_hw, self._now_s, reason)
+        self._fault.note(fault, self._scene.now_hw, self._now_s)
         if raised := raised_by(alerts):
             self._interval.note_spoken(self._now_s)
             return Decision(False, DecisionReason.ALERT, raised, text, alerts)
@@ -250,23 +248,25 @@ class Narrator:
         detail = f"{left_s:.1f} s left of the minimum gap of {self._interval.minimum_gap_s:g} s"
         return Decision(False, DecisionReason.TOO_SOON, detail)
 
-    def _found(self, line: Line, silence: Decision | None) -> tuple[RuleMatch, ...]:
+    def _found(
+        self, caption: str, sentence: str, things: tuple[Thing, ...], silence: Decision | None
+    ) -> tuple[RuleMatch, ...]:
         is_silent = silence is not None
         return self._alerts.found_in(
-            line.text, line.sentence, self._now_s, is_silent=is_silent, things=line.things
+            caption, sentence, self._now_s, is_silent=is_silent, things=things
         )
 
     def _decide(self, line: Line, silence: Decision | None) -> Decision:
         """Return the decision on a caption, with the alerts that it raises."""
-        alerts = self._found(line, silence)
+        alerts = self._found(line.caption.text, line.sentence, line.things, silence)
         if silence is None and (raised := raised_by(alerts)):
             decision = Decision(False, DecisionReason.ALERT, raised)
         elif (blocked := silence or self._too_soon()) is not None:
             decision = blocked
-        elif doubt := line.doubt(self._settings.smallest_probability):
-            decision = Decision(False, DecisionReason.UNSURE, doubt)
+        elif why := doubt(line, self._settings.smallest_probability):
+            decision = Decision(False, DecisionReason.UNSURE, why)
         else:
-            decision = self._compare(content_words(line.topic))
+            decision = self._compare(content_words(topic(line)))
         return replace(decision, text=line.sentence, alerts=alerts)
 
     def _compare(self, words: tuple[str, ...]) -> Decision:

@@ -28,6 +28,7 @@ from device.narrator.change import (
     feature_change,
     picture_change,
 )
+from device.vision.describe import Fault
 
 # A new scene is stable after so many frames in a row and so many seconds, so that what only passes
 # through the picture is not spoken of.
@@ -142,7 +143,7 @@ class SceneMemory:
             self._new.captioned_s = now_s
 
     def settle(self) -> None:
-        """Note that what is seen now was spoken of, or is not worth it."""
+        """Note that what is seen now was spoken of, or will not be."""
         self._spoken_d = self._now_d
         self._new = None
 
@@ -173,15 +174,14 @@ class FaultMemory:
         """What is said of the present fault; empty without one."""
         return "" if self._last is None else self._last.text
 
-    def note(self, text: str, seen_hw: Thumbnail | None, now_s: float, reason: str = "") -> None:
-        """Note a fault that was found just now, by its reason or else by its text.
+    def note(self, fault: Fault, seen_hw: Thumbnail | None, now_s: float) -> None:
+        """Note a fault that was found just now.
 
-        A text that names things changes from frame to frame while the fault lasts.
+        Its text may name things and so change from frame to frame while its reason stays.
         """
-        reason = reason or text
-        if self._last is None or self._last.reason != reason:
-            self._last = _LastFault(text, reason, now_s, seen_hw, now_s)
-        self._last.text = text
+        if self._last is None or self._last.reason != fault.reason:
+            self._last = _LastFault(fault.text, fault.reason, now_s, seen_hw, now_s)
+        self._last.text = fault.text
         self._last.frames += 1
         self._last.seen_hw = seen_hw
         self._last.looked_s = now_s

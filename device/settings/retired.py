@@ -33,6 +33,7 @@ RETIRED: Mapping[str, str] = {
     "mqtt.commands_per_min": "120 commands a minute are taken",
     "mqtt.diagnostics_period_s": "diagnostics are published every 60 s",
     "history.outbox_rows": "5000 messages may wait for the broker",
+    "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 
 

@@ -37,7 +37,7 @@ VIVID = Path("/sys/bus/platform/drivers/vivid")
 SETTINGS = Path("/etc/seealoud/seealoud.toml")
 RECORDED = Path("/run/lab.wav")
 INSTALLER = "/root/seealoud/scripts/install-pi"
-# [history] writes_per_hour = 120: what is older than this outlives a power cut.
+# device.history.settings.SYNC_SPACING_S: what is older than this survives a power cut.
 ON_DISK_AFTER_S = 35.0
 SILENT_RMS = 100.0
 # The settings have no other sounds than words, four times as fast.

@@ -22,7 +22,7 @@ from device.events import (
     SettingChanged,
     SummedUp,
 )
-from device.records import Cause, Earcon, Priority, Summary
+from device.records import Cause, Earcon, HistorySummary, Priority
 from device.settings.schema import Settings
 from device.settings.state import StateFile
 
@@ -50,10 +50,10 @@ class Bench(DaemonBench):
         told = [e for e in self.events.of(SettingChanged) if isinstance(e, SettingChanged)]
         return {event.name: event.value for event in told}
 
-    def summary(self, minutes: float) -> Summary:
+    def summary(self, minutes: float) -> HistorySummary:
         now = self.clock.utc()
         text = f"In the last {minutes:g} minutes: nothing."
-        return Summary(now - timedelta(minutes=minutes), now, (), (), (), text)
+        return HistorySummary(now - timedelta(minutes=minutes), now, (), (), (), text)
 
 
 @pytest.fixture

@@ -27,8 +27,7 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.metrics import MetricsListener, Readings
-from device.health.metrics_server import MetricsServer
+from device.health.metrics import MetricsListener, MetricsServer, Readings
 from device.health.settings import MetricsSettings
 from device.records import Cause, Priority, ThingSource, Utterance
 
@@ -206,7 +205,7 @@ def test_parts_are_read_at_each_scrape():
 # --- serving ----------------------------------------------------------------------------------
 
 
-def test_metrics_are_off_and_on_loopback_unless_told_otherwise():
+def test_metrics_are_off_and_on_loopback_by_default():
     settings = MetricsSettings()
     assert (settings.is_on, settings.host) == (False, "127.0.0.1")
 

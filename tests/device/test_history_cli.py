@@ -107,7 +107,7 @@ def test_json_and_csv_carry_the_same_and_all_of_it(state: Path, tmp_path: Path) 
     assert rows[2]["reason"] == 'post, "urgent"\nü'
 
 
-def test_things_are_found_and_told(tmp_path: Path) -> None:
+def test_things_are_found_and_printed(tmp_path: Path) -> None:
     quiet = replace(alerted("cats", at=NOW - HOUR), text="", caption=None, things=THINGS[:2])
     kept(tmp_path / HISTORY_FILE, answered("a sofa", at=NOW - 2 * HOUR, things=THINGS), quiet,
          answered("a road", at=NOW), keep_days=3650)  # fmt: skip
@@ -115,8 +115,8 @@ def test_things_are_found_and_told(tmp_path: Path) -> None:
     first, second = map(json.loads, lines)
     assert first["things"] == THINGS_JSON
     assert (second["kind"], len(second["things"])) == ("alert", 2)
-    told = run("--search", "cat", state=tmp_path).stdout.splitlines()
-    assert told[1].endswith("alert      A cat, on the left. Several bowls. (cats)")
+    printed = run("--search", "cat", state=tmp_path).stdout.splitlines()
+    assert printed[1].endswith("alert      A cat, on the left. Several bowls. (cats)")
     table = run("--csv", "-", "--search", "toaster", state=tmp_path).stdout
     (row,) = csv.DictReader(io.StringIO(table))
     assert json.loads(row["things"]) == first["things"]
@@ -191,8 +191,8 @@ def test_sums_up_the_last_hour_or_another_span(state: Path) -> None:
     assert run("summary", state=state).stdout.startswith(
         "In the last hour: No captions. 1 alert: post,"
     )
-    told = json.loads(run("summary", "--since", "4h", "--json", state=state).stdout)
-    assert {x["what"] for x in told["seen"]} == {"a dog in the grass", "two men"}
+    printed = json.loads(run("summary", "--since", "4h", "--json", state=state).stdout)
+    assert {x["what"] for x in printed["seen"]} == {"a dog in the grass", "two men"}
     assert run("summary", "--since", "1s", state=state).stdout == "In the last minute: nothing.\n"
 
 

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.captions import thing
+from support.captions import caption, thing
 
 from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
-from device.narrator.decision import Decision, Line
+from device.narrator.decision import Decision, doubt, topic
 from device.narrator.narrator import Narrator
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
 from device.narrator.settings import NarrationSettings
 from device.records import Earcon, Thing
+from device.vision.describe import Fault, Line
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GAP_S, HEARTBEAT_S = 8.0, 60.0
@@ -40,6 +41,12 @@ class Seen:
     decision: Decision
     is_encoded: bool = False
     is_decoded: bool = False
+
+
+def _line(
+    words: str, sentence: str, probability: float | None = None, things: tuple[Thing, ...] = ()
+) -> Line:
+    return Line(sentence, caption(words), probability, things)
 
 
 class Room:
@@ -82,13 +89,13 @@ class Room:
         if decision is not None:
             return Seen(self.now_s, decision)
         if self.fault is not None:
-            fault = (self.fault, self.reason, self.things)
-            return Seen(self.now_s, self.narrator.after_fault(self.now, *fault))
+            fault = Fault(self.reason, self.fault, self.things)
+            return Seen(self.now_s, self.narrator.after_fault(self.now, fault))
         decision = self.narrator.after_encoder(self.now, _FEATURES[scene])
         if decision is not None:
             return Seen(self.now_s, decision, is_encoded=True)
         words = self.words[scene]
-        line = Line(words, words.capitalize() + ".", self.probability, self.things)
+        line = _line(words, words.capitalize() + ".", self.probability, self.things)
         decision = self.narrator.after_decoder(self.now, line)
         return Seen(self.now_s, decision, is_encoded=True, is_decoded=True)
 
@@ -114,7 +121,7 @@ def test_the_first_frame_is_spoken_at_once():
     assert spoken([room.frame(0)]) == [("A dog runs.", Why.FIRST)]
 
 
-def test_a_resting_scene_costs_no_model_and_is_told_again_at_each_heartbeat():
+def test_a_resting_scene_costs_no_model_and_is_described_again_at_each_heartbeat():
     room = Room()
     room.frame(0)
     shown = room.show(0, for_s=2 * HEARTBEAT_S + 5)
@@ -124,7 +131,7 @@ def test_a_resting_scene_costs_no_model_and_is_told_again_at_each_heartbeat():
     assert reasons(shown)[0] is Why.PICTURE_SAME
 
 
-def test_a_change_is_told_once_it_rests_and_with_one_caption():
+def test_a_change_is_spoken_when_it_is_stable_and_with_one_caption():
     room = Room()
     room.show(0, for_s=20)
     shown = room.show(1, for_s=10)
@@ -147,7 +154,7 @@ def test_a_stable_scene_needs_both_frames_and_seconds(frame_s, frames):
     assert len(seen) == frames
 
 
-def test_a_passing_change_is_not_told():
+def test_a_passing_change_is_not_spoken():
     room = Room()
     room.show(0, for_s=20)
     shown = [room.frame(1), *room.show(0, for_s=20)]
@@ -174,7 +181,7 @@ def test_what_differs_by_picture_alone_costs_the_encoder_once():
     assert decision.detail == "picture change 0.000 < 0.008"
 
 
-def test_other_words_of_the_same_meaning_are_not_told():
+def test_other_words_of_the_same_meaning_are_not_spoken():
     room = Room()
     room.show(0, for_s=20)
     room.words[1] = "the dog runs"
@@ -184,7 +191,7 @@ def test_other_words_of_the_same_meaning_are_not_told():
     assert sum(s.is_decoded for s in shown) == 1
 
 
-def test_a_change_within_the_gap_is_told_when_the_gap_is_over_though_all_rests():
+def test_a_change_within_the_gap_is_spoken_when_the_gap_is_over():
     room = Room()
     room.frame(0)
     shown = room.show(1, for_s=20)
@@ -195,14 +202,14 @@ def test_a_change_within_the_gap_is_told_when_the_gap_is_over_though_all_rests()
     assert sum(s.is_encoded for s in shown) == 2
 
 
-def test_a_change_within_the_gap_that_goes_back_is_not_told():
+def test_a_change_within_the_gap_that_goes_back_is_not_spoken():
     room = Room()
     room.frame(0)
     shown = [*room.show(1, for_s=3), *room.show(0, for_s=20)]
     assert spoken(shown) == []
 
 
-def test_a_restless_scene_is_told_in_the_end():
+def test_a_restless_scene_is_spoken_in_the_end():
     room = Room()
     room.show(0, for_s=20)
     shown = [room.frame(1 + i % 3) for i in range(round(20 / FRAME_S))]
@@ -234,16 +241,16 @@ def test_a_slow_drift_is_noticed():
     room.show(0, for_s=20)
     start, end = _FEATURES[0], _FEATURES[1]
     brightest = _PATTERNS.astype(np.float32)
-    is_told = False
+    is_changed = False
     for share in np.linspace(0, 1, 60, dtype=np.float32):
         picture = (brightest[0] * (1 - share) + brightest[1] * share).astype(np.uint8)
         room.pass_by(0.5)
         if room.narrator.after_frame(room.now, picture) is not None:
             continue
         if room.narrator.after_encoder(room.now, start * (1 - share) + end * share) is None:
-            decision = room.narrator.after_decoder(room.now, Line("a man", "A man."))
-            is_told = is_told or decision.reason is Why.CHANGED
-    assert is_told
+            decision = room.narrator.after_decoder(room.now, _line("a man", "A man."))
+            is_changed = is_changed or decision.reason is Why.CHANGED
+    assert is_changed
 
 
 # ------------------------------------------------------------ what others say
@@ -294,19 +301,19 @@ def test_switching_off_and_on_does_not_break_the_gap():
     room.frame(0)
     room.narrator.set_on(False)
     room.narrator.set_on(True)
-    (told,) = [s for s in room.show(0, for_s=20) if s.decision.is_spoken]
-    assert told.at_s - room.seen[0].at_s >= GAP_S
+    (first,) = [s for s in room.show(0, for_s=20) if s.decision.is_spoken]
+    assert first.at_s - room.seen[0].at_s >= GAP_S
 
 
-def test_a_snooze_ends_by_itself_and_tells_what_changed_meanwhile():
+def test_a_snooze_ends_by_itself_and_then_changes_are_spoken():
     room = Room()
     room.frame(0)
     room.narrator.snooze(room.now_s + 30)
     until_s = room.now_s + 30
     shown = room.show(1, for_s=40)
     assert reasons(shown)[:2] == [Why.SNOOZED, Why.NOT_STABLE]
-    (told,) = [s for s in shown if s.decision.is_spoken]
-    assert until_s <= told.at_s <= until_s + 2
+    (first,) = [s for s in shown if s.decision.is_spoken]
+    assert until_s <= first.at_s <= until_s + 2
     assert room.narrator.snoozed_until_s is None
     room.narrator.snooze(room.now_s + 30)
     room.narrator.snooze(None)
@@ -353,15 +360,15 @@ def test_monotonic_time_that_is_wrong_stands_still():
         assert decision is not None
         assert decision.reason is Why.PICTURE_SAME
     room.narrator.note_spoken(ClockReading(now_s - 50, NOON), "A boat.")
-    (told,) = [s for s in room.show(1, for_s=20) if s.decision.is_spoken]
-    assert now_s + GAP_S - FRAME_S <= told.at_s <= now_s + GAP_S
+    (first,) = [s for s in room.show(1, for_s=20) if s.decision.is_spoken]
+    assert now_s + GAP_S - FRAME_S <= first.at_s <= now_s + GAP_S
 
 
 # ------------------------------------------------------------ doubt, faults, sounds
 
 
 @pytest.mark.parametrize("probability", [0.1, math.nan, -1.0])
-def test_an_improbable_caption_is_not_told_but_looked_at_again_now_and_then(probability):
+def test_an_improbable_caption_is_not_spoken_but_looked_at_again_now_and_then(probability):
     room = Room(smallest_probability=0.3)
     room.probability = probability
     shown = room.show(0, for_s=60)
@@ -372,13 +379,13 @@ def test_an_improbable_caption_is_not_told_but_looked_at_again_now_and_then(prob
     assert spoken(room.show(0, for_s=15)) == [("A dog runs.", Why.FIRST)]
 
 
-def test_an_empty_caption_is_not_told():
+def test_an_empty_caption_is_not_spoken():
     room = Room()
     room.words[0] = " "
     assert room.frame(0).decision.reason is Why.UNSURE
 
 
-def test_a_lasting_fault_is_told_once_and_so_is_its_end():
+def test_a_lasting_fault_is_spoken_once_and_so_is_its_end():
     room = Room()
     room.show(0, for_s=20)
     room.fault = "It is too dark to see."
@@ -392,13 +399,13 @@ def test_a_lasting_fault_is_told_once_and_so_is_its_end():
     assert shown[-1].decision.reason is Why.PICTURE_SAME
 
 
-def test_a_fault_is_told_once_however_long_it_lasts():
+def test_a_fault_is_spoken_once_however_long_it_lasts():
     room = Room()
     room.fault = "It is too dark to see."
     assert len(spoken(room.show(1, for_s=3 * HEARTBEAT_S))) == 1
 
 
-def test_a_passing_fault_is_not_told_and_changes_nothing():
+def test_a_passing_fault_is_not_spoken_and_changes_nothing():
     room = Room()
     room.show(0, for_s=20)
     room.fault = "It is too dark to see."
@@ -439,11 +446,11 @@ def test_an_alert_is_raised_within_the_gap_and_stands_for_the_narration():
     assert not raised.decision.is_spoken
     assert [m.text for m in raised.decision.alerts] == ["Alert: A dog runs."]
     assert spoken(shown) == []
-    (told,) = [s for s in room.show(2, for_s=10) if s.decision.is_spoken]
-    assert told.at_s - raised.at_s >= GAP_S
+    (first,) = [s for s in room.show(2, for_s=10) if s.decision.is_spoken]
+    assert first.at_s - raised.at_s >= GAP_S
 
 
-def test_with_rules_a_change_within_the_gap_is_captioned_once_and_told_afterwards():
+def test_with_rules_a_change_within_the_gap_is_captioned_once_and_spoken_afterwards():
     room = Room(rules=[{**DOG_RULE, "words": ["zebra"]}])
     room.frame(0)
     shown = room.show(1, for_s=20)
@@ -492,7 +499,7 @@ CAT, CUP = thing("cat"), thing("cup")
 UNSURE = "I am not sure what is happening here."
 
 
-def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
+def test_things_that_come_and_go_beside_the_same_caption_are_not_spoken():
     room = Room()
     room.things = (CUP,)
     room.show(0, for_s=20)
@@ -504,9 +511,9 @@ def test_things_that_come_and_go_beside_the_same_caption_are_not_told():
 
 def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     perhaps = thing("bus", is_sure=False)
-    assert Line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
-    assert Line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
-    assert Line("", UNSURE, things=(perhaps,)).topic == ""
+    assert topic(_line("a dog runs", "A dog runs.", things=(CUP,))) == "a dog runs"
+    assert topic(_line(" ", UNSURE, things=(CUP, perhaps, CAT))) == "cat cup"
+    assert topic(_line("", UNSURE, things=(perhaps,))) == ""
 
 
 @pytest.mark.parametrize(
@@ -522,10 +529,10 @@ def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     ],
 )
 def test_what_is_too_doubtful_to_be_narrated(text, things, probability, is_doubted):
-    assert bool(Line(text, "A sentence.", probability, things).doubt(0.2)) is is_doubted
+    assert bool(doubt(_line(text, "A sentence.", probability, things), 0.2)) is is_doubted
 
 
-def test_where_the_caption_is_withheld_its_things_are_narrated_and_told_again_when_they_change():
+def test_where_the_caption_is_withheld_its_things_are_narrated_and_again_when_they_change():
     room = Room()
     room.words = [""] * N_SCENES
     room.things = (CUP,)
@@ -547,7 +554,7 @@ def test_a_rule_finds_a_thing_beside_the_caption_and_its_alert_stands_for_the_na
     assert not any(s.decision.alerts for s in shown)
 
 
-def test_a_thing_where_the_caption_is_withheld_raises_its_alert_once_and_the_fault_is_told_too():
+def test_a_thing_where_the_caption_is_withheld_raises_its_alert_once_and_the_fault_is_spoken_too():
     room = Room(rules=[CAT_RULE])
     room.fault, room.reason, room.things = UNSURE, "unsure", (CAT,)
     shown = room.show(0, for_s=30)
@@ -555,8 +562,8 @@ def test_a_thing_where_the_caption_is_withheld_raises_its_alert_once_and_the_fau
     assert [m.text for s in shown for m in s.decision.alerts] == ["Alert: A cat, on the left."]
     ((text, reason),) = spoken(shown)
     assert (text, reason) == (UNSURE, Why.UNUSABLE_PICTURE)
-    told_s = next(s.at_s for s in shown if s.decision.is_spoken)
-    assert told_s - shown[0].at_s >= GAP_S  # the alert counts as spoken
+    spoken_s = next(s.at_s for s in shown if s.decision.is_spoken)
+    assert spoken_s - shown[0].at_s >= GAP_S  # the alert counts as spoken
 
 
 def test_a_fault_lasts_whatever_things_its_words_name():
@@ -591,7 +598,7 @@ def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words_and_
 # ------------------------------------------------------------ live changes
 
 
-def test_a_reload_keeps_what_was_told_and_the_switch():
+def test_a_reload_keeps_what_was_spoken_and_the_switch():
     room = Room()
     room.show(0, for_s=20)
     room.narrator.reload(NarrationSettings(minimum_gap_s=3, is_on=False, heartbeat_s=HEARTBEAT_S))
@@ -604,8 +611,8 @@ def test_the_gap_is_changed_live_and_refused_by_value():
     room = Room()
     room.frame(0)
     room.narrator.set_minimum_gap(2)
-    (told,) = [s for s in room.show(1, for_s=20) if s.decision.is_spoken]
-    assert told.at_s - room.seen[0].at_s == 2
+    (first,) = [s for s in room.show(1, for_s=20) if s.decision.is_spoken]
+    assert first.at_s - room.seen[0].at_s == 2
     for wrong in (-1, math.nan, 4000):
         with pytest.raises(ConfigError, match=str(wrong)):
             room.narrator.set_minimum_gap(wrong)
@@ -679,22 +686,22 @@ def test_the_gap_and_the_silences_hold_whatever_happens(config, steps):
     last=st.integers(0, N_SCENES - 1),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_scene_that_comes_to_rest_is_told(config, before, last):
+def test_a_scene_that_becomes_stable_is_spoken(config, before, last):
     room = Room(**config)
     room.narrator.note_spoken(room.now, "something else altogether")
     for scene in before:
         room.frame(scene)
     longest_s = config["minimum_gap_s"] + STABLE_S + 5 * FRAME_S
     room.show(last, for_s=longest_s)
-    told = [s.decision.text for s in room.seen if s.decision.is_spoken]
-    told_s = [s.at_s for s in room.seen if s.decision.is_spoken or s.decision.reason is Why.ALERT]
-    assert told_s
-    last_told = next(
+    texts = [s.decision.text for s in room.seen if s.decision.is_spoken]
+    spoken_s = [s.at_s for s in room.seen if s.decision.is_spoken or s.decision.reason is Why.ALERT]
+    assert spoken_s
+    last_spoken = next(
         s.decision.text
         for s in reversed(room.seen)
         if s.decision.is_spoken or s.decision.reason is Why.ALERT
     )
-    assert last_told == _WORDS[last].capitalize() + ".", told
+    assert last_spoken == _WORDS[last].capitalize() + ".", texts
 
 
 @given(
@@ -730,5 +737,5 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
         for at in (ClockReading(now_s, room.local), room.now):
             room.narrator.after_frame(at, thumb)
             room.narrator.after_encoder(at, pooled)
-            decision = room.narrator.after_decoder(at, Line(text, text, probability))
+            decision = room.narrator.after_decoder(at, _line(text, text, probability))
             assert decision.reason in Why

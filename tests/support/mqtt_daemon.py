@@ -32,7 +32,7 @@ from device.mqtt.identity import Identity
 from device.mqtt.outbox import Outbox
 from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Cause, Seen, Summary
+from device.records import Cause, HistorySummary, Seen
 from device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
@@ -47,7 +47,7 @@ def summed_up(text: str = "In the last hour: Twice a dog.", **changes: Any) -> S
     now = changes.pop("at", datetime.now(UTC))
     since = now - timedelta(hours=1)
     dogs = Seen("a dog", 2, since + timedelta(minutes=10), since + timedelta(minutes=40))
-    summary = Summary(since, now, (dogs,), (), (), text)
+    summary = HistorySummary(since, now, (dogs,), (), (), text)
     return SummedUp(at=now, **{"summary": summary, "cause": Cause.MQTT, **changes})
 
 
