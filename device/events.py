@@ -181,7 +181,7 @@ class Spoke(Event):
 
 
 class Part(StrEnum):
-    """Parts that can be away and come back."""  # in the schema of MQTT's problem message
+    """Parts that can fail and recover."""
 
     CAMERA = "camera"
     SOUND = "sound"

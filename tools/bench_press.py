@@ -1,6 +1,6 @@
 """What a press costs: encoder, decoder, detector, and all of it one after the other and at once.
 
-    python tools/bench_press.py BUNDLE PICTURE... [--runs N] [--threads N]
+    python -m tools.bench_press BUNDLE PICTURE... [--runs N] [--threads N]
 
 Prints medians in milliseconds over all runs and pictures. The two ways of doing it alternate, so
 that whatever else the machine does slows both alike.

@@ -28,7 +28,7 @@ from device.vision.self_test import N_PATTERNS, pattern
 from training import source
 from training.data.readers import open_dataset
 from training.features import read_picture
-from training.report.record import read_record
+from training.records.run import read_record
 from training.source import source_commit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("converted")]

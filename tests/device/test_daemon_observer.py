@@ -156,7 +156,7 @@ def test_a_scene_that_rests_is_told_once_and_then_costs_no_model() -> None:
     encoded = bench.eye.encoded
     bench.show(scene(1), seconds=0.1, times=50)
     assert bench.eye.encoded == encoded
-    last = bench.events.seen[-1]
+    last = bench.events.events[-1]
     assert isinstance(last, Decided)
     assert last.reason is DecisionReason.PICTURE_SAME
     assert len(bench.events.of(Decided)) == 70  # every frame's decision is told

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from support.daemon import BEGAN_AT, NotedEvents
+from support.daemon import BEGAN_AT
 from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle
 
 from device.clock import ReplayClock
@@ -18,6 +18,7 @@ from device.daemon.reload import BundleSwap, open_daemon_describer
 from device.errors import BundleError
 from device.events import EventBus, Part, ProblemChanged
 from device.settings.schema import Settings
+from device.testing import EventRecorder
 from device.vision.describe import FrameDescriber
 from device.vision.manifest import DECODER, ENCODER, MANIFEST
 
@@ -39,7 +40,7 @@ class Bench:
     folder: Path
 
     def __post_init__(self) -> None:
-        self.events, self.observer, bus = NotedEvents(), NotedSights(), EventBus()
+        self.events, self.observer, bus = EventRecorder(), NotedSights(), EventBus()
         bus.subscribe(self.events)
         self.first = open_daemon_describer(self.settings())
         self.swap = BundleSwap(self.observer, self.first, bus, ReplayClock(BEGAN_AT))
@@ -54,7 +55,7 @@ class Bench:
 
     @property
     def problems(self) -> list[tuple[Part, bool]]:
-        found = [event for event in self.events.seen if isinstance(event, ProblemChanged)]
+        found = [event for event in self.events.events if isinstance(event, ProblemChanged)]
         return [(event.part, event.is_problem) for event in found]
 
     def close(self) -> None:

@@ -18,7 +18,6 @@ from support.captions import THINGS, THINGS_JSON
 from support.history_events import (
     DEADLINE_S,
     ROOT,
-    SetClock,
     alerted,
     answered,
     decided,
@@ -36,6 +35,7 @@ from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.history.settings import HistorySettings
 from device.mqtt.outbox import Outbox
+from device.testing import ManualClock
 
 # The command's "now" is the machine's.
 NOW = datetime.now(UTC)
@@ -197,7 +197,7 @@ def test_sums_up_the_last_hour_or_another_span(state: Path) -> None:
 
 
 def test_the_program_works_beside_a_running_writer(tmp_path: Path) -> None:
-    running = History(tmp_path / HISTORY_FILE, HistorySettings(), SetClock(NOW))
+    running = History(tmp_path / HISTORY_FILE, HistorySettings(), ManualClock(NOW))
     running.wake()
     running.accept(answered("a dog", at=NOW))
     running.step()

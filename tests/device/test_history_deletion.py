@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from support.history_events import (
     NOON,
-    SetClock,
     answered,
     kept,
     message,
@@ -22,6 +21,7 @@ from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
 from device.history.settings import RETENTION_S, HistorySettings
 from device.mqtt.outbox import Outbox
+from device.testing import ManualClock
 
 ALL = Selection()
 HOUR = timedelta(hours=1)
@@ -44,7 +44,7 @@ def test_forgets_what_is_older_than_it_may_be(path: Path) -> None:
 
 
 def test_retention_comes_back_every_hour_in_chunks(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(keep_days=1), clock)
     history.wake()
     for number in range(CHUNK_ROWS + 10):
@@ -71,7 +71,7 @@ def test_the_oldest_go_from_a_file_that_is_too_large_and_the_file_shrinks(path: 
     text = "a very long sentence " * 50
     kept(path, *(answered(f"{n} {text}") for n in range(1500)))
     assert path.stat().st_size > 1_500_000
-    history = History(path, HistorySettings(largest_mb=1), SetClock())
+    history = History(path, HistorySettings(largest_mb=1), ManualClock())
     history.wake()
     for _ in range(20):
         history.step()
@@ -88,8 +88,8 @@ def everything(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("is_running", [True, False])
 def test_erased_text_is_in_no_file_any_more(tmp_path: Path, is_running: bool) -> None:
-    history = History(tmp_path / HISTORY_FILE, HistorySettings(), SetClock())
-    outbox = Outbox(tmp_path / OUTBOX_FILE, 1000, clock=SetClock())
+    history = History(tmp_path / HISTORY_FILE, HistorySettings(), ManualClock())
+    outbox = Outbox(tmp_path / OUTBOX_FILE, 1000, clock=ManualClock())
     history.wake()
     for n in range(300):
         history.accept(answered(f"secret {n} " * 20))

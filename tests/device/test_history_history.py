@@ -15,8 +15,6 @@ from support.captions import THINGS, thing
 from support.history_events import (
     DEADLINE_S,
     NOON,
-    Heard,
-    SetClock,
     alerted,
     answered,
     child,
@@ -35,6 +33,7 @@ from device.history.reading import Selection, read_entries
 from device.history.schema import set_aside_name
 from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
 from device.records import Cause
+from device.testing import EventRecorder, ManualClock
 from device.worker import Worker, stop_all
 
 TABLE_LEAF = 0x0D  # the first byte of such a page, see sqlite.org/fileformat.html
@@ -121,7 +120,7 @@ def test_keeps_the_things_of_every_kind_of_entry(path: Path) -> None:
 
 def test_as_a_listener_with_a_worker_it_keeps_everything_through_a_normal_stop(path: Path) -> None:
     bus = EventBus()
-    history = History(path, HistorySettings(), SetClock(), publish=bus.publish)
+    history = History(path, HistorySettings(), ManualClock(), publish=bus.publish)
     bus.subscribe(history)
     worker = Worker("history", history.step, lambda _: None, wake=history.wake)
     worker.start()
@@ -134,7 +133,7 @@ def test_as_a_listener_with_a_worker_it_keeps_everything_through_a_normal_stop(p
 
 
 def test_entries_include_what_is_not_written_yet(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     history.accept(answered("a dog"))
     history.step()
     history.accept(answered("a cat", at=NOON - timedelta(seconds=1)))
@@ -158,7 +157,7 @@ def test_sigkill_costs_nothing_that_was_flushed(path: Path) -> None:
 
 
 def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     for number in range(3600):
         history.accept(answered(f"{number} dogs"))
@@ -171,7 +170,7 @@ def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
 
 
 def test_nothing_new_never_forces_the_disk(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     history.accept(answered())
     history.step()
@@ -184,23 +183,23 @@ def test_nothing_new_never_forces_the_disk(path: Path) -> None:
 
 
 def test_a_clock_that_jumps_back_loses_nothing_and_keeps_on_writing(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(keep_days=1), clock)
     history.wake()
     history.accept(answered("before", at=clock.utc()))
     history.step()
-    clock.jump = timedelta(days=-400)
+    clock.wall_offset = timedelta(days=-400)
     clock.advance(2 * RETENTION_S)
     history.accept(answered("after", at=clock.utc()))
     history.step()
-    clock.jump = timedelta()
+    clock.wall_offset = timedelta()
     assert captions(path) == ["after", "before"]
     history.close()
     assert counter(path, "syncs") == 2
 
 
 def test_switched_off_it_writes_nothing_at_all(path: Path) -> None:
-    history = History(path, HistorySettings(is_on=False), SetClock())
+    history = History(path, HistorySettings(is_on=False), ManualClock())
     history.wake()
     history.accept(answered())
     history.step()
@@ -221,8 +220,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
     else:
         content[:100] = bytes(100)
     path.write_bytes(content)
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("a new dog"))
     history.step()
     history.close()
@@ -232,8 +231,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_history_begins(
 
 
 def test_a_full_disk_is_reported_once_and_costs_nothing_that_fits_into_memory(path: Path) -> None:
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("the first dog"))
     history.step()
     history.wake()
@@ -261,8 +260,10 @@ def test_a_read_only_folder_is_reported_and_the_daemon_goes_on(
         if str(place).startswith("/tmp/"):
             place.chmod(0o755)
     (folder / "history.sqlite3").chmod(0o444)
-    heard = Heard()
-    history = History(folder / "history.sqlite3", HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(
+        folder / "history.sqlite3", HistorySettings(), ManualClock(), publish=heard.accept
+    )
     history.wake()
     history.accept(answered("a cat"))
     os.seteuid(65534)
@@ -286,7 +287,7 @@ def test_a_listener_may_use_the_history_when_a_problem_is_published(tmp_path: Pa
         found.append(len(history.entries(NOON, NOON + timedelta(hours=1))))
 
     path = tmp_path / "state" / "history.sqlite3"
-    history = History(path, HistorySettings(), SetClock(), publish=publish)
+    history = History(path, HistorySettings(), ManualClock(), publish=publish)
     history.wake()
     history.accept(answered())
     history.step()
@@ -299,7 +300,7 @@ def test_a_listener_may_use_the_history_when_a_problem_is_published(tmp_path: Pa
 
 
 def test_sums_up_the_last_minutes_this_moment_too(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     history.accept(answered("a dog", at=NOON - timedelta(minutes=61)))
     history.accept(answered("a cat", at=NOON - timedelta(minutes=59)))
@@ -316,9 +317,9 @@ def test_what_waits_for_the_disk_is_bounded_and_what_is_lost_counted(
 ) -> None:
     monkeypatch.setattr(history_module, "MAX_WAITING", 10)
     (tmp_path / "state").write_text("a file where the folder should be")
-    heard = Heard()
+    heard = EventRecorder()
     path = tmp_path / "state" / "history.sqlite3"
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.wake()
     for number in range(25):
         history.accept(answered(f"{number} dogs"))
@@ -336,8 +337,8 @@ def test_another_process_that_holds_the_file_is_waited_for(path: Path) -> None:
     kept(path, answered("a dog"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.wake()
     history.accept(answered("a cat"))
     history.step()
@@ -352,7 +353,7 @@ def test_another_process_that_holds_the_file_is_waited_for(path: Path) -> None:
 
 
 def test_a_reader_in_another_thread_sees_a_whole_history(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     worker = Worker("history", history.step, lambda _: None, wake=history.wake)
     worker.start()
     counts: list[int] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.captions import THINGS, thing
-from support.history_events import NOON, SetClock, answered, entry, kept
+from support.history_events import NOON, answered, entry, kept
 
 from device.errors import HistoryError
 from device.history.entries import FIELDS
@@ -19,6 +19,7 @@ from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE
 from device.history.settings import HistorySettings
 from device.history.time_parsing import to_us
+from device.testing import ManualClock
 
 ALL = Selection()
 HOUR = timedelta(hours=1)
@@ -101,7 +102,7 @@ def test_searches_the_names_of_things_too_and_nothing_else_of_them(
 
 
 def test_reads_beside_a_writer_and_after_it(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     history.wake()
     history.accept(answered("a dog"))
     history.step()

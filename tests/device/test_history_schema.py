@@ -11,8 +11,6 @@ import pytest
 from support.captions import THINGS
 from support.history_events import (
     NOON,
-    Heard,
-    SetClock,
     answered,
     counter,
 )
@@ -22,6 +20,7 @@ from device.history.history import History
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
 from device.history.settings import HistorySettings
+from device.testing import EventRecorder, ManualClock
 
 # Made by the program of November 2026 (commit b7f9088), before entries had things: an answer, one
 # without a caption, a line of narration, an alert, a problem and its end.
@@ -52,8 +51,8 @@ def test_a_history_of_before_things_is_upgraded_in_place_and_loses_nothing(tmp_p
     shutil.copy(OLD_FILE, path)
     before = list(read_entries(path, Selection()))
     syncs = counter(path, "syncs")
-    heard = Heard()
-    history = History(path, HistorySettings(), SetClock(), publish=heard)
+    heard = EventRecorder()
+    history = History(path, HistorySettings(), ManualClock(), publish=heard.accept)
     history.accept(answered("a sofa", at=NOON + timedelta(minutes=1), things=THINGS))
     history.step()
     assert len(history.entries(NOON, NOON + timedelta(hours=1))) == len(before) + 1

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.history_events import SetClock
-from support.mqtt_daemon import VOICES, Kept
+from support.mqtt_daemon import VOICES
 
 from device.errors import BrokerError
 from device.events import EventBus
@@ -24,6 +23,7 @@ from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.topics import OutgoingMessage
 from device.settings.schema import Settings
 from device.speech.settings import SpeechSettings
+from device.testing import EventRecorder, ManualClock
 
 # --- settings ----------------------------------------------------------------------------------
 
@@ -146,10 +146,10 @@ class Rig:
     def __init__(self, report_after_s: float = 10.0) -> None:
         self.is_broker_there = True
         self.reason = "away"
-        self.clock = SetClock()
+        self.clock = ManualClock()
         self.opened: list[FakeConnection] = []
         self._dialed = threading.Event()
-        bus, self._kept = EventBus(), Kept()
+        bus, self._kept = EventBus(), EventRecorder()
         bus.subscribe(self._kept)
         limits = MqttLimits(report_after_s=report_after_s, retry_min_s=0.001, retry_max_s=0.001)
         self.broker = BrokerConnection(

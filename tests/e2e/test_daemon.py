@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import free_port
+from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
@@ -25,7 +26,6 @@ from device import requests as r
 from device.history.schema import OUTBOX_FILE
 from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
-from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
 

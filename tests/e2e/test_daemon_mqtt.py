@@ -13,9 +13,8 @@ import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import Broker, listening, running_mosquitto
 from support.mqtt_home import connected_home
+from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs
-
-from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
 

@@ -11,10 +11,11 @@ import numpy as np
 from device.clock import ReplayClock
 from device.daemon.observer import Observer
 from device.errors import InferenceError, VoiceError
-from device.events import Event, EventBus
+from device.events import EventBus
 from device.narrator.narrator import Narrator
 from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
+from device.testing import EventRecorder
 from device.vision.captioner import Encoded
 from device.vision.confidence import Scores
 from device.vision.confidence_model import Said
@@ -158,19 +159,6 @@ class NotedVoice:
         self.settings["is_muted"] = is_muted
 
 
-class NotedEvents:
-    """A listener that keeps everything."""
-
-    def __init__(self) -> None:
-        self.seen: list[Event] = []
-
-    def accept(self, event: Event) -> None:
-        self.seen.append(event)
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.seen if isinstance(event, kind)]
-
-
 @dataclass
 class DaemonBench:
     """An observer with everything around it scripted; ``show`` lets it look at a picture."""
@@ -180,7 +168,7 @@ class DaemonBench:
     eye: ScriptedEye = field(default_factory=ScriptedEye)
     honesty: ScriptedHonesty = field(default_factory=ScriptedHonesty)
     voice: NotedVoice = field(default_factory=NotedVoice)
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: EventRecorder = field(default_factory=EventRecorder)
 
     def __post_init__(self) -> None:
         self.bus = EventBus()

@@ -21,9 +21,7 @@ from device import requests as r
 from device.clock import Clock, SystemClock
 from device.events import (
     Answered,
-    Event,
     EventBus,
-    ProblemChanged,
     Requested,
     SettingChanged,
     SummedUp,
@@ -33,6 +31,7 @@ from device.mqtt.outbox import Outbox
 from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.sink import DaemonSide, MqttSink
 from device.records import Cause, HistorySummary, Seen
+from device.testing import EventRecorder
 from device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
@@ -114,20 +113,6 @@ class StateController:
         )
 
 
-class Kept:
-    """A listener that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def accept(self, event: Event) -> None:
-        self.events.append(event)
-
-    @property
-    def problems(self) -> list[bool]:
-        return [x.is_problem for x in self.events if isinstance(x, ProblemChanged)]
-
-
 class LimitedSettings(MqttSettings):
     """Settings with the limits that a test wants."""
 
@@ -145,7 +130,7 @@ class Device:
         clock: Clock | None = None,
         picture: bytes | None = None,
     ) -> None:
-        self.bus, self.kept = EventBus(), Kept()
+        self.bus, self.kept = EventBus(), EventRecorder()
         self.controller = StateController(self.bus)
         self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(

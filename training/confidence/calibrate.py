@@ -48,7 +48,7 @@ from training.encoders import default_cache_dir
 from training.judged import judge_split
 from training.metrics.tokenise import tokenise
 from training.names.student import pooled_features
-from training.report.reliability_confidence import (
+from training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,
     Quality,

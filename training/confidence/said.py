@@ -17,8 +17,8 @@ from training.data.dataset import CaptionedPicture
 from training.evaluate import score_captions
 from training.judged import judge_split
 from training.metrics.bootstrap import paired_bootstrap
-from training.report.record import Metrics
-from training.report.reliability_confidence import Colours, Restraint
+from training.records.confidence import Colours, Restraint
+from training.records.run import Metrics
 
 _DECIMALS = 3
 
