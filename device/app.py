@@ -22,7 +22,7 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
-from device.daemon.reload import BundleSwap, open_daemon_describer
+from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
@@ -106,18 +106,16 @@ class Daemon:
         self._announcer = self._open_speech(state_file.read(), stack)
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._problems)
-        opened = open_daemon_describer(settings)
+        describer, bundle = open_daemon_describer(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
         )
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(
-            self._grabber, opened.sight, narrator, self._announcer, bus, clock
-        )
+        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
         stack.callback(self._observer.close)
-        self._swap = BundleSwap(self._observer, opened, bus, clock)
-        status = DaemonStatus(self._grabber, self._problems, lambda: self._swap.bundle)
+        self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
+        status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
         live = LiveSettings(
             LiveParts(self._observer, self._grabber, self._announcer, state_file),
@@ -209,7 +207,7 @@ class Daemon:
                 frames=lambda: grabber.frames,
                 drops=lambda: grabber.drops,
                 frame_age_s=lambda: grabber.frame_age_s,
-                bundle=lambda: self._swap.bundle,
+                bundle=lambda: self._bundle.bundle,
                 queue_lengths=queues,
                 restarts={
                     "camera": lambda: grabber.reconnects,
@@ -253,7 +251,7 @@ class Daemon:
         stack.callback(self._triggers.close)
         self._triggers.start()
         self._notifier.ready(f"looks through {self._camera_name}")
-        _LOGGER.info("ready: bundle %s, camera %s", self._swap.bundle, self._camera_name)
+        _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
@@ -275,7 +273,7 @@ class Daemon:
             _LOGGER.error("the settings are not read anew, the old ones stay: %s", exc)  # noqa: TRY400
         else:
             self._controller.reload(settings)
-            self._swap.reload(settings)
+            self._bundle.reload(settings)
             changed = ", ".join(differing_keys(self._settings, settings)) or "nothing"
             self._settings = settings
             _LOGGER.info("settings read anew, changed: %s; parts change at a restart", changed)

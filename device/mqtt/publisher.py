@@ -14,7 +14,7 @@ from device.mqtt.broker import BrokerSettings, tls_context
 from device.mqtt.connection import DeviceConnection
 from device.mqtt.payloads import caption_message
 from device.mqtt.topics import CAPTION
-from device.records import Cause, Described
+from device.records import Cause, Description
 
 
 class MqttPublisher:
@@ -22,7 +22,7 @@ class MqttPublisher:
 
     Example:
         with MqttPublisher(BrokerSettings("127.0.0.1", "kitchen")) as publisher:
-            publisher.accept(described)
+            publisher.accept(description)
     """
 
     name = "the MQTT broker"
@@ -61,7 +61,7 @@ class MqttPublisher:
                 self._connection = None
         return self._connection is not None
 
-    def accept(self, described: Described) -> None:
+    def accept(self, description: Description) -> None:
         """Publish the caption, or why it is not said; return once the broker has confirmed it.
 
         Raises:
@@ -69,7 +69,7 @@ class MqttPublisher:
         """
         if not self.is_connected or self._connection is None:
             self._connection = DeviceConnection(self._settings)
-        message = caption_message(described, Cause.DESCRIBE, now=datetime.now(UTC))
+        message = caption_message(description, Cause.DESCRIBE, now=datetime.now(UTC))
         self._connection.deliver(CAPTION.message(self._settings.device_id, message.to_json()))
 
     def close(self) -> None:

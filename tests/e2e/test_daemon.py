@@ -228,7 +228,7 @@ def test_what_was_changed_survives_sigkill_and_a_truncated_state_is_no_obstacle(
     assert third.ask(r.Status()).data["volume"] == 1.0
     assert (third.state / "state.json.broken").exists()
     lost = third.wait_log(lambda line: line.get("part") == "state")
-    assert (lost["level"], "cut off" in lost["message"]) == ("warning", True)
+    assert (lost["level"], "truncated" in lost["message"]) == ("warning", True)
     # What happened before anybody could listen is said and published all the same.
     third.wait_log(lambda line: line.get("cause") == "startup" and line.get("outcome") == "heard")
     assert third.stop()[0] == 0
