@@ -22,18 +22,17 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
-from device.daemon.problem_announcer import ProblemAnnouncer
 from device.daemon.reload import BundleReload, open_daemon_describer
-from device.daemon.status import DaemonStatus
+from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
 from device.health.event_log import EventLog
 from device.health.notify import Notifier, Watchdog, watchdog_period_s
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
+from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
 from device.records import Earcon, HistorySummary
 from device.settings.effective import differing_keys
@@ -175,7 +174,6 @@ class Daemon:
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
-            settings.history.outbox_rows,
             clock=self._clock,
             publish=self._bus.publish,
         )
@@ -183,7 +181,8 @@ class Daemon:
         side = DaemonSide(
             self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
         )
-        sink = MqttSink(settings.mqtt, identity_of(settings.device, settings.speech), side, outbox)
+        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
         self._add("mqtt", sink.step, sink.wake)

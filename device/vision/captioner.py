@@ -196,7 +196,7 @@ class Captioner:
                 )
 
     def _self_test(self) -> None:
-        """Decode the generated picture that the manifest names; this warms the models up as well."""
+        """Decode the generated picture that the manifest names; it warms the models up."""
         expected, path = self._bundle.manifest.self_test, self._bundle.path
         if expected.pattern >= N_PATTERNS:
             raise BundleError(f"bundle {path}: no self-test picture {expected.pattern}")
