@@ -50,6 +50,12 @@ class Honesty(Protocol):
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         """Return whether the picture is unlike anything trained on."""
 
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        """Return the caption with the hypothesis first that the picture supports best.
+
+        Args: as of ``say``.
+        """
+
     def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
         """Return what is said of a caption, and how probable it is that this is right.
 
@@ -184,7 +190,9 @@ class FrameDescriber:
 
     def _line(self, encoded: Encoded, started: Search | None) -> Line:
         caption = self._eye.decode(encoded)
-        seen = self._seen(started, encoded)
+        scores = self._finder.scores(started) if self._finder and started else None
+        caption = self._honesty.choose(caption, encoded, scores)
+        seen = self._seen(started, encoded, caption.n_best[0].text)
         said = self._honesty.say(caption, encoded, seen.scores)
         scene = self._compose(said.text, said.how, seen, said.person_log_odds)
         if not scene.says_caption:
@@ -203,10 +211,11 @@ class FrameDescriber:
             return Fault(UNFAMILIAR, _UNFAMILIAR_TEXT)
         return Fault(UNFAMILIAR, scene.sentence, scene.things)
 
-    def _seen(self, started: Search | None, encoded: Encoded | None) -> Sighting:
+    def _seen(self, started: Search | None, encoded: Encoded | None, text: str = "") -> Sighting:
         if self._finder is None or started is None:
             return NOTHING
-        return self._finder.sighting(started, None if encoded is None else encoded.pooled_d)
+        pooled_d = None if encoded is None else encoded.pooled_d
+        return self._finder.sighting(started, pooled_d, text)
 
     def _compose(
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None

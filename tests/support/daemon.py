@@ -83,6 +83,9 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        return caption
+
     def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
         is_sure = self.known is None or self.known > 0.5
         return Said(caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL)
