@@ -8,16 +8,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from convert.model_card import model_card
+from convert.model_card import CARD, model_card
 from convert.variants import Variant
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.manifest import CONFIDENCE
 from training.confidence.calibrate import calibrate
 from training.data.dataset import Dataset
-from training.report.record import read_record, write_record
+from training.records.run import read_record, write_record
 
 _LOGGER = logging.getLogger(__name__)
-CARD = "MODEL_CARD.md"
 
 
 def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) -> Path:

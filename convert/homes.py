@@ -9,13 +9,12 @@ from pathlib import Path
 
 import click
 
-from convert.confidence import CARD
-from convert.model_card import model_card
+from convert.model_card import CARD, model_card
 from convert.variants import Variant
 from device.vision.bundle import find_bundle, load_bundle
 from training.command_line import run_program
 from training.errors import TrainingError
-from training.report.homes import HOMES, read_homes
+from training.records.homes import HOMES, read_homes
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.confidence import CARD
-from convert.model_card import model_card
+from convert.model_card import CARD, model_card
 from convert.variants import Variant
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.manifest import NAMES

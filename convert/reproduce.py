@@ -17,6 +17,7 @@ from training.command_line import (
     DataFolders,
     data_options,
     detector_option,
+    duration,
     run_program,
     runs_option,
     set_up_logging,
@@ -139,7 +140,7 @@ def _stages(
 
 def _recorded_s(name: str) -> float | None:
     """Return how long a run took when its record was made, on two cores."""
-    from training.report.record import read_record
+    from training.records.run import read_record
 
     path = _RECORDS / f"{name}.json"
     return read_record(path).wall_time_s if path.is_file() else None
@@ -198,8 +199,6 @@ def _cider(manifest: Manifest) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    from training.report.markdown import duration
-
     return "not recorded" if seconds is None else duration(seconds)
 
 

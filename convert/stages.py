@@ -13,12 +13,14 @@ from typing import Any, Protocol
 import keras
 
 from convert.convert import convert
+from convert.model_card import CARD
 from convert.parts import add_parts
 from convert.recover import recover
 from device.errors import BundleError
 from device.vision.bundle import load_bundle
 from device.vision.manifest import HASHED_FILES, MANIFEST
 from device.vision.vocabulary import Vocabulary
+from training.chain import in_training_order
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError
@@ -32,7 +34,6 @@ from training.train import (
 
 # Where ``convert`` leaves the files that it verified, in the run's folder.
 _VERIFIED = "int8"
-_CARD = "MODEL_CARD.md"
 
 
 def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
@@ -50,36 +51,19 @@ def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
     path = Path(name_or_path)
     if not path.suffix:
         path = CONFIGS / f"{name_or_path}.toml"
-    found: dict[str, RunConfig] = {}
-    if given is not None:
-        found[given] = _read(given, path.parent)  # so that nobody looks what it comes from
+
+    def earlier(name: str) -> RunConfig:
+        found = _read(name, path.parent)
+        nothing = {"start_from": None, "average_of": ()}
+        return found.model_copy(update=nothing) if name == given else found
+
     last = read_run_config(str(path))
-    _collect(last, path.parent, found, ())
-    if given is None:
-        return tuple(found.values())
-    del found[given]
-    if all(given not in config.earlier_runs for config in found.values()):
+    found = tuple(one for one in in_training_order(last, earlier) if one.name != given)
+    if given is not None and all(given not in config.earlier_runs for config in found):
         raise RunConfigError(
             f"{last.name} does not start from {given}: give the bundle of a run that it comes from"
         )
-    return tuple(found.values())
-
-
-def _collect(
-    config: RunConfig, folder: Path, found: dict[str, RunConfig], later: tuple[str, ...]
-) -> None:
-    """Add a run's settings to ``found``, behind those of the runs that it comes from."""
-    later = (*later, config.name)
-    for name in config.earlier_runs:
-        if name in later:
-            circle = " -> ".join((*later[later.index(name) :], name))
-            raise RunConfigError(
-                f"the runs start from each other in a circle: {circle}; correct start_from "
-                "or average_of in one of them"
-            )
-        if name not in found:
-            _collect(_read(name, folder), folder, found, later)
-    found[config.name] = config
+    return found
 
 
 def _read(name: str, folder: Path) -> RunConfig:
@@ -223,7 +207,7 @@ class Conversion:
             and ours.confidence is not None
             and (ours.detector is not None or not self.with_detector)
             and self._has_our_search(ours.training)
-            and (self.bundle / _CARD).is_file()
+            and (self.bundle / CARD).is_file()
             and best.is_file()
             and best.stat().st_mtime <= (verified / MANIFEST).stat().st_mtime
         )

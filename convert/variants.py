@@ -29,7 +29,7 @@ from device.vision.manifest import (
 )
 from training.config import RunConfig
 from training.model import BuiltCaptioner
-from training.report.keras_run import recorded_config
+from training.records.keras_run import recorded_config
 from training.source import source_commit
 
 DATA_LICENCE = (

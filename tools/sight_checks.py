@@ -26,10 +26,11 @@ import numpy.typing as npt
 from device.records import Frame
 from device.vision.bundle import Bundle, find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import Fault
+from device.vision.confidence import Confidence
+from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.describe import open_describer
 from device.vision.everyday import PERSON
-from device.vision.open import open_describer
-from device.vision.picture_settings import PictureSettings
+from training.confidence.observe import choose, observe
 from training.confidence.things import Confirmation
 from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
@@ -109,7 +110,7 @@ CHANGES: dict[str, Change] = {
 
 def degraded(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
     """Print what is refused and what is right of the same photographs made worse."""
-    describer = open_describer(bundle, CaptionOptions(threads=1), PictureSettings())
+    describer = open_describer(bundle, CaptionOptions(threads=1))
     confirmation = Confirmation(bundle.manifest.names)
     print(
         "frames\trefused by the gate or as strange\tnothing named\tright and sure\tprecision\tnames"
@@ -120,7 +121,7 @@ def degraded(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
         for picture in pictures:
             image = change(read_picture(picture.path), random)
             found = describer.look(Frame.now(image, picture.name))
-            faults += isinstance(found, Fault)
+            faults += found.caption is None
             spoken.append(judged(picture, found, confirmation))
         scores = score(spoken)
         print(
@@ -189,21 +190,24 @@ def words(bundle: Bundle, sets: Sequence[Sequence[CaptionedPicture]]) -> None:
 
 def said(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
     """Print the precision of what captions mention, by the least probability that is said."""
-    describer = open_describer(bundle, CaptionOptions(threads=1), PictureSettings())
+    spec = bundle.manifest.confidence
+    if spec is None:
+        raise SystemExit(f"bundle {bundle.name} has no confidence")
+    confidence = Confidence(spec, ConfidenceArrays.read(bundle.confidence, spec))
+    observations = choose(observe(bundle, pictures), confidence)
     rows = []
     for picture in pictures:
-        found = describer.bare(Frame.now(read_picture(picture.path), picture.name))
+        seen = observations[picture.name]
+        found = confidence.trusted(seen.hypothesis, seen.pooled_d, seen.scores)
         references = [words_of(caption) for caption in picture.captions]
-        text = found.caption.n_best[0].text
         mentions = {
             kind: [
                 LEXICONS[kind].confirms(one, LEXICONS[kind].mentions_of_any(references))
-                for one in LEXICONS[kind].mentions(text.split())
+                for one in LEXICONS[kind].mentions(found.text.split())
             ]
             for kind in KINDS
         }
         rows.append((found.probability or 0.0, mentions))
-    describer.close()
     print("limit\tsaid\t" + "\t".join(KINDS) + "\tnothing wrong")
     for limit in LIMITS:
         chosen = [mentions for probability, mentions in rows if probability >= limit]

@@ -69,7 +69,7 @@ class SelfCritical:
     Sources: Rennie et al. 2017, self-critical sequence training (arXiv 1612.00563); the baseline
     is the mean of the picture's other samples, after Luo 2020 (arXiv 2003.09971). Sampling and
     gradient use the same tempered policy without the special marks: at temperature 1 a
-    label-smoothed model collapsed to short captions within three epochs (design/quality.md).
+    label-smoothed model collapsed to short captions within three epochs.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from training.config import RunConfig
 from training.encoders import default_cache_dir
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner, build_captioner
-from training.report.record import Epoch
+from training.records.run import Epoch
 
 
 @dataclass(frozen=True, slots=True)

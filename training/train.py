@@ -19,9 +19,8 @@ from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
 from training.metrics.java import require_java_for_rewards
 from training.model import BuiltCaptioner, build_captioner, feature_source
-from training.report.contact_sheet import Tile, write_contact_sheet
-from training.report.plots import write_history_plot
 from training.run_folder import EpochResult, RunFolder, recorded, run_folder
+from training.run_pictures import Tile, write_contact_sheet, write_history_plot
 from training.text import build_vocabulary, words_of
 from training.trainer import Trainer
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_line, verbose_option
 
 
 @click.group("mqtt", no_args_is_help=False, short_help="Look after what the MQTT broker keeps.")

@@ -57,10 +57,9 @@ def check_model(settings: Settings) -> Finding:
         BundleError: it is missing or broken.
         InferenceError: the runtime failed.
     """
-    from device.vision.bundle import find_bundle, load_bundle
+    from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
     from device.vision.native_stderr import captured_native_stderr
-    from device.vision.self_test import pattern
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     options = CaptionOptions(threads=settings.captioner.threads)
@@ -147,7 +146,7 @@ def check_camera(settings: Settings) -> Finding:
         name = camera.name
     height, width = frame.image_hwc.shape[:2]
     text = f"{name} gives {width} x {height} pixels"
-    fault = PictureGate(settings.picture).judge(frame.image_hwc)
+    fault = PictureGate(is_on=settings.picture.is_gate_on).judge(frame.image_hwc)
     if fault is not None:
         fix = "light, lens cap, dirt: look at what is before the camera"
         return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)

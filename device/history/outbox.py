@@ -24,7 +24,6 @@ from pathlib import Path
 from device.clock import Clock, SystemClock
 from device.events import Event
 from device.history.database import Database
-from device.history.event_lock import EventLock
 from device.history.schema import OUTBOX
 from device.history.time_parsing import from_us, to_us
 
@@ -96,8 +95,7 @@ class Outbox:
         self._clock = clock or SystemClock()
         self._max_rows = max_rows
         self._spacing_s = 3600 / syncs_per_hour
-        self._lock = EventLock(publish)
-        self._database = Database(path, OUTBOX, self._clock, self._lock.tell)
+        self._database = Database(path, OUTBOX, self._clock, publish)
         # What the file does not know yet; empty unless the disk fails.
         self._unsaved: dict[str, OutboxMessage] = {}
         self._acknowledged: set[str] = set()
@@ -109,7 +107,7 @@ class Outbox:
 
     def put(self, message: OutboxMessage) -> None:
         """Keep a message until it is acknowledged; one whose id waits already changes nothing."""
-        with self._lock.held():
+        with self._database.held():
             self._unsaved.setdefault(message.id, message)
             self._unsynced_s.setdefault(message.id, self._clock.now_s())
             while len(self._unsaved) > self._max_rows:
@@ -122,7 +120,7 @@ class Outbox:
 
     def pending(self, limit: int) -> list[OutboxMessage]:
         """Return the oldest messages that are not acknowledged, at most ``limit``, in order."""
-        with self._lock.held():
+        with self._database.held():
             self._save()
             self._sync_where_due()
             rows = self._database.read(_SELECT, (limit + len(self._acknowledged),))
@@ -131,7 +129,7 @@ class Outbox:
 
     def acknowledge(self, ids: Iterable[str]) -> None:
         """Forget messages that the broker has; ids that are unknown change nothing."""
-        with self._lock.held():
+        with self._database.held():
             for message_id in ids:
                 self._unsynced_s.pop(message_id, None)
                 if self._unsaved.pop(message_id, None) is None:
@@ -142,12 +140,12 @@ class Outbox:
     @property
     def dropped(self) -> int:
         """How many messages were dropped since the file began."""
-        with self._lock.held():
+        with self._database.held():
             rows = self._database.read(_DROPPED)
             return self._newly_dropped + (int(rows[0][0]) if rows else 0)
 
     def __len__(self) -> int:
-        with self._lock.held():
+        with self._database.held():
             self._save()
             rows = self._database.read(_COUNT)
             saved = int(rows[0][0]) if rows else 0
@@ -155,7 +153,7 @@ class Outbox:
 
     def close(self) -> None:
         """Force what waits onto the disk and close the file; a second time does nothing."""
-        with self._lock.held():
+        with self._database.held():
             self._save()
             if self._unsynced_s:
                 self._sync()

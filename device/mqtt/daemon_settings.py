@@ -18,8 +18,7 @@ from device.mqtt.settings import (
     Transport,
     read_password,
 )
-from device.settings.credentials import MQTT_PASSWORD, find_credential
-from device.settings.strict import SettingsGroup
+from device.settings_base import MQTT_PASSWORD, SettingsGroup, find_credential
 
 # The daemon's connections all have this name: after a break the broker then ends the old one at
 # once, and not when its keepalive runs out, which would say "offline" of a device that is back.

@@ -12,7 +12,7 @@ from device.mqtt.device_id import default_device_id
 from device.narrator.settings import NarrationSettings
 from device.requests import MAX_SNOOZE_MIN
 from device.settings.schema import DeviceSettings
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"

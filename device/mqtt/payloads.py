@@ -12,7 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import Caption, Cause, Described, Hypothesis, Side, Thing, ThingSource, Timings
+from device.records import (
+    Caption,
+    Cause,
+    Description,
+    Hypothesis,
+    Side,
+    Thing,
+    ThingSource,
+    Timings,
+)
 
 # 2: an answer without a caption has null where a caption would be.
 SCHEMA_VERSION: Literal[2] = 2
@@ -134,7 +143,7 @@ class DescribedPart(Message):
     things: tuple[ThingPart, ...] = Field(default=(), description=_THINGS_TEXT)
 
     @staticmethod
-    def of(described: Described) -> DescribedPart:
+    def of(described: Description) -> DescribedPart:
         """Return the part that carries a description."""
         return DescribedPart(
             text=described.text,
@@ -204,7 +213,7 @@ class CaptionMessage(Happened):
     )
 
 
-def caption_message(described: Described, cause: Cause, now: datetime) -> CaptionMessage:
+def caption_message(described: Description, cause: Cause, now: datetime) -> CaptionMessage:
     """Return the message for what a command says of a picture.
 
     Args:
@@ -213,6 +222,7 @@ def caption_message(described: Described, cause: Cause, now: datetime) -> Captio
         now: aware time; the frame's age is reckoned from it.
     """
     caption, is_said = described.caption, not described.reason
+    assert caption is not None  # a command captions what it withholds as well
     age_ms = (now - caption.captured_at).total_seconds() * 1000
     seen = {"source": caption.frame_source, "captured_at": caption.captured_at}
     return CaptionMessage(

@@ -15,7 +15,7 @@ from device.mqtt.session import Session, outgoing
 from device.mqtt.settings import BrokerSettings
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import CAPTION
-from device.records import Cause, Described
+from device.records import Cause, Description
 
 
 class MqttPublisher:
@@ -58,7 +58,7 @@ class MqttPublisher:
             self._drop()
         return self._session is not None
 
-    def publish(self, described: Described, cause: Cause) -> None:
+    def publish(self, described: Description, cause: Cause) -> None:
         """Publish what is said of a picture and return once the broker has confirmed it.
 
         Raises:

@@ -21,7 +21,7 @@ from device.vision.bundle import load_bundle
 from device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
 from training.data.readers import open_dataset
 from training.errors import TrainingError
-from training.report.record import Bounds
+from training.records.run import Bounds
 from training.run_folder import RunFolder
 
 BAD = Verification(

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.history_events import NOON, Heard, SetClock, child, counter, message, no_file_beyond
+from support.history_events import NOON, child, counter, message, no_file_beyond
 
 from device.events import Part
 from device.history.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
 from device.history.schema import set_aside_name
+from device.testing import EventRecorder, ManualClock
 
 ACKNOWLEDGED_EVERY = 50
 CHILD = """
@@ -150,7 +151,7 @@ def test_sigkill_brings_back_exactly_what_was_not_acknowledged(path: Path) -> No
 
 
 def test_a_broker_that_acknowledges_at_once_never_forces_the_disk(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     outbox = Outbox(path, 100, clock=clock)
     for number in range(2000):
         outbox.put(message(number))
@@ -162,7 +163,7 @@ def test_a_broker_that_acknowledges_at_once_never_forces_the_disk(path: Path) ->
 
 
 def test_messages_made_while_the_broker_is_away_are_forced_but_not_too_often(path: Path) -> None:
-    clock = SetClock()
+    clock = ManualClock()
     outbox = Outbox(path, 10_000, clock=clock, syncs_per_hour=60)
     outbox.put(message(0))
     clock.advance(SYNC_AFTER_S - 0.1)
@@ -182,15 +183,15 @@ def test_messages_made_while_the_broker_is_away_are_forced_but_not_too_often(pat
 
 
 def test_closing_forces_what_waits(path: Path) -> None:
-    outbox = Outbox(path, 100, clock=SetClock())
+    outbox = Outbox(path, 100, clock=ManualClock())
     outbox.put(message(0))
     outbox.close()
     assert counter(path, "syncs") == 1
 
 
 def test_a_full_disk_is_told_once_and_nothing_is_lost(path: Path) -> None:
-    heard = Heard()
-    outbox = Outbox(path, 100, publish=heard)
+    heard = EventRecorder()
+    outbox = Outbox(path, 100, publish=heard.accept)
     outbox.put(message(0))
     names = ["large-0", "large-1", "large-2"]
     with no_file_beyond(10_000):
@@ -210,8 +211,8 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_leaves_a_bounded_queue_in_memory(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
-    heard = Heard()
-    outbox = Outbox(tmp_path / "state" / "outbox.sqlite3", 3, publish=heard)
+    heard = EventRecorder()
+    outbox = Outbox(tmp_path / "state" / "outbox.sqlite3", 3, publish=heard.accept)
     for number in range(5):
         outbox.put(message(number))
     assert ids(outbox) == ["id-2", "id-3", "id-4"]
@@ -234,8 +235,8 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_takes_the_message(
 ) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    heard = Heard()
-    outbox = Outbox(path, 100, publish=heard)
+    heard = EventRecorder()
+    outbox = Outbox(path, 100, publish=heard.accept)
     outbox.put(message(1))
     assert ids(outbox) == ["id-1"]
     outbox.close()
@@ -253,8 +254,8 @@ def test_a_file_of_a_newer_program_is_set_aside_unharmed(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    heard = Heard()
-    outbox = Outbox(path, 100, publish=heard)
+    heard = EventRecorder()
+    outbox = Outbox(path, 100, publish=heard.accept)
     assert ids(outbox) == []
     outbox.close()
     connection = sqlite3.connect(set_aside_name(path))

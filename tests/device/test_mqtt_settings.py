@@ -17,7 +17,7 @@ from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, describe
 
 from device.errors import ConfigError
 from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
-from device.history.summary import LONGEST_TEXT_CHARS
+from device.history.summary_text import LONGEST_TEXT_CHARS
 from device.mqtt.device_id import check_device_id, default_device_id
 from device.mqtt.messages import event_message
 from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
@@ -32,7 +32,7 @@ from device.mqtt.settings import (
 from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
 from device.mqtt.tls import tls_context
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
-from device.records import Cause, Hypothesis, Seen, Summary
+from device.records import Cause, HistorySummary, Hypothesis, Seen
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -321,7 +321,7 @@ def summed_up(groups: int, what: str) -> SummedUp:
     some = tuple(Seen(what, number + 1, since, CAPTURED_AT) for number in range(groups))
     parts = tuple(Seen(part.value, 1, since, CAPTURED_AT) for part in Part)
     text = "語" * LONGEST_TEXT_CHARS
-    summary = Summary(since, CAPTURED_AT, some, some, parts, text, some)
+    summary = HistorySummary(since, CAPTURED_AT, some, some, parts, text, some)
     return SummedUp(at=CAPTURED_AT, summary=summary, cause=Cause.BUTTON, id="s1")
 
 

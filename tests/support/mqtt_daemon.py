@@ -16,9 +16,7 @@ from device import requests as r
 from device.clock import Clock, SystemClock
 from device.events import (
     Answered,
-    Event,
     EventBus,
-    ProblemChanged,
     Requested,
     SettingChanged,
     SummedUp,
@@ -27,7 +25,8 @@ from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.identity import Identity
 from device.mqtt.outbox import MemoryOutbox, Outbox
 from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Cause, Seen, Summary
+from device.records import Cause, HistorySummary, Seen
+from device.testing import EventRecorder
 from device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
@@ -42,7 +41,7 @@ def summed_up(text: str = "In the last hour: Twice a dog.", **changes: Any) -> S
     now = changes.pop("at", datetime.now(UTC))
     since = now - timedelta(hours=1)
     dogs = Seen("a dog", 2, since + timedelta(minutes=10), since + timedelta(minutes=40))
-    summary = Summary(since, now, (dogs,), (), (), text)
+    summary = HistorySummary(since, now, (dogs,), (), (), text)
     return SummedUp(at=now, **{"summary": summary, "cause": Cause.MQTT, **changes})
 
 
@@ -109,20 +108,6 @@ class StateController:
         )
 
 
-class Kept:
-    """A listener that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def accept(self, event: Event) -> None:
-        self.events.append(event)
-
-    @property
-    def problems(self) -> list[bool]:
-        return [x.is_problem for x in self.events if isinstance(x, ProblemChanged)]
-
-
 class Device:
     """A sink in its worker, with all that it needs."""
 
@@ -134,7 +119,7 @@ class Device:
         clock: Clock | None = None,
         picture: bytes | None = None,
     ) -> None:
-        self.bus, self.kept = EventBus(), Kept()
+        self.bus, self.kept = EventBus(), EventRecorder()
         self.controller = StateController(self.bus)
         self.outbox = outbox if outbox is not None else MemoryOutbox(1000)
         side = DaemonSide(

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from device.vision.bundle import Bundle
 from device.vision.confidence import Confidence, Signals
 from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.confidence_model import Novelty
 from device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
-from device.vision.novelty import Novelty
 from device.vision.specs import ThingsSpec
 from device.vision.wording import Hedge, hedge
 from training.confidence.judged_mentions import (
@@ -48,7 +48,7 @@ from training.encoders import default_cache_dir
 from training.judged import judge_split
 from training.metrics.tokenise import tokenise
 from training.names.student import pooled_features
-from training.report.reliability_confidence import (
+from training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,
     Quality,

@@ -227,26 +227,6 @@ class TransformerDecoder(Decoder):
         behind_rt = position_r1 - tf.range(n_slots, dtype=tf.float32)
         here_rt = tf.nn.relu(1.0 - tf.abs(behind_rt))
         mask_rt = _MASKED * tf.minimum(behind_rt, 0.0)
-        logits_rv, grown = self.step_at(tokens_r, memory, caches, here_rt, mask_rt)
-        return logits_rv, (position_r1 + 1.0, *grown)
-
-    def step_at(
-        self,
-        tokens_r: tf.Tensor,
-        memory: Memory,
-        caches: State,
-        here_rt: tf.Tensor,
-        mask_rt: tf.Tensor,
-    ) -> tuple[tf.Tensor, State]:
-        """Return the logits [rows, vocabulary] of one step, and the grown caches.
-
-        Args:
-            tokens_r: int32 [rows].
-            memory: of ``prepare``.
-            caches: keys and values of the words so far, layer by layer.
-            here_rt: float32 [rows, slots], one-hot, the slot that is written.
-            mask_rt: float32 [rows, slots], added to the scores: 0 up to that slot.
-        """
         embedded_rd = self._embed(tokens_r) + tf.matmul(here_rt, self.word_position)
         n_pictures = memory[0].shape[0]
         x = tf.reshape(embedded_rd, [n_pictures, tokens_r.shape[0] // n_pictures, self.size.width])
@@ -256,7 +236,8 @@ class TransformerDecoder(Decoder):
             kv = slice(2 * i, 2 * i + 2)
             x, cache = layer.step(x, memory[kv], caches[kv], here_r1t1, mask_r11t)
             grown.extend(cache)
-        return tf.reshape(self._words(x), [-1, self.size.n_words]), tuple(grown)
+        logits_rv = tf.reshape(self._words(x), [-1, self.size.n_words])
+        return logits_rv, (position_r1 + 1.0, *grown)
 
     def _embed(self, tokens: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.embedding, tokens) * self.size.width**0.5
