@@ -169,9 +169,10 @@ def _open_slow_sinks(
 ) -> None:
     """Open the broker, the WAV file and, last because it takes the longest, the loudspeaker."""
     if options.mqtt is not None:
-        from device.commands.sinks import CaptionPublisher, broker_settings
+        from device.commands.sinks import broker_settings
+        from device.mqtt.publisher import MqttPublisher
 
-        outlets.open(lambda: CaptionPublisher(broker_settings(options)))
+        outlets.open(lambda: MqttPublisher(broker_settings(options)))
     if options.wav is None and not options.speak:
         return
     from device.commands.speech_sinks import SpeechSink, WarmVoice, WavSink

@@ -1,4 +1,4 @@
-"""Where descriptions go: the protocol, and the sinks for stdout and for an MQTT broker."""
+"""Where descriptions go: the protocol, the sinks for stdout, and the broker that options name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from device.commands.options import DescribeOptions
 from device.commands.report import echo_line, one_line
 from device.errors import ConfigError
-from device.records import Cause, Description
+from device.records import Description
 
 if TYPE_CHECKING:
-    from device.mqtt.settings import BrokerSettings
+    from device.mqtt.broker import BrokerSettings
 
 
 class Sink(Protocol):
@@ -79,49 +79,17 @@ class JsonSink:
         """Do nothing: every line is out already."""
 
 
-class CaptionPublisher:
-    """Publishes captions; connects at the first, so that a slow broker delays no output."""
-
-    name = "the MQTT broker"
-
-    def __init__(self, settings: BrokerSettings) -> None:
-        """Check the settings.
-
-        Raises:
-            ConfigError: a TLS file cannot be used.
-        """
-        from device.mqtt.publisher import MqttPublisher
-
-        self._publisher = MqttPublisher(settings)
-
-    def accept(self, description: Description) -> None:
-        """Publish the caption, or why it is not said.
-
-        Raises:
-            BrokerError: the broker is away, refuses or does not confirm.
-        """
-        self._publisher.publish(description, Cause.DESCRIBE)
-
-    def close(self) -> None:
-        """Publish "offline" and disconnect.
-
-        Raises:
-            BrokerError: the broker did not confirm it.
-        """
-        self._publisher.close()
-
-
 def broker_settings(options: DescribeOptions) -> BrokerSettings:
     """Return which broker the options mean, and how to reach it.
 
     Raises:
         ConfigError: an option is wrong, needs another one, or names no broker.
     """
-    from device.mqtt.device_id import default_device_id
-    from device.mqtt.settings import (
+    from device.mqtt.broker import (
         PROTOCOLS,
         BrokerSettings,
         TlsSettings,
+        default_device_id,
         parse_broker,
         read_password,
     )

@@ -176,7 +176,7 @@ def check_button(settings: Settings) -> Finding:
 
 
 def check_broker(settings: Settings) -> Finding:
-    """Return whether the broker takes us; nothing is published, and a running daemon stays on.
+    """Return whether the broker accepts a connection; a running daemon stays connected.
 
     Raises:
         BrokerError: it does not.
@@ -184,8 +184,8 @@ def check_broker(settings: Settings) -> Finding:
     """
     if not settings.mqtt.is_on:
         return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
-    from device.mqtt.probe import probe
+    from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)
-    return Finding("Broker", Level.OK, f"{broker.address} takes us")
+    return Finding("Broker", Level.OK, f"{broker.address} accepts the connection")

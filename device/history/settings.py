@@ -29,6 +29,3 @@ class HistorySettings(SettingsGroup):
 
     largest_mb: Annotated[int, Field(ge=1, le=4096)] = 50
     """Size in megabytes above which the oldest entries are deleted."""
-
-    outbox_rows: Annotated[int, Field(ge=10, le=100_000)] = 5000
-    """Messages that wait for the broker at most; beyond it the oldest is dropped and counted."""

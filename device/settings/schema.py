@@ -9,8 +9,8 @@ from pydantic import Field, StrictBool, field_validator
 from device.camera.settings import CameraSettings
 from device.health.settings import LogSettings, MetricsSettings
 from device.history.settings import HistorySettings
-from device.mqtt.daemon_settings import MqttSettings
-from device.mqtt.device_id import check_device_id
+from device.mqtt.broker import check_device_id
+from device.mqtt.settings import MqttSettings
 from device.narrator.settings import NarrationSettings
 from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings

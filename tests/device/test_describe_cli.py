@@ -369,7 +369,7 @@ def test_a_sink_that_recovers_is_not_given_up(fakes, red, capfd, monkeypatch):
             raise BrokerError("away")
         delivered.append(caption)
 
-    monkeypatch.setattr("device.commands.sinks.CaptionPublisher.accept", accept)
+    monkeypatch.setattr("device.mqtt.publisher.MqttPublisher.accept", accept)
     code = main(["describe", "--mqtt", f"{HOST}:1", *[str(red)] * 7], fakes.parts)
     assert code == 8
     assert len(delivered) == 3

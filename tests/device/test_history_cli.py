@@ -31,10 +31,10 @@ from device.errors import ConfigError, HistoryError
 from device.events import DecisionReason
 from device.history.entries import FIELDS
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import Outbox
 from device.testing import ManualClock
 
 # The command's "now" is the machine's.
