@@ -1,8 +1,8 @@
 """All triggers of a daemon, started, watched and closed together.
 
-Invariant: the daemon runs without a button, but not at the same time as another daemon. A trigger
-that cannot be used at the start is tried again: at boot, the permissions of a pin or a device may be
-set after the daemon has started.
+Invariant: the daemon runs without a button, but not beside another daemon. A trigger that cannot be
+used at the start is tried again: at boot, the permissions of a pin or a device may be set after the
+daemon has started.
 """
 
 from __future__ import annotations
