@@ -89,3 +89,13 @@ def test_the_device_has_few_layers() -> None:
     (contract,) = [x for x in contracts if x.get("containers") == ["device"]]
     assert len(contract["layers"]) <= MOST_LAYERS
     assert contract["exhaustive"]
+
+
+def test_the_tests_of_the_device_are_named_by_their_subject() -> None:
+    """So that ``pytest -k narrator`` finds them."""
+    device = ROOT / "device"
+    subjects = {path.stem for path in (*device.iterdir(), *(device / "commands").iterdir())}
+    names = [path.stem.removeprefix("test_") for path in (ROOT / "tests" / "device").glob("*.py")]
+    assert [
+        name for name in names if not any(f"{name}_".startswith(f"{x}_") for x in subjects)
+    ] == []
