@@ -15,7 +15,7 @@ from device.camera.picamera import open_picamera
 from device.camera.recording import PictureFolder, VideoFile
 from device.camera.replay import ReplayCamera, ReplayOptions
 from device.camera.settings import CameraSettings
-from device.camera.source_name import CameraSource, SourceKind
+from device.camera.source import CameraSource, SourceKind
 from device.clock import Clock, ReplayClock, SystemClock
 
 

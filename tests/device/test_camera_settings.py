@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from device.camera.settings import CameraSettings
-from device.camera.source_name import SourceKind, parse_source
+from device.camera.source import SourceKind, parse_source
 
 
 @pytest.mark.parametrize(
