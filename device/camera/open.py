@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from device.camera.camera import Camera
-from device.camera.capture import Capture
-from device.camera.live import LiveCamera, LiveOptions
+from device.camera.live import Capture, LiveCamera, LiveOptions
 from device.camera.opencv import Wish, open_device, open_stream
 from device.camera.picamera import open_picamera
 from device.camera.recording import PictureFolder, VideoFile

@@ -83,7 +83,7 @@ def parse_source(text: str) -> CameraSource:
         return CameraSource(SourceKind.VIDEO, str(path), text)
     if "/" in text:
         return CameraSource(SourceKind.FOLDER, str(path), text)
-    raise ValueError(f"{text!r} is no camera: {_KNOWN}")
+    raise ValueError(f"{text} is not a camera: {_KNOWN}")
 
 
 def is_camera_name(text: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from device.camera.source import (
@@ -15,8 +16,26 @@ from device.camera.source import (
     public_camera_name,
 )
 from device.errors import PictureError
-from device.pictures.source import Source, readable_name
 from device.records import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A named frame that has not been read yet.
+
+    Attributes:
+        name: what the frame will be called: a path, an address without password, ``camera:0``
+            or ``-``; always valid Unicode.
+        read: returns the frame; raises PictureError or CameraError.
+    """
+
+    name: str
+    read: Callable[[], Frame]
+
+
+def readable_name(path: str) -> str:
+    """Return a path as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> Iterator[Source]:
