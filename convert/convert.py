@@ -7,19 +7,24 @@ import shutil
 from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
-from convert.honesty import honesty
-from convert.model_card import model_card
+from convert.model_card import write_manifest_and_card
 from convert.origin import earlier_runs, with_origin
 from convert.variants import Variant, export_variant, training_facts
-from convert.verify import Verification, agreement, check_signatures, require
+from convert.verify import (
+    Verification,
+    agreement,
+    check_signatures,
+    count_mistakes,
+    require,
+)
 from device.vision.manifest import HASHED_FILES, Manifest
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
 from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions
 from training.metrics.bootstrap import paired_bootstrap
 from training.model import BuiltCaptioner
-from training.report.keras_run import chain_wall_time_s, wall_time_s
-from training.report.record import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
+from training.records.keras_run import chain_wall_time_s, wall_time_s
+from training.records.run import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
 from training.run_folder import RunFolder, load_run, recorded
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,7 +92,7 @@ def _verify(
             split: Bounds.of(paired_bootstrap(scored["int8"][split][0], scored["float"][split][0]))
             for split in _SCORED
         },
-        honesty=honesty(said["int8"], dataset),
+        mistakes=count_mistakes(said["int8"]["test"], dataset),
     )
 
 
@@ -116,7 +121,7 @@ def _record(
             int8=verification.metrics["int8"]["test"].without_pictures(),
             cider_change=verification.int8_change["test"],
         ),
-        reliability=verification.honesty.reliability if verification.honesty else None,
+        reliability=verification.mistakes.reliability if verification.mistakes else None,
         history=recorded(folder.read_history()),
         note=config.note,
     )
@@ -129,6 +134,5 @@ def _write(manifest: Manifest, quantized: Variant, verification: Verification, o
     target.mkdir(parents=True, exist_ok=True)
     for name in HASHED_FILES:
         shutil.copyfile(quantized.path / name, target / name)
-    Variant(target, manifest).write()
-    (target / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
+    write_manifest_and_card(target, manifest)
     return target

@@ -146,8 +146,8 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     """
     import numpy as np
 
+    from device.vision.bundle import N_PATTERNS, pattern
     from device.vision.letterbox import letterbox
-    from device.vision.self_test import N_PATTERNS, pattern
     from training.errors import TrainingError
 
     differences = []
@@ -171,8 +171,7 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     Raises:
         BundleError: there is no bundle, or it is broken.
     """
-    from convert.model_card import model_card
-    from convert.variants import Variant
+    from convert.model_card import write_manifest_and_card
     from device.vision.bundle import file_entry, load_bundle
     from device.vision.manifest import DETECTOR
 
@@ -185,9 +184,7 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
             "files": {**bundle.manifest.files, DETECTOR: file_entry(bundle.detector)},
         }
     )
-    Variant(folder, manifest).write()
-    if manifest.metrics:  # without, it was never verified and has no card
-        (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
+    write_manifest_and_card(folder, manifest)
     return folder
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import click
 
-from convert.confidence import CARD
-from convert.model_card import model_card
-from convert.variants import Variant
+from convert.model_card import CARD, write_manifest_and_card
 from device.vision.bundle import find_bundle, load_bundle
 from training.command_line import run_program
 from training.errors import TrainingError
-from training.report.homes import HOMES, read_homes
+from training.records.homes import HOMES, read_homes
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -35,8 +33,7 @@ def add_homes(folder: Path, docs: Path) -> Path:
         raise TrainingError(f"{docs / HOMES} is of {homes.bundle}, not of {manifest.name}")
     metrics = {**manifest.metrics, "homes": homes.model_dump(mode="json")}
     manifest = manifest.model_copy(update={"metrics": metrics})
-    Variant(folder, manifest).write()
-    (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+    write_manifest_and_card(folder, manifest)
     return folder
 
 

@@ -1,18 +1,22 @@
-"""Which runs a bundle's weights come from, and under which terms that puts it.
+"""The runs that a bundle's weights come from, and the terms of their data.
 
 A bundle whose origin is not known is not written: its licence would be a guess.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from convert.card_origin import EARLIER_RUNS, data_names
 from convert.variants import DATA_LICENCE, training_facts
 from device.vision.manifest import Manifest
+from training.chain import in_training_order
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder
+
+# In the manifest's training facts: settings of each run before the bundle's own, first to last.
+EARLIER_RUNS = "earlier_runs"
 
 # Named as the runs' settings name them; the card says what each is.
 _FURTHER = (
@@ -28,24 +32,12 @@ def earlier_runs(folder: RunFolder) -> tuple[RunConfig, ...]:
     settings of that name are taken.
 
     Raises:
-        TrainingError: the settings of an earlier run are nowhere, or cannot be read.
+        TrainingError: the settings of an earlier run are missing or cannot be read, or the runs
+            start from each other.
     """
-    found: dict[str, RunConfig] = {}
-    own = folder.read_config()
-    _collect(own, folder, found, {own.name})
-    return tuple(found.values())
-
-
-def _collect(
-    config: RunConfig, folder: RunFolder, found: dict[str, RunConfig], seen: set[str]
-) -> None:
-    """Add the runs before ``config`` to ``found``, the earliest first."""
-    for name in config.earlier_runs:
-        if name not in seen:
-            seen.add(name)
-            earlier = _settings(run_folder(name, folder.path.parent))
-            _collect(earlier, folder, found, seen)
-            found[name] = earlier
+    root = folder.path.parent
+    chain = in_training_order(folder.read_config(), lambda name: _settings(run_folder(name, root)))
+    return chain[:-1]
 
 
 def _settings(folder: RunFolder) -> RunConfig:
@@ -55,7 +47,7 @@ def _settings(folder: RunFolder) -> RunConfig:
     if (CONFIGS / f"{name}.toml").is_file():
         return read_run_config(name)
     raise TrainingError(
-        f"cannot say from what the weights were trained: the run {name} has neither "
+        f"cannot find out what the weights were trained from: the run {name} has neither "
         f"{folder.config} nor shipped settings; put its folder back, or train anew"
     )
 
@@ -63,7 +55,47 @@ def _settings(folder: RunFolder) -> RunConfig:
 def with_origin(manifest: Manifest, earlier: Sequence[RunConfig]) -> Manifest:
     """Return the manifest with the runs before its own, and the terms of all their data."""
     runs = [training_facts(config) for config in earlier]
-    told = manifest.model_copy(update={"training": {**manifest.training, EARLIER_RUNS: runs}})
-    further = data_names(told)
+    made = manifest.model_copy(update={"training": {**manifest.training, EARLIER_RUNS: runs}})
+    further = data_names(made)
     terms = f" {_FURTHER.format(names=' and '.join(further))}" if further else ""
-    return told.model_copy(update={"data_licence": DATA_LICENCE + terms})
+    return made.model_copy(update={"data_licence": DATA_LICENCE + terms})
+
+
+def training_commands(manifest: Manifest) -> list[str]:
+    """Return the commands that made the bundle, the first one first."""
+    return [
+        *(
+            " ".join((f"seealoud-train run {run['name']} --data FLICKR8K", *_folders(run)))
+            for run in _runs(manifest)
+        ),
+        f"seealoud-convert {manifest.name} --data FLICKR8K",
+    ]
+
+
+def _extra_names(run: Mapping[str, Any]) -> list[str]:
+    return [str(extra["name"]) for extra in run.get("extra_data") or ()]
+
+
+def _folders(run: Mapping[str, Any]) -> list[str]:
+    return [f"--extra {name}={name.upper()}" for name in _extra_names(run)]
+
+
+def rewards_mentions(manifest: Manifest) -> bool:
+    """Return whether training rewarded right mentions, or punished wrong ones."""
+    rewards = [run.get("self_critical") or {} for run in _runs(manifest)]
+    return any(
+        reward.get(f"{what}_mention_weight") for reward in rewards for what in ("right", "wrong")
+    )
+
+
+def data_names(manifest: Manifest) -> list[str]:
+    """Return the data sets beside Flickr8k on which the bundle's runs were trained, each once."""
+    return list(dict.fromkeys(name for run in _runs(manifest) for name in _extra_names(run)))
+
+
+def _runs(manifest: Manifest) -> list[Mapping[str, Any]]:
+    """Return the settings of every run that led to the bundle, its own last."""
+    training = manifest.training
+    # Manifests from before the chain was kept know the direct predecessor's name alone.
+    known = [{"name": training["start_from"]}] if training.get("start_from") else []
+    return [*training.get(EARLIER_RUNS, known), {**training, "name": manifest.name}]

@@ -1,6 +1,6 @@
-"""The stages in which a bundle is made of photographs, and which of them are over.
+"""The stages in which a bundle is made from photographs, and which of them are over.
 
-Invariant: what is over is told from the files alone, so whoever was killed goes on where he was.
+Invariant: the files alone show what is over, so that a killed process can be continued.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any, Protocol
 import keras
 
 from convert.convert import convert
+from convert.model_card import CARD
 from convert.parts import add_parts
 from convert.recover import recover
 from device.errors import BundleError
 from device.vision.bundle import load_bundle
 from device.vision.manifest import HASHED_FILES, MANIFEST
 from device.vision.vocabulary import Vocabulary
+from training.chain import in_training_order
 from training.config import CONFIGS, RunConfig, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError
@@ -32,7 +34,6 @@ from training.train import (
 
 # Where ``convert`` leaves the files that it verified, in the run's folder.
 _VERIFIED = "int8"
-_CARD = "MODEL_CARD.md"
 
 
 def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
@@ -40,8 +41,9 @@ def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
 
     Args:
         name_or_path: a TOML file, or the name of a shipped one. An earlier run's file is looked
-            for beside it first.
-        given: name of a run whose weights are there; it is left out, and what only it comes from.
+            for in the same folder first.
+        given: name of a run whose weights are there; it is left out, with the runs that only it
+            comes from.
 
     Raises:
         RunConfigError: a file is missing or wrong, or has another run's name; or the runs start
@@ -50,36 +52,19 @@ def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
     path = Path(name_or_path)
     if not path.suffix:
         path = CONFIGS / f"{name_or_path}.toml"
-    found: dict[str, RunConfig] = {}
-    if given is not None:
-        found[given] = _read(given, path.parent)  # so that nobody looks what it comes from
+
+    def earlier(name: str) -> RunConfig:
+        found = _read(name, path.parent)
+        nothing = {"start_from": None, "average_of": ()}
+        return found.model_copy(update=nothing) if name == given else found
+
     last = read_run_config(str(path))
-    _collect(last, path.parent, found, ())
-    if given is None:
-        return tuple(found.values())
-    del found[given]
-    if all(given not in config.earlier_runs for config in found.values()):
+    found = tuple(one for one in in_training_order(last, earlier) if one.name != given)
+    if given is not None and all(given not in config.earlier_runs for config in found):
         raise RunConfigError(
             f"{last.name} does not start from {given}: give the bundle of a run that it comes from"
         )
-    return tuple(found.values())
-
-
-def _collect(
-    config: RunConfig, folder: Path, found: dict[str, RunConfig], later: tuple[str, ...]
-) -> None:
-    """Add a run's settings to ``found``, behind those of the runs that it comes from."""
-    later = (*later, config.name)
-    for name in config.earlier_runs:
-        if name in later:
-            circle = " -> ".join((*later[later.index(name) :], name))
-            raise RunConfigError(
-                f"the runs start from each other in a circle: {circle}; correct start_from "
-                "or average_of in one of them"
-            )
-        if name not in found:
-            _collect(_read(name, folder), folder, found, later)
-    found[config.name] = config
+    return found
 
 
 def _read(name: str, folder: Path) -> RunConfig:
@@ -145,8 +130,8 @@ class Training:
         warn_without_household(self.config, dataset)
 
     def run(self, dataset: Dataset) -> None:
-        """See ``Stage``; an interrupted run goes on at its last checkpoint."""
-        # As in a process of its own: the names of layers begin anew, and the last graph is freed.
+        """See ``Stage``; an interrupted run continues at its last checkpoint."""
+        # As in a new process: the names of layers start again, and the last graph is freed.
         keras.utils.clear_session()
         train(self.config, dataset, self.folder)
 
@@ -223,7 +208,7 @@ class Conversion:
             and ours.confidence is not None
             and (ours.detector is not None or not self.with_detector)
             and self._has_our_search(ours.training)
-            and (self.bundle / _CARD).is_file()
+            and (self.bundle / CARD).is_file()
             and best.is_file()
             and best.stat().st_mtime <= (verified / MANIFEST).stat().st_mtime
         )
@@ -232,18 +217,18 @@ class Conversion:
         """See ``Stage``; the main data set is all that it needs."""
 
     def _has_our_search(self, training: Mapping[str, Any]) -> bool:
-        """Return whether a bundle searches as the settings say.
+        """Return whether a bundle has the search of the settings.
 
-        Keys that settings have no more are passed over: bundles from before their end hold them.
+        Keys that are no longer settings are ignored: old bundles have them.
         """
         stored = training.get("search")
         wanted = self.config.search.model_dump(mode="json")
         return isinstance(stored, dict) and wanted.items() <= stored.items()
 
     def run(self, dataset: Dataset) -> None:
-        """See ``Stage``; it begins anew when interrupted."""
+        """See ``Stage``; it starts again when interrupted."""
         keras.utils.clear_session()
-        # A finished run keeps the search that it was trained with; the settings may know a better.
+        # A finished run keeps the search that it was trained with; the settings may have another.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
         target = convert(self.folder, dataset, self.out, self.records)
         add_parts(target, dataset, self.records, with_detector=self.with_detector)

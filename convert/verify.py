@@ -1,4 +1,4 @@
-"""Does the bundle say what the Keras captioner says? Numbers per signature, words, scores.
+"""Compares a bundle with its Keras captioner: numbers per signature, words, scores, mistakes.
 
 Nothing is written to ``models/`` unless every claim holds. The thresholds and their reasons
 stand here, once.
@@ -9,25 +9,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from convert.encoder import whole_encoder
-from convert.honesty import Honesty
 from convert.variants import Variant
 from device.vision.beam_search import log_softmax
 from device.vision.manifest import DECODER, ENCODER
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Decoder, Encoder
 from device.vision.vocabulary import START
-from training.data.dataset import CaptionedPicture, Split
+from training.data.dataset import CaptionedPicture, Dataset, Split
+from training.encoders import default_cache_dir
 from training.errors import TrainingError
 from training.evaluate import Captions
 from training.features import read_picture
+from training.judged import judge_split
+from training.metrics.failures import Failures, count_failures
 from training.model import BuiltCaptioner
-from training.report.record import Bounds, Metrics
+from training.records.confidence import Reliability
+from training.records.run import Bounds, Metrics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -99,6 +103,37 @@ def check_signatures(
 
 
 @dataclass(frozen=True, slots=True)
+class Mistakes:
+    """What a bundle's captions of test get wrong.
+
+    Attributes:
+        reliability: how many captions are right.
+        failures: counts by caption and by kind of word.
+    """
+
+    reliability: Reliability
+    failures: Failures
+
+    def facts(self) -> dict[str, Any]:
+        """Return the numbers as the manifest states them."""
+        return {
+            "calibration": self.reliability.model_dump(mode="json"),
+            "failures": self.failures.facts(),
+        }
+
+
+def count_mistakes(captions: Captions, dataset: Dataset, cache_dir: Path | None = None) -> Mistakes:
+    """Return what captions of test get wrong.
+
+    Raises:
+        TrainingError: there are no captions, or Java failed.
+    """
+    cache = (cache_dir or default_cache_dir()) / "tokens"
+    test = judge_split(captions, dataset.test, cache)
+    return Mistakes(Reliability.of(test), count_failures(test.captions))
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Everything that was compared.
 
@@ -108,7 +143,7 @@ class Verification:
         int8_agreement: the same of int8 and float TFLite.
         metrics: by variant ("keras", "float", "int8") and split ("dev", "test").
         int8_change: CIDEr of int8 - float by split, paired over the pictures.
-        honesty: what int8 gets wrong and whether its log-probability tells; None: not judged.
+        mistakes: what the int8 bundle gets wrong; None: not judged.
     """
 
     signatures: SignatureCheck
@@ -116,7 +151,7 @@ class Verification:
     int8_agreement: float
     metrics: dict[str, dict[Split, Metrics]]
     int8_change: dict[Split, Bounds]
-    honesty: Honesty | None = None
+    mistakes: Mistakes | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers as the manifest states them."""
@@ -131,7 +166,7 @@ class Verification:
             "int8_cider_change": {
                 split: bounds.model_dump() for split, bounds in self.int8_change.items()
             },
-            **(self.honesty.facts() if self.honesty else {}),
+            **(self.mistakes.facts() if self.mistakes else {}),
         }
 
 
@@ -153,7 +188,7 @@ def _compact(metrics: Metrics) -> dict[str, Any]:
 
 
 def require(verification: Verification) -> None:
-    """Refuse a bundle that does not say what the Keras captioner says.
+    """Refuse a bundle whose captions are not those of the Keras captioner.
 
     Raises:
         TrainingError: naming every claim that does not hold.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -16,6 +17,24 @@ class Clock(Protocol):
 
     def utc(self) -> datetime:
         """Return the aware UTC time; it may jump when the machine's clock is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """One moment by both clocks.
+
+    Attributes:
+        monotonic_s: monotonic seconds, >= 0.
+        local: aware local time.
+    """
+
+    monotonic_s: float
+    local: datetime
+
+    @staticmethod
+    def of(clock: Clock) -> ClockReading:
+        """Return the present moment, in the machine's time zone."""
+        return ClockReading(clock.now_s(), clock.utc().astimezone())
 
 
 class SystemClock:
@@ -31,7 +50,7 @@ class SystemClock:
 
 
 class ReplayClock:
-    """The time of a recording: it stands still until whoever replays moves it on.
+    """The time of a recording: it stands still until whoever replays it moves it on.
 
     Args:
         began_at: aware UTC time at which the recording begins.
@@ -43,7 +62,7 @@ class ReplayClock:
         self._lock = threading.Lock()
 
     def now_s(self) -> float:
-        """Return seconds since the recording's beginning."""
+        """Return seconds since the beginning of the recording."""
         with self._lock:
             return self._elapsed_s
 

@@ -1,7 +1,7 @@
-"""What happens in the daemon, as values, and the bus that carries them to whoever listens.
+"""What happens in the daemon, as values, and the bus that passes them to the listeners.
 
-The seam for MQTT, history, metrics and the log: they subscribe, nobody else knows them.
-Invariant: a listener that fails or is slow takes nothing else with it.
+The seam for MQTT, history, metrics and the log: they subscribe, no other part knows them.
+Invariant: a listener that fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from device.records import Caption, Cause, Summary, Thing, Utterance
+from device.records import Caption, Cause, HistorySummary, Thing, Utterance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested(Event):
-    """Somebody asked for something.
+    """A request came.
 
     Attributes:
         action: name of the request, as in ``device.requests``.
         cause: through what.
         is_accepted: whether it is carried out.
         reason: why not; empty when it is.
-        id: the asker's own, or empty.
+        id: given by the client, or empty.
     """
 
     action: str
@@ -52,13 +52,13 @@ class Answered(Event):
     """An answer to "describe" was found, and goes to speech.
 
     Attributes:
-        text: what is said, worded by how sure it is.
-        cause: who asked.
-        caption: what the captioner said; None where nothing could be captioned.
+        text: what is spoken, worded by how sure it is.
+        cause: through what it was asked for.
+        caption: None where nothing could be captioned.
         reason: why there is no caption, as in ``too_dark``; empty where there is one.
-        probability: calibrated, that the caption's words are right, 0..1; None where unknown.
+        probability: calibrated, that the words of the caption are right, 0..1; None where unknown.
         frame_age_s: age of the frame when it was captioned, in seconds; None without a frame.
-        id: the asker's own, or empty.
+        id: given by the client, or empty.
         things: what is named beside the caption, or instead of it, the surest first.
     """
 
@@ -78,11 +78,11 @@ class SummedUp(Event):
 
     Attributes:
         summary: what was seen, counted, and in words.
-        cause: who asked.
-        id: the asker's own, or empty.
+        cause: through what it was asked for.
+        id: given by the client, or empty.
     """
 
-    summary: Summary
+    summary: HistorySummary
     cause: Cause
     id: str = ""
 
@@ -104,7 +104,6 @@ class DecisionReason(StrEnum):
     TEXT_SAME = "text_same"
     UNUSABLE_PICTURE = "unusable_picture"
     UNSURE = "unsure"
-    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,15 +133,15 @@ class Decided(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerted(Event):
-    """A keyword rule found what it waits for.
+    """A keyword rule fired.
 
     Attributes:
         rule: its name in the settings.
-        text: what is said.
-        caption: in which it was found, or beside which the things were named; None where the
-            caption is withheld.
-        things: among which it was found, or which were named beside the caption.
-        captured_at: aware UTC time of the frame; None where only the caption knows it.
+        text: what is spoken; empty where the alert makes no sound.
+        caption: in which the words were found, or beside which the things were named; None where
+            the caption is withheld.
+        things: among which the words were found, or which were named beside the caption.
+        captured_at: aware UTC time of the frame; None where only the caption has it.
     """
 
     rule: str
@@ -153,7 +152,7 @@ class Alerted(Event):
 
 
 class SpeechOutcome(StrEnum):
-    """What became of an utterance."""
+    """How an utterance ended."""
 
     HEARD = "heard"
     CUT = "cut"
@@ -165,11 +164,11 @@ class SpeechOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoke(Event):
-    """An utterance is over.
+    """An utterance has ended.
 
     Attributes:
         utterance: the words.
-        outcome: what became of them.
+        outcome: how it ended.
         first_sample_s: from ``utterance.asked_s`` to the first sample given to the sound device;
             None where there was none.
         detail: why it failed; empty otherwise.
@@ -182,7 +181,7 @@ class Spoke(Event):
 
 
 class Part(StrEnum):
-    """Parts that can be away and come back."""
+    """Parts that can fail and recover."""
 
     CAMERA = "camera"
     SOUND = "sound"
@@ -199,12 +198,12 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemChanged(Event):
-    """A part went away or came back; once for each change.
+    """A part failed or recovered; once for each change, by ``device.part_health.PartHealth``.
 
     Attributes:
         part: which.
-        is_problem: whether it is away now.
-        text: what is wrong and what to do, or that it is over; one line for people.
+        is_problem: whether it does not work now.
+        text: what is wrong and what to do, or that it works again; one line for people.
     """
 
     part: Part
@@ -214,12 +213,12 @@ class ProblemChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingChanged(Event):
-    """A setting that can change at run time did.
+    """A setting was changed at run time.
 
     Attributes:
         name: as in ``device.settings.state.RunState``.
         value: the new one.
-        cause: who asked.
+        cause: through what it was changed.
     """
 
     name: str
@@ -228,14 +227,14 @@ class SettingChanged(Event):
 
 
 class Listener(Protocol):
-    """Takes events; called by whichever thread they happen in."""
+    """Takes events, in the thread in which they happen."""
 
     def accept(self, event: Event) -> None:
-        """Take an event and return at once: who has more to do queues it."""
+        """Take an event and return at once; longer work is queued."""
 
 
 class EventBus:
-    """Hands each event to every listener, in the order of subscription."""
+    """Passes each event to every listener, in the order of subscription."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Listener, ...] = ()
@@ -245,7 +244,7 @@ class EventBus:
         self._listeners = (*self._listeners, listener)
 
     def publish(self, event: Event) -> None:
-        """Tell every listener; from any thread."""
+        """Pass an event to every listener; from any thread."""
         for listener in self._listeners:
             try:
                 listener.accept(event)

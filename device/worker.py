@@ -1,8 +1,8 @@
-"""A named thread that repeats one step until it is told to stop, and shows whether it gets on.
+"""A named thread that repeats one step until it is stopped, and shows whether it makes progress.
 
 Invariants: a worker never ends unnoticed; a step that fails is logged with its traceback and
-repeated, up to a limit, then the daemon is told and stops. Stopping sets every event first and then
-joins under one deadline.
+repeated, up to a limit, then the daemon stops. Stopping sets every event first and then joins under
+one deadline.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What a worker is allowed.
+    """The limits of a worker.
 
     Attributes:
         step_s: longest time from one sign of progress to the next, in seconds.
-        crashes: failed steps within ``window_s`` after which the worker is given up.
+        crashes: failed steps within ``window_s`` after which the worker ends for good.
         window_s: in seconds.
-        pause_s: rest after a failed step, in seconds.
+        pause_s: pause after a failed step, in seconds.
     """
 
     step_s: float = 20.0
@@ -41,8 +41,8 @@ class Worker:
 
     Args:
         name: of the thread, for people.
-        step: does a little and returns, within a second when there is nothing to do; it may wait
-            on things of its own but must end soon after ``wake``.
+        step: does a little and returns, within a second when there is nothing to do; it may wait,
+            but must return soon after ``wake``.
         on_give_up: called from the thread, once, when steps failed too often.
         wake: ends a step that waits; called by ``stop`` from another thread.
         patience: limits.
@@ -57,7 +57,9 @@ class Worker:
         patience: Patience = Patience(),
     ) -> None:
         self.name = name
-        self._step, self._on_give_up, self._wake = step, on_give_up, wake
+        self._step = step
+        self._on_give_up = on_give_up
+        self._wake = wake
         self._patience = patience
         self._crashes_s: deque[float] = deque(maxlen=patience.crashes)
         self._progress_s = time.monotonic()
@@ -70,18 +72,18 @@ class Worker:
         self._thread.start()
 
     def progress(self) -> None:
-        """Note that a long step gets on; from within the step."""
+        """Note that a long step makes progress; from within the step."""
         self._progress_s = time.monotonic()
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the thread has ended or shown no progress for longer than is allowed."""
+        """Whether the thread has ended, or made no progress for longer than allowed."""
         if not self._thread.is_alive():
             return not self._stopping.is_set()
         return time.monotonic() - self._progress_s > self._patience.step_s
 
     def request_stop(self) -> None:
-        """Ask for the end and return at once; may be repeated."""
+        """Request the end and return at once; may be repeated."""
         self._stopping.set()
         if self._wake is not None:
             self._wake()
@@ -117,7 +119,7 @@ def stop_all(workers: Sequence[Worker], timeout_s: float) -> None:
     """Stop workers: every event first, then each joined, all under one deadline.
 
     Raises:
-        WorkerError: some survived; it names them.
+        WorkerError: some are still running; it names them.
     """
     deadline_s = time.monotonic() + timeout_s
     for worker in workers:

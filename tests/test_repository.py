@@ -25,18 +25,22 @@ from device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
-    *(".ci", "convert", "device", "docs", "models", "scripts", "systemd", "tests"),
+    *(".ci", ".github", "convert", "device", "docs", "models", "scripts", "systemd", "tests"),
     *("tools", "training"),
     *(".gitattributes", ".gitignore", "LICENSE", "README.md", "pyproject.toml"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 }
 NO_PACKAGES = ("tests", "models", "systemd", "scripts", "tools", "docs")
 MAX_BYTES = 5_000_000
 MODELS_MAX_BYTES = 14_000_000  # all files of a bundle together
 # Flickr8k's pictures are called 1000268201_693b08cb0e.jpg.
 FLICKR8K_PICTURE = re.compile(r"\d{6,}_[0-9a-f]{10}\.jpe?g", re.IGNORECASE)
-SCRIPTS = (
-    *("benchmark", "check", "demo", "home-assistant-lab", "install-pi"),
-    *("reproduce", "setup", "test", "virtual-pi"),
+SCRIPTS = ("benchmark", "check", "demo", "install-pi", "reproduce", "setup", "test")
+SHELL_PROGRAMS = (
+    *(f"scripts/{name}" for name in SCRIPTS),
+    "tools/home-assistant-lab",
+    "tools/virtual-pi",
+    ".ci/run",
 )
 # The process that only Piper's licence reaches.
 PIPER_PROCESS = "device.speech.piper_worker"
@@ -101,11 +105,25 @@ def test_no_picture_of_the_data_set_is_in_it() -> None:
     assert [path for path in tracked_files() if FLICKR8K_PICTURE.fullmatch(path.name)] == []
 
 
-@pytest.mark.parametrize("name", [*(f"scripts/{name}" for name in SCRIPTS), ".ci/run"])
+@pytest.mark.parametrize("name", SHELL_PROGRAMS)
 def test_shell_scripts_can_be_run_and_stop_at_errors(name: str) -> None:
     script = ROOT / name
     assert script.stat().st_mode & 0o111, "not executable"
     assert "\nset -euo pipefail\n" in script.read_text()
+
+
+def test_scripts_are_shell_programs_and_no_other() -> None:
+    found = {path.name for path in tracked_files() if path.parent == ROOT / "scripts"}
+    assert found == {*SCRIPTS}
+
+
+def test_no_test_imports_scripts_or_tools() -> None:
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r"^\s*(from|import) (scripts|tools)\b", path.read_text(), re.MULTILINE)
+    ]
+    assert importing == []
 
 
 # ---------------------------------------------------------------- lists

@@ -1,6 +1,6 @@
 """Writes docs/detector.json: the detector's formats, sizes and fits, measured side by side.
 
-    PYTHONPATH=. .venv/bin/python tools/bench_detector.py PICTURES [--calibration FOLDER]
+    .venv/bin/python -m tools.bench_detector PICTURES [--calibration FOLDER]
 
 PICTURES holds ``captions.tsv`` (file name, tab, caption; several lines a picture) and ``images/``.
 A detected class counts as right where a caption names it (``device.vision.thing_words``); captions
@@ -30,7 +30,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from detector_quality import (
+
+from convert import detector as source
+from convert.packed_weights import with_packed_weights
+from device.vision.detector_model import DetectorModel
+from device.vision.letterbox import letterbox
+from tools.detector_quality import (
     Image,
     best,
     bgr,
@@ -42,11 +47,6 @@ from detector_quality import (
     squashed,
     sure,
 )
-
-from convert import detector as source
-from convert.packed_weights import with_packed_weights
-from device.vision.detector_model import DetectorModel
-from device.vision.letterbox import letterbox
 
 SIZES_PX = (320, 384)
 _N_PARITY = 24

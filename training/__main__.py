@@ -15,7 +15,7 @@ from training.command_line import runs_option as _runs
 
 if TYPE_CHECKING:
     from training.data.dataset import Split
-    from training.report.record import Metrics
+    from training.records.run import Metrics
 
 _docs = click.option(
     "--docs",
@@ -39,7 +39,7 @@ def cli(verbose: bool) -> None:
 @_runs
 @click.option("--weights", type=click.Path(path_type=Path), help="The encoder's ImageNet weights.")
 def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | None) -> None:
-    """Train the run CONFIG (a TOML file, or a name from training/configs); resumes by itself."""
+    """Train the run CONFIG (a TOML file, or a name from training/configs), or continue it."""
     from training.config import read_run_config
     from training.run_folder import run_folder
     from training.train import train
@@ -105,38 +105,16 @@ def describe_metrics(metrics: Metrics) -> str:
 @_data
 @_runs
 @_docs
-def sweep(run_name: str, data: Path | None, runs: Path | None, docs: Path) -> None:
-    """Change one thing of a run's search at a time, on dev; write what each brings."""
-    from training.data.readers import default_data, open_dataset
-    from training.report.search_choice import HEADER, write_search_choice
-    from training.run_folder import load_run, run_folder
-    from training.sweep import sweep as searches
-
-    config, built = load_run(run_folder(run_name, runs))
-    pictures = open_dataset(data or default_data()).dev
-    tried = []
-    click.echo("  ".join(HEADER))
-    for result in searches(config, built, pictures):
-        tried.append(result)
-        click.echo("  ".join(result.row()))
-    click.echo(write_search_choice(config, tried, docs))
-
-
-@cli.command()
-@click.argument("run_name", metavar="RUN")
-@_data
-@_runs
-@_docs
 @click.option("--force", is_flag=True, help="Write even over the record of an int8 bundle.")
 def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, force: bool) -> None:
     """Score a trained run in Keras on dev and test and write its record; minutes."""
-    from training.report.record import refuse_to_hide_a_bundle, write_record
+    from training.records.run import refuse_to_hide_a_bundle, write_record
     from training.run_folder import run_folder
 
     if not force:
         refuse_to_hide_a_bundle(run_name, docs / "runs")
     from training.data.readers import default_data, open_dataset
-    from training.report.keras_run import keras_record
+    from training.records.keras_run import keras_record
 
     made = keras_record(run_folder(run_name, runs), open_dataset(data or default_data()))
     click.echo(f"wrote {write_record(made, docs / 'runs')}")
@@ -146,11 +124,13 @@ def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, forc
 @click.argument("bundle", metavar="BUNDLE")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the scores there as JSON.")
-@click.option("--show", is_flag=True, help="Print what is said of each picture, and what is wrong.")
+@click.option(
+    "--show", is_flag=True, help="Print each picture's sentence, and which names are wrong."
+)
 def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
-    """Score what BUNDLE says of the photographs of FOLDER (with a captions.tsv); minutes.
+    """Score BUNDLE's sentences for the photographs of FOLDER (with a captions.tsv); minutes.
 
-    It goes through the device's own code: caption, detector, names and the sentence made of them.
+    The device's own code makes them: caption, detector, names and the whole sentence.
     """
     import json
     from dataclasses import asdict
@@ -178,7 +158,7 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
 @_docs
 def latency(benchmark: Path, docs: Path) -> None:
     """Put what scripts/benchmark --json wrote into the record of its bundle."""
-    from training.report.latency import record_latency
+    from training.records.latency import record_latency
 
     click.echo(f"wrote {record_latency(benchmark, docs / 'runs')}")
 
@@ -190,8 +170,8 @@ def baselines(data: Path | None, docs: Path) -> None:
     """Write the records of the constant caption and of people (leave one out); minutes."""
     from training.data.readers import default_data, open_dataset
     from training.encoders import default_cache_dir
-    from training.report.baselines import floor_record, human_record
-    from training.report.record import write_record
+    from training.records.baselines import floor_record, human_record
+    from training.records.run import write_record
     from training.source import source_commit
 
     dataset = open_dataset(data or default_data())
@@ -207,8 +187,8 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md, its figures and README's rows on homes from what was measured."""
-    from training.report.results import write_report
+    """Write docs/results.md, its figure and README's rows on homes from the records."""
+    from training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")
 

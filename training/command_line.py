@@ -19,9 +19,10 @@ from device.errors import SeeAloudError
 if TYPE_CHECKING:
     from training.data.dataset import Dataset
 
-# TensorFlow prints its CPU features and missing GPUs to stderr unless told before its import.
+# Unless this is set before its import, TensorFlow prints CPU features and missing GPUs to stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+_SECONDS_PER_MINUTE = 60
 _INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 _NOISY = ("absl", "matplotlib", "tensorflow")
 
@@ -105,6 +106,14 @@ runs_option = click.option(
     default=None,
     help="Folder of the runs. Default: $SEEALOUD_CACHE/runs or ~/.cache/seealoud/runs.",
 )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``1 h 05 min``, or ``40 s`` below two minutes."""
+    if seconds < 2 * _SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / _SECONDS_PER_MINUTE), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def set_up_logging(level: int = logging.INFO) -> None:

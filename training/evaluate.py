@@ -23,7 +23,7 @@ from training.metrics.precision import precision_by_kind
 from training.metrics.scores import Scores, score_tokens
 from training.metrics.tokenise import tokenise
 from training.model import BuiltCaptioner
-from training.report.record import Metrics
+from training.records.run import Metrics
 from training.search import caption_features
 
 Captions = dict[str, Hypothesis]

@@ -1,4 +1,4 @@
-"""A split's captions, judged by the references, and how likely the captioner found them."""
+"""A split's captions, judged by the references."""
 
 from __future__ import annotations
 
@@ -18,23 +18,20 @@ from training.metrics.judgement import (
     with_references,
 )
 from training.metrics.lexicon import LEXICONS, Lexicon
-from training.metrics.reliability import mean_log_probability
 from training.metrics.tokenise import tokenise
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedSplit:
-    """What is right, and how likely the captioner found it.
+    """Which captions are right.
 
     Attributes:
         captions: judgement of each caption.
         people: judgement of each reference by the others of its picture.
-        mean_log_prob_n: float64 [captions], see ``reliability.SIGNAL``.
     """
 
     captions: tuple[CaptionJudgement, ...]
     people: tuple[CaptionJudgement, ...]
-    mean_log_prob_n: npt.NDArray[np.float64]
 
     @property
     def is_right_n(self) -> npt.NDArray[np.bool_]:
@@ -74,12 +71,5 @@ def judge_split(
         ),
         people=tuple(
             judge_caption(*judged, lexicons) for judged in people_among_themselves(references)
-        ),
-        mean_log_prob_n=np.array(
-            [
-                mean_log_probability(h.log_probability, len(h.text.split()))
-                for h in captions.values()
-            ],
-            dtype=np.float64,
         ),
     )

@@ -10,34 +10,24 @@ import tensorflow as tf
 
 from device.vision.vocabulary import PAD
 from training.config import OptimiserConfig
-from training.model import Captioner
+from training.model import KerasCaptioner
 
 # The average begins as a copy and follows faster at first: min(decay, (1 + n) / (10 + n)),
-# as in TensorFlow's ExponentialMovingAverage.
+# as in TensorFlow's ExponentialMovingAverage. Keras' own average has no such start, and its
+# clipping takes the norm of one optimiser's variables: here the norm is of both groups together.
 _EMA_HEAD_START = 10.0
 
 
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """Linear from zero to ``peak`` in ``warmup_steps``, then a half cosine to zero at ``steps``.
+def warmup_cosine(
+    peak: float, steps: int, warmup_steps: int
+) -> keras.optimizers.schedules.CosineDecay:
+    """Return a rate that rises linearly to ``peak``, then falls as a half cosine to 0 at ``steps``.
 
     Source: Loshchilov and Hutter 2017, SGDR (arXiv 1608.03983), one period.
     """
-
-    def __init__(self, peak: float, steps: int, warmup_steps: int) -> None:
-        super().__init__()
-        self.peak, self.steps, self.warmup_steps = peak, steps, warmup_steps
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Return the learning rate at a step, a float32 scalar."""
-        at = tf.cast(step, tf.float32)
-        rising = at / max(1, self.warmup_steps)
-        done = (at - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        falling = 0.5 * (1 + tf.cos(3.14159265 * tf.clip_by_value(done, 0.0, 1.0)))
-        return self.peak * tf.minimum(rising, falling)
-
-    def get_config(self) -> dict[str, float]:
-        """Return the constructor's arguments."""
-        return {"peak": self.peak, "steps": self.steps, "warmup_steps": self.warmup_steps}
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warmup_steps), warmup_target=peak, warmup_steps=warmup_steps
+    )
 
 
 def caption_loss(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.Tensor:
@@ -64,7 +54,7 @@ class Optimiser(tf.Module):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: Captioner,
+        model: KerasCaptioner,
         config: OptimiserConfig,
         steps_per_epoch: int,
         *,
@@ -81,7 +71,7 @@ class Optimiser(tf.Module):  # type: ignore[misc]
         self.adams = []
         for rate, variables in self._groups:
             adam = keras.optimizers.AdamW(
-                WarmupCosine(rate, steps, warmup), weight_decay=config.weight_decay
+                warmup_cosine(rate, steps, warmup), weight_decay=config.weight_decay
             )
             adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
             adam.build(variables)

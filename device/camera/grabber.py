@@ -1,26 +1,25 @@
 """Keeps one camera open and its newest frame at hand; opens it again when it was lost.
 
-Invariants: a loss is told once, and the recovery once; while the camera is let go for privacy it is
-really closed and no frame of it is left; nothing here waits longer than a moment once ``wake`` or
-``close`` was called.
+Invariants: a loss is reported once, and the recovery once; while the camera is closed for privacy,
+the device is really released and no frame of it is left; nothing here waits longer than a moment
+once ``wake`` or ``close`` was called.
 """
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 
-from device.backoff import Backoff
 from device.camera.camera import Camera
 from device.camera.frames import Frames
 from device.camera.frozen import FrozenWatch
 from device.camera.settings import CameraSettings
 from device.clock import Clock
 from device.errors import CameraError, EndOfReplay, FrozenCameraError
-from device.events import EventBus, Part, ProblemChanged
+from device.events import EventBus, Part
+from device.part_health import Backoff, PartHealth
 from device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ class Grabber:
     Args:
         open_camera: opens the camera, again after each loss; raises CameraError.
         clock: the time of the frames.
-        bus: who is told of losses.
+        bus: carries the reports of losses.
         settings: of the camera.
         on_end: called once, from the worker's thread, when a replay is over and looked at.
     """
@@ -47,20 +46,20 @@ class Grabber:
         settings: CameraSettings,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._open_camera, self._clock, self._bus = open_camera, clock, bus
-        self._settings, self._on_end = settings, on_end
+        self._open_camera = open_camera
+        self._settings = settings
+        self._on_end = on_end
         self._frames = Frames(clock, settings.stale_after_s, settings.is_lossless)
         self._frozen = FrozenWatch(0 if settings.is_replay else settings.frozen_after_s)
-        self._backoff = Backoff(settings.first_retry_s, settings.longest_retry_s, random.Random())
+        self._backoff = Backoff(settings.first_retry_s, settings.longest_retry_s)
+        self._health = PartHealth(Part.CAMERA, bus.publish, clock, self._backoff)
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._camera: Camera | None = None
         self._is_paused, self._is_closed, self._has_ended = False, False, False
-        self._problem = ""
         self._is_frozen = False
         self._was_lost = False
         self._warm_up_left, self._warm_up_end_s = 0, 0.0
-        self._retry_at_s = 0.0
         self._reconnects = 0
 
     # ------------------------------------------------------------ the frames, from any thread
@@ -100,7 +99,7 @@ class Grabber:
     @property
     def is_available(self) -> bool:
         """Whether frames come."""
-        return not self._is_paused and not self._problem and self.latest() is not None
+        return not self._is_paused and not self._health.is_problem and self.latest() is not None
 
     @property
     def is_frozen(self) -> bool:
@@ -128,7 +127,7 @@ class Grabber:
 
     def resume(self) -> None:
         """Open the camera again."""
-        self._retry_at_s = 0.0
+        self._backoff.retry_now()
         self._is_paused = False
         self._changed.set()
 
@@ -174,14 +173,13 @@ class Grabber:
 
     def _connect(self) -> Camera | None:
         """Return the camera if it is time to open it and that worked."""
-        rest_s = self._retry_at_s - time.monotonic()
-        if rest_s > 0:
+        if (rest_s := self._backoff.rest_s) > 0:
             self._changed.wait(min(rest_s, _STEP_WAIT_S))
             return None
         try:
             camera = self._open_camera()
         except CameraError as exc:
-            self._retry_later(exc)
+            self._note_failure(exc)
             return None
         with self._lock:
             is_wanted = not (self._is_paused or self._is_closed)
@@ -207,15 +205,11 @@ class Grabber:
             if self._camera is not camera:  # let go meanwhile, perhaps for privacy
                 return
             self._frames.put(frame)
-        self._backoff.reset()
         self._is_frozen = False
         if self._was_lost:
             self._reconnects += 1
             self._was_lost = False
-        if self._problem:
-            self._problem = ""
-            _LOGGER.info("%s: frames come again", camera.name)
-            self._tell(False, f"{camera.name} gives frames again")
+        self._health.worked(f"{camera.name} gives frames again")
 
     def _is_warming_up(self) -> bool:
         now_s = time.monotonic()
@@ -234,22 +228,13 @@ class Grabber:
             self._camera = None
         camera.close()
         self._was_lost = True
-        self._retry_later(reason)
+        self._note_failure(reason)
 
-    def _retry_later(self, reason: CameraError) -> None:
-        wait_s = self._backoff.next_s()
-        self._retry_at_s = time.monotonic() + wait_s
-        text = str(reason)
+    def _note_failure(self, reason: CameraError) -> None:
         if self._is_paused or self._is_closed:
             return
         self._is_frozen = isinstance(reason, FrozenCameraError)
-        if not self._problem:
-            _LOGGER.warning("%s; trying again from now on", text)
-            self._problem = text
-            self._tell(True, text)
-        elif text != self._problem:
-            _LOGGER.info("%s", text)
-            self._problem = text
+        self._health.failed(str(reason))
 
     def _end(self, camera: Camera, end: EndOfReplay) -> None:
         """Note that a replay is over, once its last frame was taken."""
@@ -261,8 +246,3 @@ class Grabber:
             self._let_go()
             _LOGGER.info("%s", end)
             self._on_end()
-
-    def _tell(self, is_problem: bool, text: str) -> None:
-        self._bus.publish(
-            ProblemChanged(at=self._clock.utc(), part=Part.CAMERA, is_problem=is_problem, text=text)
-        )

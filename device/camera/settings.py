@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator,
 
 from device.camera.orientation import Flip
 from device.camera.source import CameraSource, parse_source
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 # An integer is a number too; a text or a truth value in its place is a mistake.
 _Number = StrictFloat | StrictInt

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from device.commands.report import echo_error
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_error, echo_line, verbose_option
 from device.errors import ConfigError
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
@@ -21,12 +19,12 @@ def config() -> None:
 
 @config.command(short_help="Write a commented example.")
 @click.argument("path", type=_PATH, required=False)
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @verbose_option
 def init(path: Path | None, force: bool) -> None:
-    """Write a commented example with every key at its default.
+    """Write a commented example with the default of every key.
 
-    Without PATH: where the settings are looked for first.
+    Without PATH: to the first place where `seealoud run` searches for settings.
     """
     from device.settings.load import settings_table
     from device.settings.paths import config_candidates
@@ -38,21 +36,21 @@ def init(path: Path | None, force: bool) -> None:
         _write(file, example_text(settings_table()), is_forced=force)
     except OSError as exc:
         if isinstance(exc, FileExistsError) and file.is_file():
-            raise ConfigError(f"{file} is there already: --force writes over it") from exc
+            raise ConfigError(f"{file} already exists: --force overwrites it") from exc
         raise ConfigError(f"{file} cannot be written: {exc.strerror}") from exc
-    echo_line(f"{file} is written. Change it, then: seealoud config check {file}")
+    echo_line(f"Wrote {file}. Edit it, then run: seealoud config check {file}")
 
 
-@config.command(short_help="Say all that is wrong with a file.")
+@config.command(short_help="Check a file.")
 @click.argument("path", type=_PATH, required=False)
 @verbose_option
 def check(path: Path | None) -> int:
-    """Say all that is wrong with a file, and what is risky; exit code 2 if anything is wrong.
+    """Report everything that is wrong or risky in a file; exit code 2 if anything is wrong.
 
     Without PATH: the file that `seealoud run` would read.
     """
-    from device.settings.load import find_config, load_settings
-    from device.settings.risks import risks
+    from device.settings.effective import risks
+    from device.settings.load import find_config, load_settings, retired_lines
 
     file = find_config(path)
     try:
@@ -61,21 +59,26 @@ def check(path: Path | None) -> int:
         for line in str(exc).splitlines():
             echo_error(line)
         return exc.exit_code
-    for line in risks(settings, file):
+    for line in [*retired_lines(path), *risks(settings, file)]:
         echo_error(f"warning: {line}")
     echo_line(
-        "There is no file: the defaults are in force." if file is None else f"{file} is good."
+        "There is no settings file: the defaults are used." if file is None else f"{file} is valid."
     )
     return 0
 
 
-@config.command(short_help="Print what is in force.")
-@click.option("--config", "path", type=_PATH, help="The file. Default: what `seealoud run` reads.")
+@config.command(short_help="Print the settings in force.")
+@click.option(
+    "--config",
+    "path",
+    type=_PATH,
+    help="Settings file. Default: the one that `seealoud run` reads.",
+)
 @verbose_option
 def show(path: Path | None) -> None:
-    """Print every setting as it is in force, and where it comes from.
+    """Print every setting in force with its origin.
 
-    That is the default, the file, or a change at run time. Secrets are shown as ***.
+    The origin is the default, the file, or a change at run time. Secrets are shown as ***.
     """
     from device.settings.effective import effective_text
     from device.settings.load import find_config, load_settings, settings_table
@@ -99,10 +102,10 @@ def reference() -> None:
 
 
 def _write(file: Path, text: str, *, is_forced: bool) -> None:
-    """Write a file; readable as others are, so that the daemon's user can read it as well.
+    """Write a file with the usual permissions, so that the daemon's user can read it as well.
 
     Raises:
-        OSError: it is there already, or cannot be written.
+        OSError: it already exists, or cannot be written.
     """
     with file.open("w" if is_forced else "x", encoding="utf-8") as stream:
         stream.write(text)

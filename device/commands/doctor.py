@@ -9,9 +9,7 @@ from pathlib import Path
 
 import click
 
-from device.commands.report import echo_error
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_error, echo_line, verbose_option
 from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
 from device.errors import ConfigError, SeeAloudError
 

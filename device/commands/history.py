@@ -1,4 +1,4 @@
-"""``seealoud history``: what was seen and said; told, exported, summed up or erased."""
+"""``seealoud history``: what was seen and said; printed, exported, summed up or erased."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from device.commands.report import one_line
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_line, one_line, verbose_option
 from device.errors import ConfigError, HistoryError
 
 if TYPE_CHECKING:
@@ -33,15 +31,13 @@ def _state_option(function: _Decorated) -> _Decorated:
         "--state",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="FOLDER",
-        help="The daemon's state folder. Default: yours, else /var/lib/seealoud.",
+        help="The daemon's state folder. Default: your own, else /var/lib/seealoud.",
     )(function)
 
 
 def _span_options(function: _Decorated) -> _Decorated:
-    until = click.option("--until", metavar="TIME", help="Only what was before TIME.")(function)
-    return click.option("--since", metavar="TIME", help=f"Only what was since TIME: {_TIME}.")(
-        until
-    )
+    until = click.option("--until", metavar="TIME", help="Only entries before TIME.")(function)
+    return click.option("--since", metavar="TIME", help=f"Only entries since TIME: {_TIME}.")(until)
 
 
 @click.group("history", invoke_without_command=True, short_help="What was seen and said.")
@@ -50,24 +46,24 @@ def _span_options(function: _Decorated) -> _Decorated:
     "--search",
     default="",
     metavar="WORDS",
-    help='Only with WORDS, said or named; "dog" finds "dogs" too.',
+    help='Only entries with WORDS, spoken or named; "dog" also finds "dogs".',
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many entries, the newest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option(
     "--csv",
     "csv_file",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help="Write a table with a heading; - for stdout.",
+    help="Write a table with a header line; - for stdout.",
 )
 @_state_option
 @verbose_option
 @click.pass_context
 def history(context: click.Context, /, **values: Any) -> None:
-    """Tell what the device saw and said, oldest first.
+    """Print what the device saw and said, oldest first.
 
-    Works while the daemon runs, and without it.
+    Works with or without a running daemon.
     """
     if context.invoked_subcommand is not None:
         given = [x for x in values if context.get_parameter_source(x) is not _DEFAULT]
@@ -76,7 +72,7 @@ def history(context: click.Context, /, **values: Any) -> None:
                 f"write the options after {context.invoked_subcommand!r}, not before it", context
             )
         return
-    _tell(**values)
+    _print_entries(**values)
 
 
 @history.command("erase")
@@ -85,8 +81,8 @@ def history(context: click.Context, /, **values: Any) -> None:
 @_state_option
 @verbose_option
 def erase_command(since: str | None, until: str | None, yes: bool, state: Path | None) -> None:
-    """Erase all of it, or a time span, for good; messages that wait for the broker as well."""
-    from device.history.erase import erase
+    """Erase everything, or a time span, for good; also messages that wait for the broker."""
+    from device.history.deletion import erase
 
     span, folder = _selection(since, until), _state(state)
     if not yes:
@@ -104,15 +100,16 @@ def erase_command(since: str | None, until: str | None, yes: bool, state: Path |
 
 @history.command("summary")
 @click.option("--since", default="1h", show_default=True, metavar="TIME", help=f"{_TIME}.")
-@click.option("--until", metavar="TIME", help="Only what was before TIME.")
+@click.option("--until", metavar="TIME", help="Only entries before TIME.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @_state_option
 @verbose_option
 def summary_command(since: str, until: str | None, as_json: bool, state: Path | None) -> None:
-    """Sum up what was seen: grouped, counted, with times."""
+    """Summarize what was seen: grouped and counted, with times."""
     from device.history.reading import read_entries
     from device.history.schema import HISTORY_FILE
-    from device.history.summary import Span, summarize, summary_json
+    from device.history.summary import summarize, summary_json
+    from device.history.summary_text import Span
 
     now, chosen = _now(), _selection(since, until)
     span = Span(chosen.since or now, chosen.until or now, now)
@@ -120,7 +117,7 @@ def summary_command(since: str, until: str | None, as_json: bool, state: Path | 
     echo_line(json.dumps(summary_json(summary)) if as_json else summary.text)
 
 
-def _tell(
+def _print_entries(
     *,
     since: str | None,
     until: str | None,
@@ -134,7 +131,7 @@ def _tell(
     from device.history.schema import HISTORY_FILE
 
     if as_json and csv_file is not None:
-        raise ConfigError("--json and --csv: give one of them")
+        raise ConfigError("--json and --csv: give only one of them")
     entries = read_entries(_state(state) / HISTORY_FILE, _selection(since, until, **choice))
     if csv_file is not None:
         _write_csv(entries, csv_file)
@@ -147,7 +144,7 @@ def _selection(since: str | None, until: str | None, **choice: Any) -> Selection
     """Return the selection of the options.
 
     Raises:
-        ConfigError: a time is none, or the span is none.
+        ConfigError: a time is not one, or the span is empty.
     """
     from device.history.reading import Selection
     from device.history.time_parsing import parse_moment
@@ -156,7 +153,7 @@ def _selection(since: str | None, until: str | None, **choice: Any) -> Selection
     first = None if since is None else parse_moment(since, now, is_end=False)
     last = None if until is None else parse_moment(until, now, is_end=True)
     if first is not None and last is not None and first >= last:
-        raise ConfigError(f"--since {since} is not before --until {until}: nothing lies between")
+        raise ConfigError(f"--since {since} is not before --until {until}")
     return Selection(first, last, **choice)
 
 
@@ -165,7 +162,7 @@ def _bounds(span: Selection) -> tuple[tuple[str, datetime | None], ...]:
 
 
 def _state(folder: Path | None) -> Path:
-    """Return the folder that the user named, else the first that has a history."""
+    """Return the folder that the user gave, else the first that has a history."""
     from device.history.schema import HISTORY_FILE, OUTBOX_FILE
     from device.settings.paths import directories
 
@@ -176,7 +173,7 @@ def _state(folder: Path | None) -> Path:
         for place in (own, _SYSTEM_STATE):
             if any((place / name).exists() for name in (HISTORY_FILE, OUTBOX_FILE)):
                 return place
-    except OSError as exc:  # systemd hides the state of a service's own user
+    except OSError as exc:  # systemd hides the state folder of a service
         raise HistoryError(f"{_SYSTEM_STATE} cannot be read: {exc.strerror}; try sudo") from exc
     return own
 
@@ -189,8 +186,8 @@ def _write_csv(entries: Iterable[Entry], file: Path) -> None:
     """
     from device.history.entries import FIELDS
 
-    told = (_cells(entry) for entry in entries)
-    rows = chain(list(islice(told, 1)), told)  # a history that fails leaves no empty table
+    found = (_cells(entry) for entry in entries)
+    rows = chain(list(islice(found, 1)), found)  # a history that fails leaves no empty table
     if str(file) == "-":
         for row in (FIELDS, *rows):
             text = io.StringIO()

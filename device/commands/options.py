@@ -1,4 +1,4 @@
-"""What the user asked ``seealoud describe`` for, as plain values."""
+"""The options of ``seealoud describe`` as plain values."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from pathlib import Path
 from device.errors import ConfigError
 
 _NEEDS_MQTT = (
-    *("mqtt_user", "mqtt_password_file", "mqtt_tls"),
-    *("mqtt_ca", "mqtt_cert", "mqtt_key", "mqtt_protocol"),
+    "mqtt_user",
+    "mqtt_password_file",
+    "mqtt_tls",
+    "mqtt_ca",
+    "mqtt_cert",
+    "mqtt_key",
+    "mqtt_protocol",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeOptions:
-    """One field per option, named as it is; the option's ``--help`` says what it means.
+    """One field per option, with its name; ``--help`` documents them.
 
     Attributes:
-        sources: what to describe, at least one.
+        sources: the pictures to describe, at least one.
     """
 
     sources: tuple[str, ...]
@@ -43,15 +48,15 @@ class DescribeOptions:
     device_id: str | None = None
 
     def check(self) -> None:
-        """Refuse an option that would be passed over in silence.
+        """Refuse an option that would be ignored.
 
         Raises:
-            ConfigError: it only means something together with another one.
+            ConfigError: an option has no effect without another one.
         """
         if self.voice is not None and self.wav is None and not self.speak:
-            raise ConfigError("--voice says nothing by itself: give --speak or --wav as well")
+            raise ConfigError("--voice has no effect by itself: give --speak or --wav as well")
         if self.audio_device is not None and not self.speak:
-            raise ConfigError("--audio-device plays nothing by itself: give --speak as well")
+            raise ConfigError("--audio-device has no effect by itself: give --speak as well")
         for field in _NEEDS_MQTT:
             if getattr(self, field) and self.mqtt is None:
                 raise ConfigError(f"--{field.replace('_', '-')} needs a broker: give --mqtt HOST")

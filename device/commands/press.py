@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from device.commands.report import one_line
-from device.commands.stdout import echo_line
-from device.commands.verbosity import verbose_option
+from device.commands.report import echo_line, one_line, verbose_option
 from device.errors import RequestError
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])

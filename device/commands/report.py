@@ -1,52 +1,73 @@
-"""Errors as the user of a command meets them: one line each on stderr, and one exit code."""
+"""What a command prints: lines on stdout; errors and the log on stderr, one line each."""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import sys
 import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from device.errors import SeeAloudError
 
 PROGRAM = "seealoud"
+SIGNALLED = 128  # shells report death by signal n as 128 + n
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 def one_line(text: str) -> str:
-    """Return the text without line breaks and without what could steer a terminal."""
+    """Return the text without line breaks and other characters that could control a terminal."""
     return "".join(" " if unicodedata.category(x).startswith("C") else x for x in text)
 
 
+def echo_line(line: str) -> None:
+    """Write a line to stdout immediately.
+
+    Raises:
+        click.exceptions.Exit: the reader of stdout has closed it, for example ``| head -1``.
+    """
+    try:
+        click.echo(line)
+    except BrokenPipeError as exc:
+        # Python flushes stdout at exit, which would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(SIGNALLED + signal.SIGPIPE) from exc
+
+
 def echo_error(message: str) -> None:
-    """Write one line about an error."""
+    """Write one line about an error to stderr."""
     click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
 
 
 class ErrorReport:
-    """Tells of errors as they happen and keeps the exit code of the first.
+    """Prints errors as they happen, and keeps the exit code of the first.
 
     Attributes:
-        exit_code: 0 as long as nothing failed.
+        exit_code: 0 as long as nothing has failed.
     """
 
     def __init__(self) -> None:
         self.exit_code = 0
 
     def add(self, error: SeeAloudError) -> None:
-        """Tell of an error."""
+        """Print an error."""
         echo_error(str(error))
         self.exit_code = self.exit_code or error.exit_code
 
 
 class _EchoHandler(logging.Handler):
-    """Writes to whatever stderr is at the time."""
+    """Writes to the stderr of the moment, which tests replace."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)
 
 
 def set_up_logging(verbosity: int) -> None:
-    """Send our own log to stderr: warnings, with 1 state changes, with 2 everything."""
+    """Log to stderr: 0 warnings, 1 state changes as well, 2 everything."""
     logger = logging.getLogger("device")
     logger.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(verbosity, 2)])
     for handler in [x for x in logger.handlers if isinstance(x, _EchoHandler)]:
@@ -55,3 +76,22 @@ def set_up_logging(verbosity: int) -> None:
     plain, detailed = f"{PROGRAM}: %(message)s", "%(asctime)s %(levelname)s %(name)s: %(message)s"
     handler.setFormatter(logging.Formatter(detailed if verbosity else plain))
     logger.addHandler(handler)
+
+
+def verbose_option(function: _Decorated) -> _Decorated:
+    """Add the option ``-v``, which the program and each of its commands have."""
+    return click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        expose_value=False,
+        callback=_raise_verbosity,
+        help="Log to stderr (-vv: debug output).",
+    )(function)
+
+
+def _raise_verbosity(context: click.Context, _: click.Parameter, count: int) -> None:
+    """Set up logging for the number of ``-v`` so far, before and after the command's name."""
+    total = context.meta.get(__name__, 0) + count
+    context.meta[__name__] = total
+    set_up_logging(total)

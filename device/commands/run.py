@@ -1,10 +1,13 @@
-"""``seealoud run``: the daemon, until it is told to stop."""
+"""``seealoud run``: the daemon, until it is stopped."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @click.command("run")
@@ -15,16 +18,18 @@ import click
     help="Settings file. Default: $SEEALOUD_CONFIG, then the user's, then /etc/seealoud's.",
 )
 def run(config: Path | None) -> int:
-    """Describe at a button's press, and narrate, until SIGTERM or Ctrl-C.
+    """Describe when a button is pressed, and narrate, until SIGTERM or Ctrl-C.
 
-    Talk to it with `seealoud press`. SIGHUP reads the settings anew, SIGUSR1 asks for a
-    description. Ends with 0 when it was told to stop.
+    Control it with `seealoud press`. SIGHUP reloads the settings, SIGUSR1 requests a
+    description. The exit code is 0 after SIGTERM or Ctrl-C.
     """
     from device.app import Daemon
     from device.health.log import set_up_daemon_logging
-    from device.settings.load import load_settings
+    from device.settings.load import load_settings, retired_lines
     from device.settings.paths import directories
 
     settings = load_settings(config)
     set_up_daemon_logging(settings.log)
+    for line in retired_lines(config):
+        _LOGGER.warning("%s", line)
     return Daemon(settings, config, directories()).run()

@@ -16,7 +16,7 @@ from device.daemon.live_settings import LiveSettings, Value
 from device.daemon.observer import Observer, Question
 from device.errors import RequestError, VoiceError
 from device.events import EventBus, Requested, SummedUp
-from device.records import Cause, Earcon, Priority, Summary, Utterance
+from device.records import Cause, Earcon, HistorySummary, Priority, Utterance
 from device.settings.schema import Settings
 
 _NOTHING_SAID_TEXT = "Nothing was said yet."
@@ -63,7 +63,7 @@ class Answers:
 
     self_check: Callable[[], str]
     status: Callable[[], Mapping[str, Value]]
-    summary: Callable[[float], Summary] | None = None
+    summary: Callable[[float], HistorySummary] | None = None
 
 
 class DaemonController:

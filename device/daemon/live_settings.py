@@ -1,7 +1,7 @@
-"""What can be changed while the daemon runs: applied to the parts, kept, told to everyone.
+"""Settings that can be changed while the daemon runs: applied, saved, and published.
 
-Invariant: the parts, the state file and what listeners were told never disagree; a value that is
-refused changes none of them.
+Invariant: the parts, the state file and the published events always agree; a value that is refused
+changes none of them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from pydantic import ValidationError
 
+from device.camera.grabber import Grabber
 from device.clock import Clock
 from device.daemon.observer import Observer
 from device.errors import RequestError
@@ -22,70 +22,51 @@ from device.records import Cause
 from device.requests import MAX_SNOOZE_MIN
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
+from device.speech.announcer import Announcer
 
 Value = bool | int | float | str | None
 
 
-class LiveVoice(Protocol):
-    """What can be changed of speech; ``device.speech.announcer.Announcer``."""
-
-    def set_volume(self, volume: float) -> None:
-        """Speak as loud as this at once: also what is being said."""
-
-    def set_rate(self, rate: float) -> None:
-        """Speak as fast as this from the next utterance on."""
-
-    def set_muted(self, is_muted: bool) -> None:
-        """Say nothing at all, or speak again."""
-
-
-class PausableCamera(Protocol):
-    """A camera that can be let go; ``device.camera.grabber.Grabber``."""
-
-    def pause(self) -> None:
-        """Let the camera go."""
-
-    def resume(self) -> None:
-        """Open it again."""
-
-
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What live settings act upon.
+class LiveParts:
+    """The parts that live settings act on.
 
     Attributes:
-        observer: holds the narrator.
-        camera: let go for privacy.
+        observer: controls the narrator.
+        camera: released for privacy.
         voice: speaks.
-        state_file: keeps what was changed.
+        state_file: stores the changes.
     """
 
     observer: Observer
-    camera: PausableCamera
-    voice: LiveVoice
+    camera: Grabber
+    voice: Announcer
     state_file: StateFile
 
 
 class LiveSettings:
-    """The settings of the file, and before them what was changed at run time.
+    """The settings of the file, overridden by the changes made at run time.
 
-    Not thread-safe: the controller has the lock.
+    Not thread-safe: the controller holds a lock around each call.
     """
 
-    def __init__(self, parts: Parts, settings: Settings, bus: EventBus, clock: Clock) -> None:
-        self._parts, self._settings, self._bus, self._clock = parts, settings, bus, clock
+    def __init__(self, parts: LiveParts, settings: Settings, bus: EventBus, clock: Clock) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._bus = bus
+        self._clock = clock
         self._state = parts.state_file.read()
         self._restore()
 
     @property
     def is_narrating(self) -> bool:
-        """Whether narration is switched on; it may be snoozed all the same."""
+        """Whether narration is switched on; it may be snoozed nevertheless."""
         stored = self._state.is_narrating
         return self._settings.narration.is_on if stored is None else stored
 
     def values(self) -> Mapping[str, Value]:
-        """Return every live setting as it is now."""
+        """Return the value of every live setting."""
         until, speech = self._state.snoozed_until, self._settings.speech
         voice = None if speech.voice is None else str(speech.voice)
         gap_s = self._settings.narration.minimum_gap_s
@@ -101,13 +82,13 @@ class LiveSettings:
         }
 
     def reload(self, settings: Settings) -> None:
-        """Take settings that were read anew; what was changed at run time stays."""
+        """Replace the settings of the file; changes made at run time still override them."""
         self._settings = settings
         self._parts.observer.steer(lambda narrator: narrator.reload(settings.narration))
         self._restore()
 
     def narrate(self, is_on: bool, cause: Cause) -> None:
-        """Switch narration; on ends a snooze, since whoever does it wants to hear it now."""
+        """Switch narration on or off; on also ends a snooze, so that narration starts now."""
         self._parts.observer.steer(lambda narrator: narrator.set_on(is_on))
         if is_on and self._state.snoozed_until is not None:
             self.snooze(0, cause)
@@ -120,7 +101,7 @@ class LiveSettings:
         self._keep("snoozed_until", until, cause)
 
     def is_snooze_over(self) -> bool:
-        """Return whether a snooze has just run out; it is ended then."""
+        """Return whether a snooze has expired since the last call; it is ended then."""
         until = self._state.snoozed_until
         if until is None or self._clock.utc() < until:
             return False
@@ -128,12 +109,12 @@ class LiveSettings:
         return True
 
     def mute(self, is_on: bool, cause: Cause) -> None:
-        """Say nothing at all, or speak again."""
+        """Mute all speech, or unmute it."""
         self._parts.voice.set_muted(is_on)
         self._keep("is_muted", is_on, cause)
 
     def privacy(self, is_on: bool, cause: Cause) -> None:
-        """Let the camera go, or open it again."""
+        """Release the camera, or open it again."""
         if is_on:
             self._parts.camera.pause()
         else:
@@ -141,7 +122,7 @@ class LiveSettings:
         self._keep("is_private", is_on, cause)
 
     def keep_voice(self, path: str, cause: Cause) -> None:
-        """Keep which voice speaks now; empty for the built-in one."""
+        """Save the path of the voice in use; empty for the built-in one."""
         self._keep("voice", path, cause)
 
     def set_number(self, name: str, value: float | str, cause: Cause) -> None:
@@ -164,7 +145,7 @@ class LiveSettings:
                 self._keep(name, number, cause)
 
     def _restore(self) -> None:
-        """Bring every part to these settings, without a word."""
+        """Apply all settings to the parts, without publishing anything."""
         now = self.values()
         voice = self._parts.voice
         voice.set_volume(float(now["volume"] or 0.0))
@@ -192,18 +173,18 @@ class LiveSettings:
         return default if stored is None else stored
 
     def _keep(self, name: str, value: float | str | datetime | None, cause: Cause) -> None:
-        """Store one value of the state and tell everyone."""
+        """Save one value of the state and publish it."""
         self._state = RunState.model_validate({**self._state.model_dump(), name: value})
         self._parts.state_file.write(self._state)
-        told = value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
-        self._bus.publish(SettingChanged(at=self._clock.utc(), name=name, value=told, cause=cause))
+        shown = value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+        self._bus.publish(SettingChanged(at=self._clock.utc(), name=name, value=shown, cause=cause))
 
 
 def _checked(group: SettingsGroup, name: str, value: float | str) -> float:
-    """Return a number that the settings file would take for this key.
+    """Return the value as a number, if the settings file allows it for this key.
 
     Raises:
-        RequestError: it would not.
+        RequestError: it is not allowed.
     """
     try:
         changed = type(group).model_validate({**group.model_dump(), name: value})
@@ -216,7 +197,7 @@ def _minutes(value: float | str) -> float:
     try:
         minutes = float(value)
     except ValueError as exc:
-        raise RequestError(f"snooze_min {value!r} is no number") from exc
+        raise RequestError(f"snooze_min {value!r} is not a number") from exc
     if not 0 <= minutes <= MAX_SNOOZE_MIN:
-        raise RequestError(f"snooze_min {minutes:g} is not in 0..{MAX_SNOOZE_MIN}")
+        raise RequestError(f"snooze_min {minutes:g} is not between 0 and {MAX_SNOOZE_MIN}")
     return minutes

@@ -10,11 +10,10 @@ import random
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from device.backoff import Backoff
 from device.clock import Clock
-from device.daemon.telling import problem_teller
 from device.errors import DaemonError, TriggerError
 from device.events import EventBus, Part
+from device.part_health import Backoff, PartHealth
 from device.triggers.trigger import Trigger
 from device.worker import Worker
 
@@ -27,15 +26,13 @@ class TriggerSet:
 
     Args:
         triggers: none of them started.
-        bus: who is told of those that cannot be used.
+        bus: carries the reports of those that cannot be used.
         clock: the time.
     """
 
     def __init__(self, triggers: Mapping[Part, Trigger], bus: EventBus, clock: Clock) -> None:
-        self._triggers, self._bus, self._clock = triggers, bus, clock
-        self._failed: dict[Part, str] = {}
-        self._backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S, random.Random())
-        self._retry_at_s = float("inf")
+        self._triggers = triggers
+        self._health = {part: _health(part, bus, clock) for part in triggers}
 
     @property
     def workers(self) -> list[Worker]:
@@ -43,7 +40,7 @@ class TriggerSet:
         return [worker for trigger in self._triggers.values() for worker in trigger.workers]
 
     def start(self) -> None:
-        """Start every one that can be used; the others are told as problems.
+        """Start every one that can be used; the others are reported as problems.
 
         Raises:
             DaemonError: another daemon has what one of them listens to.
@@ -52,34 +49,31 @@ class TriggerSet:
             try:
                 trigger.start()
             except TriggerError as exc:
-                self._fail(part, str(exc))
-        self._retry_at_s = self._clock.now_s() + self._backoff.next_s()
+                self._health[part].failed(str(exc))
 
     def retry_where_due(self) -> None:
         """Start those that could not be used, after growing waits; call it often.
 
-        Who works at last is told too. Another daemon is a problem like others by now: this one has
-        listeners and a voice of its own, and goes on.
+        A trigger that recovers is reported as well. By now another daemon is a problem like any
+        other: this one has listeners and a voice of its own, and continues.
         """
-        if not self._failed or self._clock.now_s() < self._retry_at_s:
-            return
-        for part in [*self._failed]:
+        for part, health in self._health.items():
+            if not health.is_problem or health.is_resting:
+                continue
             try:
                 self._triggers[part].start()
             except (TriggerError, DaemonError) as exc:
-                self._fail(part, str(exc))
+                health.failed(str(exc))
             else:
-                del self._failed[part]
-                problem_teller(part, self._bus, self._clock)(False, "can be used now")
-        self._retry_at_s = self._clock.now_s() + self._backoff.next_s()
-
-    def _fail(self, part: Part, why: str) -> None:
-        if self._failed.get(part) != why:  # said once, not at every attempt
-            problem_teller(part, self._bus, self._clock)(True, why)
-        self._failed[part] = why
+                health.worked("can be used now")
 
     def close(self) -> None:
         """Close all, the last one first, also where one of them fails; may be repeated."""
         with ExitStack() as stack:
             for trigger in self._triggers.values():
                 stack.callback(trigger.close)
+
+
+def _health(part: Part, bus: EventBus, clock: Clock) -> PartHealth:
+    backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S, clock.now_s, random.Random())
+    return PartHealth(part, bus.publish, clock, backoff, reports_new_reasons=True)

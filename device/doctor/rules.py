@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from device.doctor.finding import Finding, Level
+from device.english import split_words
 from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
-from device.narrator.words import split_words
 
 _PART = "Rules"
 _MOST_NAMED = 5

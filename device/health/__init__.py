@@ -1,1 +1,1 @@
-"""How the daemon is, for others: the log, Prometheus metrics, and what systemd is told."""
+"""Reports on the daemon: the log, Prometheus metrics, and notifications to systemd."""

@@ -1,6 +1,6 @@
 """Writes events into the log: changes of state at INFO, every frame's decision at DEBUG.
 
-Invariant: no word that was seen or said is logged above DEBUG. The history has these, with a
+Invariant: no caption and no spoken text is logged above DEBUG. The history has these, with a
 retention and a command to erase them; a journal has neither.
 """
 
@@ -27,7 +27,7 @@ from device.health.log import FIELDS
 from device.records import Caption
 
 _LOGGER = logging.getLogger(__name__)
-# "Nothing new", noticed at the first, second or third stage; noise alternates between them.
+# Nothing is new, by the first, second or third stage; noise alternates between them.
 _NOTHING_NEW = (
     DecisionReason.PICTURE_SAME,
     DecisionReason.FEATURES_SAME,
@@ -43,7 +43,7 @@ class EventLog:
         self._frames = 0
 
     def accept(self, event: Event) -> None:
-        """Write what is worth a line."""
+        """Log an event."""
         match event:
             case Requested():
                 _requested(event)
@@ -62,15 +62,17 @@ class EventLog:
                 level = logging.WARNING if event.is_problem else logging.INFO
                 _write(level, event, f"{event.part}: {event.text}", part=event.part.value)
             case SettingChanged(name=name, value=value, cause=cause):
-                line = f"{name} is {value} now, by {cause}"
+                line = f"{name} is now {value}, set by {cause}"
                 _write(logging.INFO, event, line, name=name, value=value, cause=cause.value)
 
     def _decided(self, event: Decided) -> None:
-        last, self._last_reason = self._last_reason, event.reason
+        last = self._last_reason
+        self._last_reason = event.reason
         is_change = event.reason != last and not (
             event.reason in _NOTHING_NEW and last in _NOTHING_NEW
         )
-        frames, self._frames = self._frames, 0 if is_change else self._frames + 1
+        frames = self._frames
+        self._frames = 0 if is_change else frames + 1
         before = f" (after {frames} frames of {last})" if is_change and last and frames else ""
         _write(
             logging.INFO if is_change else logging.DEBUG,
@@ -91,14 +93,14 @@ class EventLog:
 def _requested(event: Requested) -> None:
     values = {"action": event.action, "cause": event.cause.value, "id": event.id}
     if event.is_accepted:
-        _write(logging.INFO, event, f"{event.cause} asks: {event.action}", **values)
+        _write(logging.INFO, event, f"{event.cause}: {event.action}", **values)
     else:
-        line = f"{event.cause} asks: {event.action}; refused: {event.reason}"
+        line = f"{event.cause}: {event.action} was refused: {event.reason}"
         _write(logging.WARNING, event, line, reason=event.reason, **values)
 
 
 def _answered(event: Answered) -> None:
-    line = f"{event.cause} is answered"
+    line = f"answered {event.cause}"
     if event.reason:
         line += f": {event.reason}"
     if event.caption is not None:
@@ -122,7 +124,7 @@ def _answered(event: Answered) -> None:
 
 def _summed_up(event: SummedUp) -> None:
     summary, cause = event.summary, event.cause
-    line = f"{cause} is told of {summary.total} captions, alerts and problems"
+    line = f"answered {cause}: a summary of {summary.total} captions, alerts and problems"
     _write(logging.INFO, event, line, cause=cause.value, total=summary.total, id=event.id)
     _write(logging.DEBUG, event, f"summary: {summary.text}", text=summary.text)
 
@@ -154,7 +156,7 @@ def _timings(caption: Caption | None) -> dict[str, Any]:
 
 
 def _write(level: int, event: Event, line: str, **values: Any) -> None:
-    """Log a line with its values; those without one are left out."""
+    """Log a line with its values, without the empty ones."""
     if not _LOGGER.isEnabledFor(level):
         return
     known: Mapping[str, Any] = {

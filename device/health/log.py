@@ -1,7 +1,7 @@
 """The daemon's log on standard error: text for people, JSON for programs, or systemd's journal.
 
-Invariant: one record is one line, whatever stands in it; only a traceback has several. So nobody
-who sends the daemon a text can write lines of his own into the log.
+Invariant: one record is one line, whatever it contains; only a traceback has several. So a text
+that somebody sends to the daemon cannot add lines to the log.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ FIELDS = "fields"
 _JOURNAL_VARIABLE = "JOURNAL_STREAM"
 # sd-daemon(3): syslog's priorities in angle brackets.
 _PRIORITIES = (
-    *((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4)),
-    *((logging.INFO, 6), (logging.NOTSET, 7)),
+    (logging.CRITICAL, 2),
+    (logging.ERROR, 3),
+    (logging.WARNING, 4),
+    (logging.INFO, 6),
+    (logging.NOTSET, 7),
 )
 
 
@@ -44,7 +47,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JournalFormatter(TextFormatter):
-    """Lines with a priority before each; the journal has time and name itself."""
+    """Lines with a priority before each; the journal adds the time."""
 
     def __init__(self) -> None:
         super().__init__("%(name)s: %(message)s")
@@ -56,10 +59,10 @@ class JournalFormatter(TextFormatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the record's values as keys of their own."""
+    """One JSON object per line, with the values of the record as keys."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object; what JSON has not is written as text."""
+        """Return the object; values of other types are written as text."""
         at = datetime.fromtimestamp(record.created, UTC)
         values: dict[str, Any] = {
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -80,7 +83,7 @@ def set_up_daemon_logging(
     stream: TextIO | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Send our own log to a stream, in place of where it went; may be repeated.
+    """Write the log of this package to a stream only; may be repeated.
 
     Args:
         settings: level and format.
@@ -98,12 +101,12 @@ def set_up_daemon_logging(
 
 
 def printable(text: str) -> str:
-    """Return a text without line breaks and without what could steer a terminal."""
-    return "".join(" " if unicodedata.category(x) in _STEERING else x for x in text)
+    """Return a text without line breaks and without what could control a terminal."""
+    return "".join(" " if unicodedata.category(x) in _CONTROL else x for x in text)
 
 
 # Control characters, and the separators of lines and paragraphs.
-_STEERING = ("Cc", "Cf", "Zl", "Zp")
+_CONTROL = ("Cc", "Cf", "Zl", "Zp")
 
 
 def _formatter(
@@ -121,7 +124,7 @@ def _formatter(
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Return whether a stream goes to the journal: it may have been sent elsewhere since."""
+    """Return whether a stream still goes to the journal, not redirected elsewhere."""
     device, _, inode = environ.get(_JOURNAL_VARIABLE, "").partition(":")
     try:
         status = os.fstat(stream.fileno())

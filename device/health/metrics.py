@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: counted from events, and read from the parts when somebody asks.
+"""Numbers for Prometheus: counted from events, read from the parts at each scrape, served by HTTP.
 
 Invariant: no caption, no text and no address is among them.
 """
@@ -8,12 +8,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from device import __version__
+from device.errors import ConfigError
 from device.events import (
     Alerted,
     Answered,
@@ -26,11 +35,13 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
+from device.health.settings import MetricsSettings
 from device.records import Caption, Cause, Priority, Thing, ThingSource
 
 # From a single encoder run on a fast machine to a first caption on a hot Pi Zero.
 _BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _MILLISECONDS = 1000
+_JOIN_TIMEOUT_S = 1.0
 _PREFIX = "seealoud_"
 _SPOKEN = (
     DecisionReason.FIRST,
@@ -45,13 +56,13 @@ class Readings:
     """What is read from the parts at each scrape; the callables may be called by any thread.
 
     Attributes:
-        frames: frames that the camera gave since the start.
-        drops: those that nobody looked at.
+        frames: frames that the camera took since the start.
+        drops: those that were not looked at.
         frame_age_s: age of the newest frame in seconds; None without one.
         bundle: name of the bundle in use.
         queue_lengths: how many wait, by the name of the queue.
-        restarts: how often a part was started again since the start, by its name.
-        dropped_messages: captions that the outbox gave up since the start.
+        restarts: how often a part was restarted since the start, by its name.
+        dropped_messages: messages that the outbox dropped.
     """
 
     frames: Callable[[], int] = lambda: 0
@@ -64,7 +75,7 @@ class Readings:
 
 
 class MetricsListener:
-    """A ``device.events.Listener`` that counts; each one has a registry of its own.
+    """A ``device.events.Listener`` that counts; each one has its own registry.
 
     Attributes:
         registry: what ``MetricsServer`` serves.
@@ -75,30 +86,29 @@ class MetricsListener:
         self._lock = threading.Lock()
         self._last_caption: Caption | None = None
         self._last_things: tuple[Thing, ...] = ()
-        counter, histogram = self._counter, self._histogram
-        self._requests = counter(
-            "requests", "What was asked for.", "action", "cause", "is_accepted"
-        )
-        self._captions = counter("captions", "Captions, by who or what asked.", "cause")
-        self._things = counter(
+        self._requests = self._counter("requests", "Requests.", "action", "cause", "is_accepted")
+        self._captions = self._counter("captions", "Captions, by what asked for them.", "cause")
+        self._things = self._counter(
             "things", "Things named beside captions or instead of them, by the model.", "source"
         )
-        self._faults = counter(
+        self._faults = self._counter(
             "answers_without_caption", "Answers that had no caption, by why.", "reason"
         )
-        self._decisions = counter(
+        self._decisions = self._counter(
             "decisions", "Frames that narration looked at, by its reason.", "reason", "is_spoken"
         )
-        self._alerts = counter("alerts", "Keyword rules that found something.", "rule")
-        self._utterances = counter(
-            "utterances", "What became of utterances; cut is by a newer one.", "priority", "outcome"
+        self._alerts = self._counter("alerts", "Alerts, by the keyword rule.", "rule")
+        self._utterances = self._counter(
+            "utterances", "Utterances; cut means by a newer one.", "priority", "outcome"
         )
-        self._stage_s = histogram("stage_seconds", "Time of each stage of a caption.", "stage")
-        self._first_sample_s = histogram(
+        self._stage_s = self._histogram(
+            "stage_seconds", "Time of the stages of a caption.", "stage"
+        )
+        self._first_sample_s = self._histogram(
             "first_sample_seconds", "From press or decision to the first sample.", "priority"
         )
         self._problems = Gauge(
-            f"{_PREFIX}problem", "1 while a part is away.", ["part"], registry=self.registry
+            f"{_PREFIX}problem", "1 while a part does not work.", ["part"], registry=self.registry
         )
         self._begin_at_zero()
         self.registry.register(_ReadingsCollector(readings))
@@ -164,7 +174,7 @@ class MetricsListener:
                 self._things.labels(thing.source.value).inc()
 
     def _begin_at_zero(self) -> None:
-        """Make the series that there will be: Prometheus sees no increase from nothing to 1."""
+        """Create all series with 0: Prometheus sees no increase from no series to 1."""
         for part in Part:
             self._problems.labels(part.value)
         for reason in DecisionReason:
@@ -180,36 +190,71 @@ class MetricsListener:
 
 
 class _ReadingsCollector(Collector):
-    """Reads the parts when somebody asks."""
+    """Reads the parts at each scrape."""
 
     def __init__(self, readings: Readings) -> None:
         self._readings = readings
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what the parts say now."""
+        """Yield the present values."""
         readings = self._readings
-        yield _count("frames", "Frames that the camera gave.", readings.frames())
-        yield _count("frames_dropped", "Frames that nobody looked at.", readings.drops())
+        yield _count("frames", "Frames that the camera took.", readings.frames())
+        yield _count("frames_dropped", "Frames that were not looked at.", readings.drops())
         yield _count(
-            "messages_dropped", "Messages that the outbox gave up.", readings.dropped_messages()
+            "messages_dropped", "Messages that the outbox dropped.", readings.dropped_messages()
         )
         age = _gauge("frame_age_seconds", "Age of the newest frame.")
         if (age_s := readings.frame_age_s()) is not None:
             age.add_metric([], age_s)
         yield age
-        queues = _gauge("queue_length", "How many wait.", "queue")
+        queues = _gauge("queue_length", "How many items wait.", "queue")
         for name, length in readings.queue_lengths.items():
             queues.add_metric([name], length())
         yield queues
         restarts = CounterMetricFamily(
-            f"{_PREFIX}restarts", "How often a part was started again.", labels=["part"]
+            f"{_PREFIX}restarts", "How often a part was restarted.", labels=["part"]
         )
         for name, count in readings.restarts.items():
             restarts.add_metric([name], count())
         yield restarts
-        build = _gauge("build_info", "What runs; always 1.", "version", "bundle")
+        build = _gauge("build_info", "Version and bundle in use; always 1.", "version", "bundle")
         build.add_metric([__version__, readings.bundle()], 1)
         yield build
+
+
+class MetricsServer:
+    """Answers every path with the metrics, from a thread of its own."""
+
+    def __init__(self, registry: CollectorRegistry, settings: MetricsSettings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._server: WSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: the address is not one of this machine, or the port is in use.
+        """
+        host, port = self._settings.host, self._settings.port
+        try:
+            self._server, self._thread = start_http_server(port, host, self._registry)
+        except OSError as exc:
+            raise ConfigError(
+                f"metrics cannot be served on {host} port {port}: {exc.strerror}; "
+                "set metrics.host or metrics.port to another one, or metrics.is_on = false"
+            ) from exc
+
+    def close(self) -> None:
+        """Stop listening; may be repeated."""
+        server = self._server
+        self._server = None
+        if server is None or self._thread is None:
+            return
+        server.shutdown()
+        server.server_close()
+        self._thread.join(_JOIN_TIMEOUT_S)
 
 
 def _count(name: str, help_text: str, value: int) -> CounterMetricFamily:

@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 
 class MetricsSettings(SettingsGroup):
     """Numbers for Prometheus, by HTTP on this machine."""
 
     is_on: bool = False
-    """Whether they are served."""
+    """Whether the numbers are served."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
-    """Address to listen on. There is no password: with another one than 127.0.0.1 or ::1, whoever
-    reaches it can read them. They hold no captions."""
+    """Address to listen on. There is no password: with an address other than 127.0.0.1 or ::1,
+    anyone on the network can read the numbers. They contain no captions."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 9757
     """TCP port to listen on."""
@@ -27,9 +27,9 @@ class LogSettings(SettingsGroup):
     """What is logged on standard error, and how."""
 
     level: Literal["error", "warning", "info", "debug"] = "info"
-    """The least important lines that are written. "info" has changes of state, without a word of
-    what was seen or said; "debug" every decision, with the words."""
+    """The least important lines that are written. "info" has changes of state, without captions and
+    spoken texts; "debug" has every decision, with them."""
 
     format: Literal["auto", "text", "json", "journal"] = "auto"
-    """"text" for people; "json" one object a line for programs; "journal" for systemd, with a
-    priority before each line; "auto" is "journal" under systemd and else "text"."""
+    """"text" for people; "json" for programs, one object per line; "journal" for systemd, with a
+    priority before each line; "auto" is "journal" under systemd and otherwise "text"."""

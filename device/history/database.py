@@ -1,14 +1,15 @@
-"""One SQLite file that this process writes, and how far each write lasts.
+"""One SQLite file that this process writes, and what each write survives.
 
 Invariants:
-- Written means in the kernel's hands: it survives the end of this process, SIGKILL too. Synced
-  means on the disk: it survives a power cut. Only syncs force the disk, so their owners bound them.
-- No failure of the disk leaves here as an exception: a write says whether it was taken, and each
-  change is told once as a ``ProblemChanged``.
-- A damaged file is renamed, never deleted, and a new one begun.
+- Written means passed to the kernel: it survives the end of this process, SIGKILL too. Synced means
+  on the disk: it survives a power cut. Only syncs force the disk, so the callers limit them.
+- A failure of the disk never leaves here as an exception: a write returns whether it succeeded, and
+  each change is published once as a ``ProblemChanged``.
+- No listener is called while the database is held, so a listener may use it.
+- A damaged file is renamed, never deleted, and a new one is begun.
 
-Used by one thread at a time; the owner sees to that. One ``Database`` per file and process:
-SQLite removes the log by its name on closing, so a second one would lose it after a rename.
+One ``Database`` per file and process: SQLite removes the log by its name on closing, so a second
+one would lose it after a rename.
 """
 
 from __future__ import annotations
@@ -16,27 +17,25 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from device.clock import Clock
 from device.errors import NewerSchemaError
-from device.events import Event, Part, ProblemChanged
-from device.history.schema import (
-    Schema,
-    companions,
-    migrate,
-    set_aside_name,
-)
+from device.events import Event, Part
+from device.history.schema import Schema, companions, migrate, set_aside_name
+from device.part_health import PartHealth
 
 _LOGGER = logging.getLogger(__name__)
 Publish = Callable[[Event], None]
-# Long enough for another process's small write; an erase takes longer, and then the owner waits
-# with what it has in memory.
+# Long enough for another process's small write; an erase takes longer, and meanwhile the caller
+# keeps what is new in memory.
 _BUSY_S = 1.0
 _WAL_LIMIT_BYTES = 2**20
-# In a new file only: in any other, SQLite writes a page to say the same again.
+# In a new file only: in any other, SQLite writes a page to set the same again.
 _NEW_FILE_SETTING = "PRAGMA auto_vacuum = INCREMENTAL"
 _SETTINGS = (
     "PRAGMA journal_mode = WAL",
@@ -47,60 +46,46 @@ _SETTINGS = (
 _SYNC = "INSERT INTO counter VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
-class Health:
-    """Knows whether the storage works, and tells each change once.
-
-    Args:
-        title: of the storage, as in "the history".
-        clock: for the time of the event.
-        publish: takes the event.
-    """
-
-    def __init__(self, title: str, clock: Clock, publish: Publish) -> None:
-        self._title, self._clock, self._publish = title, clock, publish
-        self._parts: set[Part] = set()
-
-    def failed(self, part: Part, text: str) -> None:
-        """Note that something is wrong."""
-        if part not in self._parts:
-            self._parts.add(part)
-            _LOGGER.warning("%s", text)
-            self._publish(
-                ProblemChanged(at=self._clock.utc(), part=part, is_problem=True, text=text)
-            )
-
-    def worked(self) -> None:
-        """Note that it works."""
-        while self._parts:
-            part = self._parts.pop()
-            text = f"{self._title} can be written again"
-            _LOGGER.info("%s", text)
-            self._publish(
-                ProblemChanged(at=self._clock.utc(), part=part, is_problem=False, text=text)
-            )
-
-
 class Database:
     """Opens its file when it is first needed, and again after a failure.
+
+    Every method is called within ``with database.held():``.
 
     Args:
         path: of the file; it and its folder are made readable for the owner only.
         schema: its tables.
         clock: for the times of problems.
-        publish: takes problems; called in the thread that writes.
+        publish: takes problems; called in the thread that held the database, after it.
     """
 
     def __init__(self, path: Path, schema: Schema, clock: Clock, publish: Publish) -> None:
         self.path = path
         self._schema = schema
-        self._health = Health(schema.title, clock, publish)
+        self._publish = publish
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._disk = PartHealth(Part.DISK, self._events.append, clock)
+        self._state = PartHealth(Part.STATE, self._events.append, clock)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Use the database in this thread only; then publish the problems that have changed."""
+        with self._lock:
+            try:
+                yield
+            finally:
+                events = self._events.copy()
+                self._events.clear()
+        for event in events:
+            self._publish(event)
 
     def write(self, work: Callable[[sqlite3.Connection], None]) -> bool:
-        """Do work in a transaction and return whether all of it was taken."""
+        """Do work in a transaction and return whether all of it was written."""
         has_written = self._attempt(lambda connection: _transaction(connection, work))
         if has_written:  # reading proves nothing: a full disk can still be read
-            self._health.worked()
+            for health in (self._disk, self._state):
+                health.worked(f"{self._schema.title} can be written again")
         return has_written
 
     def sync(self) -> bool:
@@ -129,7 +114,7 @@ class Database:
         self._attempt(lambda connection: connection.executescript("PRAGMA incremental_vacuum"))
 
     def check(self) -> None:
-        """Read the whole file through; a damaged one is set aside here and not in a year."""
+        """Read the whole file, so that damage is found at the start and not in a year."""
 
         def checked(connection: sqlite3.Connection) -> None:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -172,10 +157,9 @@ class Database:
             sqlite3.SQLITE_NOTADB,
         ):
             return self._set_aside(exc)
-        self._health.failed(
-            Part.DISK,
+        self._disk.failed(
             f"{self._schema.title} {self.path} cannot be written: {exc}; free space on the disk "
-            "and check that the folder belongs to SeeAloud. What is new stays in memory",
+            "and check that the folder belongs to SeeAloud. New data stays in memory",
         )
         return False
 
@@ -186,14 +170,11 @@ class Database:
                 if old.exists():
                     old.replace(new)
         except OSError as exc:
-            self._health.failed(
-                Part.DISK, f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}"
-            )
+            self._disk.failed(f"{self.path} is damaged ({reason}) and cannot be renamed: {exc}")
             return False
-        self._health.failed(
-            Part.STATE,
-            f"{self._schema.title} {self.path} could not be read ({reason}): it is now {aside}, "
-            "and a new one has begun",
+        self._state.failed(
+            f"{self._schema.title} {self.path} could not be read ({reason}): it was renamed to "
+            f"{aside}, and a new one begun",
         )
         return True
 
@@ -203,7 +184,7 @@ def _open(path: Path, schema: Schema) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error: the file is damaged or cannot be written.
-        OSError: the folder cannot be made.
+        OSError: the folder cannot be created.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     is_new = not path.exists()

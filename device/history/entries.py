@@ -1,8 +1,8 @@
-"""One line of the history, and which events become one.
+"""One entry of the history, and which events become one.
 
-Kept are answers, what narration said, alerts, and parts that went away or came back. Of what
-narration saw without a word, that is kept which a person may ask for later: something else than
-before, held back by a pause, by quiet hours or by somebody else speaking; not more often than
+Kept are answers, what narration said, alerts, and parts that failed or recovered. A caption that
+narration made and did not speak is kept where a person may ask for it later: it differs from the
+one before, and narration was off, snoozed, in quiet hours or within the minimum gap; at most one
 every ``UNSPOKEN_GAP_S``, because the picture changes many times a second.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,52 +17,52 @@ from typing import Any
 
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
 from device.history.schema import NO_THINGS
+from device.history.settings import UNSPOKEN_GAP_S
 from device.history.time_parsing import from_us, rfc3339, to_us
 from device.records import Cause, Side, Thing, ThingSource
 
-UNSPOKEN_GAP_S = 30.0
 _WORTH_KEEPING = frozenset(
     {
         DecisionReason.NARRATION_OFF,
         DecisionReason.SNOOZED,
         DecisionReason.QUIET_HOURS,
         DecisionReason.TOO_SOON,
-        DecisionReason.BUSY,
     }
 )
 
 
 class Kind(StrEnum):
-    """What an entry tells."""
+    """What an entry records."""
 
     DESCRIBED = "described"
     """An answer, also that nothing could be said of the picture."""
     NARRATED = "narrated"
-    """Said without having been asked."""
+    """Spoken without a request."""
     UNSPOKEN = "unspoken"
-    """Seen, and not said."""
+    """Captioned, and not spoken."""
     ALERT = "alert"
+    """A keyword rule fired."""
     PROBLEM = "problem"
-    """A part went away."""
+    """A part failed."""
     RECOVERY = "recovery"
-    """It came back."""
+    """It works again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the history.
+    """One entry of the history.
 
     Attributes:
-        id: random (version 4).
+        id: a random UUID (version 4).
         at: aware UTC time of the event, to the microsecond.
-        kind: what it tells.
-        text: what was said, or would have been.
+        kind: what it records.
+        text: what was spoken, or would have been.
         caption: the captioner's words; empty where there are none.
         probability: that the caption is right, 0..1; None where unknown.
-        cause: who asked, as in ``device.records.Cause``; empty for problems.
-        reason: why it was said or was not, the alert's rule, or the part that has the problem.
-        frame_age_s: None without a frame.
-        bundle: that made the caption; empty without one.
+        cause: through what it was asked for, as in ``device.records.Cause``; empty for problems.
+        reason: why it was spoken or not, the rule of the alert, or the part that has the problem.
+        frame_age_s: age of the frame in seconds; None without a frame.
+        bundle: name of the bundle that made the caption; empty without one.
         things: what was named beside the caption or instead of it, the surest first.
     """
 
@@ -95,41 +94,33 @@ class Entry:
         """Return the entry of the values of ``COLUMNS``."""
         values = dict(zip(FIELDS, row, strict=True))
         values["at"], values["kind"] = from_us(values["at"]), Kind(values["kind"])
-        values["things"] = things_of(values["things"])
+        values["things"] = _things_of(values["things"])
         return Entry(**values)
 
 
-# A new one goes to the end: tables that people have made of the CSV count its columns.
+# A new one goes to the end: spreadsheets that people have made of the CSV count its columns.
 FIELDS = (
-    *("at", "kind", "text", "caption", "probability"),
-    *("cause", "reason", "frame_age_s", "bundle", "id", "things"),
-)
+    "at", "kind", "text", "caption", "probability", "cause", "reason", "frame_age_s", "bundle",
+    "id", "things",
+)  # fmt: skip
 COLUMNS = ", ".join("at_us" if x == "at" else x for x in FIELDS)
 
-_SIDES: dict[str | None, Side | None] = {None: None, **{side.value: side for side in Side}}
-_SOURCES = {source.value: source for source in ThingSource}
 
-
-def things_of(text: str) -> tuple[Thing, ...]:
-    """Return the things of the column of this name."""
+def _things_of(text: str) -> tuple[Thing, ...]:
+    """Return the things of their column."""
     if text == NO_THINGS:  # as most entries have
         return ()
     return tuple(
         Thing(
             one["name"],
             one["probability"],
-            _SIDES[one["side"]],
-            _SOURCES[one["from"]],
+            None if one["side"] is None else Side(one["side"]),
+            ThingSource(one["from"]),
             one["several"],
             one["sure"],
         )
         for one in json.loads(text)
     )
-
-
-def names_of(text: str) -> list[str]:
-    """Return the names of the things of the column of this name."""
-    return [one["name"] for one in json.loads(text)]
 
 
 def _thing_json(thing: Thing) -> dict[str, Any]:
@@ -144,19 +135,10 @@ def _thing_json(thing: Thing) -> dict[str, Any]:
     }
 
 
-def _new_id() -> str:
-    return str(uuid.uuid4())
-
-
 class EntryFilter:
-    """Turns events into entries; remembers only what it kept last.
+    """Turns events into entries; remembers only what it kept last."""
 
-    Args:
-        new_id: gives every entry its id.
-    """
-
-    def __init__(self, new_id: Callable[[], str] = _new_id) -> None:
-        self._new_id = new_id
+    def __init__(self) -> None:
         self._last_caption = ""
         self._unspoken_s = float("-inf")
 
@@ -165,7 +147,7 @@ class EntryFilter:
 
         Args:
             event: anything that happened.
-            now_s: the clock's monotonic seconds.
+            now_s: monotonic seconds.
         """
         match event:
             case Answered():
@@ -203,7 +185,7 @@ class EntryFilter:
         caption = None if isinstance(event, ProblemChanged) else event.caption
         judged = event if isinstance(event, Answered | Decided) else None
         return Entry(
-            id=self._new_id(),
+            id=str(uuid.uuid4()),
             at=event.at,
             kind=kind,
             text=event.text,

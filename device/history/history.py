@@ -3,9 +3,9 @@
 Invariants:
 - ``accept`` never waits for the disk; one worker writes.
 - What a ``flush`` has confirmed survives the end of the process, SIGKILL too. A power cut can cost
-  the last 3600 / ``writes_per_hour`` seconds, and nothing after ``close``.
-- While the disk takes nothing, at most ``MAX_WAITING`` entries wait; then the oldest go and are
-  counted.
+  the last ``SYNC_SPACING_S`` seconds, and nothing after ``close``.
+- While the disk cannot be written, at most ``MAX_WAITING`` entries wait; beyond it the oldest are
+  dropped and counted.
 """
 
 from __future__ import annotations
@@ -20,23 +20,19 @@ from pathlib import Path
 from device.clock import Clock
 from device.events import Event
 from device.history.database import Database
+from device.history.deletion import delete_old
 from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter
-from device.history.event_lock import EventLock
-from device.history.retention import delete_old
 from device.history.schema import HISTORY
-from device.history.settings import HistorySettings
-from device.history.summary import Summary, last_minutes, summarize
+from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
+from device.history.summary import summarize
+from device.history.summary_text import last_minutes
 from device.history.time_parsing import to_us
+from device.records import HistorySummary
 
 MAX_WAITING = 5000
-RETENTION_S = 3600.0
 _STEP_S = 0.5
 _INSERT = f"INSERT INTO entry ({COLUMNS}) VALUES ({', '.join('?' * len(FIELDS))})"
 _SELECT = f"SELECT {COLUMNS} FROM entry WHERE at_us >= ? AND at_us < ? ORDER BY at_us, seq"
-
-
-def _ignore(_: Event) -> None:
-    """Tell nobody."""
 
 
 class History:
@@ -51,12 +47,12 @@ class History:
 
     Args:
         path: of the file.
-        settings: whether, how long, how much and how often.
+        settings: whether, how long and how much.
         clock: monotonic for when to force the disk, UTC for what is too old.
-        publish: takes a ``ProblemChanged`` when the disk does not work, or again does.
+        publish: takes a ``ProblemChanged`` when the disk fails, or works again.
 
     Attributes:
-        dropped: entries lost because the disk took nothing for too long.
+        dropped: entries lost because the disk could not be written for too long.
     """
 
     def __init__(
@@ -64,19 +60,18 @@ class History:
         path: Path,
         settings: HistorySettings,
         clock: Clock,
-        publish: Callable[[Event], None] = _ignore,
+        publish: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self._settings, self._clock = settings, clock
-        self._spacing_s = 3600 / settings.writes_per_hour
+        self._settings = settings
+        self._clock = clock
         self._filter = EntryFilter()
         self._changed = threading.Condition()
         self._waiting: deque[Entry] = deque()
         self._writing = 0
         self._is_woken = False
         self.dropped = 0
-        # Whoever holds this uses the file: the worker, or a reader in another thread.
-        self._file = EventLock(publish)
-        self._database = Database(path, HISTORY, clock, self._file.tell)
+        # Held by the worker, or by a reader in another thread.
+        self._database = Database(path, HISTORY, clock, publish)
         self._is_checked = False
         self._is_synced = True
         self._synced_s = float("-inf")
@@ -95,12 +90,12 @@ class History:
             self._changed.notify_all()
 
     def step(self) -> None:
-        """Write what waits, force the disk and delete what is old, each where it is due."""
+        """Write what waits, force the disk and delete what is old, each when it is due."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_woken, _STEP_S)
         if not self._settings.is_on:
             return
-        with self._file.held():
+        with self._database.held():
             if not self._is_checked:
                 self._database.check()
                 self._is_checked = True
@@ -111,7 +106,7 @@ class History:
             self._rest()
 
     def wake(self) -> None:
-        """End a step that waits; the worker is to stop."""
+        """End a step that waits, so that the worker can stop."""
         with self._changed:
             self._is_woken = True
             self._changed.notify_all()
@@ -122,29 +117,29 @@ class History:
             return self._changed.wait_for(lambda: not (self._waiting or self._writing), timeout_s)
 
     def entries(self, since: datetime, until: datetime) -> list[Entry]:
-        """Return what is kept of a time span, by time, also what is not written yet."""
+        """Return the entries of a time span, by time, also those that are not written yet."""
         bounds = (to_us(since), to_us(until))
-        with self._file.held():
+        with self._database.held():
             rows = self._database.read(_SELECT, bounds) if self._settings.is_on else []
-            with self._changed:  # inside: nothing moves from one to the other meanwhile
+            with self._changed:  # inside: no entry is written meanwhile
                 waiting = [x for x in self._waiting if since <= x.at < until]
         return sorted([*map(Entry.from_row, rows), *waiting], key=lambda entry: entry.at)
 
-    def summary(self, minutes: float) -> Summary:
+    def summary(self, minutes: float) -> HistorySummary:
         """Return what happened in the last minutes, with the machine's local times."""
         span = last_minutes(self._clock.utc().astimezone(), minutes)
         return summarize(self.entries(span.since, span.until), span)
 
     def close(self) -> None:
-        """Write and force what waits, and close the file; after the worker's end."""
-        with self._file.held():
+        """Write and force what waits, and close the file; after the worker has ended."""
+        with self._database.held():
             self._write()
             if not self._is_synced:
                 self._sync()
             self._database.close()
 
     def _write(self) -> bool:
-        """Write what waits; False where the disk takes nothing, and then it goes on waiting."""
+        """Write what waits and return whether that succeeded; if not, it stays in memory."""
         with self._changed:
             batch = list(self._waiting)
             self._waiting.clear()
@@ -167,11 +162,11 @@ class History:
         return has_written
 
     def _sync_where_due(self) -> None:
-        if not self._is_synced and self._clock.now_s() - self._synced_s >= self._spacing_s:
+        if not self._is_synced and self._clock.now_s() - self._synced_s >= SYNC_SPACING_S:
             self._sync()
 
     def _sync(self) -> None:
-        self._synced_s = self._clock.now_s()  # a disk that fails is not tried more often either
+        self._synced_s = self._clock.now_s()  # a disk that fails is not forced more often either
         self._is_synced = self._database.sync()
 
     def _delete_where_due(self) -> None:
@@ -186,6 +181,6 @@ class History:
             self.dropped += 1
 
     def _rest(self) -> None:
-        """Wait a step's time although something is there to be done."""
+        """Wait for the time of a step although entries wait to be written."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_woken, _STEP_S)

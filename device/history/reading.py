@@ -1,7 +1,8 @@
-"""Reading the history beside whoever writes it; never changes the file."""
+"""Reading the history while the daemon may be writing it; never changes the file."""
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from device.errors import HistoryError
-from device.history.entries import COLUMNS, Entry, names_of
+from device.history.entries import COLUMNS, Entry
 from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from device.history.time_parsing import to_us
 
@@ -24,10 +25,10 @@ class Selection:
     """Which entries are meant.
 
     Attributes:
-        since: aware, the first that counts; None for the beginning.
-        until: aware, the first that counts no more; None for the end.
-        search: beginning of words that must be in the text, the caption or the name of a thing, in
-            this order; case does not count. Empty for all.
+        since: aware, the first moment of it; None for the beginning.
+        until: aware, the first moment after it; None for the end.
+        search: beginnings of words that must be in the text, the caption or the name of a thing,
+            in this order; case does not count. Empty for all.
         limit: at most so many, the newest; None for all.
     """
 
@@ -44,7 +45,7 @@ class Selection:
 
 
 def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
-    """Yield entries by time, of one moment of the file.
+    """Yield entries by time, as they were when the reading began.
 
     Raises:
         HistoryError: there is no history, or it cannot be read.
@@ -56,7 +57,7 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     if selection.limit is not None:
         sql += " LIMIT ?"
         values.append(selection.limit)
-    # The newest are chosen from the end, and told from the beginning.
+    # The newest are selected from the end, and returned from the beginning.
     sql = f"SELECT {COLUMNS} FROM ({sql}) ORDER BY at_us, seq"
     words, thing = _word_matcher(selection.search), _thing_matcher(selection.search)
     with open_for_reading(path) as connection:
@@ -69,7 +70,7 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
 def _rows(connection: sqlite3.Connection) -> str:
     """Return what selects all entries with the newest columns.
 
-    The daemon brings an older file to the newest tables, and may not have started since the update.
+    The daemon upgrades an older file, and may not have started since the update.
     """
     column = f", '{NO_THINGS}' AS things" if version_of(connection) < THINGS_VERSION else ""
     return f"SELECT *{column} FROM entry"
@@ -80,16 +81,16 @@ def _thing_matcher(search: str) -> Callable[[str], bool]:
     first, has_words = search.lower().split()[:1], _word_matcher(search)
 
     def has_thing(things: str) -> bool:
-        # Names stand in the JSON as they are, and parsing all of it takes ten times longer.
+        # The JSON has the names unescaped, and parsing all of it takes ten times longer.
         is_worth_parsing = things != NO_THINGS and all(x in things.lower() for x in first)
-        return is_worth_parsing and any(has_words(name) for name in names_of(things))
+        return is_worth_parsing and any(has_words(one["name"]) for one in json.loads(things))
 
     return has_thing
 
 
 @contextmanager
 def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a connection that cannot write; foreign errors become ours.
+    """Yield a connection that cannot write; SQLite's errors become ours.
 
     Raises:
         HistoryError: there is no history, or it cannot be read.
@@ -98,12 +99,12 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         if not path.exists():
             raise HistoryError(
-                f"there is no history at {path}: `seealoud run` begins it, unless "
-                "history.is_on is false; name another folder with --state"
+                f"there is no history at {path}: `seealoud run` creates it, unless "
+                "history.is_on is false; give another folder with --state"
             )
         connection = _connect(path)
         if version_of(connection) > len(HISTORY.steps):
-            raise HistoryError(f"the history {path} was made by a newer SeeAloud: update this one")
+            raise HistoryError(f"the history {path} was written by a newer SeeAloud: update it")
         yield connection
     except (sqlite3.Error, OSError) as exc:
         raise HistoryError(
@@ -118,8 +119,8 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
 def _connect(path: Path) -> sqlite3.Connection:
     """Return a read-only connection.
 
-    In a folder that may not be written SQLite cannot make the shared memory that a log needs;
-    without a log nobody is writing, and the file can be read as it lies.
+    In a read-only folder SQLite cannot create the shared memory that a log needs; without a log
+    nobody is writing, and the file can be read as it is.
     """
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S)

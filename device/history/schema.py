@@ -1,4 +1,4 @@
-"""The tables of both databases and the steps that bring an older file to them.
+"""The tables of both databases and the steps that upgrade an older file to them.
 
 Invariant: a step that was ever shipped is never changed; a change of the tables is a new step.
 """
@@ -13,7 +13,7 @@ from device.errors import NewerSchemaError
 
 HISTORY_FILE = "history.sqlite3"
 OUTBOX_FILE = "outbox.sqlite3"
-# Entries have things from this version on; before, none.
+# Entries have things from this version on.
 THINGS_VERSION = 2
 NO_THINGS = "[]"
 _COUNTERS = "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
@@ -24,15 +24,15 @@ class Schema:
     """The tables of one database.
 
     Attributes:
-        title: what the file is to people, as in "the history".
-        steps: the statements of each version; file version n has had the first n of them.
+        title: how people call the file, as in "the history".
+        steps: the statements of each version; a file of version n has had the first n of them.
     """
 
     title: str
     steps: tuple[tuple[str, ...], ...]
 
 
-# One index only: every further one is a page more to write for each entry.
+# One index only: each further one is another page to write for each entry.
 HISTORY = Schema(
     "the history",
     (
@@ -53,7 +53,7 @@ HISTORY = Schema(
             "CREATE INDEX entry_at ON entry (at_us, seq)",
             _COUNTERS,
         ),
-        # JSON in the entry's own row, so that what deletes or erases the entry takes it along.
+        # JSON in the row of the entry, so that it is deleted or erased with the entry.
         (f"ALTER TABLE entry ADD COLUMN things TEXT NOT NULL DEFAULT '{NO_THINGS}'",),
     ),
 )
@@ -82,7 +82,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection, schema: Schema) -> None:
-    """Bring a file to the newest version, whole or not at all; the connection autocommits.
+    """Upgrade a file to the newest version, completely or not at all; the connection autocommits.
 
     Raises:
         NewerSchemaError: it is beyond the newest version.
@@ -90,7 +90,7 @@ def migrate(connection: sqlite3.Connection, schema: Schema) -> None:
     """
     found, newest = version_of(connection), len(schema.steps)
     if found > newest:
-        raise NewerSchemaError(f"it has version {found}, and this SeeAloud knows {newest}")
+        raise NewerSchemaError(f"it has version {found}, and this SeeAloud supports {newest}")
     if found == newest:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -108,10 +108,10 @@ def migrate(connection: sqlite3.Connection, schema: Schema) -> None:
 
 
 def companions(path: Path) -> tuple[Path, ...]:
-    """Return the database's file and those that SQLite keeps beside it."""
+    """Return the file of a database and those that SQLite keeps beside it."""
     return (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
 
 
 def set_aside_name(path: Path) -> Path:
-    """Return where a file goes that cannot be used."""
+    """Return the name that a file gets when it cannot be used."""
     return path.with_name(f"{path.name}.broken")

@@ -1,46 +1,111 @@
-"""What did I miss: the entries of a time span as one short spoken text, and as data.
+"""What happened in a time span: its entries grouped and counted, as data and as a spoken text.
 
-Sans-IO: entries and times come in, nothing is read. Captions that are about the same count
-together and are told in the words that were used most, things by their names; the text never
-exceeds ``LONGEST_TEXT_CHARS``, and what does not fit is counted in it.
+No I/O: entries and times come in. Captions that are about the same count together and are given in
+the wording that was used most. Two captions of one scene seldom have the same words ("a man walks
+a dog", "a man in a red shirt with a dog"), but they share the main ones.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from device.history.caption_topics import CaptionTopics, caption_topics
+from device.english import is_plural, split_words, stem, word_set
 from device.history.entries import Entry, Kind
-from device.history.summary_words import (
-    LONGEST_TEXT_CHARS,
-    Span,
-    cut,
-    days_and_clock,
-    span_words,
-    times_words,
-)
+from device.history.summary_text import Span, summary_text
 from device.history.time_parsing import rfc3339
-from device.records import Seen, Summary
-from device.vision.noun_phrases import indefinite
-
-__all__ = ["LONGEST_TEXT_CHARS", "Seen", "Span", "Summary", "summarize", "summary_json"]
+from device.records import HistorySummary, Seen
 
 # Half of the main words of both: "a man with a dog" and "a man walking a dog" are one, "a man
 # on a bike" is another.
 ALIKE = 0.5
-# With as many frequent things about one subject the rare ones are told nowhere anyway; without a
-# bound the time would grow with the square of the captions.
+# Where one subject has as many frequent groups, the rare ones do not appear in the summary anyway;
+# without a bound the time would grow with the square of the captions.
 _MOST_COMPARED = 50
-_MOST_TOLD = 6
-_MOST_NAMES = 4
-_LONGEST_CAPTION_CHARS = 100
-_LONGEST_NAME_CHARS = 40
+_NUMBERS = {
+    **dict.fromkeys(("a", "an", "the", "one", "1", "another", "his", "her", "its"), "one"),
+    **dict.fromkeys(("two", "2", "couple", "pair", "both"), "two"),
+    **dict.fromkeys(("three", "3"), "three"),
+    **dict.fromkeys(("four", "4"), "four"),
+    **dict.fromkeys(("some", "several", "many", "group", "crowd", "bunch", "line"), "many"),
+    **dict.fromkeys(("five", "six", "seven", "eight", "nine", "ten", "other"), "many"),
+}
+# Small words, those that a captioner adds or leaves out for the same scene, and what things look
+# like.
+_IGNORED = word_set(
+    "is are was were be being of in on at to with and or by for from into onto over through while "
+    "as their it that this there out up down off along across near next beside behind front top "
+    "back around under above between against who which has have wearing wears dressed holding "
+    "looking something side middle "
+    "red orange yellow green blue purple pink brown tan black white gray grey blond blonde gold "
+    "golden silver dark light bright colorful young old older elderly little small tiny large big "
+    "tall long short haired striped spotted furry fluffy teenage shirtless bald wet lone asian "
+    "african"
+)
+# Irregular verbs, and words that the captioner uses for one another.
+_SAME = {
+    "kid": "child", "kids": "child", "guy": "man", "guys": "man", "lady": "woman",
+    "ladies": "woman", "puppy": "dog", "puppies": "dog", "ran": "run", "sat": "sit",
+    "stood": "stand", "lying": "lie", "laying": "lie", "rode": "ride",
+}  # fmt: skip
 
 
-def summary_json(summary: Summary) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class CaptionTopics:
+    """What a caption is about, roughly; for grouping only, never shown.
+
+    Attributes:
+        number: of the subject: one, two, three, four or many.
+        subject: stem of the first main word; empty where there is none.
+        stems: of all main words, the subject too.
+    """
+
+    number: str
+    subject: str
+    stems: frozenset[str]
+
+    def likeness(self, other: CaptionTopics) -> float:
+        """Return shared main words by all of both, 0..1; 0 for another subject or number."""
+        if (self.number, self.subject) != (other.number, other.subject):
+            return 0.0
+        both = self.stems | other.stems
+        return len(self.stems & other.stems) / len(both) if both else 1.0
+
+
+def caption_topics(caption: str) -> CaptionTopics:
+    """Return what a caption is about: who, how many, and the words that carry the rest."""
+    number, subject, stems = "", "", set()
+    for word in split_words(caption):
+        if word in _NUMBERS:
+            # "group" after "a", or "two" after "the", says more than the word before it.
+            if not subject and number in ("", "one"):
+                number = _NUMBERS[word]
+        elif word not in _IGNORED:
+            main = stem(_SAME.get(word, word))
+            if not subject:
+                subject = main
+                number = number or ("many" if is_plural(word) else "one")
+            stems.add(main)
+    return CaptionTopics(number or "one", subject, frozenset(stems))
+
+
+def summarize(entries: Iterable[Entry], span: Span) -> HistorySummary:
+    """Return the summary of the entries of a time span; others, and their order, do not matter."""
+    inside = sorted(
+        (x for x in entries if span.since <= x.at < span.until), key=lambda x: (x.at, x.id)
+    )
+    seen = _group([x for x in inside if x.caption and x.kind is not Kind.ALERT])
+    alerts = _by_reason([x for x in inside if x.kind is Kind.ALERT])
+    problems = _by_reason([x for x in inside if x.kind is Kind.PROBLEM])
+    things = _by_name([x for x in inside if x.kind is not Kind.ALERT])
+    text = summary_text(span, seen, things, alerts, problems)
+    return HistorySummary(span.since, span.until, seen, alerts, problems, text, things)
+
+
+def summary_json(summary: HistorySummary) -> dict[str, Any]:
     """Return a summary for JSON, times as RFC 3339 in UTC."""
     return {
         "since": rfc3339(summary.since),
@@ -63,42 +128,29 @@ def _seen_json(seen: Seen) -> dict[str, Any]:
     }
 
 
-def summarize(entries: Iterable[Entry], span: Span) -> Summary:
-    """Return what the entries of a time span tell; others, and their order, do not matter."""
-    inside = sorted(
-        (x for x in entries if span.since <= x.at < span.until), key=lambda x: (x.at, x.id)
-    )
-    seen = _group([x for x in inside if x.caption and x.kind is not Kind.ALERT])
-    alerts = _by_reason([x for x in inside if x.kind is Kind.ALERT])
-    problems = _by_reason([x for x in inside if x.kind is Kind.PROBLEM])
-    things = _by_name([x for x in inside if x.kind is not Kind.ALERT])
-    text = _text(span, seen, things, alerts, problems)
-    return Summary(span.since, span.until, seen, alerts, problems, text, things)
-
-
 def _group(entries: Sequence[Entry]) -> tuple[Seen, ...]:
     """Return groups of captions that are about the same.
 
     The most frequent wordings come first and each gathers the ones like it, so that neither order
     nor chance decides; only those with the same subject and number are compared.
     """
-    by_words: dict[CaptionTopics, list[Entry]] = defaultdict(list)
+    by_topics: dict[CaptionTopics, list[Entry]] = defaultdict(list)
     for entry in entries:
-        by_words[caption_topics(entry.caption)].append(entry)
+        by_topics[caption_topics(entry.caption)].append(entry)
 
-    def rank(words: CaptionTopics) -> tuple[int, datetime, list[str]]:
-        return -len(by_words[words]), by_words[words][0].at, sorted(words.stems)
+    def rank(topics: CaptionTopics) -> tuple[int, datetime, list[str]]:
+        return -len(by_topics[topics]), by_topics[topics][0].at, sorted(topics.stems)
 
     groups: dict[tuple[str, str], list[tuple[CaptionTopics, list[Entry]]]] = defaultdict(list)
-    for words in sorted(by_words, key=rank):
-        candidates = groups[words.number, words.subject]
+    for topics in sorted(by_topics, key=rank):
+        candidates = groups[topics.number, topics.subject]
         alike = max(
-            candidates[:_MOST_COMPARED], key=lambda group: group[0].likeness(words), default=None
+            candidates[:_MOST_COMPARED], key=lambda group: group[0].likeness(topics), default=None
         )
-        if alike is not None and alike[0].likeness(words) >= ALIKE:
-            alike[1].extend(by_words[words])
+        if alike is not None and alike[0].likeness(topics) >= ALIKE:
+            alike[1].extend(by_topics[topics])
         else:
-            candidates.append((words, list(by_words[words])))
+            candidates.append((topics, list(by_topics[topics])))
     return _most_frequent(
         _seen(_wording(x.caption for x in members), members)
         for some in groups.values()
@@ -136,74 +188,3 @@ def _most_frequent(found: Iterable[Seen]) -> tuple[Seen, ...]:
 def _seen(what: str, members: Sequence[Entry]) -> Seen:
     moments = [x.at for x in members]
     return Seen(what, len(members), min(moments), max(moments))
-
-
-def _text(
-    span: Span,
-    seen: Sequence[Seen],
-    things: Sequence[Seen],
-    alerts: Sequence[Seen],
-    problems: Sequence[Seen],
-) -> str:
-    if not (seen or things or alerts or problems):
-        return f"{span_words(span)}: nothing."
-    rest = [
-        *([_counted(alerts, "alert", span)] if alerts else []),
-        *([_counted(problems, "problem", span)] if problems else []),
-    ]
-    told = [_sighting(x, span) for x in seen[:_MOST_TOLD]]
-    named = min(len(things), _MOST_NAMES)
-    while True:
-        left = len(seen) - len(told)
-        others = [f"And {left} other {'thing' if left == 1 else 'things'}."] if left else []
-        captions = [*told, *others] if seen or things else ["No captions."]
-        if clause := _named(things, named, span):
-            is_first = not captions
-            captions.append(f"{clause[:1].upper()}{clause[1:]}." if is_first else f"Also {clause}.")
-        sentences = [*captions, *rest]
-        text = f"{span_words(span)}: {' '.join(sentences)}"
-        if len(text) <= LONGEST_TEXT_CHARS or not (told or named):
-            return text
-        if len(told) >= named:
-            told.pop()
-        else:
-            named -= 1
-
-
-def _named(things: Sequence[Seen], most: int, span: Span) -> str:
-    """Return things as a clause, as in "a cat 3 times, last at 11:50; an oven once, at 11:40"."""
-    parts = [
-        f"{indefinite(cut(x.what, _LONGEST_NAME_CHARS))} {_times_and_clock(x, span)}"
-        for x in things[:most]
-    ]
-    if (left := len(things) - most) > 0:
-        kinds = f"{left} {'kind' if left == 1 else 'kinds'} of things"
-        parts.append(f"and {left} more" if parts else kinds)
-    return "; ".join(parts)
-
-
-def _sighting(seen: Seen, span: Span) -> str:
-    what = cut(seen.what, _LONGEST_CAPTION_CHARS)
-    last = "" if seen.times == 1 else "last "
-    return f"{times_words(seen.times)} {what}, {last}{days_and_clock(seen.last_at, span.now)}."
-
-
-def _counted(found: Sequence[Seen], noun: str, span: Span) -> str:
-    total = sum(x.times for x in found)
-    named = [
-        f"{cut(x.what, _LONGEST_NAME_CHARS)} {_times_and_clock(x, span)}"
-        for x in found[:_MOST_NAMES]
-    ]
-    if len(found) > _MOST_NAMES:
-        named.append(f"and {len(found) - _MOST_NAMES} more")
-    return f"{total} {noun if total == 1 else noun + 's'}: {'; '.join(named)}."
-
-
-def _times_and_clock(seen: Seen, span: Span) -> str:
-    last = "" if seen.times == 1 else "last "
-    return f"{times_words(seen.times).lower()}, {last}{days_and_clock(seen.last_at, span.now)}"
-
-
-def last_minutes(now: datetime, minutes: float) -> Span:
-    """Return the span of the last minutes, this moment too; ``now`` in the listener's zone."""
-    return Span(now - timedelta(minutes=minutes), now + timedelta(microseconds=1), now)

@@ -1,4 +1,4 @@
-"""Times: as they are stored, as they are exported, and as a user writes them."""
+"""Times as they are stored, as they are exported, and as a user writes them."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def parse_moment(text: str, now: datetime, *, is_end: bool, zone: tzinfo | None 
     """Return the time that a user means.
 
     Args:
-        text: ``2h`` (ago; s, m, h, d, w), ``now``, ``today``, ``yesterday``, ``14:05`` (the last
-            time it was so late), a date, or a date and time in ISO 8601, local without a zone.
+        text: ``2h`` (ago; s, m, h, d, w), ``now``, ``today``, ``yesterday``, ``14:05`` (the most
+            recent one), a date, or a date and time in ISO 8601, local without a zone.
         now: aware.
-        is_end: a whole day means its end, else its beginning.
+        is_end: whether a whole day means its end, not its beginning.
         zone: the user's; None for the machine's.
 
     Raises:
@@ -68,7 +68,7 @@ def parse_moment(text: str, now: datetime, *, is_end: bool, zone: tzinfo | None 
         return _local(moment, zone) if moment.tzinfo is None else moment
     except (ValueError, OverflowError) as exc:
         raise ConfigError(
-            f"{text!r} is no time: write 2h, 30m, 3d, today, yesterday, 14:05, 2026-11-25 or "
+            f"{text!r} is not a time: write 2h, 30m, 3d, today, yesterday, 14:05, 2026-11-25 or "
             "2026-11-25T10:00"
         ) from exc
 
@@ -86,5 +86,5 @@ def _last_time_of_day(time_of_day: time, now: datetime, zone: tzinfo | None) -> 
 
 
 def _local(naive: datetime, zone: tzinfo | None) -> datetime:
-    """Return the aware time of a wall clock's; each day has its own offset from UTC."""
+    """Return the aware time of a local one; each day has its own offset from UTC."""
     return naive.astimezone() if zone is None else naive.replace(tzinfo=zone)

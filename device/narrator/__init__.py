@@ -1,1 +1,1 @@
-"""What is worth saying aloud, and what is not: pure policy, no thread, no clock, no model."""
+"""Decides what narration says and when; pure, without threads, clocks or models."""

@@ -3,9 +3,9 @@
 Invariant: light is no change. A thumbnail that becomes another one by gain and offset (automatic
 exposure, flicker, a cloud) differs by nothing; only cells that look different besides count.
 
-Measured by ``scripts/calibrate_change.py`` on 300 photographs of the Flickr8k dev split, shown as
+Measured by ``calibrate_change.py`` on 300 photographs of the Flickr8k dev split, shown as
 frames of 640x480 with a noise of 6 levels; features of lite2-scst-meteor (those of
-lite2-homes-soup, on 100 photographs, are alike). The default thresholds are 0.008 and 0.06:
+lite2-homes-soup, on 100 photographs, are alike):
 
                             picture_change              feature_change
                             1 %    median   99 %        1 %    median   99 %
@@ -19,8 +19,8 @@ lite2-homes-soup, on 100 photographs, are alike). The default thresholds are 0.0
     object on 16 % of it    .0794  .1263    .1934       .062   .217     .557
     another scene           .3301  .6484    .8842       .476   .775     .926
 
-The picture tells nearly always; what the features make of a small object depends on what it is.
-A false alarm costs a run of the encoder or the decoder, and no words: these are compared at last.
+The picture shows nearly every object; whether the features show a small one depends on what it is.
+A false alarm costs a run of the encoder or the decoder, and no words: these are compared last.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ import numpy.typing as npt
 THUMBNAIL_WIDTH_PX = 32
 THUMBNAIL_HEIGHT_PX = 24
 LARGEST = 1.0
+# From these on the picture, or the scene, counts as changed: between the rows "same" and "object
+# on 6 %" of the table above. Smaller notices more, and costs more runs of the models.
+PICTURE_CHANGE = 0.008
+FEATURE_CHANGE = 0.06
 
 # A cell (at 640x480 the mean of 20x20 pixels, so that the sensor's noise averages out) counts as
 # changed beyond this many of 255 grey levels ...
@@ -42,8 +46,9 @@ _CELL_LEVELS = 10.0
 # pixels changes a cell by a tenth of that in either direction.
 _EDGE_SHARE = 0.25
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
-# Beyond this gain it is no automatic exposure any more.
-_SMALLEST_GAIN, _LARGEST_GAIN = 0.5, 2.0
+# Beyond these gains it is not automatic exposure any more.
+_SMALLEST_GAIN = 0.5
+_LARGEST_GAIN = 2.0
 _SMALLEST_VARIANCE = 1.0
 _TINY = 1e-12
 
@@ -52,7 +57,7 @@ Pooled = npt.NDArray[np.float32]
 
 
 def thumbnail(image_hwc: npt.NDArray[np.uint8]) -> Thumbnail:
-    """Return uint8 [24, 32], the grey picture in few cells, its aspect squashed.
+    """Return uint8 [24, 32], the grey picture in few cells, squeezed to that shape.
 
     Args:
         image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.
@@ -100,7 +105,7 @@ def _unexplained(
 def feature_change(before_d: Pooled, after_d: Pooled) -> float:
     """Return the cosine distance of two pooled feature vectors, 0 (the same) .. 1.
 
-    Vectors that point apart, of different lengths, of nothing or of no numbers are as different
+    Vectors that point apart, differ in length, are zero or hold NaN or infinity are as different
     as can be.
     """
     if before_d.shape != after_d.shape:

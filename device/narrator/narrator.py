@@ -1,46 +1,45 @@
-"""Decides what is said of its own accord, when, and why not; sans-IO, one verdict a frame.
+"""Decides what narration says, when, and why not; no I/O, one decision a frame.
 
-The caller hands in a frame in stages and goes on only while the answer is None, so a static scene
-costs a thumbnail a frame, and no model runs:
+The caller passes a frame in stages and continues only while the answer is None, so a static scene
+costs one thumbnail a frame, and no model runs:
 
     after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
-        -> after_decoder(line) -> Verdict;     after_fault(text) where a stage finds it useless
+        -> after_decoder(found) -> Decision;   after_fault(fault) where a stage finds it unusable
 
-Rules, in this order; every verdict names the first that keeps narration silent:
+Rules, in this order; every decision names the first that keeps narration silent:
     1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
-       rules captions go on being made and alerts come as events without text or sound.
-    2. The first scene after switching on is told at once. After ``heartbeat_s`` of silence the
-       scene is told again, changed or not. Neither waits for rest; both keep the minimum gap.
-    3. A picture as the encoder saw it last, features as they were last told: nothing new.
-    4. A new scene has to rest (``stable_frames`` and ``stable_s``), or to be restless too long.
+       rules captions are still made, and alerts are published without text or sound.
+    2. The first scene after switching on is described at once. After ``heartbeat_s`` of silence
+       the scene is described again, changed or not. Neither waits until the scene is stable; both
+       keep the minimum gap.
+    3. A picture as the encoder saw it last, or features as they were last spoken of: nothing new.
+    4. A new scene has to be stable, or to keep changing for too long.
     5. It waits for the minimum gap after whatever was spoken last, also an answer or an alert; it
        is kept until then. With rules it is captioned meanwhile, once.
     6. A rule found in a caption or among its things raises its alert at once, within the gap too;
-       a spoken alert stands for the narration of that caption and counts as spoken.
-    7. An empty or too improbable caption is not told, and looked at again after a while.
-    8. A caption whose words that carry meaning are those last spoken is not told again, unless it
-       is time for the heartbeat; its things, which come and go, do not count.
-Time is monotonic seconds; the wall clock decides on quiet hours and on nothing else. Time that
-goes back or is no number stands still.
+       a spoken alert replaces the narration of that caption and counts as spoken.
+    7. An empty or too improbable caption is not spoken; the scene is captioned again after a while.
+    8. A caption whose words that carry meaning are those last spoken is not spoken again, unless
+       the heartbeat is due; its things, which come and go, do not count.
+Time is monotonic seconds; the wall clock decides on quiet hours and on nothing else. A time that
+goes back or is not a number counts as no time passed.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+from device.clock import ClockReading
+from device.english import content_words
 from device.events import DecisionReason
-from device.narrator.change import Pooled, Thumbnail
+from device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
+from device.narrator.decision import Decision, doubt
 from device.narrator.rules import Alerts, RuleMatch, raised_by
-from device.narrator.scene import Scene
+from device.narrator.scene_memory import FaultMemory, SceneMemory
 from device.narrator.settings import NarrationSettings
-from device.narrator.silence import Silence, SilencePolicy
-from device.narrator.speaking_interval import SpeakingInterval
-from device.narrator.trouble import Trouble
-from device.narrator.values import Line, Moment, Verdict
-from device.narrator.words import content_words
-from device.records import Earcon, Thing
-
-__all__ = ["Line", "Moment", "Narrator", "RuleMatch", "Verdict"]
+from device.narrator.silence import SilencePolicy, SpeakingInterval
+from device.records import Description, Earcon, Thing
 
 # A caption that was too improbable may be better in another moment of the same scene; a whole
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
@@ -56,116 +55,110 @@ class Narrator:
 
     def __init__(self, settings: NarrationSettings) -> None:
         self._settings = settings
-        self._pace = SpeakingInterval(settings)
-        self._hush = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
+        self._interval = SpeakingInterval(settings)
+        self._silence = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
         self._alerts = Alerts(settings.rules)
-        self._scene = Scene(settings)
-        self._trouble = Trouble()
+        self._scene = SceneMemory()
+        self._fault = FaultMemory()
         self._now_s = 0.0
-        self._told_words: tuple[str, ...] | None = None
+        self._spoken_words: tuple[str, ...] | None = None
         self._look_again_s: float | None = None
 
     # ------------------------------------------------------------ the stages of a frame
 
-    def after_frame(self, moment: Moment, thumbnail_hw: Thumbnail) -> Verdict | None:
-        """Return the verdict by the picture alone, or None to go on to the encoder.
+    def after_frame(self, now: ClockReading, thumbnail_hw: Thumbnail) -> Decision | None:
+        """Return the decision by the picture alone, or None to go on to the encoder.
 
         Args:
-            moment: now.
+            now: the present moment.
             thumbnail_hw: uint8 [height, width], as of ``change.thumbnail``.
         """
-        silence = self._silence(moment)
+        silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
-            return Verdict.silent(silence)
-        threshold = self._settings.picture_change
-        difference = self._scene.look(thumbnail_hw)
-        if self._trouble.text:
-            is_known = self._trouble.is_known(thumbnail_hw, threshold, self._now_s)
-            return self._useless("a moment ago") if is_known else None
-        if difference >= threshold or self._is_look_due(silence):
+            return silence
+        difference = self._scene.add_picture(thumbnail_hw)
+        if self._fault.text:
+            is_known = self._fault.is_known(thumbnail_hw, self._now_s)
+            return self._unusable("a moment ago") if is_known else None
+        if difference >= PICTURE_CHANGE or self._is_look_due(silence):
             return None
         if self._scene.is_changed:
-            self._scene.rest()
+            self._scene.note_same_picture()
             return self._wait(silence)
-        detail = f"picture change {difference:.3f} < {threshold:.3f}"
-        return self._unchanged(DecisionReason.PICTURE_SAME, detail, silence)
+        detail = f"picture change {difference:.3f} < {PICTURE_CHANGE:.3f}"
+        return silence or self._unchanged(DecisionReason.PICTURE_SAME, detail)
 
-    def after_encoder(self, moment: Moment, pooled_d: Pooled) -> Verdict | None:
-        """Return the verdict by what the encoder sees, or None to go on to the decoder.
+    def after_encoder(self, now: ClockReading, pooled_d: Pooled) -> Decision | None:
+        """Return the decision by what the encoder sees, or None to go on to the decoder.
 
         Args:
-            moment: now.
+            now: the present moment.
             pooled_d: float32 [channels], the mean of the features over all cells.
         """
-        silence = self._silence(moment)
+        silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
-            return Verdict.silent(silence)
-        self._trouble.end()
-        distance = self._scene.recognise(pooled_d, self._now_s)
+            return silence
+        self._fault.clear()
+        difference = self._scene.add_features(pooled_d, self._now_s)
         if self._is_look_due(silence):
             return None
         if self._scene.is_changed:
             return self._wait(silence)
-        detail = f"feature change {distance:.3f} < {self._settings.feature_change:.3f}"
-        return self._unchanged(DecisionReason.FEATURES_SAME, detail, silence)
+        detail = f"feature change {difference:.3f} < {FEATURE_CHANGE:.3f}"
+        return silence or self._unchanged(DecisionReason.FEATURES_SAME, detail)
 
-    def after_decoder(self, moment: Moment, line: Line) -> Verdict:
-        """Return the verdict on a line; where it or an alert is spoken, that is noted already."""
-        silence = self._silence(moment)
+    def after_decoder(self, now: ClockReading, found: Description) -> Decision:
+        """Return the decision on a caption; where it or an alert is spoken, that is noted."""
+        silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
-            return Verdict.silent(silence, line.sentence)
-        alerts = self._found(line, silence)
-        verdict = self._verdict(line, silence, alerts)
-        if verdict.is_spoken or verdict.reason is DecisionReason.ALERT:
-            self._note(line.topic)
-        if silence is not None or verdict.reason is DecisionReason.TOO_SOON:
+            return replace(silence, text=found.text)
+        decision = self._decide(found, silence)
+        if decision.is_spoken or decision.reason is DecisionReason.ALERT:
+            self._note(found.topic)
+        if silence is not None or decision.reason is DecisionReason.TOO_SOON:
             self._scene.note_captioned(self._now_s)
         else:
-            is_unsure = verdict.reason is DecisionReason.UNSURE
+            is_unsure = decision.reason is DecisionReason.UNSURE
             self._look_again_s = self._now_s + _LOOK_AGAIN_S if is_unsure else None
             self._scene.settle()
-        return verdict
+        return decision
 
-    def after_fault(
-        self, moment: Moment, text: str, reason: str = "", things: tuple[Thing, ...] = ()
-    ) -> Verdict:
-        """Return the verdict on a picture that cannot be captioned; once told when that lasts.
+    def after_fault(self, now: ClockReading, fault: Description) -> Decision:
+        """Return the decision on a picture that cannot be captioned; spoken once when that lasts.
 
         Args:
-            moment: now.
-            text: what is said of it, as in "It is too dark to see."
-            reason: in one word; with the same one a fault lasts, whatever its text names.
-            things: what is named all the same, for the rules.
+            now: the present moment.
+            fault: as long as its reason stays the same it lasts, whatever its text names.
         """
-        silence = self._silence(moment)
+        silence = self._silent_at(now)
+        text = fault.text
         is_blind = silence is not None and not self._is_watching()
-        alerts = () if is_blind else self._found(Line("", text, things=things), silence)
+        alerts = () if is_blind else self._found("", text, fault.things, silence)
         if silence is not None:
-            return Verdict.silent(silence, text, alerts)
-        self._trouble.note(text, self._scene.now_hw, self._now_s, reason)
-        if loud := raised_by(alerts):
-            self._pace.note_spoken(self._now_s)
-            return Verdict(False, DecisionReason.ALERT, loud, text, alerts)
-        is_due = self._trouble.is_to_be_told(self._settings, self._now_s)
-        if not is_due or self._pace.gap_left_s(self._now_s) > 0:
-            return self._useless("just now", alerts)
-        self._trouble.note_told()
+            return replace(silence, text=text, alerts=alerts)
+        self._fault.note(fault, self._scene.now_hw, self._now_s)
+        if raised := raised_by(alerts):
+            self._interval.note_spoken(self._now_s)
+            return Decision(False, DecisionReason.ALERT, raised, text, alerts)
+        if not self._fault.is_due(self._now_s) or self._interval.gap_left_s(self._now_s) > 0:
+            return self._unusable("just now", alerts)
+        self._fault.note_spoken()
         self._note(text)
-        self._scene.forget()  # so that what is seen afterwards is told, and the end of it heard
-        return Verdict(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text, alerts)
+        self._scene.forget()  # so that the next usable picture is described: the fault is over
+        return Decision(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text, alerts)
 
     # ------------------------------------------------------------ what others do
 
-    def note_spoken(self, moment: Moment, text: str) -> None:
+    def note_spoken(self, now: ClockReading, text: str) -> None:
         """Note that something else was said of the scene; it counts as the last spoken line."""
-        self._advance(moment)
+        self._advance(now)
         self._note(text)
 
     def set_on(self, is_on: bool) -> None:
-        """Switch narration; switched on, it begins with the scene that it finds."""
-        if is_on and not self._hush.is_on:
+        """Switch narration; switched on, it begins with the present scene."""
+        if is_on and not self._silence.is_on:
             self._forget()
-        self._hush.is_on = is_on
+        self._silence.is_on = is_on
 
     def snooze(self, until_s: float | None) -> None:
         """Be silent until a time in monotonic seconds; None ends a snooze.
@@ -173,7 +166,7 @@ class Narrator:
         Raises:
             ConfigError: the time is not a number.
         """
-        self._hush.snooze(until_s)
+        self._silence.snooze(until_s)
 
     def set_minimum_gap(self, gap_s: float) -> None:
         """Take another minimum gap in seconds, until the next ``reload``.
@@ -181,120 +174,117 @@ class Narrator:
         Raises:
             ConfigError: it is out of range.
         """
-        self._pace.set_minimum_gap(gap_s)
+        self._interval.set_minimum_gap(gap_s)
 
     def reload(self, settings: NarrationSettings) -> None:
-        """Take other settings; the switch, the snooze and what was told stay as they are."""
+        """Take other settings; the switch, the snooze and what was spoken stay as they are."""
         self._settings = settings
-        self._pace.reload(settings)
-        self._hush.reload(settings.quiet_hours)
+        self._interval.reload(settings)
+        self._silence.reload(settings.quiet_hours)
         self._alerts.reload(settings.rules)
-        self._scene.reload(settings)
 
     @property
     def is_on(self) -> bool:
-        """Whether narration is switched on; it may be snoozed or quiet all the same."""
-        return self._hush.is_on
+        """Whether narration is switched on; it may be snoozed or in quiet hours nevertheless."""
+        return self._silence.is_on
 
     @property
     def snoozed_until_s(self) -> float | None:
         """Monotonic seconds at which the snooze ends; None without one."""
-        return self._hush.snoozed_until_s
+        return self._silence.snoozed_until_s
 
     @property
     def minimum_gap_s(self) -> float:
-        """Seconds from one spoken line to the next narrated one at least."""
-        return self._pace.minimum_gap_s
+        """Shortest time in seconds from any spoken line to the next narrated one."""
+        return self._interval.minimum_gap_s
 
     # ------------------------------------------------------------ rules
 
-    def _advance(self, moment: Moment) -> None:
-        if math.isfinite(moment.now_s):
-            self._now_s = max(self._now_s, moment.now_s)
+    def _advance(self, now: ClockReading) -> None:
+        if math.isfinite(now.monotonic_s):
+            self._now_s = max(self._now_s, now.monotonic_s)
 
-    def _silence(self, moment: Moment) -> Silence | None:
-        self._advance(moment)
-        return self._hush.silence(self._now_s, moment.local)
+    def _silent_at(self, now: ClockReading) -> Decision | None:
+        self._advance(now)
+        return self._silence.silence(self._now_s, now.local)
 
     def _is_watching(self) -> bool:
         """Whether captions are made although nothing may be narrated."""
-        return self._hush.is_on and bool(self._alerts)
+        return self._silence.is_on and bool(self._alerts)
 
     def _forget(self) -> None:
         """Begin anew; only the gap after what was spoken last still holds."""
         self._scene.forget()
-        self._trouble.end()
-        self._told_words, self._look_again_s = None, None
+        self._fault.clear()
+        self._spoken_words = None
+        self._look_again_s = None
 
     def _note(self, text: str) -> None:
-        self._pace.note_spoken(self._now_s)
-        self._told_words = content_words(text)
+        self._interval.note_spoken(self._now_s)
+        self._spoken_words = content_words(text)
 
-    def _is_look_due(self, silence: Silence | None) -> bool:
-        """Whether the scene is put into words, changed or not."""
-        if silence is not None or self._pace.gap_left_s(self._now_s) > 0:
+    def _is_look_due(self, silence: Decision | None) -> bool:
+        """Return whether the scene is captioned, changed or not."""
+        if silence is not None or self._interval.gap_left_s(self._now_s) > 0:
             return False
         if self._look_again_s is not None:
             return self._now_s >= self._look_again_s
-        return self._told_words is None or self._pace.is_heartbeat_due(self._now_s)
+        return self._spoken_words is None or self._interval.is_heartbeat_due(self._now_s)
 
-    def _wait(self, silence: Silence | None) -> Verdict | None:
-        """Return why the change is not told yet, or None to have it put into words."""
-        blocked = self._too_soon() if silence is None else Verdict.silent(silence)
-        if unrest := self._scene.unrest(self._now_s):
-            not_stable = Verdict(False, DecisionReason.NOT_STABLE, unrest)
-            return not_stable if silence is None else blocked
+    def _wait(self, silence: Decision | None) -> Decision | None:
+        """Return why the change is not spoken of yet, or None to have it captioned."""
+        blocked = silence or self._too_soon()
+        if unstable := self._scene.unstable(self._now_s):
+            return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
         if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
             return None
         return blocked
 
-    def _too_soon(self, text: str = "", alerts: tuple[RuleMatch, ...] = ()) -> Verdict | None:
-        left_s = self._pace.gap_left_s(self._now_s)
+    def _too_soon(self) -> Decision | None:
+        left_s = self._interval.gap_left_s(self._now_s)
         if left_s <= 0:
             return None
-        detail = f"{left_s:.1f} s left of the minimum gap of {self._pace.minimum_gap_s:g} s"
-        return Verdict(False, DecisionReason.TOO_SOON, detail, text, alerts)
+        detail = f"{left_s:.1f} s left of the minimum gap of {self._interval.minimum_gap_s:g} s"
+        return Decision(False, DecisionReason.TOO_SOON, detail)
 
-    def _found(self, line: Line, silence: Silence | None) -> tuple[RuleMatch, ...]:
-        seen, is_silent = (line.text, line.sentence, self._now_s), silence is not None
-        return self._alerts.found_in(*seen, is_silent=is_silent, things=line.things)
+    def _found(
+        self, caption: str, sentence: str, things: tuple[Thing, ...], silence: Decision | None
+    ) -> tuple[RuleMatch, ...]:
+        is_silent = silence is not None
+        return self._alerts.found_in(
+            caption, sentence, self._now_s, is_silent=is_silent, things=things
+        )
 
-    def _verdict(
-        self, line: Line, silence: Silence | None, alerts: tuple[RuleMatch, ...]
-    ) -> Verdict:
-        text = line.sentence
-        if silence is not None:
-            return Verdict.silent(silence, text, alerts)
-        if loud := raised_by(alerts):
-            return Verdict(False, DecisionReason.ALERT, loud, text, alerts)
-        if (too_soon := self._too_soon(text, alerts)) is not None:
-            return too_soon
-        if doubt := line.doubt(self._settings.smallest_probability):
-            return Verdict(False, DecisionReason.UNSURE, doubt, text, alerts)
-        return self._wording(line, alerts)
+    def _decide(self, found: Description, silence: Decision | None) -> Decision:
+        """Return the decision on a caption, with the alerts that it raises."""
+        alerts = self._found(found.words, found.text, found.things, silence)
+        if silence is None and (raised := raised_by(alerts)):
+            decision = Decision(False, DecisionReason.ALERT, raised)
+        elif (blocked := silence or self._too_soon()) is not None:
+            decision = blocked
+        elif why := doubt(found, self._settings.smallest_probability):
+            decision = Decision(False, DecisionReason.UNSURE, why)
+        else:
+            decision = self._compare(content_words(found.topic))
+        return replace(decision, text=found.text, alerts=alerts)
 
-    def _wording(self, line: Line, alerts: tuple[RuleMatch, ...]) -> Verdict:
-        """Return the verdict by the words last spoken."""
-        text, words, told = line.sentence, content_words(line.topic), self._told_words
-        if told is None:
-            return Verdict(True, DecisionReason.FIRST, "nothing was told before", text, alerts)
-        if words != told:
-            detail = f'"{" ".join(words)}" after "{" ".join(told)}"'
-            return Verdict(True, DecisionReason.CHANGED, detail, text, alerts)
-        if self._pace.is_heartbeat_due(self._now_s):
-            detail = f"silent for {self._pace.silent_s(self._now_s):.0f} s"
-            return Verdict(True, DecisionReason.HEARTBEAT, detail, text, alerts)
-        detail = f'"{" ".join(words)}" was told already'
-        return Verdict(False, DecisionReason.TEXT_SAME, detail, text, alerts, self._all_is_well())
+    def _compare(self, words: tuple[str, ...]) -> Decision:
+        """Return the decision by the words last spoken."""
+        spoken = self._spoken_words
+        if spoken is None:
+            return Decision(True, DecisionReason.FIRST, "nothing was spoken before")
+        if words != spoken:
+            detail = f'"{" ".join(words)}" after "{" ".join(spoken)}"'
+            return Decision(True, DecisionReason.CHANGED, detail)
+        if self._interval.is_heartbeat_due(self._now_s):
+            detail = f"silent for {self._interval.silent_s(self._now_s):.0f} s"
+            return Decision(True, DecisionReason.HEARTBEAT, detail)
+        return self._unchanged(DecisionReason.TEXT_SAME, f'"{" ".join(words)}" was spoken already')
 
-    def _unchanged(self, reason: DecisionReason, detail: str, silence: Silence | None) -> Verdict:
-        if silence is not None:
-            return Verdict.silent(silence)
-        return Verdict(False, reason, detail, earcon=self._all_is_well())
+    def _unchanged(self, reason: DecisionReason, detail: str) -> Decision:
+        earcon = Earcon.UNCHANGED if self._interval.takes_sound(self._now_s) else None
+        return Decision(False, reason, detail, earcon=earcon)
 
-    def _all_is_well(self) -> Earcon | None:
-        return Earcon.UNCHANGED if self._pace.takes_sound(self._now_s) else None
-
-    def _useless(self, when: str, alerts: tuple[RuleMatch, ...] = ()) -> Verdict:
-        text, why = self._trouble.text, DecisionReason.UNUSABLE_PICTURE
-        return Verdict(False, why, f"found useless {when}", text, alerts)
+    def _unusable(self, when: str, alerts: tuple[RuleMatch, ...] = ()) -> Decision:
+        reason = DecisionReason.UNUSABLE_PICTURE
+        return Decision(False, reason, f"found unusable {when}", self._fault.text, alerts)

@@ -1,8 +1,8 @@
-"""Keyword rules: what a user waits for, found in a caption's words and among things; pure.
+"""Keyword rules: what a user waits for, found in the words of a caption and among things; pure.
 
-A rule names phrases and fires when one of them is found: every word of the phrase stands in the
-caption or names a thing beside it, in any order, as a whole word, in singular or plural, or as one
-of its synonyms. What a caption denies ("no cat") is not found, nor is a thing that is not sure.
+A rule has phrases and fires when one of them is found: every word of the phrase is in the caption
+or names a thing beside it, in any order, as a whole word, in singular or plural, or as one of its
+synonyms. What a caption denies ("no cat") is not found, nor is a thing that is not sure.
 """
 
 from __future__ import annotations
@@ -10,31 +10,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device.narrator.settings import NarrationRule
-from device.narrator.words import (
+from device.english import (
     WordPattern,
     affirmed_words,
-    own_words,
     parse_pattern,
     parse_phrase,
     singulars,
     split_words,
+    without_compounds,
 )
+from device.narrator.settings import NarrationRule
 from device.records import Thing
 from device.vision.noun_phrases import sentences
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
 
-# Who waits for one of these waits for anybody, whatever word the captioner has for them.
+# A rule with one of these finds anybody, whatever word the captioner has for them.
 _ANYBODY = frozenset(("person", "someone", "somebody", "anyone", "anybody", "human"))
-_PEOPLE = tuple(
-    WordPattern(word, is_stem=False)
-    for word in (
-        *("person", "man", "woman", "boy", "girl", "child", "kid", "baby", "toddler"),
-        *("lady", "guy", "gentleman", "teenager", "adult"),
-    )
-)
+_PEOPLE_WORDS = "person man woman boy girl child kid baby toddler lady guy gentleman teenager adult"
+_PEOPLE = tuple(map(WordPattern, _PEOPLE_WORDS.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class RuleMatch:
 
     Attributes:
         rule: its name.
-        text: what is said; empty when the alert is an event only and makes no sound.
+        text: what is spoken; empty when the alert is only published and makes no sound.
         things: among which it was found; empty where the caption has it.
     """
 
@@ -53,7 +48,7 @@ class RuleMatch:
 
 
 def raised_by(alerts: Sequence[RuleMatch]) -> str:
-    """Return which alerts are to be heard, as a verdict's detail; empty where none is."""
+    """Return which alerts are spoken, as the detail of a decision; empty where none is."""
     loud = [match.rule for match in alerts if match.text]
     return f"raised by {', '.join(loud)}" if loud else ""
 
@@ -62,7 +57,8 @@ class KeywordRule:
     """One rule, ready to look at captions and things."""
 
     def __init__(self, settings: NarrationRule) -> None:
-        self.name, self.cooldown_s = settings.name, settings.cooldown_s
+        self.name = settings.name
+        self.cooldown_s = settings.cooldown_s
         self.is_spoken = settings.is_spoken
         self._template = settings.spoken_text
         groups = [tuple(map(parse_pattern, group)) for group in settings.synonyms]
@@ -77,7 +73,7 @@ class KeywordRule:
 
     def is_in_caption(self, words: Sequence[str]) -> bool:
         """Return whether one of the phrases is found in a caption's words, in their order."""
-        own = own_words(words)
+        own = without_compounds(words)
         return any(_is_found(x, words if len(x) > 1 else own) for x in self._phrases)
 
     def things_in(self, things: Sequence[Thing], words: Sequence[str]) -> tuple[Thing, ...]:
@@ -101,7 +97,7 @@ class KeywordRule:
         return tuple(found)
 
     def text(self, found: str) -> str:
-        """Return what is said when it fires on what this sentence says."""
+        """Return what is spoken when it fires on a sentence."""
         return self._template.format(caption=found, rule=self.name)
 
 
@@ -117,7 +113,7 @@ class Alerts:
         self.reload(rules)
 
     def reload(self, rules: Sequence[NarrationRule]) -> None:
-        """Take other rules; one of the same name goes on cooling down."""
+        """Take other rules; the cooldown of one with the same name goes on."""
         self._rules = tuple(map(KeywordRule, rules))
         names = {rule.name for rule in self._rules}
         self._fired_s = {n: s for n, s in self._fired_s.items() if n in names}
@@ -135,16 +131,17 @@ class Alerts:
         is_silent: bool,
         things: Sequence[Thing] = (),
     ) -> tuple[RuleMatch, ...]:
-        """Return the rules that fire on what is seen and are not cooling down; they do from now on.
+        """Return the rules that fire on what is seen; their cooldown begins now.
 
         Args:
             text: the caption's words; empty where it is withheld.
-            sentence: the caption as it would be said.
+            sentence: the caption as it would be spoken.
             now_s: monotonic seconds.
-            is_silent: nothing may be said now: every match comes without a text.
+            is_silent: nothing may be spoken now: every match comes without a text.
             things: what is named beside the caption; those that are not sure do not count.
         """
-        words, sure = affirmed_words(text), tuple(thing for thing in things if thing.is_sure)
+        words = affirmed_words(text)
+        sure = tuple(thing for thing in things if thing.is_sure)
         found = []
         for rule in self._rules:
             fired_s = self._fired_s.get(rule.name)
@@ -155,9 +152,9 @@ class Alerts:
             if not (is_in_caption or among):
                 continue
             self._fired_s[rule.name] = now_s
-            said = rule.text(sentences(among) if among else sentence)
-            is_said = rule.is_spoken and not is_silent
-            found.append(RuleMatch(rule.name, said if is_said else "", among))
+            is_spoken = rule.is_spoken and not is_silent
+            text = rule.text(sentences(among) if among else sentence) if is_spoken else ""
+            found.append(RuleMatch(rule.name, text, among))
         return tuple(found)
 
 
@@ -172,17 +169,17 @@ def _is_among(alternatives: Alternatives, words: Sequence[str]) -> bool:
 def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
     """Return the words by which a thing is found.
 
-    One word alone has to be what the thing is: "table" finds a dining table and "fire" no fire
-    hydrant, nor "dog" a hot dog. Several words find whatever has them.
+    One word alone has to be what the thing is: "table" finds a dining table, but "fire" does not
+    find a fire hydrant, nor "dog" a hot dog. Several words find whatever has them.
     """
     words = split_words(thing.name)
     if not is_alone:
         return words
-    return words[-1:] if own_words(words) == words else ()
+    return words[-1:] if without_compounds(words) == words else ()
 
 
 def _alternatives(word: WordPattern, groups: Sequence[tuple[WordPattern, ...]]) -> Alternatives:
-    """Return the word and all that the user says mean the same; for a person anybody."""
+    """Return the word and its synonyms; for a person every word for people."""
     same = [p for group in groups if any(p.letters == word.letters for p in group) for p in group]
     found = (word, *(p for p in same if p != word))
     is_anybody = any(not p.is_stem and singulars(p.letters) & _ANYBODY for p in found)

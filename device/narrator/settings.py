@@ -1,22 +1,65 @@
-"""Settings of the narration; what is wrong is refused with its value."""
+"""Settings of the narration; a wrong value is refused by name."""
 
 from __future__ import annotations
 
+import re
 import string
 from collections import Counter
+from dataclasses import dataclass
+from datetime import time
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from device.narrator.quiet_hours import parse_quiet_hours
-from device.narrator.words import parse_pattern, parse_phrase
-from device.settings.strict import SettingsGroup
+from device.english import parse_pattern, parse_phrase
+from device.settings_base import SettingsGroup
 
 DAY_S = 24 * 3600
 LONGEST_GAP_S = 3600
 _TEMPLATE_FIELDS = frozenset({"caption", "rule"})
+_RANGE = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
-# An integer is a number too; a text or a truth value in its place is a mistake.
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """One range of the day, by the local clock.
+
+    Attributes:
+        start: the first quiet minute.
+        end: the first minute that is not quiet any more; earlier than ``start`` over midnight.
+    """
+
+    start: time
+    end: time
+
+    def __contains__(self, now: time) -> bool:
+        if self.start < self.end:
+            return self.start <= now < self.end
+        return now >= self.start or now < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def parse_quiet_hours(text: str) -> QuietHours:
+    """Return the range of "22:00-07:00".
+
+    Raises:
+        ValueError: it is not a range, or it is empty.
+    """
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a range of hours: write it like "22:00-07:00"')
+    start_h, start_min, end_h, end_min = map(int, match.groups())
+    start, end = time(start_h, start_min), time(end_h, end_min)
+    if start == end:
+        raise ValueError(
+            f"{text!r} begins when it ends: to be silent all day, switch narration off"
+        )
+    return QuietHours(start, end)
+
+
+# An integer is a number too; a text or a boolean in its place is a mistake.
 _Number = StrictFloat | StrictInt
 
 
@@ -42,7 +85,9 @@ def _checked_template(text: str) -> str:
         if not unknown:
             text.format(caption="", rule="")
     except (ValueError, LookupError) as exc:
-        raise ValueError(f"{text!r} is no text with {{caption}} or {{rule}} in it: {exc}") from exc
+        raise ValueError(
+            f"{text!r} is not a text with {{caption}} or {{rule}} in it: {exc}"
+        ) from exc
     if unknown:
         raise ValueError(
             f"{text!r} has the unknown field {{{unknown[0]}}}: only {{caption}} and {{rule}} exist"
@@ -57,10 +102,10 @@ _Word = Annotated[StrictStr, AfterValidator(_checked_word)]
 
 
 class NarrationRule(SettingsGroup):
-    """One thing to be told of, found by its words in a caption or among the things beside it."""
+    """One thing to be alerted to, found by its words in a caption or among the things named."""
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=64)]
-    """What the rule is called in alerts; no two rules share a name."""
+    """The name of the rule in alerts; no two rules share one."""
 
     words: Annotated[tuple[_Phrase, ...], Field(min_length=1)]
     """The alert is raised when one of these is found. A word stands for its plural as well
@@ -71,20 +116,20 @@ class NarrationRule(SettingsGroup):
     denies ("no dog") does not count."""
 
     synonyms: tuple[Annotated[tuple[_Word, ...], Field(min_length=2)], ...] = ()
-    """Groups of words that mean the same to you, as in [["dog", "puppy", "hound"]]: where one of
-    them is waited for, the others count as well."""
+    """Groups of words that mean the same to you, as in [["dog", "puppy", "hound"]]: a rule that
+    has one of them finds the others as well."""
 
     cooldown_s: Annotated[_Number, Field(ge=0, le=7 * DAY_S)] = 300
     """After an alert, seconds until the rule can raise the next."""
 
     is_spoken: StrictBool = True
-    """Whether the alert is spoken; else it is an event only (MQTT, history)."""
+    """Whether the alert is spoken; if not, it is only published (MQTT) and kept (history)."""
 
     spoken_text: Annotated[StrictStr, Field(max_length=200), AfterValidator(_checked_template)] = (
         "Alert: {caption}"
     )
-    """What is spoken; {rule} is the rule's name, {caption} the sentence in which it was found, or
-    the thing, as in "A cat, on the left."."""
+    """What is spoken; {rule} is the name of the rule, {caption} the sentence in which it was found,
+    or the thing, as in "A cat, on the left."."""
 
 
 def _with_names_once(rules: tuple[NarrationRule, ...]) -> tuple[NarrationRule, ...]:
@@ -95,48 +140,32 @@ def _with_names_once(rules: tuple[NarrationRule, ...]) -> tuple[NarrationRule, .
 
 
 class NarrationSettings(SettingsGroup):
-    """When the device speaks of its own accord."""
+    """When the device speaks without being asked."""
 
     is_on: StrictBool = True
     """Whether narration is on at the first start; later the last switch is remembered."""
 
     minimum_gap_s: Annotated[_Number, Field(ge=0, le=LONGEST_GAP_S)] = 8
-    """Seconds from one spoken line to the next narrated one at least. A change in between is not
-    forgotten, but spoken of afterwards. Alerts do not wait."""
+    """Shortest time in seconds from any spoken line to the next narrated one. A change in between
+    is spoken of afterwards. Alerts do not wait."""
 
     heartbeat_s: Annotated[_Number, Field(ge=10, le=DAY_S)] = 300
-    """After so many seconds of silence the scene is told again although nothing has changed;
+    """After so many seconds of silence the scene is described again although nothing has changed;
     never sooner than the minimum gap."""
 
-    stable_frames: Annotated[StrictInt, Field(ge=1, le=100)] = 3
-    """A change is spoken of once so many frames in a row show the same new scene..."""
-
-    stable_s: Annotated[_Number, Field(ge=0, le=60)] = 0.8
-    """... and it has lasted for so many seconds."""
-
-    restless_s: Annotated[_Number, Field(ge=1, le=3600)] = 15
-    """A scene that changes and does not come to rest is told after so many seconds all the same."""
-
-    picture_change: Annotated[_Number, Field(gt=0, le=1)] = 0.008
-    """Share of the picture that must look different, besides brightness, before it is looked at
-    more closely; 0..1. Smaller notices more and costs more."""
-
-    feature_change: Annotated[_Number, Field(gt=0, le=1)] = 0.06
-    """How much the scene must differ by what the encoder sees in it before it is put into words;
-    0 the same, 1 nothing in common. Smaller notices more and says more."""
-
     is_unchanged_earcon_on: StrictBool = False
-    """Whether a soft sound tells, four times in a heartbeat, that all is well and unchanged."""
+    """Whether a soft sound, four times in a heartbeat, signals that the device works and nothing
+    has changed."""
 
     quiet_hours: tuple[Annotated[StrictStr, AfterValidator(_checked_hours)], ...] = ()
-    """Local times in which nothing is narrated, as in ["22:00-07:00"]; alerts are events then,
+    """Local times in which nothing is narrated, as in ["22:00-07:00"]; alerts are published then,
     without a sound."""
 
     smallest_probability: Annotated[_Number, Field(ge=0, le=1)] = 0.2
     """Captions that are right with a smaller probability than this are not narrated; 0 narrates
-    all. Asked by button, the device always answers."""
+    all. A press of the button is always answered."""
 
     rules: Annotated[tuple[NarrationRule, ...], AfterValidator(_with_names_once)] = ()
-    """What to be told of at once: alerts, checked on every caption that narration makes and on
-    the things that are named beside it. With narration off no captions are made and nothing is
-    raised; in quiet hours and while snoozed they are raised as events without a sound."""
+    """What to be alerted to at once, checked on every caption that narration makes and on the
+    things that are named beside it. With narration off no captions are made and no alert is
+    raised; in quiet hours and while snoozed alerts are published without a sound."""

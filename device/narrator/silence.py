@@ -1,31 +1,21 @@
-"""Whether narration may be heard at all: its switch, the snooze, the quiet hours.
+"""When narration may speak: its switch, the snooze, the quiet hours, and the pause between lines.
 
-Invariant: only quiet hours look at the clock on the wall; a snooze runs in monotonic seconds.
+Invariant: only quiet hours look at the wall clock; all else runs in monotonic seconds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from device.errors import ConfigError
 from device.events import DecisionReason
-from device.narrator.quiet_hours import parse_quiet_hours
+from device.narrator.decision import Decision
+from device.narrator.settings import LONGEST_GAP_S, NarrationSettings, parse_quiet_hours
 
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Why nothing may be narrated now.
-
-    Attributes:
-        reason: which of the three.
-        detail: until when, for people.
-    """
-
-    reason: DecisionReason
-    detail: str
+# Rare enough not to annoy, often enough to trust.
+_SOUNDS_PER_HEARTBEAT = 4
 
 
 class SilencePolicy:
@@ -60,17 +50,71 @@ class SilencePolicy:
             raise ConfigError(f"snooze until {until_s}: give monotonic seconds, or None")
         self._snoozed_until_s = until_s
 
-    def silence(self, now_s: float, local: datetime) -> Silence | None:
-        """Return why nothing may be narrated now, or None when it may."""
+    def silence(self, now_s: float, local: datetime) -> Decision | None:
+        """Return the decision that nothing may be narrated now, or None when it may."""
         if not self.is_on:
-            return Silence(DecisionReason.NARRATION_OFF, "switched off")
+            return Decision(False, DecisionReason.NARRATION_OFF, "switched off")
         if self._snoozed_until_s is not None:
-            if now_s < self._snoozed_until_s:
-                left_s = self._snoozed_until_s - now_s
-                return Silence(DecisionReason.SNOOZED, f"for another {left_s:.0f} s")
+            left_s = self._snoozed_until_s - now_s
+            if left_s > 0:
+                return Decision(False, DecisionReason.SNOOZED, f"for another {left_s:.0f} s")
             self._snoozed_until_s = None
         now = local.time()
         for hours in self._quiet_hours:
-            if hours.has(now):
-                return Silence(DecisionReason.QUIET_HOURS, f"{now:%H:%M} is within {hours}")
+            if now in hours:
+                detail = f"{now:%H:%M} is within {hours}"
+                return Decision(False, DecisionReason.QUIET_HOURS, detail)
         return None
+
+
+class SpeakingInterval:
+    """The minimum gap, the heartbeat and its sound, counted from what was spoken last by anyone.
+
+    Args:
+        settings: gap, heartbeat and whether there is a sound.
+    """
+
+    def __init__(self, settings: NarrationSettings) -> None:
+        self._spoken_s = -math.inf
+        self._sounded_s = -math.inf
+        self.reload(settings)
+
+    def reload(self, settings: NarrationSettings) -> None:
+        """Take other settings, the minimum gap too."""
+        self._settings = settings
+        self.minimum_gap_s = float(settings.minimum_gap_s)
+
+    def set_minimum_gap(self, gap_s: float) -> None:
+        """Take another minimum gap in seconds.
+
+        Raises:
+            ConfigError: it is out of range.
+        """
+        if not 0 <= gap_s <= LONGEST_GAP_S:
+            raise ConfigError(f"minimum gap {gap_s} s: give 0..{LONGEST_GAP_S}")
+        self.minimum_gap_s = float(gap_s)
+
+    def note_spoken(self, now_s: float) -> None:
+        """Note that something is spoken now."""
+        self._spoken_s = now_s
+        self._sounded_s = now_s
+
+    def silent_s(self, now_s: float) -> float:
+        """Return seconds since something was spoken; infinite when nothing was."""
+        return now_s - self._spoken_s
+
+    def gap_left_s(self, now_s: float) -> float:
+        """Return seconds until something may be narrated; not above 0 when it may now."""
+        return self.minimum_gap_s - self.silent_s(now_s)
+
+    def is_heartbeat_due(self, now_s: float) -> bool:
+        """Return whether it has been silent for so long that the scene is described again."""
+        return self.silent_s(now_s) >= self._settings.heartbeat_s
+
+    def takes_sound(self, now_s: float) -> bool:
+        """Return whether the sound for "unchanged" is due; it then counts as played."""
+        pause_s = self._settings.heartbeat_s / _SOUNDS_PER_HEARTBEAT
+        if not self._settings.is_unchanged_earcon_on or now_s - self._sounded_s < pause_s:
+            return False
+        self._sounded_s = now_s
+        return True

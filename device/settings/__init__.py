@@ -1,1 +1,1 @@
-"""The daemon's settings: one TOML, strict; and what changes at run time, in a small state file."""
+"""The daemon's settings: one strict TOML file, and a small state file for changes at run time."""

@@ -1,22 +1,29 @@
-"""What is in force, as TOML: each value with where it comes from. Pure.
+"""The settings in force: as TOML with the origin of each value, and which of them are risky.
 
-Invariant: no secret is shown; but for those, and what is not set, the text is a valid file.
+Invariant: no secret is shown; except for secrets and values that are not set, the TOML is valid.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import stat
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from device.health.settings import MetricsSettings
 from device.settings.keys import Key, Table
 from device.settings.reference import title
 from device.settings.schema import Settings
-from device.settings.secrecy import masked
 from device.settings.state import OVERRIDES, RunState
-from device.settings.toml_text import toml_key, toml_value
+from device.settings.toml_text import holds_sign_in, masked, toml_key, toml_value
+
+# Secret files may be readable for a group: that is how root gives the daemon's user access.
+_OTHERS = stat.S_IRWXO
+_SECRET_FILES = ("password_file", "key_file", "token_file")
 
 
 class Origin(StrEnum):
@@ -28,7 +35,7 @@ class Origin(StrEnum):
 
 
 def effective_text(settings: Settings, state: RunState, root: Table) -> str:
-    """Return all that is in force; ``root`` is the table of ``settings``."""
+    """Return the settings in force; ``root`` is the table of ``settings``."""
     lines = list(_state_lines(state))
     for table in root.tables:
         lines += _group_lines(table, getattr(settings, table.path[-1]), state)
@@ -36,7 +43,7 @@ def effective_text(settings: Settings, state: RunState, root: Table) -> str:
 
 
 def _state_lines(state: RunState) -> Iterator[str]:
-    """Yield what was changed at run time and has no key in the file."""
+    """Yield changes at run time that have no key in the file."""
     values = state.model_dump(mode="json", exclude_none=True, exclude={"schema_version"})
     for name, value in values.items():
         if name not in OVERRIDES:
@@ -61,7 +68,7 @@ def _group_lines(table: Table, group: BaseModel | None, state: RunState) -> Iter
 def _line(key: Key, value: Any, origin: Origin, state: RunState) -> str:
     changed = getattr(state, _OVERRIDDEN[key.path]) if key.path in _OVERRIDDEN else None
     if changed is not None:
-        # Empty is how the state says "the built-in voice", which the file says by not setting it.
+        # The built-in voice is an empty path in the state file, and no value in the settings.
         value, origin = (None if changed == "" else changed), Origin.RUN_TIME
     if value is None:
         return f"# {key.name} is not set  # {origin}"
@@ -72,7 +79,7 @@ _OVERRIDDEN: Mapping[tuple[str, ...], str] = {path: name for name, path in OVERR
 
 
 def differing_keys(before: Settings, after: Settings) -> list[str]:
-    """Return the dotted names of what two readings of the settings differ in."""
+    """Return the dotted names of the keys in which two sets of settings differ."""
     return list(_differing((), before.model_dump(), after.model_dump()))
 
 
@@ -82,3 +89,60 @@ def _differing(path: tuple[str, ...], before: Any, after: Any) -> Iterator[str]:
             yield from _differing((*path, name), before.get(name), after.get(name))
     elif before != after:
         yield ".".join(path)
+
+
+def risks(settings: Settings, file: Path | None) -> list[str]:
+    """Return one line for each value that is allowed but unwise.
+
+    Args:
+        settings: the settings.
+        file: the file they were read from; None for the defaults.
+    """
+    values = list(_leaves((), settings.model_dump(mode="json")))
+    found = [line for dotted, value in values if (line := _secret_file(dotted, value))]
+    secret_keys = [dotted for dotted, value in values if holds_sign_in(str(value))]
+    if secret_keys and file is not None and _is_open_to_others(file):
+        found.append(
+            f"{secret_keys[0]}: contains a password, and others can read {file}: chmod o-rwx {file}"
+        )
+    if settings.metrics.is_on and not _is_loopback(settings.metrics):
+        found.append(
+            f"metrics.host: everyone who can reach {settings.metrics.host} can read the metrics: "
+            "they have no password"
+        )
+    return found
+
+
+def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every value with its dotted name."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves((*path, name), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves((*path[:-1], f"{path[-1]}[{number}]"), inner)
+    else:
+        yield ".".join(path), value
+
+
+def _secret_file(dotted: str, value: Any) -> str | None:
+    """Return what is wrong with the permissions of a secret's file, or None."""
+    if value is None or not dotted.endswith(_SECRET_FILES):
+        return None
+    file = Path(str(value))
+    try:
+        is_open = _is_open_to_others(file)
+    except OSError as exc:
+        return f"{dotted}: {file} cannot be checked: {exc.strerror}"
+    return f"{dotted}: others can read {file}: chmod o-rwx {file}" if is_open else None
+
+
+def _is_open_to_others(file: Path) -> bool:
+    return bool(file.stat().st_mode & _OTHERS)
+
+
+def _is_loopback(metrics: MetricsSettings) -> bool:
+    try:
+        return ipaddress.ip_address(metrics.host).is_loopback
+    except ValueError:
+        return metrics.host == "localhost"

@@ -1,6 +1,6 @@
-"""What is wrong with a file of settings, one line for each key. Pure.
+"""Messages about invalid settings: one line for each wrong key. Pure.
 
-Invariant: a line names the key as it stands in the file, and shows no secret.
+Invariant: a line names the key as it is written in the file, and shows no secret.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from device.settings.allowed import allowed
 from device.settings.keys import Key, Table
-from device.settings.secrecy import MASK, masked, masked_text
-from device.settings.toml_text import TomlValue, toml_value
+from device.settings.reference import allowed
+from device.settings.toml_text import MASK, TomlValue, masked, masked_text, toml_value
 
 _MAX_SHOWN_CHARS = 60
 _UNKNOWN, _MISSING, _RULE = "extra_forbidden", "missing", "value_error"
@@ -27,7 +26,7 @@ def explain(error: ValidationError, root: Table) -> list[str]:
     lines: dict[str, str] = {}
     for details in error.errors(include_url=False):
         dotted, thing = _found(details["loc"], root)
-        # A value that fits none of several kinds fails once for each: one line is enough.
+        # A value that matches no member of a union fails once per member: one line is enough.
         lines.setdefault(dotted, _line(dotted, thing, details, root))
     return list(lines.values())
 
@@ -40,7 +39,7 @@ def _line(dotted: str, thing: Key | Table, details: Mapping[str, Any], root: Tab
         wanted = "a table" if isinstance(thing, Table) else allowed(thing)
         return f"{dotted}: missing; it takes {wanted}"
     if isinstance(thing, Table):
-        if kind == _RULE:  # several keys of it do not go together
+        if kind == _RULE:  # several of its keys contradict each other
             return f"{dotted or 'the file'}: {_message(details)}"
         shape = "a list of tables, [[…]]" if thing.is_list else "a table, […]"
         return f"{dotted}: {_shown(thing.path[-1], details['input'])} is not {shape}"
@@ -53,9 +52,9 @@ def _line(dotted: str, thing: Key | Table, details: Mapping[str, Any], root: Tab
 
 
 def _found(location: _Location, root: Table) -> tuple[str, Key | Table]:
-    """Return a name for people and the innermost known key or table of a place.
+    """Return the dotted name of a location, and the innermost known key or table in it.
 
-    What pydantic adds behind a key, such as the name of a union's member, is left out.
+    What pydantic appends to a key, such as the name of a union's member, is left out.
     """
     dotted, thing = "", root
     for depth, part in enumerate(location, 1):
@@ -77,7 +76,7 @@ def _positions(rest: _Location) -> str:
 
 
 def _suggestion(dotted: str, table: Table, root: Table) -> str:
-    """Return what may have been meant: a name near to it, the same in another table, or all."""
+    """Return what was probably meant: a similar name, the same name elsewhere, or all names."""
     before, dot, wrong = dotted.rpartition(".")
     if near := difflib.get_close_matches(wrong, table.names, n=1):
         return f"did you mean {before}{dot}{near[0]}?"
@@ -97,12 +96,12 @@ def _kind_of(value: object) -> str:
 
 
 def _message(details: Mapping[str, Any]) -> str:
-    """Return what a rule of our own says, without what signs in to an address."""
+    """Return the message of a validator, without secrets in addresses."""
     return masked_text(str(details["msg"]).removeprefix(_VALUE_ERROR_PREFIX))
 
 
 def _without_secret(key: Key, details: Mapping[str, Any]) -> str:
-    """Return a rule's message, from which a secret in the value is cut."""
+    """Return the message of a validator with the value masked if it is secret."""
     message, value = _message(details), details["input"]
     if isinstance(value, str) and masked(key.name, value) == MASK:
         return message.replace(value, MASK)

@@ -1,7 +1,7 @@
-"""The tables and keys that a group of settings has, with what is known of each. Pure.
+"""The tables and keys of the settings, as data. Pure.
 
-Everything comes from the JSON schema that pydantic makes of the groups, so that a new field is in
-the reference, the example and the error messages as soon as it is written.
+Everything is derived from the JSON schema that pydantic makes of the groups, so that a new field
+appears in the reference, the example and the error messages without further code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 
 JsonSchema = Mapping[str, Any]
 _NOTHING: JsonSchema = {}
@@ -28,7 +28,7 @@ _BOUNDS = {
     "le": "maximum",
     "lt": "exclusiveMaximum",
 }
-# By the last part of a key's name.
+# By the last part of a key's name: what its unit is called.
 _UNITS: Mapping[str, str] = {
     "s": "seconds",
     "ms": "milliseconds",
@@ -48,11 +48,11 @@ class Key:
     """One key of the file.
 
     Attributes:
-        path: its table's names and its own.
-        schema: JSON schema of its value, without "or not set".
-        doc: what it means.
-        default: None where it is not set unless somebody sets it.
-        is_required: whether its table is wrong without it.
+        path: names of its tables, then its own.
+        schema: JSON schema of its value, without "or null".
+        doc: its documentation.
+        default: None if it has no default.
+        is_required: whether its table is invalid without it.
     """
 
     path: tuple[str, ...]
@@ -63,17 +63,17 @@ class Key:
 
     @property
     def name(self) -> str:
-        """Its own name."""
+        """Last part of its path."""
         return self.path[-1]
 
     @property
     def dotted(self) -> str:
-        """Its full name, as in ``speech.volume``."""
+        """Its full name, for example ``speech.volume``."""
         return ".".join(self.path)
 
     @property
     def unit(self) -> str:
-        """The unit that its name ends with, in words; empty where it has none."""
+        """The unit that its name ends with, in words; empty if there is none."""
         before, _, suffix = self.name.rpartition("_")
         if before.endswith("_per"):
             return _RATES.get(suffix, "")
@@ -85,11 +85,11 @@ class Table:
     """One table of the file, or the root.
 
     Attributes:
-        path: its names; empty for the root.
-        doc: what it is for.
-        is_list: whether the file may have several of it (``[[name]]``).
-        keys: in the order of the fields.
-        tables: those inside it.
+        path: names of the tables around it, then its own; empty for the root.
+        doc: its documentation.
+        is_list: whether the file may contain several (``[[name]]``).
+        keys: its keys, in the order of the fields.
+        tables: the tables inside it.
     """
 
     path: tuple[str, ...]
@@ -105,27 +105,27 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """The names of all that may stand in it."""
+        """Names of all keys and tables that it may contain."""
         return [*(key.name for key in self.keys), *(table.path[-1] for table in self.tables)]
 
     def walk_keys(self) -> Iterator[Key]:
-        """Yield every key in it and in the tables inside it."""
+        """Yield every key of this table and of the tables inside it."""
         yield from self.keys
         for table in self.tables:
             yield from table.walk_keys()
 
     def walk_tables(self) -> Iterator[Table]:
-        """Yield it and the tables inside it, outer ones first."""
+        """Yield this table and the tables inside it, outer ones first."""
         yield self
         for table in self.tables:
             yield from table.walk_tables()
 
     def table(self, name: str) -> Table | None:
-        """Return the table of this name directly inside, or None."""
+        """Return the inner table of this name, or None."""
         return next((table for table in self.tables if table.path[-1] == name), None)
 
     def key(self, name: str) -> Key | None:
-        """Return the key of this name directly inside, or None."""
+        """Return the key of this name, or None."""
         return next((key for key in self.keys if key.name == name), None)
 
 
@@ -148,7 +148,7 @@ class _Reader:
         schema: JsonSchema,
         defaults: Mapping[str, Any],
     ) -> Table:
-        """Return the table of a group; ``defaults`` are those that its own table gives it."""
+        """Return the table of a group; ``defaults`` are those that the outer table sets."""
         keys: list[Key] = []
         tables: list[Table] = []
         for name, raw in schema.get("properties", _NOTHING).items():
@@ -168,7 +168,7 @@ class _Reader:
         return Table(path, _as_lines(schema.get("description", "")), False, keys, tables)
 
     def _resolved(self, schema: JsonSchema) -> JsonSchema:
-        """Return a value's schema with its reference looked up and "or null" left out."""
+        """Return the schema of a value with references resolved and "or null" removed."""
         if "$ref" in schema:
             definition = self._definitions[schema["$ref"].rpartition("/")[2]]
             rest = {name: value for name, value in schema.items() if name != "$ref"}
@@ -188,21 +188,21 @@ def _is_table(schema: JsonSchema) -> bool:
 
 
 def _group_in(annotation: Any) -> type[BaseModel]:
-    """Return the group that an annotation is, or holds, as in ``tuple[Rule, ...]``.
+    """Return the group in an annotation such as ``Rule`` or ``tuple[Rule, ...]``.
 
     Raises:
-        TypeError: it holds none.
+        TypeError: there is no group in it.
     """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in typing.get_args(annotation):
         with contextlib.suppress(TypeError):
             return _group_in(part)
-    raise TypeError(f"{annotation} holds no group of settings")
+    raise TypeError(f"{annotation} contains no group of settings")
 
 
 def _bounds_of(annotation: Any, *metadata: Any) -> dict[str, Any]:
-    """Return the bounds of a number, which pydantic leaves out of the schema of a union."""
+    """Return the bounds of a number, which pydantic omits from the schema of a union."""
     found: dict[str, Any] = {}
     for part in typing.get_args(annotation):
         found |= _bounds_of(part, *getattr(part, "__metadata__", ()))
@@ -216,6 +216,6 @@ def _bounds_of(annotation: Any, *metadata: Any) -> dict[str, Any]:
 
 
 def _as_lines(text: str) -> str:
-    """Return a docstring as one line for each of its paragraphs; code between single backticks."""
+    """Return a docstring with one line per paragraph, and code between single backticks."""
     paragraphs = [" ".join(part.split()) for part in text.replace("``", "`").split("\n\n")]
     return "\n".join(part for part in paragraphs if part)

@@ -1,7 +1,7 @@
-"""Reads the settings' file; only this module knows where it is looked for and how strict it is.
+"""Reads the settings file; only this module knows where it is searched and how strict it is.
 
-Invariants: nothing is guessed or passed over; all that is wrong with a file is said at once, one
-line for each key; no message shows a secret.
+Invariants: no value is guessed or silently ignored; all mistakes are reported at once, one line for
+each key; no message shows a secret.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from device.errors import ConfigError
 from device.settings.explain import explain
 from device.settings.keys import Table, tables_of
 from device.settings.paths import CONFIG_VARIABLE, config_candidates
+from device.settings.retired import without_retired
 from device.settings.schema import Settings
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings of a file, or the defaults where there is none.
+    """Return the settings of a file, or the defaults if there is none.
 
     Args:
-        path: the file; None looks for it, see ``find_config``.
+        path: the file; None searches for it, see ``find_config``.
         environ: the environment.
 
     Raises:
-        ConfigError: the file cannot be read, is no TOML, or keys or values are wrong; a line for
-            each, which names the key, the value and what is allowed.
+        ConfigError: the file cannot be read, is not TOML, or has wrong keys or values: one line
+            for each, with the key, the value and what is allowed.
     """
     file = find_config(path, environ)
     return Settings() if file is None else parse_settings(_read(file), str(file))
 
 
 def find_config(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the file that is read: the one that is named, else the first that exists, else None.
+    """Return the file to read, or None if there is none.
 
-    It is named by the option or $SEEALOUD_CONFIG, and then it is an error that it cannot be read.
-    Else it is ``seealoud.toml`` in $CONFIGURATION_DIRECTORY, in the user's configuration
-    directory or in /etc/seealoud.
+    It is ``path``, else $SEEALOUD_CONFIG: neither has to exist, so that a missing file is an error
+    when it is read. Else it is the first existing ``seealoud.toml`` in $CONFIGURATION_DIRECTORY,
+    the user's configuration directory and /etc/seealoud.
     """
     if path is not None:
         return path
@@ -53,41 +54,62 @@ def find_config(path: Path | None = None, environ: Mapping[str, str] = os.enviro
 
 
 def parse_settings(text: str, origin: str) -> Settings:
-    """Return the settings that a TOML text holds.
+    """Return the settings in a TOML text.
 
     Args:
         text: the file's contents.
         origin: its name, for messages.
 
     Raises:
-        ConfigError: it is no TOML, or keys or values are wrong.
+        ConfigError: it is not TOML, or keys or values are wrong.
     """
+    values, _ = without_retired(_tables(text, origin))
     try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{origin} is no TOML: {exc}") from exc
-    try:
-        # By way of JSON, where strict means: no "5" for 5 and no 1 for true, but a list for a
-        # tuple and a text for a path.
+        # Through JSON, where strict means: "5" is not 5 and 1 is not true, but a list may be a
+        # tuple and a text may be a path.
         return Settings.model_validate_json(json.dumps(values, default=_json), strict=True)
     except ValidationError as exc:
         problems = explain(exc, settings_table())
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems)) from exc
 
 
+def retired_lines(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return one line for each key of the file that was a setting in an earlier version.
+
+    Args:
+        path: the file; None searches for it, see ``find_config``.
+        environ: the environment.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not TOML.
+    """
+    file = find_config(path, environ)
+    if file is None:
+        return []
+    _, lines = without_retired(_tables(_read(file), str(file)))
+    return [f"{file}: {line}" for line in lines]
+
+
 @functools.cache
 def settings_table() -> Table:
-    """Return every table and key that the file may have."""
+    """Return every table and key that the file may contain."""
     return tables_of(Settings)
 
 
+def _tables(text: str, origin: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{origin} is not TOML: {exc}") from exc
+
+
 def _json(value: Any) -> str:
-    """Return TOML's dates and times as JSON has them."""
+    """Return a date or time of TOML as JSON text."""
     return str(value.isoformat())
 
 
 def _exists(file: Path) -> bool:
-    """Return whether a file is there; one that we may not even look for is not."""
+    """Return whether a file exists and its directory may be searched."""
     try:
         return file.is_file()
     except OSError:
@@ -98,7 +120,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
-        raise ConfigError(f"{file} is no TOML: byte {exc.start} is not UTF-8") from exc
+        raise ConfigError(f"{file} is not TOML: byte {exc.start} is not UTF-8") from exc
     except FileNotFoundError as exc:
         raise ConfigError(f"there is no {file}: `seealoud config init {file}` writes one") from exc
     except OSError as exc:

@@ -1,14 +1,18 @@
-"""Where files lie: systemd's directories where the unit sets them, XDG's otherwise.
+"""Where files are: in systemd's directories if the unit sets them, otherwise in XDG's.
 
-Only this module reads these variables. Nothing is created here.
+Only this module reads these variables. Only ``StateLock`` creates anything.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+
+from device.errors import DaemonError
 
 NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"
@@ -17,6 +21,8 @@ SYSTEM_CONFIG = Path("/etc") / NAME
 SYSTEM_RUNTIME = Path("/run") / NAME
 _STATE_FILE = "state.json"
 _SOCKET = f"{NAME}.sock"
+_LOCK_FILE = f"{NAME}.lock"
+_PID_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,59 +30,121 @@ class Directories:
     """The directories of one running SeeAloud.
 
     Attributes:
-        config: of the TOML file.
-        state: of what must survive: run-time settings, history.
-        runtime: of the control socket; emptied at reboot where the system does that.
-        cache: of what can be made again.
+        config: contains the TOML file.
+        state: contains what must survive a restart: changes at run time and history.
+        runtime: contains the control socket; usually emptied at reboot.
     """
 
     config: Path
     state: Path
     runtime: Path
-    cache: Path
 
     @property
     def state_file(self) -> Path:
-        """The file of what was changed at run time."""
+        """The file with the changes made at run time."""
         return self.state / _STATE_FILE
 
     @property
     def socket(self) -> Path:
-        """The socket on which the daemon listens for the command line."""
+        """The socket on which the daemon listens for ``seealoud press``."""
         return self.runtime / _SOCKET
 
 
 def directories(environ: Mapping[str, str] = os.environ) -> Directories:
-    """Return the directories that systemd or the desktop wants us to use."""
+    """Return the directories that systemd or the desktop assigns to SeeAloud."""
     home = Path(environ.get("HOME") or Path.home())
     state = _first(environ, "STATE_DIRECTORY", "XDG_STATE_HOME") or home / ".local/state" / NAME
     return Directories(
         config=_first(environ, "CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME")
         or home / ".config" / NAME,
         state=state,
-        # Without one from the system: where nobody else can write.
+        # If the system provides none: a directory that nobody else can write to.
         runtime=_first(environ, "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR") or state / "run",
-        cache=_first(environ, "CACHE_DIRECTORY", "XDG_CACHE_HOME") or home / ".cache" / NAME,
     )
 
 
 def socket_candidates(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Return where a daemon may listen: one of our own, then the system's."""
+    """Return where a daemon may listen: the user's socket, then the system's."""
     return (directories(environ).socket, SYSTEM_RUNTIME / _SOCKET)
 
 
 def config_candidates(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
-    """Return where the settings are looked for when nobody names a file, first one first."""
+    """Return where the settings file may be if none is named, in order of precedence."""
     own = directories(environ).config / CONFIG_FILE
     user = directories({**environ, "CONFIGURATION_DIRECTORY": ""}).config / CONFIG_FILE
     return tuple(dict.fromkeys((own, user, SYSTEM_CONFIG / CONFIG_FILE)))
 
 
 def _first(environ: Mapping[str, str], systemd: str, xdg: str) -> Path | None:
-    """Return systemd's directory, else our part of XDG's, else None."""
-    # Where a unit has several, systemd joins them with colons, and the first one is ours.
+    """Return systemd's directory, else the one below XDG's, else None."""
+    # If a unit has several, systemd joins them with colons; ours is the first.
     if own := environ.get(systemd, "").split(":")[0]:
         return Path(own)
     base = Path(environ.get(xdg, ""))
-    # The XDG standard has relative paths passed over.
+    # The XDG standard requires that relative paths are ignored.
     return base / NAME if base.is_absolute() else None
+
+
+class StateLock:
+    """Ensures that one daemon at most uses a state directory; a context manager.
+
+    It is held from ``acquire`` to ``close``, and ends with its process, however that ends. The
+    file is never removed: otherwise a third process could create and lock a new file while a
+    second one locks the removed one.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._handle: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, and create the directory if it is missing.
+
+        Raises:
+            DaemonError: another daemon holds it, or the directory cannot be used.
+        """
+        path = self._directory / _LOCK_FILE
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise DaemonError(
+                f"state directory {self._directory} cannot be used: {exc.strerror}; "
+                "give this user the right to write there, or name another with $STATE_DIRECTORY"
+            ) from exc
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            owner = os.pread(handle, _PID_BYTES, 0).decode("ascii", "replace").strip()
+            os.close(handle)
+            raise DaemonError(
+                f"another seealoud (process {owner or 'unknown'}) runs with {self._directory}: "
+                "stop it, or give this one a directory of its own with $STATE_DIRECTORY"
+            ) from exc
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        self._handle = handle
+
+    def close(self) -> None:
+        """Release the lock; may be called again."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    def __enter__(self) -> StateLock:
+        """Take the lock.
+
+        Raises:
+            DaemonError: as ``acquire``.
+        """
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release the lock."""
+        self.close()

@@ -1,59 +1,75 @@
-"""The documents that are made from the settings: the reference, and the commented example. Pure."""
+"""The documents generated from the settings, and in words what values a key takes. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from device.settings.allowed import allowed, example_value
-from device.settings.keys import Key, Table
+from device.settings.keys import JsonSchema, Key, Table
 from device.settings.toml_text import toml_key, toml_value
 
 _WIDTH = 96
 _INTRODUCTION = """\
 # Settings
 
-Made by `seealoud config reference` from the code; a test holds the two together.
+Generated from the code by `seealoud config reference`; a test compares the two.
 
-One TOML file has all settings of `seealoud run`. Every key may be left out. A key that is not
-known, or a value that is not allowed, is refused by name, all of them at once:
-`seealoud config check`.
+All settings of `seealoud run` are in one TOML file. Every key is optional. An unknown key or a
+value that is not allowed is an error; `seealoud config check` reports all of them at once.
 
 | command | what it does |
 |---|---|
 | `seealoud config init [PATH]` | writes [the commented example](settings.example.toml) |
-| `seealoud config check [PATH]` | says all that is wrong, and what is risky |
-| `seealoud config show` | prints what is in force, and where each value comes from |
+| `seealoud config check [PATH]` | reports everything that is wrong or risky in a file |
+| `seealoud config show` | prints the settings in force, and where each value comes from |
 
-## Where the file is looked for
+## Where the file is found
 
-The first of these is read:
+The first of these files is read:
 
 1. `seealoud run --config FILE`
 2. `$SEEALOUD_CONFIG`
 3. `$CONFIGURATION_DIRECTORY/seealoud.toml` (set by systemd)
-4. `$XDG_CONFIG_HOME/seealoud/seealoud.toml`, as a rule `~/.config/seealoud/seealoud.toml`
+4. `$XDG_CONFIG_HOME/seealoud/seealoud.toml`, usually `~/.config/seealoud/seealoud.toml`
 5. `/etc/seealoud/seealoud.toml`
 
-Without any, everything is at its default.
+If there is none, every setting has its default.
+
+## Settings of earlier versions
+
+A key that is no longer a setting is ignored. `seealoud config check` and the log at start name it,
+with the reason; later versions treat it as an unknown key.
 
 ## Secrets
 
-No password stands in this file. It names a file that holds one, or systemd hands it over
-(`LoadCredential=mqtt-password:…`). An address of a camera may have a user and a password in it:
-then keep others from reading the file (`chmod o-rwx`). No command and no log shows them.
+Passwords are not part of this file. It contains the path of a file with the password, or systemd
+provides it (`LoadCredential=mqtt-password:…`). The address of a camera may contain a user and a
+password: then make the file unreadable for others (`chmod o-rwx`). No command or log shows them.
 
-## What changes at run time
+## Changes at run time
 
 Volume, rate, voice, minimum gap and narration can be changed by button, MQTT or command line.
-Such a change goes before the file, and is kept in `state.json` in the state directory
-(`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/seealoud`, as a rule `~/.local/state/seealoud`).
-`seealoud config show` marks these values; deleting that file while the daemon is stopped takes
-all of them back.
+Such a change overrides the file, and is saved in `state.json` in the state directory
+(`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/seealoud`, usually `~/.local/state/seealoud`).
+`seealoud config show` marks these values. To undo all of them, stop the daemon and delete that
+file.
 """
 _EXAMPLE_INTRODUCTION = """\
-# The settings of SeeAloud. Every key is at its default: take the "#" before one away to change it.
-# `seealoud config check` says what is wrong, docs/settings.md has the same as tables.
+# The settings of SeeAloud, each with its default. To change one, remove the "#" before its key.
+# `seealoud config check` reports mistakes; docs/settings.md shows the same settings as tables.
 """
+_FORMATS = {
+    "path": "path",
+    "file-path": "path of a file",
+    "directory-path": "path of a directory",
+    "time": 'time of day in quotes, as "22:30"',
+    "date": "date in quotes",
+    "date-time": "date and time in quotes",
+    "duration": "duration in quotes",
+    "uri": "address",
+    "password": "text",
+}
+_TYPES = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
 
 def reference_text(root: Table) -> str:
@@ -62,14 +78,22 @@ def reference_text(root: Table) -> str:
 
 
 def example_text(root: Table) -> str:
-    """Return ``docs/settings.example.toml``: with every "#key" uncommented it is valid as well."""
+    """Return ``docs/settings.example.toml``; it is valid with every "#key" uncommented, too."""
     return "\n".join([_EXAMPLE_INTRODUCTION, *(_example(table) for table in root.walk_tables())])
 
 
 def title(table: Table) -> str:
-    """Return a table's header as TOML has it."""
+    """Return the header of a table, as in TOML."""
     name = ".".join(toml_key(part) for part in table.path)
     return f"[[{name}]]" if table.is_list else f"[{name}]"
+
+
+def allowed(key: Key) -> str:
+    """Return what values a key takes, with the unit: "number from 0 to 2, in seconds"."""
+    words, unit = _words(key.schema), key.unit
+    if not unit:
+        return words
+    return f"{words}, {unit}" if unit.startswith("per ") else f"{words}, in {unit}"
 
 
 def _section(table: Table) -> str:
@@ -100,7 +124,7 @@ def _default(key: Key) -> str:
 def _example(table: Table) -> str:
     if not table.path:
         return ""
-    # A list of tables is empty by default, so its header is a comment as well.
+    # A list of tables is empty by default, so its header is a comment, too.
     mark = "#" if table.is_list else ""
     lines = [*_comment(table.doc), f"{mark}{title(table)}", ""]
     for key in table.keys:
@@ -115,7 +139,7 @@ def _assignment(key: Key) -> str:
 
 
 def _comment(text: str) -> Iterator[str]:
-    """Yield a text as comment lines; "# " with its space tells them from commented keys."""
+    """Yield a text as comment lines; "# " with a space distinguishes them from commented keys."""
     for paragraph in text.split("\n"):
         line = "#"
         for word in paragraph.split():
@@ -125,3 +149,83 @@ def _comment(text: str) -> Iterator[str]:
             line += f" {word}"
         if line != "#":
             yield line
+
+
+def _words(schema: JsonSchema) -> str:
+    if "const" in schema:
+        return toml_value(schema["const"])
+    if "enum" in schema:
+        return one_of(toml_value(value) for value in schema["enum"])
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return one_of(dict.fromkeys(_words(choice) for choice in choices))
+    match schema.get("type"):
+        case "boolean" | "integer" | "number" as kind:
+            return f"{_TYPES[kind]}{_bounds(schema)}"
+        case "string":
+            return _text_words(schema)
+        case "array":
+            return _list_words(schema)
+        case "object":
+            return f"table of names, each with: {_words(schema.get('additionalProperties') or {})}"
+        case _:
+            return "any value"
+
+
+def one_of(words: Iterable[str]) -> str:
+    """Return alternatives as a list in words: "a, b or c"."""
+    *rest, last = words
+    return f"{', '.join(rest)} or {last}" if rest else last
+
+
+def _bounds(schema: JsonSchema) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {_plain(low)} to {_plain(high)}"
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    parts = (("at least", low), ("above", above), ("at most", high), ("below", below))
+    named = [f"{word} {_plain(bound)}" for word, bound in parts if bound is not None]
+    return f" {' and '.join(named)}" if named else ""
+
+
+def _plain(number: float) -> str:
+    return f"{number:.12g}"
+
+
+def _text_words(schema: JsonSchema) -> str:
+    words = _FORMATS.get(schema.get("format", ""), "text")
+    low, high = schema.get("minLength", 0), schema.get("maxLength")
+    if high is not None:
+        words += f" of {low} to {high} characters" if low else f" of up to {high} characters"
+    elif low:
+        words += " that is not empty" if low == 1 else f" of at least {low} characters"
+    return f"{words} like the pattern {schema['pattern']}" if "pattern" in schema else words
+
+
+def _list_words(schema: JsonSchema) -> str:
+    if places := schema.get("prefixItems"):
+        return f"list of {len(places)}: {', '.join(_words(place) for place in places)}"
+    low, high = schema.get("minItems", 0), schema.get("maxItems")
+    count = f"{low} to {high}" if high is not None else f"at least {low}" if low else ""
+    words = f"list of {count}" if count else "list"
+    return f"{words}, each: {_words(schema.get('items') or {})}"
+
+
+def example_value(key: Key) -> Any:
+    """Return a value for a key without a default, for the example file."""
+    return _example_of(key.schema)
+
+
+def _example_of(schema: JsonSchema) -> Any:
+    if examples := schema.get("examples") or schema.get("enum"):
+        return examples[0]
+    match schema.get("type"):
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return schema.get("minimum", schema.get("maximum", 1))
+        case "array":
+            return [_example_of(schema.get("items") or {})] * schema.get("minItems", 0)
+        case "object":
+            return {}
+        case _:
+            return "/path/to/file" if "path" in schema.get("format", "") else "text"

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from device.camera.settings import CameraSettings
 from device.health.settings import LogSettings, MetricsSettings
 from device.history.settings import HistorySettings
-from device.mqtt.daemon_settings import MqttSettings
-from device.mqtt.device_id import check_device_id
+from device.mqtt.broker import check_device_id
+from device.mqtt.settings import MqttSettings
 from device.narrator.settings import NarrationSettings
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 from device.triggers.settings import TriggerSettings
-from device.vision.picture_settings import PictureSettings
 
 
 class DeviceSettings(SettingsGroup):
-    """Who this device is."""
+    """The identity of this device."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)] = "SeeAloud"
-    """What people call it; Home Assistant shows it."""
+    """Its name for people; Home Assistant shows it."""
 
     id: Annotated[str, Field(examples=["kitchen"])] | None = None
-    """Names it in every MQTT topic: 1 to 64 letters, digits, "-" or "_", first a letter or a digit.
-    Not set: made from the machine's id, the same one on every start. Each of several daemons on
-    one machine needs one of its own."""
+    """Its name in every MQTT topic: 1 to 64 letters, digits, "-" or "_", beginning with a letter or
+    a digit. Not set: derived from the machine's id, so that it stays the same. If several daemons
+    run on one machine, each needs a different one."""
 
     @field_validator("id")
     @classmethod
@@ -35,15 +34,25 @@ class DeviceSettings(SettingsGroup):
         return None if device_id is None else check_device_id(device_id)
 
 
+class PictureSettings(SettingsGroup):
+    """Whether unusable pictures are refused: too dark, too bright, covered, or blurred.
+
+    A refused picture is not captioned; the fault is spoken instead.
+    """
+
+    is_gate_on: StrictBool = True
+    """Whether pictures are judged at all; otherwise every picture is captioned."""
+
+
 class CaptionerSettings(SettingsGroup):
-    """The model that finds the words."""
+    """The captioning model."""
 
     bundle: Annotated[str, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None = None
-    """Name of a bundle that comes with SeeAloud, or path of another one. Not set:
-    $SEEALOUD_BUNDLE, else the default one."""
+    """Name of a bundle that comes with SeeAloud, or the path of another one. Not set:
+    $SEEALOUD_BUNDLE, else the default bundle."""
 
     threads: Annotated[int, Field(ge=1, le=64, examples=[2])] | None = None
-    """Threads for the model. Not set: one for each core."""
+    """Number of threads for the model. Not set: one for each core."""
 
 
 class Settings(SettingsGroup):

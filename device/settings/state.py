@@ -1,7 +1,7 @@
-"""What was changed at run time and must survive: volume, narration, privacy; one small JSON file.
+"""Changes made at run time (volume, narration, privacy …), saved in one small JSON file.
 
-Invariants: the file on the disk is always a whole one, the old or the new. Whatever stands in it,
-the daemon starts: values that make no sense are put aside and told of, the others kept.
+Invariants: the file on disk is always complete, either the old or the new version. The daemon
+starts whatever it contains: invalid values are set aside and reported, the others are kept.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from device.clock import Clock, SystemClock
+from device.events import Event, Part, ProblemChanged
+from device.part_health import PartHealth
 from device.settings.schema import Settings
 
 _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1
-# Key of the file by name of the value here; they have the same range.
+# The key of the settings file that each value overrides; it has the same range.
 OVERRIDES: Mapping[str, tuple[str, str]] = {
     "volume": ("speech", "volume"),
     "rate": ("speech", "rate"),
@@ -38,7 +41,7 @@ OVERRIDES: Mapping[str, tuple[str, str]] = {
 
 
 class RunState(BaseModel):
-    """What was changed at run time; None is "as in the settings"."""
+    """The changes made at run time; None means "as in the settings"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -63,79 +66,80 @@ class RunState(BaseModel):
         return value
 
 
-def _log_problem(is_problem: bool, text: str) -> None:
-    _LOGGER.log(logging.WARNING if is_problem else logging.INFO, "%s", text)
+def _log_problem(event: Event) -> None:
+    if isinstance(event, ProblemChanged):
+        level = logging.WARNING if event.is_problem else logging.INFO
+        _LOGGER.log(level, "%s", event.text)
 
 
 class StateFile:
-    """The file; used by one thread at a time.
+    """The state file; used by one thread at a time.
 
     Args:
-        path: of the file; its directory is made when it is needed.
-        on_problem: told once when the state was lost or cannot be kept, with why, and once when
-            it is kept again; writes into the log by default.
+        path: path of the file; its directory is created when it is needed.
+        publish: called with a ``ProblemChanged`` when the state was lost or cannot be saved, and
+            once more when it can be saved again; it writes to the log by default.
+        clock: for the times of these events; the machine's by default.
     """
 
-    def __init__(self, path: Path, on_problem: Callable[[bool, str], None] = _log_problem) -> None:
-        self._path, self._on_problem = path, on_problem
+    def __init__(
+        self,
+        path: Path,
+        publish: Callable[[Event], None] = _log_problem,
+        clock: Clock | None = None,
+    ) -> None:
+        self._path = path
+        self._health = PartHealth(Part.STATE, publish, clock or SystemClock())
         self._stored: RunState | None = None
-        self._is_problem = False
 
     def read(self) -> RunState:
-        """Return the state; the defaults where there is none.
+        """Return the state; the defaults if there is no file.
 
-        A file that is broken, or has values out of range, is kept as ``.broken``, and one with
-        what made sense in it takes its place: every reading returns the same.
+        A file with invalid contents is renamed to ``.broken`` and replaced by a file with its
+        valid values, so that the next read returns the same.
         """
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
             return RunState()
         except OSError as exc:
-            self._tell_problem(f"{self._path} cannot be read: {exc.strerror}")
+            self._health.failed(f"{self._path} cannot be read: {exc.strerror}")
             return RunState()
         state, bad = _parsed(data)
         if bad:
-            self._put_aside(bad)
+            self._set_aside(bad)
             self.write(state)
         else:
             self._stored = state
         return state
 
     def write(self, state: RunState) -> None:
-        """Keep the state; a state that is on the disk already is not written again.
+        """Save the state, unless the file already contains it.
 
-        It never fails: what cannot be written is told of, and tried again with the next change.
+        It never raises: a failure is reported, and the next change tries again.
         """
         if state == self._stored:
             return
         try:
             _write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
         except OSError as exc:
-            self._tell_problem(
+            self._health.failed(
                 f"{self._path} cannot be written: {exc.strerror}; "
-                "what is changed now will be forgotten at the next start"
+                "changes made now will be lost at the next start"
             )
             return
         self._stored = state
-        if self._is_problem:
-            self._is_problem = False
-            self._on_problem(False, f"{self._path} is written again")
+        self._health.worked(f"{self._path} can be written again")
 
-    def _put_aside(self, bad: str) -> None:
+    def _set_aside(self, bad: str) -> None:
         broken = self._path.with_name(f"{self._path.name}.broken")
-        with contextlib.suppress(OSError):  # a read-only disk; the next write tells of it
+        with contextlib.suppress(OSError):  # a read-only disk; the next write reports it
             self._path.replace(broken)
-        self._tell_problem(f"{self._path}: {bad}; kept as {broken.name}, and started without it")
-
-    def _tell_problem(self, text: str) -> None:
-        if not self._is_problem:
-            self._is_problem = True
-            self._on_problem(True, text)
+        self._health.failed(f"{self._path}: {bad}; renamed to {broken.name} and not used")
 
 
 def peek(path: Path) -> RunState:
-    """Return the state that a file holds, as far as it makes sense, and touch nothing."""
+    """Return the valid values of a state file, without changing the file."""
     try:
         return _parsed(path.read_bytes())[0]
     except OSError:
@@ -143,11 +147,11 @@ def peek(path: Path) -> RunState:
 
 
 def _parsed(data: bytes) -> tuple[RunState, str]:
-    """Return what can be kept of a file's contents, and what is wrong with the rest."""
+    """Return the valid values in a file's contents, and what is wrong with the others."""
     try:
         values: Any = from_json(data)
     except ValueError:
-        return RunState(), "it is cut off, or no JSON"
+        return RunState(), "it is truncated or not JSON"
     try:
         if not isinstance(values, dict) or values.pop("schema_version", None) != SCHEMA:
             return RunState(), "it was not written by this version of SeeAloud"
@@ -155,17 +159,17 @@ def _parsed(data: bytes) -> tuple[RunState, str]:
     except ValidationError as exc:
         wrong = {str(details["loc"][0]) for details in exc.errors()}
         rest = {name: value for name, value in values.items() if name not in wrong}
-        return RunState.model_validate(rest), f"{', '.join(sorted(wrong))} make no sense"
+        return RunState.model_validate(rest), f"invalid values: {', '.join(sorted(wrong))}"
 
 
 def _write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file by another in one step, which a power cut does not tear.
+    """Replace a file atomically, so that a power cut leaves either the old or the new one.
 
     Raises:
-        OSError: it was not possible; the old file is untouched.
+        OSError: it failed; the old file is unchanged.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # One name only, so that power cuts leave one such file at most.
+    # Always the same name, so that power cuts leave at most one such file.
     new = path.with_name(f".{path.name}.new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
@@ -177,7 +181,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Have the new name on the disk, too."""
+    """Make the renaming durable."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -18,12 +18,12 @@ import numpy as np
 from device.clock import Clock
 from device.errors import PlaybackError, SpeechError, VoiceError
 from device.events import EventBus, Part, SpeechOutcome
+from device.part_health import Backoff, PartHealth
 from device.records import Earcon, Priority, Utterance
 from device.speech.earcons import render_earcon
 from device.speech.pcm import PcmChunk
 from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
-from device.speech.trouble import Trouble
 
 _LOGGER = logging.getLogger(__name__)
 # Short enough that progress is seen and a new volume heard soon.
@@ -31,6 +31,8 @@ _PIECE_S = 0.25
 # A Bluetooth loudspeaker that got no sound for so long may swallow the next.
 _SLEEPS_AFTER_S = 5.0
 _PROBE_S = 0.02
+_FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 30.0
 _USUAL_RATE_HZ = 22_050
 _LOWEST, _HIGHEST = -32_768, 32_767
 
@@ -96,8 +98,8 @@ class Delivery:
         self.rate, self.volume = settings.rate, settings.volume
         self.last_text: str | None = None
         self.on_progress: Callable[[], None] = lambda: None
-        self._sound = Trouble(Part.SOUND, "The sound works again.", bus, clock)
-        self._voice_trouble = Trouble(Part.VOICE, "The voice works again.", bus, clock)
+        self._sound = _health(Part.SOUND, bus, clock)
+        self._voice_health = _health(Part.VOICE, bus, clock)
         self._rate_hz = _USUAL_RATE_HZ
         self._ended_s: float | None = None
         self._begun_s: float | None = None
@@ -105,15 +107,15 @@ class Delivery:
     @property
     def has_voice(self) -> bool:
         """Whether the voice spoke when it was last asked to."""
-        return not self._voice_trouble.is_problem
+        return not self._voice_health.is_problem
 
     def say(self, utterance: Utterance, cancelled: threading.Event) -> Delivered:
         """Say the words; return when they are heard, cut, or cannot be said."""
         is_patient = utterance.priority is not Priority.ANSWER
         if is_patient and self._sound.is_resting:
             return Delivered(SpeechOutcome.SILENT, detail=self._sound.text)
-        if is_patient and self._voice_trouble.is_resting:
-            return Delivered(SpeechOutcome.FAILED, detail=self._voice_trouble.text)
+        if is_patient and self._voice_health.is_resting:
+            return Delivered(SpeechOutcome.FAILED, detail=self._voice_health.text)
         before = self.last_text
         try:
             has_ended = self._twice(lambda: self._pieces(utterance, cancelled))
@@ -124,7 +126,7 @@ class Delivery:
             return Delivered(SpeechOutcome.CUT, self._first_sample_s(utterance))
         if self._begun_s is None:
             return Delivered(SpeechOutcome.FAILED, detail="the text has no words")
-        self._voice_trouble.worked()
+        self._voice_health.worked("The voice works again.")
         return Delivered(SpeechOutcome.HEARD, self._first_sample_s(utterance))
 
     def sound(self, earcon: Earcon, asked_s: float) -> None:
@@ -161,7 +163,7 @@ class Delivery:
 
     def voice_failed(self, exc: VoiceError) -> None:
         """Note that the voice cannot be had at all."""
-        self._voice_trouble.failed(str(exc))
+        self._voice_health.failed(str(exc))
 
     def close(self) -> None:
         """Cut, and end voice and playback; may be repeated."""
@@ -179,7 +181,7 @@ class Delivery:
             # As when a player that was held ready has lost its device meanwhile.
             _LOGGER.warning("%s; tried once more", exc)
         except VoiceError as exc:
-            if self._voice_trouble.is_problem:
+            if self._voice_health.is_problem:
                 raise
             _LOGGER.warning("%s; said once more", exc)
         return self._play(make_pieces())
@@ -193,12 +195,12 @@ class Delivery:
         finally:
             self._ended_s = self._clock.now_s()
         if played.audio_s and not played.was_cut:
-            self._sound.worked()
+            self._sound.worked("The sound works again.")
         return not played.was_cut
 
     def _pieces(self, utterance: Utterance, cancelled: threading.Event) -> Iterator[PcmChunk]:
         if self.voice is None:
-            raise VoiceError(self._voice_trouble.text or "there is no voice")
+            raise VoiceError(self._voice_health.text or "there is no voice")
         # The volume is ours: it can change while the words are being said.
         chunks = self.voice.synthesize(
             utterance.text, rate=self.rate, cancelled=cancelled, on_wait=self.on_progress
@@ -241,8 +243,13 @@ class Delivery:
         if isinstance(exc, PlaybackError):
             self._sound.failed(str(exc))
             return Delivered(SpeechOutcome.SILENT, detail=str(exc))
-        self._voice_trouble.failed(str(exc))
+        self._voice_health.failed(str(exc))
         return Delivered(SpeechOutcome.FAILED, detail=str(exc))
+
+
+def _health(part: Part, bus: EventBus, clock: Clock) -> PartHealth:
+    backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S, clock.now_s)
+    return PartHealth(part, bus.publish, clock, backoff)
 
 
 def _silence(duration_s: float, rate_hz: int) -> PcmChunk:

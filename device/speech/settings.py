@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
 from device.speech.playback import DEFAULT_DEVICE, DEFAULT_STALL_TIMEOUT_S
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from device.requests import MAX_SNOOZE_MIN
-from device.settings.strict import SettingsGroup
+from device.settings_base import SettingsGroup
 from device.triggers.press import PressTiming
 
 # What the kernel takes, without the closing zero: unix(7).

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.records import Hypothesis
+from device.vision.choice import chosen_first
 from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.correction import corrected
 from device.vision.everyday import detectable_names, log_odds
@@ -28,6 +29,7 @@ from device.vision.unsure_colours import (
     unsure_colours,
     without_colours,
 )
+from device.vision.wording import Hedge, hedge
 
 # What the weights are for, in the order of ``Signals.of``.
 SIGNALS = (
@@ -40,6 +42,7 @@ SIGNALS = (
 
 Floats = npt.NDArray[np.float64]
 Scores = Mapping[str, float]
+_PERSON = "subject/person"
 
 
 class Signals:
@@ -103,17 +106,22 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
-    """What can be said of a caption.
+class JudgedCaption:
+    """The words of a caption that can be said, and how.
 
     Attributes:
-        text: the caption with the animal that the detector sees, and without the colours that are
-            more likely wrong than right.
-        probability: that the text is right, 0..1; 0 where it mentions nothing that is judged.
+        text: the words, lower-case: the animal that the detector sees, and no colours that are
+            not probable enough.
+        probability: calibrated probability that the text is right, 0..1; None where unknown, 0
+            where it mentions nothing that is judged.
+        how: how sure it sounds.
+        person_log_odds: log-odds that the encoder's features show a person; None where unknown.
     """
 
     text: str
-    probability: float
+    probability: float | None
+    how: Hedge = Hedge.PLAIN
+    person_log_odds: float | None = None
 
 
 class Confidence:
@@ -132,11 +140,20 @@ class Confidence:
             if name.startswith("activity/")
             for word in words.split()
         )
+        self._nouns = frozenset(
+            word
+            for name, words in spec.classes.items()
+            if name.startswith(("subject/", "thing/"))
+            for word in words.split()
+        )
+        self._choice = spec.choice
+        self._least_colour = spec.wording.colour
+        self._wording = spec.wording
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
 
     def seen_log_odds(self, class_name: str, pooled_d: npt.NDArray[np.float32]) -> float | None:
-        """Return the log-odds that the features show a class; None for one that is not known."""
+        """Return the log-odds that the features show a class; None for an unknown class."""
         return self._signals.seen_log_odds(class_name, pooled_d)
 
     def of(
@@ -147,6 +164,28 @@ class Confidence:
     ) -> float:
         """Return the probability of the whole caption, 0..1; 0 where it mentions nothing judged."""
         return _all_right(self.judged(hypothesis, pooled_d, scores))
+
+    def chosen_first(
+        self,
+        n_best: Sequence[Hypothesis],
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
+    ) -> tuple[Hypothesis, ...]:
+        """Return the hypotheses with the one first that is said; as they were without a choice.
+
+        Args:
+            n_best: of the captioner, the likeliest first.
+            pooled_d: float32 [channels], as in ``Encoded``.
+            scores: the detector's best score of each everyday name; None where it was not run.
+        """
+        if self._choice is None or not all(one.word_log_probs for one in n_best):
+            return tuple(n_best)
+
+        def probabilities(hypothesis: Hypothesis) -> list[float]:
+            return [one.probability for one in self.judged(hypothesis, pooled_d, scores)]
+
+        known = None if scores is None else probabilities
+        return chosen_first(n_best, self._choice, self._nouns, known)
 
     def judged(
         self,
@@ -167,22 +206,29 @@ class Confidence:
         hypothesis: Hypothesis,
         pooled_d: npt.NDArray[np.float32],
         scores: Scores | None = None,
-    ) -> Trusted:
-        """Return what can be said of the caption; all of it where too little would be left.
+    ) -> JudgedCaption:
+        """Return the words of the caption that can be said, and how.
 
-        With the detector's scores a wrong animal is corrected first.
+        With the detector's scores a wrong animal is corrected first. All words are said where
+        too little would be left.
         """
         if scores is not None:
             hypothesis = corrected(hypothesis, scores)
         judged = self.judged(hypothesis, pooled_d, scores)
         words = hypothesis.text.split()
         rows = self._signals.mentions.rows_of(words, COLOUR)
-        kept = without_colours(words, rows, unsure_colours(judged), self._verbs)
+        kept = without_colours(words, rows, unsure_colours(judged, self._least_colour), self._verbs)
         left = {mention.row for mention in self._signals.mentions.of(kept)}
         if not left:
-            return Trusted(hypothesis.text, _all_right(judged))
-        said = [one for one in judged if one.mention.row in left]
-        return Trusted(" ".join(kept), _all_right(said))
+            kept = words
+        said = [one for one in judged if not left or one.mention.row in left]
+        probability = _all_right(said)
+        return JudgedCaption(
+            " ".join(kept),
+            probability,
+            hedge(probability, self._wording),
+            self.seen_log_odds(_PERSON, pooled_d),
+        )
 
 
 def _all_right(judged: Sequence[JudgedMention]) -> float:

@@ -56,7 +56,7 @@ class SearchSpec(ManifestPart):
 
 
 class SelfTest(ManifestPart):
-    """How likely the bundle must find some words for a picture of ``device.vision.self_test``.
+    """How likely the bundle must find some words for a picture of ``device.vision.bundle``.
 
     Attributes:
         pattern: number of the generated picture.
@@ -89,11 +89,19 @@ class MentionWeights(ManifestPart):
 
 
 class WordingSpec(ManifestPart):
-    """From which probability on a caption is said plainly, with "I think", with "maybe"."""
+    """From which probability on a caption is said plainly, with "I think", with "maybe".
+
+    Attributes:
+        plain: of the whole caption.
+        think: of the whole caption.
+        maybe: of the whole caption; less probable captions are withheld.
+        colour: least probability of a colour in a caption; others are left out.
+    """
 
     plain: Annotated[float, Field(ge=0, le=1)]
     think: Annotated[float, Field(ge=0, le=1)]
     maybe: Annotated[float, Field(ge=0, le=1)]
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -104,12 +112,24 @@ class WordingSpec(ManifestPart):
         return self
 
 
+class ChoiceSpec(ManifestPart):
+    """How one of the search's hypotheses is chosen (``device.vision.choice``).
+
+    Attributes:
+        support: what the mean logarithm of the mentions' probabilities counts beside the score.
+        repeat: what a noun that stands in the sentence again costs.
+    """
+
+    support: Annotated[float, Field(ge=0)]
+    repeat: Annotated[float, Field(ge=0)]
+
+
 class NoveltySpec(ManifestPart):
     """When a picture is unlike anything trained on.
 
     Attributes:
         largest: distance from what training pictures looked like that is still familiar, 0..1; see
-            ``device.vision.novelty``.
+            ``device.vision.confidence_model``.
     """
 
     largest: Annotated[float, Field(ge=0, le=1)]
@@ -126,6 +146,7 @@ class ConfidenceSpec(ManifestPart):
         weights: what each signal adds.
         wording: how sure to sound.
         novelty: what not to caption at all.
+        choice: which hypothesis is said; None says the search's best.
     """
 
     definition: str
@@ -134,6 +155,7 @@ class ConfidenceSpec(ManifestPart):
     weights: MentionWeights
     wording: WordingSpec
     novelty: NoveltySpec
+    choice: ChoiceSpec | None = None
 
     @model_validator(mode="after")
     def _every_kind_has_a_bias(self) -> Self:

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from convert.card_origin import EARLIER_RUNS, training_commands
-from convert.origin import earlier_runs, with_origin
+from convert.origin import EARLIER_RUNS, earlier_runs, training_commands, with_origin
 from convert.variants import DATA_LICENCE, training_facts
 from device.vision.bundle import load_bundle
 from training.config import RunConfig
-from training.errors import CheckpointError, TrainingError
+from training.errors import CheckpointError, RunConfigError, TrainingError
 from training.run_folder import RunFolder, run_folder
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-bundle"
@@ -53,14 +52,15 @@ def test_averaged_runs_come_each_once(tmp_path: Path) -> None:
     assert names(run(tmp_path, "mean", average_of=["b", "a"])) == ["first", "b", "a"]
 
 
-def test_a_circle_ends(tmp_path: Path) -> None:
+def test_a_circle_is_refused(tmp_path: Path) -> None:
     run(tmp_path, "a", start_from="b")
-    assert names(run(tmp_path, "b", start_from="a")) == ["a"]
+    with pytest.raises(RunConfigError, match="in a circle: b -> a -> b"):
+        earlier_runs(run(tmp_path, "b", start_from="a"))
 
 
 def test_where_the_folder_is_gone_the_shipped_settings_do(tmp_path: Path) -> None:
-    last = run(tmp_path, "last", start_from="lite0-transformer-scst")
-    assert names(last) == ["lite0-transformer", "lite0-transformer-scst"]
+    last = run(tmp_path, "last", start_from="lite2-scst-dropout")
+    assert names(last) == ["lite2-transformer", "lite2-scst-dropout"]
 
 
 def test_an_unknown_origin_is_refused(tmp_path: Path) -> None:

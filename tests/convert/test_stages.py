@@ -53,8 +53,8 @@ def test_earlier_runs_come_first_and_once(tmp_path: Path) -> None:
 
 
 def test_earlier_runs_may_be_shipped_ones(tmp_path: Path) -> None:
-    mine = write(tmp_path, "mine", 'start_from = "lite0-transformer"')
-    assert names(chain(str(mine))) == ["lite0-transformer", "mine"]
+    mine = write(tmp_path, "mine", 'start_from = "lite2-transformer"')
+    assert names(chain(str(mine))) == ["lite2-transformer", "mine"]
 
 
 def test_the_shipped_bundle_has_a_chain_of_shipped_configs() -> None:

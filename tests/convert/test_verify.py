@@ -19,7 +19,7 @@ from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.errors import TrainingError
 from training.model import BuiltCaptioner
-from training.report.record import Bounds
+from training.records.run import Bounds
 from training.run_folder import RunFolder, load_run
 
 GOOD = Verification(

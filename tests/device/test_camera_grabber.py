@@ -8,8 +8,6 @@ from datetime import timedelta
 import pytest
 from support.camera_fakes import (
     FakeCapture,
-    HandClock,
-    Noted,
     ScriptedCamera,
     end_of_replay,
     noise,
@@ -24,6 +22,7 @@ from device.clock import SystemClock
 from device.errors import CameraError
 from device.events import EventBus, Part
 from device.records import Frame
+from device.testing import EventRecorder, ManualClock
 from device.worker import Worker
 
 LOST = CameraError("camera:0 is lost")
@@ -33,10 +32,10 @@ class Bench:
     """A grabber over cameras that are opened one after the other."""
 
     def __init__(self, *cameras, clock=None, on_end=lambda: None, **settings):
-        self.clock = clock or HandClock()
+        self.clock = clock or ManualClock()
         self.cameras = list(cameras)
         self.opened = []
-        self.noted = Noted()
+        self.noted = EventRecorder()
         bus = EventBus()
         bus.subscribe(self.noted)
         values = {"warm_up_frames": 0, "first_retry_s": 0.01, "longest_retry_s": 0.02, **settings}
@@ -112,8 +111,8 @@ def test_a_utc_clock_that_jumps_back_does_no_harm():
     bench.script(noise(0), noise(1))
     bench.step()
     first = bench.grabber.take(0)
-    bench.clock.at -= timedelta(days=400)
-    bench.clock.s += 0.1
+    bench.clock.wall_offset = timedelta(days=-400)
+    bench.clock.advance(0.1)
     bench.step()
     second = bench.grabber.wait_newer_than(first.captured_s, 0)
     assert second.captured_at < first.captured_at
@@ -164,7 +163,7 @@ def test_a_fast_replay_reads_only_when_somebody_waits():
 
 
 def test_frames_of_a_fast_replay_queue_up_in_order_and_never_grow_stale():
-    clock = HandClock()
+    clock = ManualClock()
     frames = Frames(clock, stale_after_s=2.0, is_lossless=True)
     for number in range(3):
         frames.put(Frame(noise(number), "pictures/", clock.utc(), clock.now_s()))
@@ -225,7 +224,7 @@ def test_a_real_thread_gets_over_a_camera_that_vanishes_and_returns():
     def open_it():
         return LiveCamera("camera:0", lambda: waiting.pop(0), clock, options)
 
-    noted, bus = Noted(), EventBus()
+    noted, bus = EventRecorder(), EventBus()
     bus.subscribe(noted)
     settings = CameraSettings(warm_up_frames=1, first_retry_s=0.01, stale_after_s=60)
     grabber = Grabber(open_it, clock, bus, settings)

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.camera_fakes import FakeCapture, FakePicamera2, HandClock, read_to_the_end, wait_for
+from support.camera_fakes import FakeCapture, FakePicamera2, read_to_the_end, wait_for
 from support.camera_streams import mjpeg_server, silent_server
 
 from device.camera.holders import holders_of
@@ -23,6 +23,7 @@ from device.camera.settings import CameraSettings
 from device.camera.v4l2 import advice, busy, check_device
 from device.clock import SystemClock
 from device.errors import CameraError
+from device.testing import ManualClock
 
 FAST = LiveOptions(rate_hz=120, read_timeout_s=5, lost_after_s=0.05)
 
@@ -59,9 +60,9 @@ def test_frames_above_the_rate_are_fetched_but_not_given():
 
 
 def test_the_time_is_that_of_the_capture():
-    clock = HandClock()
+    clock = ManualClock()
     camera = live(FakeCapture(), clock=clock)
-    assert camera.read().captured_s == clock.s
+    assert camera.read().captured_s == clock.now_s()
     camera.close()
 
 

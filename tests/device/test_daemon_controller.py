@@ -10,8 +10,8 @@ from support.daemon import DaemonBench, scene
 
 from device import requests as r
 from device.daemon.controller import Answers, DaemonController
-from device.daemon.live_settings import LiveSettings, Parts
-from device.daemon.problem_announcer import ProblemAnnouncer
+from device.daemon.live_settings import LiveParts, LiveSettings
+from device.daemon.status import ProblemAnnouncer
 from device.errors import VoiceError
 from device.events import (
     Answered,
@@ -22,7 +22,7 @@ from device.events import (
     SettingChanged,
     SummedUp,
 )
-from device.records import Cause, Earcon, Priority, Summary
+from device.records import Cause, Earcon, HistorySummary, Priority
 from device.settings.schema import Settings
 from device.settings.state import StateFile
 
@@ -34,7 +34,7 @@ class Bench(DaemonBench):
 
     def begin(self, path: Path, settings: Settings | None = None) -> DaemonController:
         settings = settings or Settings()
-        parts = Parts(self.observer, self.frames, self.voice, StateFile(path))
+        parts = LiveParts(self.observer, self.frames, self.voice, StateFile(path))
         live = LiveSettings(parts, settings, self.bus, self.clock)
         answers = Answers(lambda: "All is well.", lambda: {"drops": 3}, self.summary)
         self.controller = DaemonController(
@@ -50,10 +50,10 @@ class Bench(DaemonBench):
         told = [e for e in self.events.of(SettingChanged) if isinstance(e, SettingChanged)]
         return {event.name: event.value for event in told}
 
-    def summary(self, minutes: float) -> Summary:
+    def summary(self, minutes: float) -> HistorySummary:
         now = self.clock.utc()
         text = f"In the last {minutes:g} minutes: nothing."
-        return Summary(now - timedelta(minutes=minutes), now, (), (), (), text)
+        return HistorySummary(now - timedelta(minutes=minutes), now, (), (), (), text)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from support.daemon import NotedEvents
 
 from device.clock import ReplayClock
 from device.daemon.held_bus import HeldBus
@@ -17,6 +16,7 @@ from device.daemon.stop_signals import ENDING, ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import DaemonError, TriggerError
 from device.events import Event, EventBus, Part, ProblemChanged
+from device.testing import EventRecorder
 from device.worker import Worker
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -26,27 +26,27 @@ def _problem(text: str) -> ProblemChanged:
     return ProblemChanged(at=AT, part=Part.STATE, is_problem=True, text=text)
 
 
-def _texts(events: NotedEvents) -> list[str]:
-    return [event.text for event in events.seen if isinstance(event, ProblemChanged)]
+def _texts(events: EventRecorder) -> list[str]:
+    return [event.text for event in events.events if isinstance(event, ProblemChanged)]
 
 
 # --- the bus ----------------------------------------------------------------------------------
 
 
 def test_who_listens_late_hears_what_was_told_while_the_bus_was_held() -> None:
-    bus, early, late = HeldBus(), NotedEvents(), NotedEvents()
+    bus, early, late = HeldBus(), EventRecorder(), EventRecorder()
     bus.subscribe(early)
     with bus.held():
         bus.publish(_problem("first"))
         bus.subscribe(late)
         bus.publish(_problem("second"))
-        assert early.seen == []
+        assert early.events == []
     bus.publish(_problem("third"))
     assert _texts(early) == _texts(late) == ["first", "second", "third"]
 
 
 def test_a_build_that_fails_tells_what_it_met_all_the_same() -> None:
-    bus, events = HeldBus(), NotedEvents()
+    bus, events = HeldBus(), EventRecorder()
     bus.subscribe(events)
 
     def build() -> None:
@@ -60,7 +60,7 @@ def test_a_build_that_fails_tells_what_it_met_all_the_same() -> None:
 
 
 def test_what_a_listener_publishes_meanwhile_comes_after_what_was_kept() -> None:
-    bus, events = HeldBus(), NotedEvents()
+    bus, events = HeldBus(), EventRecorder()
 
     class Echo:
         def accept(self, event: Event) -> None:
@@ -76,7 +76,7 @@ def test_what_a_listener_publishes_meanwhile_comes_after_what_was_kept() -> None
 
 
 def test_nothing_is_lost_or_told_twice_when_threads_publish_at_the_end_of_the_hold() -> None:
-    bus, events = HeldBus(), NotedEvents()
+    bus, events = HeldBus(), EventRecorder()
     bus.subscribe(events)
     may_begin = threading.Barrier(5)
 
@@ -129,8 +129,8 @@ class ScriptedTrigger:
 
 def _set(
     triggers: dict[Part, ScriptedTrigger], clock: ReplayClock | None = None
-) -> tuple[TriggerSet, NotedEvents]:
-    bus, events = EventBus(), NotedEvents()
+) -> tuple[TriggerSet, EventRecorder]:
+    bus, events = EventBus(), EventRecorder()
     bus.subscribe(events)
     return TriggerSet(triggers, bus, clock or ReplayClock(AT)), events
 
@@ -142,7 +142,7 @@ def test_a_trigger_that_cannot_be_used_is_told_by_its_own_part(part: Part) -> No
     other = Part.SOCKET if part is not Part.SOCKET else Part.KEYS
     triggers, events = _set({part: broken, other: ScriptedTrigger("other", notes)})
     triggers.start()
-    (event,) = events.seen
+    (event,) = events.events
     assert isinstance(event, ProblemChanged)
     assert (event.part, event.is_problem, event.text) == (part, True, "evdev is not installed")
     assert sorted(notes) == ["broken fails", "other starts"]
@@ -153,7 +153,7 @@ def test_another_daemon_s_socket_is_no_problem_to_live_with() -> None:
     triggers, events = _set({Part.SOCKET: ScriptedTrigger("socket", [], DaemonError("in use"))})
     with pytest.raises(DaemonError, match="in use"):
         triggers.start()
-    assert events.seen == []
+    assert events.events == []
 
 
 def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
@@ -168,7 +168,7 @@ def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
     # Waits of 5, 10, 20, 40, 60, 60 ... seconds, each shortened by up to a half.
     assert 10 <= notes.count("button fails") <= 24
     assert notes.count("keys starts") == 1
-    assert [event.is_problem for event in events.seen] == [True]
+    assert [event.is_problem for event in events.events] == [True]
 
     button.error = TriggerError("GPIO 17: in use")
     for second in range(600, 661):
@@ -178,7 +178,7 @@ def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
     for second in range(661, 800):
         clock.advance_to(second)
         triggers.retry_where_due()
-    assert [(event.part, event.is_problem, event.text) for event in events.seen] == [
+    assert [(event.part, event.is_problem, event.text) for event in events.events] == [
         (Part.BUTTON, True, "GPIO 17: no permission"),
         (Part.BUTTON, True, "GPIO 17: in use"),
         (Part.BUTTON, False, "can be used now"),
@@ -195,7 +195,7 @@ def test_another_daemon_that_comes_later_is_a_problem_to_live_with() -> None:
     socket.error = DaemonError("in use")
     clock.advance_to(5)
     triggers.retry_where_due()
-    assert [event.text for event in events.seen] == ["no folder", "in use"]
+    assert [event.text for event in events.events] == ["no folder", "in use"]
 
 
 def test_all_are_closed_the_last_one_first_also_where_one_fails() -> None:

@@ -9,32 +9,28 @@ import pytest
 
 from device.clock import ReplayClock, SystemClock
 from device.events import Event, EventBus, Part, ProblemChanged
+from device.testing import EventRecorder
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
-class _Listener:
-    def __init__(self, error: Exception | None = None) -> None:
-        self.seen: list[Event] = []
-        self._error = error
-
+class _FailingRecorder(EventRecorder):
     def accept(self, event: Event) -> None:
-        self.seen.append(event)
-        if self._error is not None:
-            raise self._error
+        super().accept(event)
+        raise ValueError("broken")
 
 
 def test_a_listener_that_fails_takes_nothing_from_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bus, first, last = EventBus(), _Listener(ValueError("broken")), _Listener()
+    bus, first, last = EventBus(), _FailingRecorder(), EventRecorder()
     bus.subscribe(first)
     bus.subscribe(last)
     event = ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="unplugged")
     with caplog.at_level(logging.ERROR):
         bus.publish(event)
-    assert first.seen == last.seen == [event]
-    assert "_Listener could not take" in caplog.text
+    assert first.events == last.events == [event]
+    assert "_FailingRecorder could not take" in caplog.text
 
 
 def test_a_replayed_clock_stands_still_until_it_is_moved_and_never_goes_back() -> None:

@@ -30,7 +30,7 @@ from device.events import (
 from device.health.event_log import EventLog
 from device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
 from device.health.settings import LogSettings
-from device.records import Cause, Priority, Seen, Summary, Utterance
+from device.records import Cause, HistorySummary, Priority, Seen, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 LOGGER = logging.getLogger("device.camera.grabber")
@@ -115,7 +115,7 @@ def test_a_traceback_is_kept_and_each_of_its_lines_has_the_priority(format_name)
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_nobody_can_write_lines_of_his_own_or_steer_the_terminal(format_name):
+def test_a_text_cannot_add_lines_or_control_the_terminal(format_name):
     stream = _log_to(format=format_name)
     LOGGER.info("%s", "hello\n<0>kernel: fire\x1b[2J\r\u2028end")
     text = stream.getvalue()
@@ -168,7 +168,7 @@ def _every_event() -> list[Event]:
     line = caption(SECRET)
     utterance = Utterance(f"{SECRET}.", Priority.ANSWER, Cause.BUTTON)
     seen = (Seen(SECRET, 2, AT, AT),)
-    summary = Summary(AT, AT, seen, (), (), SECRET)
+    summary = HistorySummary(AT, AT, seen, (), (), SECRET)
     return [
         Requested(at=AT, action="describe", cause=Cause.BUTTON, is_accepted=True),
         Answered(
@@ -274,21 +274,24 @@ def test_what_went_wrong_is_a_warning(event, level):
     assert values["level"] == level
 
 
-def _told_reasons(reasons: list[DecisionReason]) -> list[str]:
+def _logged_reasons(reasons: list[DecisionReason]) -> list[str]:
     events = [Decided(at=AT, is_spoken=False, reason=reason) for reason in reasons]
     return [values["reason"] for values in _objects(list(events), "info")]
 
 
-def test_only_a_change_of_reason_is_told():
+def test_only_a_change_of_reason_is_logged():
     r = DecisionReason
-    assert _told_reasons([r.FIRST, *[r.PICTURE_SAME] * 50, r.CHANGED, r.PICTURE_SAME]) == [
-        *("first", "picture_same", "changed", "picture_same")
+    assert _logged_reasons([r.FIRST, *[r.PICTURE_SAME] * 50, r.CHANGED, r.PICTURE_SAME]) == [
+        "first",
+        "picture_same",
+        "changed",
+        "picture_same",
     ]
 
 
 def test_noise_between_the_stages_that_say_nothing_new_is_no_change():
     r = DecisionReason
-    assert _told_reasons([r.PICTURE_SAME, r.FEATURES_SAME, r.TEXT_SAME] * 9) == ["picture_same"]
+    assert _logged_reasons([r.PICTURE_SAME, r.FEATURES_SAME, r.TEXT_SAME] * 9) == ["picture_same"]
 
 
 def test_a_change_says_how_many_frames_it_took():

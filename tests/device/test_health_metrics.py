@@ -27,8 +27,7 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.metrics import MetricsListener, Readings
-from device.health.metrics_server import MetricsServer
+from device.health.metrics import MetricsListener, MetricsServer, Readings
 from device.health.settings import MetricsSettings
 from device.records import Cause, Priority, ThingSource, Utterance
 
@@ -206,7 +205,7 @@ def test_parts_are_read_at_each_scrape():
 # --- serving ----------------------------------------------------------------------------------
 
 
-def test_metrics_are_off_and_on_loopback_unless_told_otherwise():
+def test_metrics_are_off_and_on_loopback_by_default():
     settings = MetricsSettings()
     assert (settings.is_on, settings.host) == (False, "127.0.0.1")
 
@@ -235,12 +234,23 @@ def test_a_real_scrape_has_every_metric_and_no_words(free_port):
         server.close()
     names = {family.name for family in text_string_to_metric_families(body)}
     assert {
-        *("seealoud_captions", "seealoud_decisions", "seealoud_requests", "seealoud_alerts"),
+        "seealoud_captions",
+        "seealoud_decisions",
+        "seealoud_requests",
+        "seealoud_alerts",
         "seealoud_things",
-        *("seealoud_utterances", "seealoud_stage_seconds", "seealoud_first_sample_seconds"),
-        *("seealoud_frames", "seealoud_frames_dropped", "seealoud_frame_age_seconds"),
-        *("seealoud_queue_length", "seealoud_restarts", "seealoud_problem", "seealoud_build_info"),
-        *("process_resident_memory_bytes", "process_cpu_seconds"),
+        "seealoud_utterances",
+        "seealoud_stage_seconds",
+        "seealoud_first_sample_seconds",
+        "seealoud_frames",
+        "seealoud_frames_dropped",
+        "seealoud_frame_age_seconds",
+        "seealoud_queue_length",
+        "seealoud_restarts",
+        "seealoud_problem",
+        "seealoud_build_info",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds",
     } <= names
     for word in ("hound", "private", "onnx", "abc-1", caption().text, "toaster", "left"):
         assert word not in body

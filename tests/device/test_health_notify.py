@@ -1,4 +1,4 @@
-"""What systemd is told, through a real datagram socket, and the watchdog's rule."""
+"""Notifications to systemd through a real datagram socket, and the rule of the watchdog."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from device.health.notify import Notifier, Watchdog, watchdog_period_s
 from device.worker import Patience, Worker, stop_all
 
 _TIMEOUT_S = 10.0
+PERIOD_S = 5.0
 
 
 class Systemd:
@@ -86,13 +87,13 @@ def test_without_systemd_nothing_is_sent_and_nothing_fails(environ):
     Notifier.from_environment(environ).ready("well")
 
 
-def test_a_socket_that_is_gone_is_told_of_once(tmp_path, caplog):
+def test_a_socket_that_is_gone_is_logged_once(tmp_path, caplog):
     notifier = Notifier(str(tmp_path / "gone"))
     with caplog.at_level(logging.WARNING):
         notifier.watchdog()
         notifier.watchdog()
     assert [x.getMessage() for x in caplog.records] == [
-        "systemd cannot be told WATCHDOG=1: No such file or directory"
+        "WATCHDOG=1 cannot be sent to systemd: No such file or directory"
     ]
 
 
@@ -121,10 +122,10 @@ class FakeWorker:
     is_stuck: bool = False
 
 
-def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
+def test_the_watchdog_is_fed_only_while_all_make_progress(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
     camera, speech = FakeWorker("camera"), FakeWorker("speech")
-    watchdog = Watchdog(lambda: [camera, speech], Notifier(str(tmp_path / "notify")))
+    watchdog = Watchdog(lambda: [camera, speech], Notifier(str(tmp_path / "notify")), PERIOD_S)
     assert watchdog.feed(1.0)
     assert end.next() == ["WATCHDOG=1"]
 
@@ -140,16 +141,16 @@ def test_the_watchdog_is_fed_only_while_all_get_on(tmp_path, caplog):
     camera.is_stuck = speech.is_stuck = False
     with caplog.at_level(logging.WARNING):
         assert watchdog.feed(9.0)
-    assert end.next() == ["STATUS=camera, speech got on again after 7 s"]
+    assert end.next() == ["STATUS=progress again after 7 s: camera, speech"]
     assert end.next() == ["WATCHDOG=1"]
     assert "after 7 s" in caplog.text
     end.close()
 
 
-def test_who_begins_late_is_watched_too(tmp_path):
+def test_a_worker_that_begins_late_is_watched_too(tmp_path):
     end = Systemd(str(tmp_path / "notify"))
     workers = [FakeWorker("camera")]
-    watchdog = Watchdog(lambda: workers, Notifier(str(tmp_path / "notify")))
+    watchdog = Watchdog(lambda: workers, Notifier(str(tmp_path / "notify")), PERIOD_S)
     assert watchdog.feed(1.0)
     assert end.next() == ["WATCHDOG=1"]
     workers.append(FakeWorker("button", is_stuck=True))
@@ -161,7 +162,7 @@ def test_who_begins_late_is_watched_too(tmp_path):
 @pytest.mark.parametrize(("period_s", "feeds"), [(10.0, 7), (15.0, 5)])
 def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, period_s, feeds):
     end = Systemd(str(tmp_path / "notify"))
-    watchdog = Watchdog.of(
+    watchdog = Watchdog(
         lambda: [FakeWorker("camera")], Notifier(str(tmp_path / "notify")), period_s
     )
     fed = 0
@@ -172,9 +173,9 @@ def test_the_watchdog_is_fed_once_in_each_period_and_not_more_often(tmp_path, pe
     end.close()
 
 
-def test_where_nobody_asks_to_be_fed_a_hang_is_still_logged(tmp_path, caplog):
+def test_without_a_watchdog_a_hang_is_still_logged(tmp_path, caplog):
     end = Systemd(str(tmp_path / "notify"))
-    watchdog = Watchdog.of(
+    watchdog = Watchdog(
         lambda: [FakeWorker("camera", is_stuck=True)], Notifier(str(tmp_path / "notify")), None
     )
     watchdog.feed_where_due(0.0)
@@ -192,7 +193,7 @@ def test_a_real_worker_that_hangs_starves_the_watchdog(tmp_path):
         may_go_on.wait(_TIMEOUT_S)
 
     worker = Worker("camera", hang, lambda _: None, may_go_on.set, Patience(step_s=0.05))
-    watchdog = Watchdog(lambda: [worker], Notifier(str(tmp_path / "notify")))
+    watchdog = Watchdog(lambda: [worker], Notifier(str(tmp_path / "notify")), PERIOD_S)
     worker.start()
     try:
         assert is_hanging.wait(_TIMEOUT_S)
@@ -206,11 +207,11 @@ def test_a_real_worker_that_hangs_starves_the_watchdog(tmp_path):
         end.close()
 
 
-def test_a_systemd_that_does_not_listen_stops_nobody(systemd, caplog):
+def test_a_systemd_that_does_not_listen_does_not_stop_the_daemon(systemd, caplog):
     _, notifier = systemd
     began_s = time.monotonic()
     with caplog.at_level(logging.WARNING):
         while not caplog.records and time.monotonic() - began_s < _TIMEOUT_S:
             notifier.watchdog()  # its socket holds about ten
     assert time.monotonic() - began_s < _TIMEOUT_S / 2
-    assert "cannot be told" in caplog.text
+    assert "cannot be sent" in caplog.text

@@ -18,7 +18,6 @@ from support.captions import THINGS, THINGS_JSON
 from support.history_events import (
     DEADLINE_S,
     ROOT,
-    SetClock,
     alerted,
     answered,
     decided,
@@ -32,10 +31,11 @@ from device.errors import ConfigError, HistoryError
 from device.events import DecisionReason
 from device.history.entries import FIELDS
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import Outbox
+from device.testing import ManualClock
 
 # The command's "now" is the machine's.
 NOW = datetime.now(UTC)
@@ -107,7 +107,7 @@ def test_json_and_csv_carry_the_same_and_all_of_it(state: Path, tmp_path: Path) 
     assert rows[2]["reason"] == 'post, "urgent"\nü'
 
 
-def test_things_are_found_and_told(tmp_path: Path) -> None:
+def test_things_are_found_and_printed(tmp_path: Path) -> None:
     quiet = replace(alerted("cats", at=NOW - HOUR), text="", caption=None, things=THINGS[:2])
     kept(tmp_path / HISTORY_FILE, answered("a sofa", at=NOW - 2 * HOUR, things=THINGS), quiet,
          answered("a road", at=NOW), keep_days=3650)  # fmt: skip
@@ -115,15 +115,17 @@ def test_things_are_found_and_told(tmp_path: Path) -> None:
     first, second = map(json.loads, lines)
     assert first["things"] == THINGS_JSON
     assert (second["kind"], len(second["things"])) == ("alert", 2)
-    told = run("--search", "cat", state=tmp_path).stdout.splitlines()
-    assert told[1].endswith("alert      A cat, on the left. Several bowls. (cats)")
+    printed = run("--search", "cat", state=tmp_path).stdout.splitlines()
+    assert printed[1].endswith("alert      A cat, on the left. Several bowls. (cats)")
     table = run("--csv", "-", "--search", "toaster", state=tmp_path).stdout
     (row,) = csv.DictReader(io.StringIO(table))
     assert json.loads(row["things"]) == first["things"]
     summary = json.loads(run("summary", "--since", "3h", "--json", state=tmp_path).stdout)
     assert [(x["what"], x["times"]) for x in summary["things"]] == [
-        *(("bowl", 1), ("cat", 1), ("oven", 1))
-    ]  # fmt: skip
+        ("bowl", 1),
+        ("cat", 1),
+        ("oven", 1),
+    ]
 
 
 def test_csv_of_nothing_has_its_heading(state: Path) -> None:
@@ -191,13 +193,13 @@ def test_sums_up_the_last_hour_or_another_span(state: Path) -> None:
     assert run("summary", state=state).stdout.startswith(
         "In the last hour: No captions. 1 alert: post,"
     )
-    told = json.loads(run("summary", "--since", "4h", "--json", state=state).stdout)
-    assert {x["what"] for x in told["seen"]} == {"a dog in the grass", "two men"}
+    printed = json.loads(run("summary", "--since", "4h", "--json", state=state).stdout)
+    assert {x["what"] for x in printed["seen"]} == {"a dog in the grass", "two men"}
     assert run("summary", "--since", "1s", state=state).stdout == "In the last minute: nothing.\n"
 
 
 def test_the_program_works_beside_a_running_writer(tmp_path: Path) -> None:
-    running = History(tmp_path / HISTORY_FILE, HistorySettings(), SetClock(NOW))
+    running = History(tmp_path / HISTORY_FILE, HistorySettings(), ManualClock(NOW))
     running.wake()
     running.accept(answered("a dog", at=NOW))
     running.step()

@@ -1,34 +1,26 @@
-"""Reading, searching and erasing the history, and times as users write them."""
+"""Reading and searching the history."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import time
-from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.captions import THINGS, thing
-from support.history_events import NOON, SetClock, answered, entry, kept, message
+from support.history_events import NOON, answered, entry, kept
 
-from device.errors import ConfigError, HistoryError
+from device.errors import HistoryError
 from device.history.entries import FIELDS
-from device.history.erase import erase
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
+from device.history.schema import HISTORY_FILE
 from device.history.settings import HistorySettings
-from device.history.time_parsing import from_us, parse_moment, rfc3339, to_us
+from device.history.time_parsing import to_us
+from device.testing import ManualClock
 
-BERLIN = ZoneInfo("Europe/Berlin")
-NOW = datetime(2026, 11, 25, 14, 30, 15, tzinfo=BERLIN)
 ALL = Selection()
 HOUR = timedelta(hours=1)
 # What the reader needs for a screenful of 100,000 entries; measured 0.01 s here, and a search
@@ -110,7 +102,7 @@ def test_searches_the_names_of_things_too_and_nothing_else_of_them(
 
 
 def test_reads_beside_a_writer_and_after_it(path: Path) -> None:
-    history = History(path, HistorySettings(), SetClock())
+    history = History(path, HistorySettings(), ManualClock())
     history.wake()
     history.accept(answered("a dog"))
     history.step()
@@ -200,115 +192,3 @@ def test_a_hundred_thousand_entries_are_found_in_reasonable_time(path: Path) -> 
     assert captions(path, Selection(search="number 99999")) == ["a man number 99999"]
     assert len(captions(path)) == 100_001
     assert time.monotonic() - began_s < REASONABLE_S
-
-
-def everything(folder: Path) -> bytes:
-    return b"".join(x.read_bytes() for x in folder.iterdir() if x.is_file())
-
-
-@pytest.mark.parametrize("is_running", [True, False])
-def test_erased_text_is_in_no_file_any_more(tmp_path: Path, is_running: bool) -> None:
-    history = History(tmp_path / HISTORY_FILE, HistorySettings(), SetClock())
-    outbox = Outbox(tmp_path / OUTBOX_FILE, 1000, clock=SetClock())
-    history.wake()
-    for n in range(300):
-        history.accept(answered(f"secret {n} " * 20))
-        outbox.put(message(n))
-        history.step()
-    history.accept(answered("a later horse", at=NOON + HOUR))
-    history.step()
-    outbox.put(message(4711, at=NOON + HOUR))
-    later_summary = {"id": "summary", "topic": "seealoud/kitchen/summary"}
-    outbox.put(replace(message(12, at=NOON + HOUR), **later_summary))
-    for damaged in companions(set_aside_name(tmp_path / HISTORY_FILE)):
-        damaged.write_bytes(b"secret of a damaged file")
-    if not is_running:
-        history.close()
-        outbox.close()
-    assert b"secret" in everything(tmp_path)
-    assert b"12 dogs" in everything(tmp_path)
-    erased = erase(tmp_path, Selection(until=NOON + HOUR))
-    assert (erased.entries, erased.messages, erased.broken_files) == (300, 301, 3)
-    left = everything(tmp_path)
-    assert b"secret" not in left
-    assert b"12 dogs" not in left
-    assert captions(tmp_path / HISTORY_FILE) == ["a later horse"]
-    if is_running:  # and goes on
-        history.accept(answered("a new dog", at=NOON + 2 * HOUR))
-        history.step()
-        assert [x.id for x in outbox.pending(10)] == ["id-4711"]
-        history.close()
-        outbox.close()
-        assert captions(tmp_path / HISTORY_FILE) == ["a later horse", "a new dog"]
-    assert b"secret" not in everything(tmp_path)
-
-
-def test_erasing_nothing_is_no_error(tmp_path: Path) -> None:
-    assert erase(tmp_path, Selection()).entries == 0
-    kept(tmp_path / HISTORY_FILE, answered())
-    assert erase(tmp_path, Selection(until=NOON)).entries == 0
-    assert captions(tmp_path / HISTORY_FILE) == ["a dog in the grass"]
-
-
-def test_what_cannot_be_erased_is_an_error(path: Path) -> None:
-    path.write_bytes(b"no database " * 1000)
-    with pytest.raises(HistoryError, match="cannot be erased"):
-        erase(path.parent, Selection())
-
-
-@pytest.mark.parametrize(
-    ("text", "is_end", "expected"),
-    [
-        ("now", False, "2026-11-25T14:30:15"),
-        ("2h", False, "2026-11-25T12:30:15"),
-        ("1.5 h", False, "2026-11-25T13:00:15"),
-        ("30min", False, "2026-11-25T14:00:15"),
-        ("45M", False, "2026-11-25T13:45:15"),
-        ("90s", False, "2026-11-25T14:28:45"),
-        ("3d", False, "2026-11-22T14:30:15"),
-        ("1w", True, "2026-11-18T14:30:15"),
-        ("today", False, "2026-11-25T00:00:00"),
-        ("today", True, "2026-11-26T00:00:00"),
-        (" Yesterday ", False, "2026-11-24T00:00:00"),
-        ("yesterday", True, "2026-11-25T00:00:00"),
-        ("2026-11-20", False, "2026-11-20T00:00:00"),
-        ("2026-11-20", True, "2026-11-21T00:00:00"),
-        ("14:05", False, "2026-11-25T14:05:00"),
-        ("9:30", False, "2026-11-25T09:30:00"),
-        ("14:31", False, "2026-11-24T14:31:00"),
-        ("2026-11-25T10:00", False, "2026-11-25T10:00:00"),
-        ("2026-11-25 10:00:30", True, "2026-11-25T10:00:30"),
-        ("2026-11-25T10:00Z", False, "2026-11-25T11:00:00"),
-        ("2026-10-01T10:00+02:00", False, "2026-10-01T10:00:00"),
-    ],
-)
-def test_times_as_users_write_them(text: str, is_end: bool, expected: str) -> None:
-    wanted = datetime.fromisoformat(expected).replace(tzinfo=BERLIN)
-    found = parse_moment(text, NOW, is_end=is_end, zone=BERLIN)
-    assert found == wanted
-    assert found.tzinfo is not None
-
-
-def test_a_day_has_its_own_offset_from_utc() -> None:
-    summer = parse_moment("2026-07-01", NOW, is_end=False, zone=BERLIN)
-    assert summer.astimezone(UTC) == datetime(2026, 6, 30, 22, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "2x", "-2h", "25:00", "2026-13-01", "2026-11-25T", "9" * 400, "999999w"]
-)
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(ConfigError, match="yesterday"):
-        parse_moment(text, NOW, is_end=False, zone=BERLIN)
-
-
-@given(st.text(max_size=30), st.booleans())
-def test_any_text_is_a_time_or_refused(text: str, is_end: bool) -> None:
-    with suppress(ConfigError):
-        assert parse_moment(text, NOW, is_end=is_end, zone=BERLIN).tzinfo is not None
-
-
-@given(st.datetimes(timezones=st.just(UTC)))
-def test_stored_times_come_back_exactly(moment: datetime) -> None:
-    assert from_us(to_us(moment)) == moment
-    assert datetime.fromisoformat(rfc3339(moment)) == moment

@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 from support.captions import thing
 from support.history_events import NOON, entry
 
-from device.history.caption_topics import caption_topics
 from device.history.entries import Entry, Kind
-from device.history.summary import (
-    ALIKE,
+from device.history.summary import ALIKE, caption_topics, summarize, summary_json
+from device.history.summary_text import (
     LONGEST_TEXT_CHARS,
     Span,
+    cut,
+    days_and_clock,
     last_minutes,
-    summarize,
-    summary_json,
+    span_words,
 )
-from device.history.summary_words import cut, days_and_clock, span_words
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 LAST_HOUR = Span(NOON - HOUR, NOON, NOON)
@@ -153,13 +152,13 @@ def test_these_count_apart(one: str, other: str) -> None:
     assert [x.times for x in found] == [1, 1]
 
 
-def test_the_wording_used_most_is_told() -> None:
+def test_the_wording_used_most_is_given() -> None:
     texts = ["a man walking a dog", "a man with a dog", "a man with a dog"]
     found = summarize([seen(x, n + 1) for n, x in enumerate(texts)], LAST_HOUR).seen
     assert [x.what for x in found] == ["a man with a dog"]
 
 
-def test_of_wordings_used_as_often_the_shortest_is_told() -> None:
+def test_of_wordings_used_as_often_the_shortest_is_given() -> None:
     texts = ["a man in a red shirt with a dog", "a man with a dog", "a man walking a dog"]
     found = summarize([seen(x, n + 1) for n, x in enumerate(texts)], LAST_HOUR).seen
     assert [(x.what, x.times) for x in found] == [("a man with a dog", 3)]
@@ -175,8 +174,8 @@ def test_is_data_too() -> None:
         ],
         LAST_HOUR,
     )
-    told = json.loads(json.dumps(summary_json(summary)))
-    assert told == {
+    values = json.loads(json.dumps(summary_json(summary)))
+    assert values == {
         "since": "2026-11-25T11:00:00.000000Z",
         "until": "2026-11-25T12:00:00.000000Z",
         "total": 4,

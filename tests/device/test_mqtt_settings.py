@@ -17,22 +17,33 @@ from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, describe
 
 from device.errors import ConfigError
 from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
-from device.history.summary import LONGEST_TEXT_CHARS
-from device.mqtt.device_id import check_device_id, default_device_id
-from device.mqtt.messages import event_message
-from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
-from device.mqtt.schemas import MESSAGES, schemas
-from device.mqtt.settings import (
+from device.history.summary_text import LONGEST_TEXT_CHARS
+from device.mqtt.broker import (
     PASSWORD_VARIABLE,
     BrokerSettings,
     TlsSettings,
+    check_device_id,
+    default_device_id,
     parse_broker,
     read_password,
+    tls_context,
 )
-from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
-from device.mqtt.tls import tls_context
+from device.mqtt.messages import (
+    MAX_ATTRIBUTES_BYTES,
+    SummaryMessage,
+    event_message,
+    summary_message,
+)
+from device.mqtt.payloads import (
+    MAX_STATE_CHARS,
+    CaptionMessage,
+    caption_message,
+    cut_at_a_word,
+    marked_late,
+)
+from device.mqtt.schemas import MESSAGES, schemas
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
-from device.records import Cause, Hypothesis, Seen, Summary
+from device.records import Cause, HistorySummary, Hypothesis, Seen
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -312,6 +323,13 @@ def test_any_words_and_names_survive_the_way_through_json(text, source, captured
     )
 
 
+def test_a_message_is_marked_late_whatever_its_text_says():
+    event = Answered(at=CAPTURED_AT, cause=Cause.BUTTON, text='say "late":false, "late":false')
+    _, message = event_message(event)
+    late = marked_late(message.to_json())
+    assert json.loads(late) == {**json.loads(message.to_json()), "late": True}
+
+
 # --- the summary -----------------------------------------------------------------------------
 
 
@@ -321,7 +339,7 @@ def summed_up(groups: int, what: str) -> SummedUp:
     some = tuple(Seen(what, number + 1, since, CAPTURED_AT) for number in range(groups))
     parts = tuple(Seen(part.value, 1, since, CAPTURED_AT) for part in Part)
     text = "語" * LONGEST_TEXT_CHARS
-    summary = Summary(since, CAPTURED_AT, some, some, parts, text, some)
+    summary = HistorySummary(since, CAPTURED_AT, some, some, parts, text, some)
     return SummedUp(at=CAPTURED_AT, summary=summary, cause=Cause.BUTTON, id="s1")
 
 

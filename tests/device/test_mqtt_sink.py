@@ -16,7 +16,6 @@ import paho.mqtt.publish as mqtt_publish
 import pytest
 from click.testing import CliRunner
 from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption
-from support.history_events import SetClock
 from support.mosquitto import (
     DEADLINE_S,
     HOST,
@@ -33,13 +32,14 @@ from support.mqtt_daemon import Device, answered, running, settings_for, summed_
 from device.commands.mqtt import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
-from device.history.outbox import Outbox
-from device.mqtt.forget import forget
-from device.mqtt.messages import DiagnosticsMessage, ResultMessage, StateMessage
+from device.mqtt.commands import ResultMessage
+from device.mqtt.messages import SummaryMessage
+from device.mqtt.outbox import Outbox
 from device.mqtt.payloads import CaptionMessage
-from device.mqtt.summary import SummaryMessage
+from device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Summary
+from device.testing import ManualClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -214,7 +214,7 @@ def commanded(broker) -> Iterator[Device]:
         ("command", b'{"action": "describe", "loud": true}', "loud"),
         ("command", b'{"action": "say", "text": "\\u0007 \\n"}', "nothing to say"),
         ("narration/set", b"perhaps", "'perhaps' is not ON or OFF"),
-        ("volume/set", b"loud", "'loud' is no number"),
+        ("volume/set", b"loud", "'loud' is not a number"),
         ("volume/set", b"nan", "finite"),
         ("volume/set", b"9", "not in 0..1"),
         ("snooze_min/set", b"-1", "greater than or equal to 0"),
@@ -285,11 +285,11 @@ def test_a_flood_is_refused_and_not_answered_one_by_one(broker):
 
 
 def test_the_device_announces_itself_again_some_seconds_after_the_birth_message(broker):
-    clock = SetClock()
+    clock = ManualClock()
     device = Device(settings_for(broker.port), "reborn", clock=clock)
     with listening(broker, "#") as listener, running(device):
         listener.next("reborn/diagnostics")
-        device.wait_until(lambda: device.sink._courier.is_idle)
+        device.wait_until(lambda: device.sink._sender.is_idle)
         mqtt_publish.single("homeassistant/status", "online", hostname=HOST, port=broker.port)
         device.wait_until(lambda: device.sink._announce_s != float("inf"))
         assert 0 <= device.sink._announce_s <= 5
@@ -380,7 +380,7 @@ def test_every_caption_is_accounted_for_while_the_broker_restarts_20_times(tmp_p
             running_mosquitto(tmp_path, *keeps, port=port) as broker,
             listening(broker, topic, session="ear") as listener,
         ):
-            device.wait_until(lambda: device.sink._courier.is_idle and len(outbox) == 0)
+            device.wait_until(lambda: device.sink._sender.is_idle and len(outbox) == 0)
             mqtt_publish.single(topic, "end", qos=1, hostname=HOST, port=port)
             arrived = []
             while (heard := listener.next("")).payload != b"end":
@@ -394,15 +394,14 @@ def test_every_caption_is_accounted_for_while_the_broker_restarts_20_times(tmp_p
 
 def test_captions_of_an_absence_come_late_in_order_and_the_state_is_the_newest(tmp_path):
     port = free_port()
-    clock = SetClock()
+    clock = ManualClock()
     device = Device(settings_for(port, report_after_s=0), "away", clock=clock)
     with running(device):
         device.bus.publish(answered("first", at=clock.utc()))
         device.bus.publish(answered("second", at=clock.utc()))
-        link = device.sink._link
         # The clock stands still, so no attempt is made until it is moved on.
-        device.wait_until(lambda: link._next_dial_s > clock.now_s())
-        device.wait_until(lambda: device.kept.problems == [True])
+        device.wait_until(lambda: device.sink._broker._backoff.rest_s > 0)
+        device.wait_until(lambda: device.kept.problems == [(Part.BROKER, True)])
         device.controller.state["volume"] = 0.1
         with running_mosquitto(tmp_path, port=port) as broker, listening(broker) as listener:
             clock.advance(60)
@@ -415,7 +414,9 @@ def test_captions_of_an_absence_come_late_in_order_and_the_state_is_the_newest(t
                     assert json.loads(heard.payload)["text"] == "now"
                 else:
                     told.append(json.loads(heard.payload))
-            device.wait_until(lambda: device.kept.problems == [True, False])
+            device.wait_until(
+                lambda: device.kept.problems == [(Part.BROKER, True), (Part.BROKER, False)]
+            )
         assert [(x["text"], x["late"]) for x in told] == [
             ("first", True),
             ("second", True),
@@ -430,7 +431,7 @@ def test_a_refused_connection_is_not_connected_and_is_one_problem(tmp_path):
         with running(device):
             device.wait_until(lambda: bool(device.kept.problems))
             assert not device.sink.is_connected
-        assert device.kept.problems == [True]
+        assert device.kept.problems == [(Part.BROKER, True)]
 
 
 def test_tls_and_password_from_a_file_and_a_wrong_authority_is_refused(tmp_path):
@@ -505,7 +506,7 @@ def test_two_devices_of_one_id_slow_down_and_report_it(broker):
     )
     with running(one), running(other):
         one.wait_until(lambda: bool(one.kept.problems or other.kept.problems))
-    assert [True] in (one.kept.problems[:1], other.kept.problems[:1])
+    assert [(Part.BROKER, True)] in (one.kept.problems[:1], other.kept.problems[:1])
     assert len(one.kept.problems) <= 2
     assert len(other.kept.problems) <= 2
 

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from device.narrator.change import LARGEST, feature_change, picture_change, thumbnail
-from device.narrator.settings import NarrationSettings
-
-THRESHOLD = NarrationSettings().picture_change
+from device.narrator.change import (
+    LARGEST,
+    PICTURE_CHANGE,
+    feature_change,
+    picture_change,
+    thumbnail,
+)
 
 
 def _room(seed: int = 3, height_px: int = 480, width_px: int = 640) -> np.ndarray:
@@ -48,7 +51,7 @@ def test_a_thumbnail_is_small_and_grey(shape):
 def test_light_and_noise_are_no_change(gain, offset):
     room = _room()
     after = np.clip(room * gain + offset, 0, 255)
-    assert _change(_noisy(room, 1), _noisy(after, 2)) < THRESHOLD
+    assert _change(_noisy(room, 1), _noisy(after, 2)) < PICTURE_CHANGE
 
 
 @pytest.mark.parametrize(("x_px", "y_px"), [(2, 0), (0, 2), (-2, 2)])
@@ -57,7 +60,7 @@ def test_trembling_is_no_change(x_px, y_px):
     moved = cv2.warpAffine(
         room, np.float32([[1, 0, x_px], [0, 1, y_px]]), (640, 480), borderMode=cv2.BORDER_REFLECT
     )
-    assert _change(_noisy(room, 1), _noisy(moved, 2)) < THRESHOLD
+    assert _change(_noisy(room, 1), _noisy(moved, 2)) < PICTURE_CHANGE
 
 
 @pytest.mark.parametrize("gain", [0.85, 1.0, 1.15])
@@ -66,7 +69,7 @@ def test_something_that_comes_in_is_a_change_in_any_light(gain):
     after = np.clip(room * gain, 0, 255).astype(np.uint8)
     after[200:330, 300:400] = 250 if room[200:330, 300:400].mean() < 128 else 10
     change = _change(room, after)
-    assert THRESHOLD < change < 0.2
+    assert PICTURE_CHANGE < change < 0.2
 
 
 def test_the_share_is_that_of_the_picture():

@@ -6,15 +6,16 @@ import itertools
 
 import numpy as np
 import pytest
-from support.camera_fakes import HandClock, ScriptedCamera
+from support.camera_fakes import ScriptedCamera
 
 from device.errors import CameraError
 from device.pictures.camera import WarmUp, grab_frame
+from device.testing import ManualClock
 
 
 def camera_of(n_frames, *, after=None):
     script = [np.full((4, 6, 3), number, np.uint8) for number in range(1, n_frames + 1)]
-    return ScriptedCamera(HandClock(), [*script, *([after] if after else [])])
+    return ScriptedCamera(ManualClock(), [*script, *([after] if after else [])])
 
 
 def steps(period_s):

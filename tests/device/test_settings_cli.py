@@ -42,13 +42,13 @@ def test_init_writes_a_good_file_where_run_finds_it(home, capsys):
     assert str(file) in capsys.readouterr().out
     assert load_settings() == Settings()
     assert _run("check") == 0
-    assert capsys.readouterr().out == f"{file} is good.\n"
+    assert capsys.readouterr().out == f"{file} is valid.\n"
 
 
 def test_init_writes_over_nothing_without_force(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("mine")
-    with pytest.raises(ConfigError, match="is there already: --force"):
+    with pytest.raises(ConfigError, match="already exists: --force"):
         _run("init", str(file))
     assert file.read_text() == "mine"
     assert _run("init", "--force", str(file)) == 0
@@ -91,7 +91,7 @@ def test_check_warns_of_a_password_that_others_can_read(tmp_path, capsys):
     assert _run("check", str(file)) == 0
     out, err = capsys.readouterr()
     assert err == (
-        f"seealoud: warning: camera.source: holds a password, and others can read {file}: "
+        f"seealoud: warning: camera.source: contains a password, and others can read {file}: "
         f"chmod o-rwx {file}\n"
     )
     assert "hunter2" not in out + err
@@ -104,7 +104,7 @@ def test_check_warns_of_password_files(tmp_path, capsys):
     secret, file = tmp_path / "secret", tmp_path / "f.toml"
     file.write_text(f'[mqtt]\nhost = "broker"\nusername = "ann"\npassword_file = "{secret}"\n')
     assert _run("check", str(file)) == 0
-    assert f"mqtt.password_file: {secret} cannot be looked at: No such" in capsys.readouterr().err
+    assert f"mqtt.password_file: {secret} cannot be checked: No such" in capsys.readouterr().err
     secret.write_text("hunter2")
     secret.chmod(0o604)
     assert _run("check", str(file)) == 0
@@ -132,6 +132,18 @@ def test_check_warns_of_metrics_that_others_can_reach(tmp_path, capsys, host, is
     file.write_text(f'[metrics]\nis_on = true\nhost = "{host}"\n')
     assert _run("check", str(file)) == 0
     assert ("metrics.host" in capsys.readouterr().err) is is_risky
+
+
+def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):
+    file = tmp_path / "f.toml"
+    file.write_text("[picture]\ntoo_dark_level = 30\n")
+    assert _run("check", str(file)) == 0
+    out, err = capsys.readouterr()
+    assert err == (
+        f"seealoud: warning: {file}: picture.too_dark_level is no longer a setting: "
+        "the value that was measured is always used; delete the line\n"
+    )
+    assert out == f"{file} is valid.\n"
 
 
 # --- show -------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from device.settings.explain import explain
 from device.settings.keys import Key, tables_of
 from device.settings.load import find_config, load_settings, parse_settings, settings_table
 from device.settings.schema import Settings
-from device.settings.strict import SettingsGroup
 from device.settings.toml_text import toml_key, toml_value
+from device.settings_base import SettingsGroup
 
 ROOT = settings_table()
 ALL_KEYS = {key.dotted: key for key in ROOT.walk_keys()}
@@ -110,10 +110,10 @@ def test_a_directory_is_no_file(tmp_path):
 def test_text_that_is_no_toml_is_named_with_its_line(tmp_path):
     file = tmp_path / "f.toml"
     file.write_text('[device]\nname = "x\n')
-    with pytest.raises(ConfigError, match=r"f\.toml is no TOML: .*line 2"):
+    with pytest.raises(ConfigError, match=r"f\.toml is not TOML: .*line 2"):
         load_settings(file)
     file.write_bytes(b"[device]\nname = '\xff'\n")
-    with pytest.raises(ConfigError, match=r"f\.toml is no TOML: byte 17 is not UTF-8"):
+    with pytest.raises(ConfigError, match=r"f\.toml is not TOML: byte 17 is not UTF-8"):
         load_settings(file)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from device.settings.credentials import find_credential
 from device.settings.paths import config_candidates, directories, socket_candidates
+from device.settings_base import find_credential
 
 HOME = {"HOME": "/home/ann"}
 XDG = {
@@ -15,14 +15,12 @@ XDG = {
     "XDG_CONFIG_HOME": "/x/config",
     "XDG_STATE_HOME": "/x/state",
     "XDG_RUNTIME_DIR": "/run/user/7",
-    "XDG_CACHE_HOME": "/x/cache",
 }
 SYSTEMD = {
     **XDG,
     "CONFIGURATION_DIRECTORY": "/etc/seealoud",
     "STATE_DIRECTORY": "/var/lib/seealoud",
     "RUNTIME_DIRECTORY": "/run/seealoud",
-    "CACHE_DIRECTORY": "/var/cache/seealoud",
 }
 
 
@@ -32,30 +30,19 @@ SYSTEMD = {
         (
             HOME,
             (
-                *("/home/ann/.config/seealoud", "/home/ann/.local/state/seealoud"),
-                *("/home/ann/.local/state/seealoud/run", "/home/ann/.cache/seealoud"),
+                "/home/ann/.config/seealoud",
+                "/home/ann/.local/state/seealoud",
+                "/home/ann/.local/state/seealoud/run",
             ),
         ),
-        (
-            XDG,
-            (
-                *("/x/config/seealoud", "/x/state/seealoud"),
-                *("/run/user/7/seealoud", "/x/cache/seealoud"),
-            ),
-        ),
-        (
-            SYSTEMD,
-            (
-                *("/etc/seealoud", "/var/lib/seealoud"),
-                *("/run/seealoud", "/var/cache/seealoud"),
-            ),
-        ),
+        (XDG, ("/x/config/seealoud", "/x/state/seealoud", "/run/user/7/seealoud")),
+        (SYSTEMD, ("/etc/seealoud", "/var/lib/seealoud", "/run/seealoud")),
     ],
     ids=["nothing set", "XDG", "systemd before XDG"],
 )
 def test_directories(environ, expected):
     found = directories(environ)
-    assert (found.config, found.state, found.runtime, found.cache) == tuple(map(Path, expected))
+    assert (found.config, found.state, found.runtime) == tuple(map(Path, expected))
 
 
 def test_relative_xdg_directories_are_passed_over():

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from device.settings.allowed import allowed, example_value
 from device.settings.load import parse_settings, settings_table
-from device.settings.reference import example_text, reference_text
+from device.settings.reference import allowed, example_text, example_value, reference_text
 from device.settings.schema import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from device.errors import DaemonError
-from device.settings.lock import StateLock
+from device.events import Event, ProblemChanged
+from device.settings.paths import StateLock
 from device.settings.schema import Settings
 from device.settings.state import OVERRIDES, RunState, StateFile, peek
 
@@ -37,8 +38,9 @@ class Problems:
     def __init__(self) -> None:
         self.told: list[tuple[bool, str]] = []
 
-    def __call__(self, is_problem: bool, text: str) -> None:
-        self.told.append((is_problem, text))
+    def __call__(self, event: Event) -> None:
+        assert isinstance(event, ProblemChanged)
+        self.told.append((event.is_problem, event.text))
 
 
 # --- reading and writing ----------------------------------------------------------------------
@@ -204,7 +206,7 @@ def test_a_snooze_has_a_time_zone():
 HOLDER = """
 import sys
 from pathlib import Path
-from device.settings.lock import StateLock
+from device.settings.paths import StateLock
 with StateLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

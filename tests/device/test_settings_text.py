@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.settings.secrecy import MASK, holds_sign_in, is_secret_name, masked, masked_text
-from device.settings.toml_text import toml_key, toml_value
+from device.settings.toml_text import (
+    MASK,
+    holds_sign_in,
+    is_secret_name,
+    masked,
+    masked_text,
+    toml_key,
+    toml_value,
+)
 
 TEXTS = st.text(max_size=20)
 SCALARS = (

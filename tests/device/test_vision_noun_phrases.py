@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import thing
 
-from device.narrator.words import singulars
+from device.english import singulars
 from device.records import Side
 from device.vision.noun_phrases import (
     indefinite,

@@ -55,9 +55,9 @@ def test_a_failed_step_is_logged_and_repeated(caplog: pytest.LogCaptureFixture) 
         worker.start()
         assert recovered.wait(WAIT_S)
         stop_all([worker], WAIT_S)
-    told = [record for record in caplog.records if "moody: a step failed" in record.message]
-    assert len(told) == 2
-    assert all(record.exc_info for record in told)
+    logged = [record for record in caplog.records if "moody: a step failed" in record.message]
+    assert len(logged) == 2
+    assert all(record.exc_info for record in logged)
 
 
 def test_who_fails_too_often_is_given_up_once_and_counts_as_stuck() -> None:
@@ -118,10 +118,10 @@ def test_a_step_that_hangs_is_stuck_until_it_shows_progress() -> None:
 
 
 def test_stopping_wakes_every_worker_before_it_waits_for_the_first() -> None:
-    """The first can end only when the second has been told to stop."""
-    second_told = threading.Event()
-    first = Worker("first", lambda: second_told.wait(WAIT_S) and None, _ignored)
-    second = Worker("second", lambda: second_told.wait(WAIT_S) and None, _ignored, second_told.set)
+    """The first can end only when the second was asked to stop."""
+    stopping = threading.Event()
+    first = Worker("first", lambda: stopping.wait(WAIT_S) and None, _ignored)
+    second = Worker("second", lambda: stopping.wait(WAIT_S) and None, _ignored, stopping.set)
     for worker in (first, second):
         worker.start()
     began_s = time.monotonic()

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import free_port
+from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
-from device.history.outbox import Outbox
 from device.history.schema import OUTBOX_FILE
+from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
-from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
 
@@ -133,9 +133,9 @@ def test_twenty_presses_in_a_second_end_in_one_answer_heard(
         assert daemon.ask(r.Describe(id=f"press {number}")).is_accepted
         time.sleep(0.05)
     answered = {f"press {n}" for n in range(20)}
-    daemon.wait_log(lambda line: line.get("id") == "press 19" and "is answered" in line["message"])
+    daemon.wait_log(lambda line: line.get("id") == "press 19" and "answered" in line["message"])
     daemon.wait_log(_is_spoken("heard"))
-    told = {line.get("id") for line in daemon.log() if "is answered" in line["message"]}
+    told = {line.get("id") for line in daemon.log() if "answered" in line["message"]}
     assert told >= answered
     heard = [line for line in daemon.log() if line.get("outcome") == "heard"]
     assert len(heard) == 1
@@ -160,7 +160,7 @@ def test_the_camera_goes_and_comes_back_and_both_are_said_once(
     assert [line["level"] for line in problems] == ["warning", "info"]
     daemon.ask(r.Describe(id="after"))
     after = daemon.wait_log(
-        lambda line: line.get("id") == "after" and "is answered" in line["message"]
+        lambda line: line.get("id") == "after" and "answered" in line["message"]
     )
     assert after["encoder_ms"] > 0  # a caption was made
     assert daemon.stop()[0] == 0
@@ -223,19 +223,20 @@ def test_what_was_changed_survives_sigkill_and_a_truncated_state_is_no_obstacle(
 
     (again.state / "state.json").write_bytes(b'{"schema_version": 1, "vol')
     away = f'[mqtt]\nis_on = true\nhost = "127.0.0.1"\nport = {free_port()}\n'
-    third = start(f"{settings}{away}report_after_s = 3600\n")
+    third = start(f"{settings}{away}")
     third.wait_ready()
     assert third.ask(r.Status()).data["volume"] == 1.0
     assert (third.state / "state.json.broken").exists()
     lost = third.wait_log(lambda line: line.get("part") == "state")
-    assert (lost["level"], "cut off" in lost["message"]) == ("warning", True)
+    assert (lost["level"], "truncated" in lost["message"]) == ("warning", True)
     # What happened before anybody could listen is said and published all the same.
     third.wait_log(lambda line: line.get("cause") == "startup" and line.get("outcome") == "heard")
     assert third.stop()[0] == 0
     outbox = Outbox(third.state / OUTBOX_FILE, 100)
     waiting = [json.loads(x.payload) for x in outbox.pending(100) if x.topic.endswith("/problem")]
     outbox.close()
-    assert [(x["part"], x["event_type"]) for x in waiting] == [
+    # On a slow machine the broker has been away for long enough to be reported as well.
+    assert [(x["part"], x["event_type"]) for x in waiting if x["part"] != "broker"] == [
         ("state", "problem"),
         ("state", "solved"),
     ]
@@ -272,7 +273,7 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
     daemon.wait_log(lambda line: line.get("part") == "bundle" and line["level"] == "warning")
     daemon.ask(r.Describe(id="still"))
     still = daemon.wait_log(
-        lambda line: line.get("id") == "still" and "is answered" in line["message"]
+        lambda line: line.get("id") == "still" and "answered" in line["message"]
     )
     assert still["encoder_ms"] > 0  # by the old bundle
     told = daemon.wait_log(lambda line: "bundle is loaded anew" in line["message"])

@@ -13,9 +13,8 @@ import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import Broker, listening, running_mosquitto
 from support.mqtt_home import connected_home
+from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs
-
-from scripts.picture_stream import PictureStream
 
 pytestmark = needs_shipped_bundle
 
@@ -34,9 +33,6 @@ output = "none"
 is_on = true
 host = "127.0.0.1"
 port = {port}
-retry_min_s = 0.2
-retry_max_s = 1
-report_after_s = 0.5
 """
 
 
@@ -68,7 +64,7 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
         home.discover(DISCOVERY)
         assert home.is_available()
         home.press("describe")
-        daemon.wait_log(lambda line: line["message"].startswith("mqtt is answered"))
+        daemon.wait_log(lambda line: line["message"].startswith("answered mqtt"))
         answer = daemon.wait_log(lambda line: line["message"].startswith("answer: "))
         home.wait_for_state("caption", answer["text"])
 
@@ -102,7 +98,7 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
     broker.stop()
     daemon.wait_log(lambda line: line.get("part") == "broker" and line["level"] == "warning")
     daemon.ask(r.Describe(id="away"))
-    daemon.wait_log(lambda line: line.get("id") == "away" and "is answered" in line["message"])
+    daemon.wait_log(lambda line: line.get("id") == "away" and "answered" in line["message"])
     assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL  # it is on the disk by now
 
     settings = daemon.config.read_text().partition("[log]")[0]

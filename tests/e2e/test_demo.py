@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,8 @@ import pytest
 from support import pictures
 
 ROOT = Path(__file__).parent.parent.parent
+# As scripts/demo sets it, so that the tree of this test is used from any directory.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 # The whole demo is promised to end in two minutes.
 DEADLINE_S = 120
 TERMINATED = 128 + signal.SIGTERM
@@ -30,13 +33,14 @@ pcm.sink {{ type null }}
 
 def demo_command(output: Path, *arguments: str) -> list[str]:
     # Without the set-up of scripts/demo: these tests run in the environment that is there.
-    return [sys.executable, str(ROOT / "scripts" / "demo.py"), "--output", str(output), *arguments]
+    return [sys.executable, "-m", "tools.demo", "--output", str(output), *arguments]
 
 
 def run_demo(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         demo_command(output, *arguments),
         cwd=output,
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -116,7 +120,9 @@ def test_it_speaks_aloud_where_it_is_told_to(
 
 def test_it_cleans_up_when_it_is_stopped(tmp_path: Path) -> None:
     command = demo_command(tmp_path, "--no-speak")
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     with process.stdout as lines:
         printed = ""

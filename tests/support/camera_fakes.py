@@ -6,14 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from device.camera.camera import Camera
 from device.errors import CameraError, EndOfReplay
-from device.events import Event
 from device.records import Frame
 
 DEADLINE_S = 20.0
@@ -26,24 +25,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come to that in time"
         time.sleep(0.001)
-
-
-class HandClock:
-    """A clock that the test sets; UTC and monotonic time apart from each other."""
-
-    def __init__(self) -> None:
-        self.s = 100.0
-        self.at = BEGAN_AT
-
-    def now_s(self) -> float:
-        return self.s
-
-    def utc(self) -> datetime:
-        return self.at
-
-    def advance(self, seconds: float) -> None:
-        self.s += seconds
-        self.at += timedelta(seconds=seconds)
 
 
 class FakeCapture:
@@ -172,13 +153,3 @@ def noise(seed: int) -> np.ndarray:
 
 def end_of_replay() -> EndOfReplay:
     return EndOfReplay("pictures/ is over after 3 frames")
-
-
-@dataclass
-class Noted:
-    """A listener that keeps every event."""
-
-    events: list[Event] = field(default_factory=list)
-
-    def accept(self, event: Event) -> None:
-        self.events.append(event)

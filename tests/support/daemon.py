@@ -11,16 +11,15 @@ import numpy as np
 from device.clock import ReplayClock
 from device.daemon.observer import Observer
 from device.errors import InferenceError, VoiceError
-from device.events import Event, EventBus
+from device.events import EventBus
 from device.narrator.narrator import Narrator
 from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
+from device.testing import EventRecorder
 from device.vision.captioner import Encoded
-from device.vision.confidence import Scores
-from device.vision.confidence_model import Said
+from device.vision.confidence import JudgedCaption, Scores
 from device.vision.describe import FrameDescriber
 from device.vision.picture_gate import PictureGate
-from device.vision.picture_settings import PictureSettings
 from device.vision.wording import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -83,9 +82,16 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
-    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        return caption
+
+    def judge(
+        self, caption: Caption, encoded: Encoded, scores: Scores | None = None
+    ) -> JudgedCaption:
         is_sure = self.known is None or self.known > 0.5
-        return Said(caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL)
+        return JudgedCaption(
+            caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL
+        )
 
 
 @dataclass
@@ -158,19 +164,6 @@ class NotedVoice:
         self.settings["is_muted"] = is_muted
 
 
-class NotedEvents:
-    """A listener that keeps everything."""
-
-    def __init__(self) -> None:
-        self.seen: list[Event] = []
-
-    def accept(self, event: Event) -> None:
-        self.seen.append(event)
-
-    def of(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.seen if isinstance(event, kind)]
-
-
 @dataclass
 class DaemonBench:
     """An observer with everything around it scripted; ``show`` lets it look at a picture."""
@@ -180,13 +173,13 @@ class DaemonBench:
     eye: ScriptedEye = field(default_factory=ScriptedEye)
     honesty: ScriptedHonesty = field(default_factory=ScriptedHonesty)
     voice: NotedVoice = field(default_factory=NotedVoice)
-    events: NotedEvents = field(default_factory=NotedEvents)
+    events: EventRecorder = field(default_factory=EventRecorder)
 
     def __post_init__(self) -> None:
         self.bus = EventBus()
         self.bus.subscribe(self.events)
         self.frames = ScriptedFrames(self.clock)
-        self.sight = FrameDescriber(PictureGate(PictureSettings()), self.eye, self.honesty)
+        self.sight = FrameDescriber(PictureGate(), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
         self.observer = Observer(
             self.frames, self.sight, self.narrator, self.voice, self.bus, self.clock

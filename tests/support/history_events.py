@@ -8,37 +8,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from support.captions import caption
 
-from device.clock import ReplayClock
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, Part, ProblemChanged
 from device.history.entries import Entry, Kind
 from device.history.history import History
-from device.history.outbox import OutboxMessage
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import OutboxMessage
 from device.records import Cause
+from device.testing import STARTED_AT, ManualClock
 
-NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+NOON = STARTED_AT
 DEADLINE_S = 60.0
 ROOT = Path(__file__).parents[2]
-
-
-class SetClock(ReplayClock):
-    """A clock whose wall time can be set, as NTP does; monotonic time goes on."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        super().__init__(now)
-        self.jump = timedelta()
-
-    def utc(self) -> datetime:
-        return super().utc() + self.jump
-
-    def advance(self, seconds: float) -> None:
-        self.advance_to(self.now_s() + seconds)
 
 
 def answered(words: str = "a dog in the grass", at: datetime = NOON, **changes: Any) -> Answered:
@@ -78,26 +64,12 @@ def entry(caption_text: str, at: datetime = NOON, kind: Kind = Kind.NARRATED, **
 
 def message(number: int, at: datetime = NOON) -> OutboxMessage:
     payload = b'{"caption": "%d dogs"}' % number
-    return OutboxMessage(f"id-{number}", "seealoud/kitchen/caption", payload, 1, False, at)
-
-
-class Heard:
-    """Keeps the events that were published."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def __call__(self, event: Event) -> None:
-        self.events.append(event)
-
-    @property
-    def problems(self) -> list[tuple[Part, bool]]:
-        return [(x.part, x.is_problem) for x in self.events if isinstance(x, ProblemChanged)]
+    return OutboxMessage("seealoud/kitchen/caption", payload, 1, False, f"id-{number}", at)
 
 
 def kept(path: Path, *events: Event, **settings: Any) -> None:
     """Write events into a history as the daemon does, and close it."""
-    history = History(path, HistorySettings(**settings), SetClock())
+    history = History(path, HistorySettings(**settings), ManualClock())
     for event in events:
         history.accept(event)
     history.step()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from support.captions import caption
@@ -16,18 +21,17 @@ from device import requests as r
 from device.clock import Clock, SystemClock
 from device.events import (
     Answered,
-    Event,
     EventBus,
-    ProblemChanged,
     Requested,
     SettingChanged,
     SummedUp,
 )
-from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.identity import Identity
-from device.mqtt.outbox import MemoryOutbox, Outbox
+from device.mqtt.outbox import Outbox
+from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Cause, Seen, Summary
+from device.records import Cause, HistorySummary, Seen
+from device.testing import EventRecorder
 from device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
@@ -42,7 +46,7 @@ def summed_up(text: str = "In the last hour: Twice a dog.", **changes: Any) -> S
     now = changes.pop("at", datetime.now(UTC))
     since = now - timedelta(hours=1)
     dogs = Seen("a dog", 2, since + timedelta(minutes=10), since + timedelta(minutes=40))
-    summary = Summary(since, now, (dogs,), (), (), text)
+    summary = HistorySummary(since, now, (dogs,), (), (), text)
     return SummedUp(at=now, **{"summary": summary, "cause": Cause.MQTT, **changes})
 
 
@@ -109,18 +113,10 @@ class StateController:
         )
 
 
-class Kept:
-    """A listener that keeps what it hears."""
+class LimitedSettings(MqttSettings):
+    """Settings with the limits that a test wants."""
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def accept(self, event: Event) -> None:
-        self.events.append(event)
-
-    @property
-    def problems(self) -> list[bool]:
-        return [x.is_problem for x in self.events if isinstance(x, ProblemChanged)]
+    limits: MqttLimits
 
 
 class Device:
@@ -128,15 +124,15 @@ class Device:
 
     def __init__(
         self,
-        settings: MqttSettings,
+        settings: LimitedSettings,
         device_id: str = "kitchen",
         outbox: Outbox | None = None,
         clock: Clock | None = None,
         picture: bytes | None = None,
     ) -> None:
-        self.bus, self.kept = EventBus(), Kept()
+        self.bus, self.kept = EventBus(), EventRecorder()
         self.controller = StateController(self.bus)
-        self.outbox = outbox if outbox is not None else MemoryOutbox(1000)
+        self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(
             self.controller,
             self.bus,
@@ -145,7 +141,7 @@ class Device:
             lambda: picture,
         )
         identity = Identity(device_id, name="Kitchen", voices=VOICES)
-        self.sink = MqttSink(settings, identity, side, self.outbox)
+        self.sink = MqttSink(settings, identity, side, self.outbox, settings.limits)
         self.bus.subscribe(self.sink)
         self.bus.subscribe(self.kept)
         self.gave_up = threading.Event()
@@ -161,9 +157,18 @@ class Device:
         self.wait_until(lambda: self.sink.is_connected)
 
 
-def settings_for(port: int, **changes: Any) -> MqttSettings:
-    quick: dict[str, Any] = {"retry_min_s": 0.05, "retry_max_s": 0.2, "timeout_s": 5.0}
-    return MqttSettings(is_on=True, host=HOST, port=port, **{**quick, **changes})
+def settings_for(port: int, **changes: Any) -> LimitedSettings:
+    """Return settings of a broker on this machine, and quick limits; changes may be of either."""
+    names = {field.name for field in fields(MqttLimits)}
+    limits = {name: changes.pop(name) for name in names & changes.keys()}
+    quick = MqttLimits(**{"retry_min_s": 0.05, "retry_max_s": 0.2, **limits})
+    return LimitedSettings(is_on=True, host=HOST, port=port, limits=quick, **changes)
+
+
+def _new_outbox() -> Outbox:
+    folder = Path(tempfile.mkdtemp(prefix="seealoud-outbox-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Outbox(folder / "outbox.sqlite3", 1000)
 
 
 @contextlib.contextmanager

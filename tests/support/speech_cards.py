@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from scripts.daemon_bench.loudspeaker import (
+from support.loudspeaker import (
     BYTES_PER_S,
     PIPE_BYTES,
     RATE_HZ,

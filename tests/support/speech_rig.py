@@ -14,34 +14,26 @@ from support.speech_cards import DEADLINE_S, RATE_HZ
 
 from device.clock import Clock, SystemClock
 from device.errors import VoiceError
-from device.events import Event, EventBus, Part, ProblemChanged, SpeechOutcome, Spoke
+from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Priority, Utterance
 from device.speech.announcer import Announcer, OpenVoice
 from device.speech.pcm import PcmChunk
 from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
+from device.testing import EventRecorder
 from device.worker import Worker
 
 BROKEN = "broken.onnx"
 DEADLY = "deadly"
 
 
-class Ear:
-    """Hears everything that is told on a bus, and waits for it."""
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._changed = threading.Condition()
-
-    def accept(self, event: Event) -> None:
-        with self._changed:
-            self._events.append(event)
-            self._changed.notify_all()
+class Ear(EventRecorder):
+    """Records events, and waits for those about speech."""
 
     @property
     def spoke(self) -> list[Spoke]:
-        return [event for event in self._events if isinstance(event, Spoke)]
+        return self.of(Spoke)
 
     @property
     def outcomes(self) -> list[tuple[str, SpeechOutcome]]:
@@ -51,18 +43,10 @@ class Ear:
     def counts(self) -> Counter[SpeechOutcome]:
         return Counter(event.outcome for event in self.spoke)
 
-    @property
-    def problems(self) -> list[tuple[Part, bool]]:
-        told = [event for event in self._events if isinstance(event, ProblemChanged)]
-        return [(event.part, event.is_problem) for event in told]
-
     def wait_spoke(self, count: int) -> list[Spoke]:
-        """Return what was told once so many utterances are over."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.spoke) >= count, DEADLINE_S), (
-                self.outcomes
-            )
-            return self.spoke
+        """Return the ends of utterances as soon as there are so many."""
+        self.wait_for(lambda: len(self.spoke) >= count, DEADLINE_S)
+        return self.spoke
 
 
 class ToneVoice:

@@ -9,13 +9,13 @@ import pytest
 from support.command_line import Run, runner
 from support.records import run as made_up
 
-import training.report.keras_run
+import training.records.keras_run
 import training.train
 from device.vision.vocabulary import Vocabulary
 from training.__main__ import main
 from training.config import RunConfig
 from training.data.dataset import Dataset
-from training.report.record import KERAS_FLOAT32, RunRecord, read_record, write_record
+from training.records.run import KERAS_FLOAT32, RunRecord, read_record, write_record
 from training.run_folder import EpochResult, RunFolder
 
 CONFIG = """
@@ -253,7 +253,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder.path)
         return made_up(folder.path.name, 41.0, measured=KERAS_FLOAT32)
 
-    monkeypatch.setattr(training.report.keras_run, "keras_record", keras_record)
+    monkeypatch.setattr(training.records.keras_run, "keras_record", keras_record)
     return folders
 
 

@@ -50,8 +50,8 @@ def test_shipped_configs_are_read_by_name(name: str) -> None:
     assert read_run_config(name).name == name
 
 
-def test_the_shipped_ones_are_the_two_of_the_results() -> None:
-    assert {"lite0-merge", "lite0-transformer"} <= set(SHIPPED)
+def test_the_simplest_recipes_are_shipped() -> None:
+    assert {"lite0-merge", "lite2-transformer"} <= set(SHIPPED)
 
 
 def test_the_seeds_recipe_differs_from_the_baseline_in_its_encoder_alone() -> None:
@@ -131,7 +131,7 @@ def test_not_utf8(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nothing", "/nowhere/run.toml"])
 def test_no_such_file_names_the_shipped_ones(name: str) -> None:
-    with pytest.raises(RunConfigError, match=r"no run config .*lite0-merge, lite0-tr"):
+    with pytest.raises(RunConfigError, match=r"no run config .*lite0-merge, lite2-homes"):
         read_run_config(name)
 
 

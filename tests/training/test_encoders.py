@@ -16,11 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-
-from device.errors import ConfigError
-from training import encoders
-from training.encoders import port, registry
-from training.encoders.prove_port import (
+from support.golden_encoder import (
     PICTURES,
     TOLERANCE,
     golden_pictures,
@@ -28,6 +24,10 @@ from training.encoders.prove_port import (
     normalised,
     top_classes,
 )
+
+from device.errors import ConfigError
+from training import encoders
+from training.encoders import port, registry
 from training.encoders.torch_file import read_torch_state
 from training.errors import WeightsError
 

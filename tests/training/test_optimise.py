@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from device.vision.vocabulary import PAD
 from training.config import OptimiserConfig
-from training.optimise import Optimiser, WarmupCosine, caption_loss
+from training.optimise import Optimiser, caption_loss, warmup_cosine
 
 PEAK = 0.004
 
@@ -34,21 +34,15 @@ PEAK = 0.004
     ],
 )
 def test_the_rate_rises_and_falls(step: int, share: float) -> None:
-    rate = WarmupCosine(PEAK, steps=100, warmup_steps=10)(tf.constant(step, tf.int64))
+    rate = warmup_cosine(PEAK, steps=100, warmup_steps=10)(tf.constant(step, tf.int64))
     assert rate.dtype == tf.float32
     assert float(rate) == pytest.approx(PEAK * share, abs=1e-8)
 
 
 def test_without_warm_up_it_falls_from_the_peak() -> None:
-    schedule = WarmupCosine(PEAK, steps=100, warmup_steps=0)
-    rates = [float(schedule(tf.constant(step))) for step in (1, 50, 100)]
-    assert rates == pytest.approx([PEAK, PEAK / 2, 0], rel=1e-3, abs=1e-8)
-
-
-def test_the_schedule_can_be_made_again_from_its_config() -> None:
-    schedule = WarmupCosine(PEAK, steps=100, warmup_steps=10)
-    again = WarmupCosine.from_config(schedule.get_config())
-    assert float(again(tf.constant(40))) == float(schedule(tf.constant(40)))
+    schedule = warmup_cosine(PEAK, steps=100, warmup_steps=0)
+    rates = [float(schedule(tf.constant(step))) for step in (0, 1, 50, 100)]
+    assert rates == pytest.approx([PEAK, PEAK, PEAK / 2, 0], rel=1e-3, abs=1e-8)
 
 
 # --- loss -------------------------------------------------------------------------------------
@@ -140,10 +134,10 @@ def test_decoder_and_tail_move_at_their_own_rates() -> None:
     optimiser = made(model, learning_rate=1e-2, encoder_learning_rate=1e-4)
     for _ in range(3):
         optimiser.apply([tf.ones([2, 3])] * 2)
-    # Adam moves by the rate itself while the gradient stays the same; at step 0 it is 0.
+    # Adam moves by the rate itself while the gradient stays the same.
     of_decoder, of_tail = (b - a for b, a in zip(before, values(model), strict=True))
-    assert of_decoder == pytest.approx(2 * 1e-2, rel=0.05)
-    assert of_tail == pytest.approx(2 * 1e-4, rel=0.05)
+    assert of_decoder == pytest.approx(3 * 1e-2, rel=0.1)
+    assert of_tail == pytest.approx(3 * 1e-4, rel=0.1)
 
 
 def test_a_frozen_encoder_has_no_group() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from training.confidence.things import Candidate, cross_fitted_probability
-from training.report.reliability_confidence import Quality
+from training.records.confidence import Quality
 
 # Names that are less probable are never said, and would be most of the names.
 LEAST_SHOWN = 0.1

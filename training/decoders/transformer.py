@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.decoders.decoder import Decoder, DecoderSize, Memory, State
+from training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
 
 _MASKED = 1e4  # exp(-1e4) is zero in float32
 _EMBEDDING_STDDEV = 0.02
@@ -156,7 +156,7 @@ class DecoderLayer(keras.layers.Layer):  # type: ignore[misc]
         return self.feed_forward(x, training=training)
 
 
-class TransformerDecoder(Decoder):
+class TransformerDecoder(KerasDecoder):
     """Grid -> projection + cell position -> encoder layers -> keys and values -> decoder layers."""
 
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:
@@ -186,7 +186,7 @@ class TransformerDecoder(Decoder):
 
     @property
     def word_weights(self) -> list[tuple[keras.Variable, int]]:
-        """See ``Decoder.word_weights``."""
+        """See ``KerasDecoder.word_weights``."""
         return [(self.embedding, 0), (self.bias, 0)]
 
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
@@ -202,7 +202,7 @@ class TransformerDecoder(Decoder):
         return tuple(memory)
 
     def teach(self, memory: Memory, tokens_nkt: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """See ``Decoder.teach``."""
+        """See ``KerasDecoder.teach``."""
         k, t = tokens_nkt.shape[1], tokens_nkt.shape[2]
         embedded_nktd = self._embed(tokens_nkt) + self.word_position[:t]
         x = tf.reshape(embedded_nktd, [-1, k * t, self.size.width])
@@ -220,33 +220,13 @@ class TransformerDecoder(Decoder):
         return (tf.zeros([n_rows, 1]), *(tf.zeros(cache) for _ in range(2 * size.n_decoder_layers)))
 
     def step(self, tokens_r: tf.Tensor, memory: Memory, state: State) -> tuple[tf.Tensor, State]:
-        """See ``Decoder.step``."""
+        """See ``KerasDecoder.step``."""
         position_r1, caches = state[0], state[1:]
         n_slots = self.size.max_words + 1
         # Arithmetic instead of comparisons: exact for whole numbers, and XNNPACK runs it.
         behind_rt = position_r1 - tf.range(n_slots, dtype=tf.float32)
         here_rt = tf.nn.relu(1.0 - tf.abs(behind_rt))
         mask_rt = _MASKED * tf.minimum(behind_rt, 0.0)
-        logits_rv, grown = self.step_at(tokens_r, memory, caches, here_rt, mask_rt)
-        return logits_rv, (position_r1 + 1.0, *grown)
-
-    def step_at(
-        self,
-        tokens_r: tf.Tensor,
-        memory: Memory,
-        caches: State,
-        here_rt: tf.Tensor,
-        mask_rt: tf.Tensor,
-    ) -> tuple[tf.Tensor, State]:
-        """Return the logits [rows, vocabulary] of one step, and the grown caches.
-
-        Args:
-            tokens_r: int32 [rows].
-            memory: of ``prepare``.
-            caches: keys and values of the words so far, layer by layer.
-            here_rt: float32 [rows, slots], one-hot, the slot that is written.
-            mask_rt: float32 [rows, slots], added to the scores: 0 up to that slot.
-        """
         embedded_rd = self._embed(tokens_r) + tf.matmul(here_rt, self.word_position)
         n_pictures = memory[0].shape[0]
         x = tf.reshape(embedded_rd, [n_pictures, tokens_r.shape[0] // n_pictures, self.size.width])
@@ -256,7 +236,8 @@ class TransformerDecoder(Decoder):
             kv = slice(2 * i, 2 * i + 2)
             x, cache = layer.step(x, memory[kv], caches[kv], here_r1t1, mask_r11t)
             grown.extend(cache)
-        return tf.reshape(self._words(x), [-1, self.size.n_words]), tuple(grown)
+        logits_rv = tf.reshape(self._words(x), [-1, self.size.n_words])
+        return logits_rv, (position_r1 + 1.0, *grown)
 
     def _embed(self, tokens: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.embedding, tokens) * self.size.width**0.5

@@ -2,7 +2,7 @@
 
 The modules from the bottom up: ``efficientnet_lite`` (networks), ``folded`` (their pass in
 training), ``named_weights`` (arrays by layer name), ``torch_file`` (safe checkpoint reader),
-``port`` (PyTorch to Keras) and ``registry`` (encoders by name). ``prove_port`` alone needs PyTorch.
+``port`` (PyTorch to Keras) and ``registry`` (encoders by name). Nothing here needs PyTorch.
 """
 
 from __future__ import annotations

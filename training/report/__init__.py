@@ -1,1 +1,1 @@
-"""What the runs gave: their records, the page of results and the figures made from them."""
+"""The page of results, made from the records; only the command line imports it."""

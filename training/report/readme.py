@@ -1,15 +1,12 @@
-"""The rows of README's table that say what is right in homes.
-
-Nothing else of README is generated.
-"""
+"""The rows of README's table on ordinary photographs; nothing else of README is generated."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from training.errors import TrainingError
-from training.report import markdown
-from training.report.homes import Homes, percent, read_homes
+from training.records.homes import Homes, read_homes
+from training.report.scores import number, percent
 
 README = "README.md"
 # The rows between stand in a table whose other rows are written by hand: the marks begin rows.
@@ -32,7 +29,7 @@ def homes_rows(homes: Homes | None) -> list[str]:
             percent(found.precision_sure),
         ),
         ("photographs of which nothing is named (same)", percent(found.refused)),
-        ("CIDEr of the caption alone (same)", markdown.number(found.cider)),
+        ("CIDEr of the caption alone (same)", number(found.cider)),
     ]
     title = f"**on {found.pictures} ordinary photographs** ({homes.folder})"
     return [f"{BEGIN} {title} | |", *(f"| {what} | {value} |" for what, value in rows)]
