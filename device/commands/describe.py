@@ -76,9 +76,9 @@ def describe(parts: DescribeParts | None, /, **values: Any) -> int:
     The output is what the daemon would say: a picture that is too dark, or unlike anything the
     model was trained on, is not captioned. --json prints the caption and its probability as well.
 
-    A SOURCE is a picture, a folder of pictures, the http(s) address of a picture, a video
-    (its first frame), a camera such as camera:0, or - for a picture on stdin. Frames stay on
-    this machine.
+    A SOURCE is a picture, a folder of pictures, the http(s) address of a picture or stream, a
+    video (its first frame), a camera (camera:0, /dev/video0, picamera2, rtsp://...), or - for a
+    picture on standard input. Frames stay on this machine.
 
     Exit codes: 0 success, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
     7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
