@@ -113,7 +113,8 @@ def test_shell_scripts_can_be_run_and_stop_at_errors(name: str) -> None:
 
 
 def test_scripts_are_shell_programs_and_no_other() -> None:
-    assert {path.name for path in tracked_files() if path.parent == ROOT / "scripts"} == {*SCRIPTS}
+    found = {path.name for path in tracked_files() if path.parent == ROOT / "scripts"}
+    assert found == {*SCRIPTS}
 
 
 def test_no_test_imports_scripts_or_tools() -> None:
