@@ -36,7 +36,7 @@ from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
 from device.narrator.narrator import Narrator
-from device.records import Earcon, HistorySummary
+from device.records import HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.paths import Directories, StateLock
@@ -48,8 +48,9 @@ from device.speech.open import PiperVoices, open_playback, with_kept_voice
 from device.triggers.button import ButtonTrigger
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
+from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Feedback, Target, Trigger
+from device.triggers.trigger import Target, Trigger
 from device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -227,10 +228,8 @@ class Daemon:
     def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
         target = Target(self._controller, self._clock, self._fail)
-        feedback = Feedback(
-            on_down=lambda asked_s: self._announcer.earcon(Earcon.HEARD, asked_s),
-            on_hold=lambda asked_s: self._announcer.earcon(Earcon.CAPTURED, asked_s),
-        )
+        sound = self._announcer.earcon
+        timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
             Part.SOCKET: ControlSocket(socket, target),
@@ -238,10 +237,10 @@ class Daemon:
         }
         if settings.button.pin is not None:
             triggers[Part.BUTTON] = ButtonTrigger(
-                settings.button, target, feedback, lg_folder=self._directories.runtime
+                settings.button, target, sound, timing, lg_folder=self._directories.runtime
             )
         if settings.keys:
-            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, feedback)
+            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, sound, timing)
         return triggers
 
     # ------------------------------------------------------------ running
