@@ -1,4 +1,4 @@
-"""Puts a bundle's confidence into it, and what that is worth into its card and its record.
+"""Puts a bundle's confidence into it, and its quality into the card and the record.
 
 Invariant: the models' files stay as they are.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from convert.model_card import CARD, model_card
-from convert.variants import Variant
+from convert.model_card import write_manifest_and_card
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.manifest import CONFIDENCE
 from training.confidence.calibrate import calibrate
@@ -23,9 +22,9 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
     """Measure the confidence of the bundle in a folder and write it there; return the folder.
 
     Args:
-        path: of a verified bundle; what it knew of its confidence before is replaced.
+        path: of a verified bundle; the confidence that it had is replaced.
         dataset: train teaches, dev calibrates, test reports.
-        records: where the bundle's record is, which is told; None tells none.
+        records: folder of the bundle's record, which is updated; None updates none.
 
     Raises:
         BundleError: the bundle is broken.
@@ -46,15 +45,15 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
             "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
         }
     )
-    variant = Variant(path, manifest)
-    variant.write()
-    (path / CARD).write_text(model_card(manifest), encoding="utf-8")
+    variant = write_manifest_and_card(path, manifest)
     if records is not None:
         record = read_record(records / f"{manifest.name}.json")
         if record.reliability is not None:
-            told = record.reliability.model_copy(update={"confidence": found.quality})
+            reliability = record.reliability.model_copy(update={"confidence": found.quality})
             write_record(
-                record.model_copy(update={"reliability": told, "bundle_bytes": variant.bytes}),
+                record.model_copy(
+                    update={"reliability": reliability, "bundle_bytes": variant.bytes}
+                ),
                 records,
             )
     return path

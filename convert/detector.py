@@ -146,8 +146,8 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     """
     import numpy as np
 
+    from device.vision.bundle import N_PATTERNS, pattern
     from device.vision.letterbox import letterbox
-    from device.vision.self_test import N_PATTERNS, pattern
     from training.errors import TrainingError
 
     differences = []

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from device.vision.beam_search import search
+from device.vision.bundle import N_PATTERNS, pattern
 from device.vision.manifest import DECODER, ENCODER, InputSpec, SearchSpec, SelfTest
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Decoder, Encoder
-from device.vision.self_test import N_PATTERNS, pattern
 
 
 def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> SelfTest:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from convert.model_card import CARD, model_card
-from convert.variants import Variant
+from convert.model_card import CARD, write_manifest_and_card
 from device.vision.bundle import find_bundle, load_bundle
 from training.command_line import run_program
 from training.errors import TrainingError
@@ -34,8 +33,7 @@ def add_homes(folder: Path, docs: Path) -> Path:
         raise TrainingError(f"{docs / HOMES} is of {homes.bundle}, not of {manifest.name}")
     metrics = {**manifest.metrics, "homes": homes.model_dump(mode="json")}
     manifest = manifest.model_copy(update={"metrics": metrics})
-    Variant(folder, manifest).write()
-    (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
+    write_manifest_and_card(folder, manifest)
     return folder
 
 

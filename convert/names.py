@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.model_card import CARD, model_card
-from convert.variants import Variant
+from convert.model_card import write_manifest_and_card
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.manifest import NAMES
 from training.command_line import data_option, run_program, set_up_logging
@@ -41,15 +40,13 @@ def add_names(path: Path, fitted: FittedNames) -> Path:
             "files": {**manifest.files, NAMES: file_entry(bundle.names)},
         }
     )
-    Variant(path, manifest).write()
-    if (path / CARD).is_file():
-        (path / CARD).write_text(model_card(manifest), encoding="utf-8")
+    write_manifest_and_card(path, manifest)
     load_bundle(path)
     return path
 
 
 def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
-    """Write what the names of a bundle are worth, as ``docs/names.json`` has it."""
+    """Write the quality of a bundle's names, as ``docs/names.json`` has it."""
     facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
     text = json.dumps({**facts, **fitted.record}, indent=2)
     path.write_text(f"{text}\n", encoding="utf-8")
@@ -79,7 +76,7 @@ def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
     type=click.Path(path_type=Path),
     default=_RECORD,
     show_default="docs/names.json",
-    help="Where to write what the names are worth.",
+    help="Where to write the quality of the names.",
 )
 def cli(
     bundle: Path,
@@ -99,7 +96,7 @@ def cli(
     fitted = fit_names(load_bundle(bundle), sources)
     add_names(bundle, fitted)
     write_names_record(record, bundle, fitted)
-    _LOGGER.info("names fitted in %.0f s; their worth is in %s", time.monotonic() - began, record)
+    _LOGGER.info("names fitted in %.0f s; their quality is in %s", time.monotonic() - began, record)
     click.echo(f"wrote {bundle / NAMES}")
 
 

@@ -47,7 +47,7 @@ def _settings(folder: RunFolder) -> RunConfig:
     if (CONFIGS / f"{name}.toml").is_file():
         return read_run_config(name)
     raise TrainingError(
-        f"cannot say from what the weights were trained: the run {name} has neither "
+        f"cannot find out what the weights were trained from: the run {name} has neither "
         f"{folder.config} nor shipped settings; put its folder back, or train anew"
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from convert.stored_weights import Constants, Floats, Place
     from device.vision.bundle import Bundle
     from training.config import RunConfig
-    from training.decoders import Decoder
+    from training.decoders import KerasDecoder
     from training.run_folder import RunFolder
 
 _SEED = 5
@@ -74,7 +74,7 @@ def _dev_cider(bundle: Bundle) -> float:
     return float(scores.get("int8", {}).get("dev", {}).get("cider", "nan"))
 
 
-def _recover_decoder(decoder: Decoder, bundle: Bundle) -> None:
+def _recover_decoder(decoder: KerasDecoder, bundle: Bundle) -> None:
     import numpy as np
 
     from convert.stored_weights import constants_of, place_of
@@ -96,7 +96,7 @@ def _recover_decoder(decoder: Decoder, bundle: Bundle) -> None:
             raise _other_code(bundle.decoder)
 
 
-def _exported(decoder: Decoder, weights: Sequence[Floats], bundle: Bundle) -> Constants:
+def _exported(decoder: KerasDecoder, weights: Sequence[Floats], bundle: Bundle) -> Constants:
     """Put weights into a decoder; return the tensors of its int8 export."""
     from convert.decoder import export_decoder
     from convert.stored_weights import constants_of

@@ -1,6 +1,6 @@
 """``python -m convert.reproduce``: the shipped bundle from photographs, by one command.
 
-What is over is skipped, so a stopped one goes on when it is started again.
+What is over is skipped, so a stopped one continues when it is started again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Planned:
     help="Folder for the bundle's folder, and for the run's record. What ships is left alone.",
 )
 @detector_option
-@click.option("--dry-run", is_flag=True, help="Only tell the stages and their expected times.")
+@click.option("--dry-run", is_flag=True, help="Only list the stages and their expected times.")
 def cli(  # noqa: PLR0913 - a command's options
     config_name: str | None,
     data: DataFolders,
@@ -80,7 +80,7 @@ def cli(  # noqa: PLR0913 - a command's options
 ) -> None:
     """Train CONFIG (default: the shipped bundle's run) and all it starts from, then convert it.
 
-    CONFIG is a TOML file, or a name from training/configs. Started again it goes on where it was.
+    CONFIG is a TOML file, or a name from training/configs. Started again, it continues.
     """
     set_up_logging()
     bundle, given = _bundle(from_bundle)
@@ -169,7 +169,7 @@ def require_data(plan: Sequence[Planned], dataset: Dataset) -> None:
 
 
 def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
-    """Do what is left to do; yield a line when a stage is over, with its time in this process."""
+    """Do what is left; yield a line when a stage is over, with its time in this process."""
     for planned in plan:
         stage = planned.stage
         if stage.is_over():
@@ -182,7 +182,7 @@ def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
 
 
 def compare(ours: Path, shipped: Path) -> Iterator[str]:
-    """Yield how well a bundle does on test beside the shipped one of its name, if there is one."""
+    """Yield a bundle's scores on test, and those of the shipped one of its name."""
     from device.vision.bundle import load_bundle
     from device.vision.manifest import MANIFEST
 

@@ -1,8 +1,8 @@
 """Rounds the encoder's 1x1 convolutions to int8 by what comes out of them.
 
 The converter rounds each weight to its nearest level. Rounded one input after the other instead,
-what one weight's rounding spoils is made good by the weights that are still to be rounded, as far
-as pictures show that their inputs move together: GPTQ (Frantar et al. 2022, arXiv 2210.17323).
+one weight's rounding error is compensated by the weights that are still to be rounded, as far as
+pictures show that their inputs move together: GPTQ (Frantar et al. 2022, arXiv 2210.17323).
 Depthwise kernels, of few weights a channel, are left to the converter.
 
 Invariant: the largest weight of each output channel stays the largest, so the converter finds the
@@ -37,11 +37,11 @@ Floats = npt.NDArray[np.float64]
 def best_int8_encoder(
     built: BuiltCaptioner, calibration: Sequence[npt.NDArray[np.float32]]
 ) -> bytes:
-    """Return the int8 encoder, rounded by outputs where that is worth it.
+    """Return the int8 encoder, rounded by outputs where that helps.
 
-    Photographs gain by it (docs/results.md), drawings of flat shapes do not, as most of the error
-    is of the activations. So both encoders are made, and their grids compared with the float32
-    ones on training pictures.
+    Photographs gain by it (docs/experiments.md), drawings of flat shapes do not, as most of the
+    error is of the activations. So both encoders are made, and their grids compared with float32
+    grids on training pictures.
 
     Args:
         built: the captioner with its trained weights.

@@ -1,6 +1,6 @@
-"""The stages in which a bundle is made of photographs, and which of them are over.
+"""The stages in which a bundle is made from photographs, and which of them are over.
 
-Invariant: what is over is told from the files alone, so whoever was killed goes on where he was.
+Invariant: the files alone show what is over, so that a killed process can be continued.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def chain(name_or_path: str, given: str | None = None) -> tuple[RunConfig, ...]:
 
     Args:
         name_or_path: a TOML file, or the name of a shipped one. An earlier run's file is looked
-            for beside it first.
-        given: name of a run whose weights are there; it is left out, and what only it comes from.
+            for in the same folder first.
+        given: name of a run whose weights are there; it is left out, with the runs that only it
+            comes from.
 
     Raises:
         RunConfigError: a file is missing or wrong, or has another run's name; or the runs start
@@ -129,8 +130,8 @@ class Training:
         warn_without_household(self.config, dataset)
 
     def run(self, dataset: Dataset) -> None:
-        """See ``Stage``; an interrupted run goes on at its last checkpoint."""
-        # As in a process of its own: the names of layers begin anew, and the last graph is freed.
+        """See ``Stage``; an interrupted run continues at its last checkpoint."""
+        # As in a new process: the names of layers start again, and the last graph is freed.
         keras.utils.clear_session()
         train(self.config, dataset, self.folder)
 
@@ -216,18 +217,18 @@ class Conversion:
         """See ``Stage``; the main data set is all that it needs."""
 
     def _has_our_search(self, training: Mapping[str, Any]) -> bool:
-        """Return whether a bundle searches as the settings say.
+        """Return whether a bundle has the search of the settings.
 
-        Keys that settings have no more are passed over: bundles from before their end hold them.
+        Keys that are no longer settings are ignored: old bundles have them.
         """
         stored = training.get("search")
         wanted = self.config.search.model_dump(mode="json")
         return isinstance(stored, dict) and wanted.items() <= stored.items()
 
     def run(self, dataset: Dataset) -> None:
-        """See ``Stage``; it begins anew when interrupted."""
+        """See ``Stage``; it starts again when interrupted."""
         keras.utils.clear_session()
-        # A finished run keeps the search that it was trained with; the settings may know a better.
+        # A finished run keeps the search that it was trained with; the settings may have another.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
         target = convert(self.folder, dataset, self.out, self.records)
         add_parts(target, dataset, self.records, with_detector=self.with_detector)

@@ -1,4 +1,4 @@
-"""Reads a TF.js graph model (a JSON graph beside one file of weights) and runs it in TensorFlow.
+"""Reads a TF.js graph model (a JSON graph and one file of weights) and runs it in TensorFlow.
 
 Only the operators that occur in the detector's graph are known; any other is refused by name, so
 no tensorflowjs package is needed. Fused operators are taken apart, since TensorFlow's converter

@@ -1,4 +1,4 @@
-"""A run's models as two folders of the bundle's form: float32 to compare with, int8 to ship."""
+"""A run's models as two folders in the bundle's form: float32 to compare with, int8 to ship."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Variant:
         return sum(entry.bytes for entry in self.manifest.files.values())
 
     def write(self) -> None:
-        """Write the manifest; parts that the bundle does not have are not mentioned."""
+        """Write the manifest; parts that the bundle does not have are left out."""
         absent = {part for part in _PARTS if getattr(self.manifest, part) is None}
         text = self.manifest.model_dump_json(indent=2, exclude=absent) + "\n"
         (self.path / MANIFEST).write_text(text, encoding="utf-8")

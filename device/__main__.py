@@ -8,14 +8,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import click
 
 from device import __version__
-from device.commands.parts import Parts
 from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
 from device.errors import SeeAloudError
+
+if TYPE_CHECKING:
+    from device.commands.run_describe import DescribeParts
 
 # 128 megapixels need 384 MB as RGB, which a Pi with 1 GB can hold.
 _MAX_PIXELS = 128 * 2**20
@@ -60,7 +62,7 @@ def cli() -> None:
     """Say aloud what a camera sees. Nothing leaves this device except what you publish."""
 
 
-def main(argv: Sequence[str] | None = None, parts: Parts | None = None) -> int:
+def main(argv: Sequence[str] | None = None, parts: DescribeParts | None = None) -> int:
     """Run the program and return its exit code.
 
     Args:

@@ -22,9 +22,8 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
-from device.daemon.problem_announcer import ProblemAnnouncer
-from device.daemon.reload import BundleSwap, open_daemon_describer
-from device.daemon.status import DaemonStatus
+from device.daemon.reload import BundleReload, open_daemon_describer
+from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
@@ -32,9 +31,9 @@ from device.events import Part
 from device.health.event_log import EventLog
 from device.health.notify import Notifier, Watchdog, watchdog_period_s
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
+from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
 from device.records import HistorySummary
 from device.settings.effective import differing_keys
@@ -106,26 +105,24 @@ class Daemon:
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._troubles = ProblemAnnouncer(self._announcer.announce, clock.now_s)
-        bus.subscribe(self._troubles)
-        opened = open_daemon_describer(settings)
+        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
+        bus.subscribe(self._problems)
+        describer, bundle = open_daemon_describer(settings)
         self._grabber = Grabber(
             self._open_camera, clock, bus, settings.camera, on_end=self._over.set
         )
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(
-            self._grabber, opened.sight, narrator, self._announcer, bus, clock
-        )
+        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
         stack.callback(self._observer.close)
-        self._swap = BundleSwap(self._observer, opened, bus, clock)
-        vitals = DaemonStatus(self._grabber, self._troubles, lambda: self._swap.bundle)
-        bus.subscribe(vitals)
+        self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
+        status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
+        bus.subscribe(status)
         live = LiveSettings(
             LiveParts(self._observer, self._grabber, self._announcer, state_file),
             *(settings, bus, clock),
         )
-        answers = Answers(vitals.spoken, vitals.values, self._open_history(stack))
+        answers = Answers(status.spoken, status.values, self._open_history(stack))
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
@@ -177,7 +174,6 @@ class Daemon:
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
             state / OUTBOX_FILE,
-            settings.history.outbox_rows,
             clock=self._clock,
             publish=self._bus.publish,
         )
@@ -185,7 +181,8 @@ class Daemon:
         side = DaemonSide(
             self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
         )
-        sink = MqttSink(settings.mqtt, identity_of(settings.device, settings.speech), side, outbox)
+        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
         self._add("mqtt", sink.step, sink.wake)
@@ -211,7 +208,7 @@ class Daemon:
                 frames=lambda: grabber.frames,
                 drops=lambda: grabber.drops,
                 frame_age_s=lambda: grabber.frame_age_s,
-                bundle=lambda: self._swap.bundle,
+                bundle=lambda: self._bundle.bundle,
                 queue_lengths=queues,
                 restarts={
                     "camera": lambda: grabber.reconnects,
@@ -253,7 +250,7 @@ class Daemon:
         stack.callback(self._triggers.close)
         self._triggers.start()
         self._notifier.ready(f"looks through {self._camera_name}")
-        _LOGGER.info("ready: bundle %s, camera %s", self._swap.bundle, self._camera_name)
+        _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
         """Return when it is over; meanwhile feed the watchdog and end what has run out."""
@@ -275,7 +272,7 @@ class Daemon:
             _LOGGER.error("the settings are not read anew, the old ones stay: %s", exc)  # noqa: TRY400
         else:
             self._controller.reload(settings)
-            self._swap.reload(settings)
+            self._bundle.reload(settings)
             changed = ", ".join(differing_keys(self._settings, settings)) or "nothing"
             self._settings = settings
             _LOGGER.info("settings read anew, changed: %s; parts change at a restart", changed)

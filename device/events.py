@@ -198,7 +198,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemChanged(Event):
-    """A part failed or recovered; once for each change.
+    """A part failed or recovered; once for each change, by ``device.part_health.PartHealth``.
 
     Attributes:
         part: which.

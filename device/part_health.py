@@ -70,7 +70,7 @@ class PartHealth:
     """The health of one part; used by one thread at a time.
 
     Args:
-        part: whose.
+        part: the part.
         publish: takes a ``ProblemChanged`` for each change, usually ``EventBus.publish``.
         clock: the time.
         backoff: the waits between attempts; None for a part that is not retried by time.

@@ -142,22 +142,41 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What a single command says of one picture.
+class Description:
+    """What is said of one frame.
 
     Attributes:
-        text: the caption as a sentence, worded by how sure it is, or why it is not said.
-        caption: the captioner's words, also where they are not said.
-        probability: calibrated, that the caption's words are right, 0..1; None where unknown.
-        reason: why the caption is not said, as in ``too_dark``; empty where it is.
+        text: the sentence to speak: the caption, worded by how sure it is, or why it is withheld.
+        caption: the captioner's; kept where it is withheld. None where no caption was made.
+        probability: calibrated probability that the caption's words are right, 0..1; None where
+            unknown.
+        reason: why the caption is withheld, in one word, as in ``too_dark``; empty where it is
+            said.
         things: what is named beside the caption, or instead of it, the surest first.
     """
 
     text: str
-    caption: Caption
+    caption: Caption | None = None
     probability: float | None = None
     reason: str = ""
     things: tuple[Thing, ...] = ()
+
+    @property
+    def said_caption(self) -> Caption | None:
+        """The caption, if it is said; None where it is withheld or was not made."""
+        return None if self.reason else self.caption
+
+    @property
+    def words(self) -> str:
+        """The words of the caption that are said; empty where it is withheld."""
+        caption = self.said_caption
+        return "" if caption is None else caption.text
+
+    @property
+    def topic(self) -> str:
+        """What it is about: the caption, or the sure things where the caption is withheld."""
+        sure = (thing.name for thing in self.things if thing.is_sure)
+        return self.words.strip() or " ".join(sorted(sure))
 
 
 class Cause(StrEnum):

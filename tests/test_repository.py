@@ -36,14 +36,6 @@ MODELS_MAX_BYTES = 14_000_000  # all files of a bundle together
 # Flickr8k's pictures are called 1000268201_693b08cb0e.jpg.
 FLICKR8K_PICTURE = re.compile(r"\d{6,}_[0-9a-f]{10}\.jpe?g", re.IGNORECASE)
 SCRIPTS = ("benchmark", "check", "demo", "install-pi", "reproduce", "setup", "test")
-# Deleted with the experiments that they measured.
-FINISHED_BENCHMARKS = {
-    "bench_decoder.py",
-    "bench_rounding.py",
-    "decoder_times.py",
-    "litert_profiler.py",
-    "op_time.py",
-}
 SHELL_PROGRAMS = (
     *(f"scripts/{name}" for name in SCRIPTS),
     "tools/home-assistant-lab",
@@ -122,7 +114,7 @@ def test_shell_scripts_can_be_run_and_stop_at_errors(name: str) -> None:
 
 def test_scripts_are_shell_programs_and_no_other() -> None:
     found = {path.name for path in tracked_files() if path.parent == ROOT / "scripts"}
-    assert found - FINISHED_BENCHMARKS == {*SCRIPTS}
+    assert found == {*SCRIPTS}
 
 
 def test_no_test_imports_scripts_or_tools() -> None:

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tools.bench_mqtt [N...]      # 1 10 100 1000 by default
 
-Each device is the project's own sink with a connection, a worker and a memory outbox of its own;
+Each device is the project's own sink with a connection, a worker and an outbox of its own;
 50 share a process, at most. The latency is that of one message from the event to a subscriber.
 """
 
@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import queue
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,9 +28,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from device import requests as r
 from device.clock import SystemClock
 from device.events import Answered, EventBus
-from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.identity import Identity
-from device.mqtt.outbox import MemoryOutbox
+from device.mqtt.outbox import Outbox
+from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.sink import DaemonSide, MqttSink
 from device.records import Caption, Cause, Hypothesis, Timings
 from device.worker import Worker, stop_all
@@ -63,12 +64,21 @@ class SimulatedDevice:
     def __init__(self, number: int, port: int) -> None:
         self._bus = EventBus()
         side = DaemonSide(NoController(), self._bus, dict, SystemClock())
-        settings = MqttSettings(is_on=True, host=HOST, port=port, timeout_s=30)
+        settings = MqttSettings(is_on=True, host=HOST, port=port)
         identity = Identity(f"load-{number}", name=f"Load {number}")
-        self.sink = MqttSink(settings, identity, side, MemoryOutbox(1000))
+        self._folder = tempfile.TemporaryDirectory()
+        self._outbox = Outbox(Path(self._folder.name) / "outbox.sqlite3")
+        limits = MqttLimits(timeout_s=30)
+        self.sink = MqttSink(settings, identity, side, self._outbox, limits)
         self._bus.subscribe(self.sink)
         self.worker = Worker(f"load {number}", self.sink.step, print, self.sink.wake)
         self.worker.start()
+
+    def close(self) -> None:
+        """Say offline, and remove what was stored."""
+        self.sink.close()
+        self._outbox.close()
+        self._folder.cleanup()
 
     def caption(self) -> None:
         """Have seen something just now."""
@@ -100,7 +110,7 @@ def be_devices(
     report.put((_rss_mb() - before_mb) / len(devices))
     stop_all([device.worker for device in devices], 30)
     for device in devices:
-        device.sink.close()
+        device.close()
 
 
 def measure(n_devices: int) -> dict[str, Any]:

@@ -22,12 +22,10 @@ from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
 from device.vision.confidence_model import ConfidenceModel
-from device.vision.describe import FrameDescriber, Line
+from device.vision.describe import FrameDescriber, open_finder
 from device.vision.detector import Detector
 from device.vision.native_stderr import captured_native_stderr
-from device.vision.open import open_finder
 from device.vision.picture_gate import PictureGate
-from device.vision.picture_settings import PictureSettings
 
 _MS = 1000.0
 _WARM_UPS = 3
@@ -53,13 +51,11 @@ def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[
         if finder is None or bundle.manifest.detector is None:
             raise SystemExit(f"bundle {folder} has no detector, or nothing says what it is worth")
         detector = Detector(bundle, threads=threads)
-    sight = FrameDescriber(
-        PictureGate(PictureSettings()), captioner, ConfidenceModel(bundle), finder
-    )
+    sight = FrameDescriber(PictureGate(), captioner, ConfidenceModel(bundle), finder)
     found: dict[str, list[float]] = {}
     with closing(sight), closing(detector):
         # A picture that is refused costs less.
-        frames = [frame for frame in frames if isinstance(sight.look(frame), Line)]
+        frames = [frame for frame in frames if sight.look(frame).caption is not None]
         if not frames:
             raise SystemExit("every picture is refused: give others")
         for run in range(_WARM_UPS + runs):

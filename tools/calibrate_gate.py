@@ -21,7 +21,6 @@ import numpy as np
 
 from device.errors import SeeAloudError
 from device.vision.picture_gate import PictureGate, measure
-from device.vision.picture_settings import PictureSettings
 from tools.camera_pictures import Image, camera_pictures
 from training.data.readers import default_data
 
@@ -34,7 +33,7 @@ _WORSENED_EVERY = 5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and return the exit code."""
     options = _parse(arguments)
-    gate, random = PictureGate(PictureSettings()), np.random.default_rng(_SEED)
+    gate, random = PictureGate(), np.random.default_rng(_SEED)
     faults: defaultdict[str, Counter[str]] = defaultdict(Counter)
     looks: defaultdict[str, list[tuple[float, ...]]] = defaultdict(list)
     times_ms = []

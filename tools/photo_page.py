@@ -23,9 +23,7 @@ from device.pictures.decode import decode_picture
 from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import Line
-from device.vision.open import open_describer
-from device.vision.picture_settings import PictureSettings
+from device.vision.describe import open_describer
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PHOTOS = DOCS / "figures" / "photos"
@@ -104,13 +102,12 @@ def say(bundle: str | None, photos: Sequence[Photo], folder: Path) -> tuple[str,
         SeeAloudError: the bundle is broken, or a photograph cannot be read.
     """
     loaded = load_bundle(find_bundle(bundle))
-    sight = open_describer(loaded, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(loaded, CaptionOptions(threads=1))
     sentences = []
     try:
         for photo in photos:
             image = decode_picture((folder / photo.file).read_bytes(), photo.file)
-            found = sight.look(Frame.now(image, photo.file))
-            sentences.append(found.sentence if isinstance(found, Line) else found.text)
+            sentences.append(sight.look(Frame.now(image, photo.file)).text)
     finally:
         sight.close()
     return loaded.name, sentences

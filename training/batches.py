@@ -30,7 +30,7 @@ class Batch:
         targets: int32 of the same shape, shifted by one; padding is id 0.
         pictures: index of each picture in its split.
         views: number of the view that each picture is shown in.
-        weight: of its loss beside those of the step's other batches.
+        weight: weight of its loss among the step's batches.
     """
 
     features: Features

@@ -38,7 +38,7 @@ class TextConfig(_Strict):
 
 
 class ExtraDataConfig(_Strict):
-    """Captioned pictures beside the main data set, a share of every batch.
+    """Captioned pictures in addition to the main data set, a share of every batch.
 
     Training on one set after the other forgets the first; both in every batch does not.
     """
@@ -48,11 +48,11 @@ class ExtraDataConfig(_Strict):
     batch_pictures: Count
     """Pictures a step, each with all its captions."""
     loss_weight: Positive = 0.5
-    """Of their loss beside that of the main data set, which is 1."""
+    """Weight of their loss; that of the main data set is 1."""
     views: Count = 2
     """Cached views of each picture, as ``encoder.views``."""
     plain_sentences: bool = False
-    """Whether sentences that do not plainly say what is seen are left out (alternative texts)."""
+    """Whether sentences that do not plainly describe the picture are left out (alt texts)."""
     wrong_things: WrongThings = "all"
     """Which things count as wrong in the reward when no caption of the picture names them: "all",
     "rooms" (kinds of rooms, where another kind is known) or "none" (captions that say little)."""
@@ -130,21 +130,21 @@ class SelfCriticalConfig(_Strict):
     temperature: Positive = 0.6
     """Of the policy, in sampling and in the gradient."""
     bleu_weight: Annotated[float, Field(ge=0)] = 2
-    """Of sentence BLEU-4 (0..1) beside CIDEr-D (0..10); it keeps the length."""
+    """Weight of sentence BLEU-4 (0..1); CIDEr-D (0..10) has 1. It keeps the length."""
     meteor_weight: Annotated[float, Field(ge=0)] = 0
-    """Of METEOR (0..1) beside CIDEr-D: it asks for more of what people said; needs Java."""
+    """Weight of METEOR (0..1): it rewards more of what people wrote; needs Java."""
     right_mention_weight: Annotated[float, Field(ge=0)] = 0
     """Added for each subject, count, colour or activity that a reference confirms."""
     wrong_mention_weight: Annotated[float, Field(ge=0)] = 0
-    """Taken off for each that none confirms: what is not sure enough stays unsaid."""
+    """Subtracted for each that none confirms: uncertain words are left out."""
     right_thing_weight: Annotated[float, Field(ge=0)] = 0
     """Added for each thing or room (``metrics.things``) that a reference confirms."""
     wrong_thing_weight: Annotated[float, Field(ge=0)] = 0
-    """Taken off for each that none confirms; see ``extra_data.wrong_things``."""
+    """Subtracted for each that none confirms; see ``extra_data.wrong_things``."""
     repeat_weight: Annotated[float, Field(ge=0)] = 0
-    """Taken off for each content word that a caption says again: "a table with a table"."""
+    """Subtracted for each content word that a caption repeats: "a table with a table"."""
     cross_entropy_weight: Annotated[float, Field(ge=0)] = 0
-    """Of the people's captions' cross-entropy beside the reward; it keeps the words many."""
+    """Weight of the cross-entropy of people's captions; it keeps the vocabulary large."""
     dropout: bool = False
     """Whether dropout is on in the gradient, as with cross-entropy; samples are drawn without."""
     trains_encoder: bool = False
@@ -169,7 +169,7 @@ class RunConfig(_Strict):
     """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
     self_critical: SelfCriticalConfig | None = None
     ablates: str | None = None
-    """Name of the run from which this one differs in one thing; only the report reads it."""
+    """Name of the run from which this one differs in one thing; only a reader needs it."""
 
     @property
     def earlier_runs(self) -> tuple[str, ...]:

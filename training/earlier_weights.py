@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.vision.vocabulary import Vocabulary
-from training.decoders import Decoder
+from training.decoders import KerasDecoder
 from training.errors import CheckpointError
 from training.model import BuiltCaptioner
 from training.run_folder import RunFolder, load_run, untrained
@@ -78,7 +78,7 @@ def _copy_decoder(built: BuiltCaptioner, other: BuiltCaptioner) -> None:
         to.assign(values if axis is None else _by_word(to.numpy(), values, rows, axis))
 
 
-def _word_axes(decoder: Decoder) -> dict[int, int]:
+def _word_axes(decoder: KerasDecoder) -> dict[int, int]:
     """Return the axis along which the words lie, by the identity of the weight."""
     return {id(weight): axis for weight, axis in decoder.word_weights}
 

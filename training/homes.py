@@ -12,12 +12,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from device.records import Frame, Thing
+from device.records import Description, Frame, Thing
 from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import Fault, Line
-from device.vision.open import open_describer
-from device.vision.picture_settings import PictureSettings
+from device.vision.describe import open_describer
 from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import THING, confidence_lexicons
 from training.confidence.things import Confirmation, names_person
@@ -109,7 +107,7 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         BundleError: the bundle fails its self-test.
         DatasetError: a picture cannot be read.
     """
-    sight = open_describer(bundle, CaptionOptions(threads=1), PictureSettings())
+    sight = open_describer(bundle, CaptionOptions(threads=1))
     confirmation = Confirmation(bundle.manifest.names)
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):
@@ -120,24 +118,23 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         sight.close()
 
 
-def judged(picture: CaptionedPicture, found: Line | Fault, confirmation: Confirmation) -> Spoken:
+def judged(picture: CaptionedPicture, found: Description, confirmation: Confirmation) -> Spoken:
     """Return what is said of a picture, judged by its captions."""
-    is_line = isinstance(found, Line)
-    sentence = found.sentence if isinstance(found, Line) else found.text
-    caption = found.caption.text if isinstance(found, Line) else ""
+    sentence = found.text
+    caption = found.words
     sure: dict[str, bool] = {}
     maybe: dict[str, bool] = {}
     for thing in found.things:
         named = sure if thing.is_sure else maybe
         named[thing.name] = confirmation.is_right(thing.name, picture.captions)
-    hedged = maybe if is_line and sentence.startswith(_HEDGED) else sure
+    hedged = maybe if found.caption is not None and sentence.startswith(_HEDGED) else sure
     for name, is_right in _mentioned(caption, picture).items():
         hedged.setdefault(name, is_right)
     return Spoken(
         picture,
         sentence,
         caption,
-        found.caption.n_best[0].text if isinstance(found, Line) else "",
+        "" if found.caption is None else found.caption.n_best[0].text,
         found.things,
         sure,
         maybe,

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from device.vision.vocabulary import Vocabulary
 from training.config import RunConfig
-from training.decoders import DECODERS, Decoder, DecoderSize
+from training.decoders import DECODERS, DecoderSize, KerasDecoder
 from training.encoders import (
     LITE_NAMES,
     EncoderSpec,
@@ -36,14 +36,14 @@ def feature_source(config: RunConfig) -> FeatureSource:
     )
 
 
-class Captioner(keras.Model):  # type: ignore[misc]
+class KerasCaptioner(keras.Model):  # type: ignore[misc]
     """Cached features -> tail (if fine-tuned) -> decoder.
 
     The tail's BatchNormalization always uses ImageNet's statistics: with 6000 pictures the
     batches' own made dev worse, and at conversion they are folded into the convolutions anyway.
     """
 
-    def __init__(self, decoder: Decoder, tail: keras.Model | None, **kwargs: Any) -> None:
+    def __init__(self, decoder: KerasDecoder, tail: keras.Model | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.decoder = decoder
         self.tail = tail
@@ -71,7 +71,7 @@ class Captioner(keras.Model):  # type: ignore[misc]
 class BuiltCaptioner:
     """A captioner and what its shapes come from."""
 
-    model: Captioner
+    model: KerasCaptioner
     spec: EncoderSpec
     source: FeatureSource
     vocabulary: Vocabulary
@@ -93,12 +93,12 @@ def build_captioner(config: RunConfig, vocabulary: Vocabulary) -> BuiltCaptioner
         n_channels=spec.channels,
         **config.decoder.model_dump(exclude={"name"}),
     )
-    model = Captioner(DECODERS[config.decoder.name](size), _build_tail(source))
+    model = KerasCaptioner(DECODERS[config.decoder.name](size), _build_tail(source))
     _make_weights(model, source)
     return BuiltCaptioner(model, spec, source, vocabulary)
 
 
-def training_twin(built: BuiltCaptioner, config: RunConfig) -> Captioner:
+def training_twin(built: BuiltCaptioner, config: RunConfig) -> KerasCaptioner:
     """Return the captioner to train: the built one, or its twin that computes in bfloat16.
 
     The twin's weights are float32 and begin as the built one's; the tail is the same object.
@@ -112,13 +112,13 @@ def training_twin(built: BuiltCaptioner, config: RunConfig) -> Captioner:
         decoder = type(built.model.decoder)(built.model.decoder.size)
     finally:
         keras.config.set_dtype_policy(policy)
-    twin = Captioner(decoder, built.model.tail)
+    twin = KerasCaptioner(decoder, built.model.tail)
     _make_weights(twin, built.source)
     twin.decoder.set_weights(built.model.decoder.get_weights())
     return twin
 
 
-def _make_weights(model: Captioner, source: FeatureSource) -> None:
+def _make_weights(model: KerasCaptioner, source: FeatureSource) -> None:
     """Call the model once on zeros, so that every weight exists before it is loaded."""
     shape, length = feature_shape(source), model.decoder.size.max_words + 1
     model((np.zeros((1, *shape), np.float32), np.zeros((1, 1, length), np.int32)))

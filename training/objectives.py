@@ -12,7 +12,7 @@ import tensorflow as tf
 from device.vision.vocabulary import END, PAD, START, UNKNOWN
 from training.batches import Batch
 from training.config import SelfCriticalConfig
-from training.model import Captioner
+from training.model import KerasCaptioner
 from training.optimise import Optimiser, caption_loss
 from training.rewards import Rewards
 
@@ -34,13 +34,13 @@ class Objective(Protocol):
         """
 
     def close(self) -> None:
-        """End what the objective started; it takes no further step."""
+        """Stop what the objective started; it takes no further step."""
 
 
 class CrossEntropy:
     """Every next word of every caption, label-smoothed."""
 
-    def __init__(self, model: Captioner, optimiser: Optimiser, smoothing: float) -> None:
+    def __init__(self, model: KerasCaptioner, optimiser: Optimiser, smoothing: float) -> None:
         self._model = model
         self._optimiser = optimiser
         self._smoothing = smoothing
@@ -74,7 +74,7 @@ class SelfCritical:
 
     def __init__(
         self,
-        model: Captioner,
+        model: KerasCaptioner,
         optimiser: Optimiser,
         rewards: Rewards,
         config: SelfCriticalConfig,
@@ -184,7 +184,7 @@ def _joined_features(parts: Sequence[Batch]) -> npt.NDArray[np.float16]:
 
 
 def written_loss(
-    model: Captioner,
+    model: KerasCaptioner,
     grid: tf.Tensor,
     written: Sequence[Written],
     smoothing: float,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from device.vision.vocabulary import PAD
 from training.config import OptimiserConfig
-from training.model import Captioner
+from training.model import KerasCaptioner
 
 # The average begins as a copy and follows faster at first: min(decay, (1 + n) / (10 + n)),
 # as in TensorFlow's ExponentialMovingAverage. Keras' own average has no such start, and its
@@ -54,7 +54,7 @@ class Optimiser(tf.Module):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: Captioner,
+        model: KerasCaptioner,
         config: OptimiserConfig,
         steps_per_epoch: int,
         *,

@@ -1,4 +1,4 @@
-"""What sampled captions are worth, each judged by the references of its own picture."""
+"""Rewards of sampled captions, each judged by the references of its picture."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class CaptionRewards:
 
 
 def _mirrored(plain: Mapping[str, Sentences]) -> dict[str, Sentences]:
-    """Return the references that differ in the mirror, under names of their own."""
+    """Return the references that differ in the mirror, under separate names."""
     mirrored = {
         name: [views.mirror_words(words) for words in sentences]
         for name, sentences in plain.items()

@@ -74,7 +74,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Everything needed to go on after a kill."""
+        """Everything needed to continue after a kill."""
         return self.path / "checkpoints"
 
     @property
@@ -108,7 +108,7 @@ class RunFolder:
         vocabulary.write(self.vocabulary)
 
     def holds(self, config: RunConfig) -> bool:
-        """Return whether a run lies there with these settings, as far as its weights hang on them.
+        """Return whether a run with these settings is there, as far as its weights depend on them.
 
         Raises:
             CheckpointError: its settings cannot be read.
@@ -119,7 +119,7 @@ class RunFolder:
         """Return the settings with the file of the encoder's weights, absolute, if there is one.
 
         It is the given one, else the settings' own, else the one that the run here began with: so
-        that it need be given once, and is found from whichever folder the run is converted.
+        that it need be given only once, and is found from whichever folder the run is converted.
 
         Raises:
             CheckpointError: the settings of the run here cannot be read.
@@ -169,9 +169,9 @@ class RunFolder:
 
 
 def recorded(history: Sequence[EpochResult]) -> tuple[Epoch, ...]:
-    """Return a history as a run's record has it: what is no number was not measured.
+    """Return a history as a run's record has it; NaN was not measured.
 
-    Killed between an epoch's last step and its score, a run no longer knows that epoch's loss.
+    A run killed between an epoch's last step and its score has lost that epoch's loss.
     """
     return tuple(
         Epoch(
@@ -186,7 +186,7 @@ def recorded(history: Sequence[EpochResult]) -> tuple[Epoch, ...]:
 
 
 def is_over(config: RunConfig, history: Sequence[EpochResult]) -> bool:
-    """Return whether a run takes no further step: all epochs are done, or dev gets no better."""
+    """Return whether a run is over: all epochs are done, or dev has stopped improving."""
     if config.average_of:
         return bool(history)
     best = max(range(len(history)), key=lambda i: history[i].merit, default=0)
@@ -195,7 +195,7 @@ def is_over(config: RunConfig, history: Sequence[EpochResult]) -> bool:
 
 
 def untrained(folder: RunFolder) -> CheckpointError:
-    """Return the error of a run whose weights are needed and missing; it says how to get them."""
+    """Return the error of a run whose weights are missing; its message explains how to get them."""
     name = folder.path.name
     return CheckpointError(
         f"no trained weights in {folder.path}: train it with `seealoud-train run {name}`, or "

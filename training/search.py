@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from device.vision.beam_search import SearchOptions, Sequence, State, search
 from training.features import Features
-from training.model import Captioner
+from training.model import KerasCaptioner
 
 _PICTURES_AT_ONCE = 100
 
 
 def caption_features(
-    model: Captioner,
+    model: KerasCaptioner,
     features_nhwc: Features,
     options: SearchOptions,
     mirrored_nhwc: Features | None = None,

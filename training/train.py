@@ -88,15 +88,15 @@ def require_programs(config: RunConfig) -> None:
 
 
 def require_earlier_runs(config: RunConfig, folder: RunFolder) -> None:
-    """Refuse a run that cannot begin: one that others come before, or whose weights are given.
+    """Refuse a run that cannot begin: an earlier run has no weights, or its own were recovered.
 
     Raises:
         CheckpointError: an earlier run has no weights, or the folder holds recovered ones.
     """
     if folder.recovered.is_file():
         raise CheckpointError(
-            f"{folder.path} holds weights that were recovered from a bundle, nothing that could be "
-            "gone on with: delete that folder to train the run anew"
+            f"{folder.path} holds weights that were recovered from a bundle and cannot be trained "
+            "further: delete that folder to train the run anew"
         )
     for name in config.earlier_runs:
         require_weights(run_folder(name, folder.path.parent))
@@ -138,7 +138,7 @@ def _refuse_missing(config: RunConfig, dataset: Dataset) -> None:
 
 
 def warn_without_household(config: RunConfig, dataset: Dataset) -> None:
-    """Log that a run's epochs are chosen otherwise than they could be."""
+    """Warn that a run's epochs are chosen without household photographs."""
     folder = dataset.extra_folder(HOUSEHOLD)
     if config.extra_data and not folder.is_dir():
         _LOGGER.warning("no folder %s: epochs of %s are chosen by dev alone", folder, config.name)
@@ -173,7 +173,7 @@ def _draw(
     history: list[EpochResult],
     cache_dir: Path | None,
 ) -> None:
-    """Write the loss plot, and dev pictures with what the best weights say of them."""
+    """Write the loss plot, and dev pictures with the captions of the best weights."""
     write_history_plot(config.name, recorded(history), folder.path / "history.png")
     built.model.load_weights(folder.best_weights)
     pictures = dataset.dev[:: max(1, len(dataset.dev) // _SHEET_PICTURES)][:_SHEET_PICTURES]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from device.commands.options import DescribeOptions
-from device.commands.parts import Parts
 from device.commands.report import verbose_option
+
+if TYPE_CHECKING:
+    from device.commands.run_describe import DescribeParts
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _COUNT = click.IntRange(min=1)
@@ -66,7 +68,7 @@ _COUNT = click.IntRange(min=1)
 )
 @verbose_option
 @click.pass_obj
-def describe(parts: Parts | None, /, **values: Any) -> int:
+def describe(parts: DescribeParts | None, /, **values: Any) -> int:
     """Say what each SOURCE shows, and how sure that is.
 
     It says what the daemon would say: a picture that is too dark, or unlike anything it was
@@ -79,6 +81,6 @@ def describe(parts: Parts | None, /, **values: Any) -> int:
     Exit codes: 0 all well, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
     7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
     """
-    from device.commands.run_describe import describe as run
+    from device.commands import run_describe
 
-    return run(DescribeOptions(**values), parts or Parts())
+    return run_describe.describe(DescribeOptions(**values), parts or run_describe.DescribeParts())

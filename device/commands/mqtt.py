@@ -9,9 +9,9 @@ import click
 from device.commands.report import echo_line, verbose_option
 
 
-@click.group("mqtt", no_args_is_help=False, short_help="Look after what the MQTT broker keeps.")
+@click.group("mqtt", no_args_is_help=False, short_help="Manage what the MQTT broker keeps.")
 def mqtt() -> None:
-    """Look after what the MQTT broker keeps of this device."""
+    """Manage what the MQTT broker keeps of this device."""
 
 
 @mqtt.command("forget", short_help="Remove the device from the broker and Home Assistant.")
@@ -29,8 +29,8 @@ def forget_command(config: Path | None, device_id: str | None) -> None:
 
     The device must be stopped: it announces itself again when it starts.
     """
-    from device.mqtt.device_id import check_device_id
-    from device.mqtt.forget import forget
+    from device.mqtt.broker import check_device_id
+    from device.mqtt.retained import forget
     from device.settings.load import load_settings
 
     settings = load_settings(config)

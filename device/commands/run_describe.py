@@ -1,7 +1,7 @@
 """Carries ``seealoud describe`` out: every source once, every caption to every sink.
 
 Invariant: what fails takes nothing else with it. A bad source, a broker that is away or a missing
-sound card is told of, and everything else goes on; the first error decides the exit code.
+sound card is reported, and everything else goes on; the first error decides the exit code.
 """
 
 from __future__ import annotations
@@ -10,21 +10,68 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.commands.options import DescribeOptions
-from device.commands.parts import Describer, Parts
 from device.commands.report import ErrorReport
 from device.commands.sinks import JsonSink, PrintSink, Sink
 from device.errors import ConfigError, SeeAloudError
 from device.pictures import Source, expand_sources
-from device.records import Described
+from device.records import Description
+
+if TYPE_CHECKING:
+    from device.speech.piper import PiperVoiceProcess
+    from device.speech.playback import Playback
+    from device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
 # A sink that never succeeds may cost its timeout each time; a thousand pictures must still end.
 FAILURES_UNTIL_GIVEN_UP = 3
 
 
-def describe(options: DescribeOptions, parts: Parts) -> int:
+def _open_describer(options: DescribeOptions) -> FrameDescriber:
+    from device.vision.bundle import find_bundle, load_bundle
+    from device.vision.captioner import CaptionOptions
+    from device.vision.describe import open_describer
+
+    bundle = load_bundle(find_bundle(options.bundle))
+    return open_describer(
+        bundle,
+        CaptionOptions(beam_width=options.beam, n_best=options.n_best, threads=options.threads),
+    )
+
+
+def _open_voice(path: Path | None) -> PiperVoiceProcess:
+    from device.speech.piper import PiperVoiceProcess
+    from device.speech.voice import find_voice
+
+    return PiperVoiceProcess(find_voice(path))
+
+
+def _open_playback(audio_device: str | None) -> Playback:
+    from device.speech.playback import DEFAULT_DEVICE, AlsaPlayback
+
+    return AlsaPlayback(audio_device or DEFAULT_DEVICE)
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeParts:
+    """How the slow parts are opened; tests replace them. Each is imported when it is opened.
+
+    Attributes:
+        open_describer: loads the bundle; raises BundleError or ConfigError.
+        open_voice: finds the voice of a path, or the built-in one; raises VoiceError.
+        open_playback: opens the sound device of an ALSA name, or the default one.
+    """
+
+    open_describer: Callable[[DescribeOptions], FrameDescriber] = _open_describer
+    open_voice: Callable[[Path | None], PiperVoiceProcess] = _open_voice
+    open_playback: Callable[[str | None], Playback] = _open_playback
+
+
+def describe(options: DescribeOptions, parts: DescribeParts) -> int:
     """Describe all sources.
 
     Returns:
@@ -49,20 +96,20 @@ def describe(options: DescribeOptions, parts: Parts) -> int:
 
 
 def _describe_each(
-    sources: Iterable[Source], describer: Describer, outlets: _Outlets, report: ErrorReport
+    sources: Iterable[Source], describer: FrameDescriber, outlets: _Outlets, report: ErrorReport
 ) -> None:
     """Read, describe and deliver one source after the other."""
     for source in sources:
         try:
-            described = describer.describe(source.read())
+            description = describer.look(source.read(), captions_refused=True)
         except SeeAloudError as exc:
             report.add(exc)
         else:
-            outlets.accept(described)
+            outlets.accept(description)
 
 
 class _Outlets:
-    """The sinks: failures are told of, and who fails too often in a row is given up."""
+    """The sinks: failures are reported, and a sink that fails too often in a row is given up."""
 
     def __init__(self, report: ErrorReport, stack: ExitStack) -> None:
         self._report = report
@@ -70,7 +117,7 @@ class _Outlets:
         self._failures: dict[Sink, int] = {}
 
     def open(self, open_sink: Callable[[], Sink]) -> None:
-        """Add a sink, to be closed with the stack; one that cannot be opened is told of.
+        """Add a sink, to be closed with the stack; one that cannot be opened is reported.
 
         Raises:
             ConfigError: the user's options are wrong, so nothing should start.
@@ -85,15 +132,15 @@ class _Outlets:
             self._failures[sink] = 0
             self._stack.callback(self._close, sink)
 
-    def accept(self, described: Described) -> None:
+    def accept(self, description: Description) -> None:
         """Deliver what is said to every sink that is not given up, in the order of opening."""
         for sink, failures in self._failures.items():
             if failures < FAILURES_UNTIL_GIVEN_UP:
-                self._failures[sink] = 0 if self._is_delivered(sink, described) else failures + 1
+                self._failures[sink] = 0 if self._is_delivered(sink, description) else failures + 1
 
-    def _is_delivered(self, sink: Sink, described: Described) -> bool:
+    def _is_delivered(self, sink: Sink, description: Description) -> bool:
         try:
-            sink.accept(described)
+            sink.accept(description)
         except SeeAloudError as exc:
             self._report.add(exc)
             if self._failures[sink] + 1 == FAILURES_UNTIL_GIVEN_UP:
@@ -118,13 +165,14 @@ def _stdout_sink(options: DescribeOptions, sources: list[Source]) -> Sink:
 
 
 def _open_slow_sinks(
-    options: DescribeOptions, parts: Parts, outlets: _Outlets, stack: ExitStack
+    options: DescribeOptions, parts: DescribeParts, outlets: _Outlets, stack: ExitStack
 ) -> None:
     """Open the broker, the WAV file and, last because it takes the longest, the loudspeaker."""
     if options.mqtt is not None:
-        from device.commands.mqtt_sink import MqttSink, broker_settings
+        from device.commands.sinks import broker_settings
+        from device.mqtt.publisher import MqttPublisher
 
-        outlets.open(lambda: MqttSink(broker_settings(options)))
+        outlets.open(lambda: MqttPublisher(broker_settings(options)))
     if options.wav is None and not options.speak:
         return
     from device.commands.speech_sinks import SpeechSink, WarmVoice, WavSink

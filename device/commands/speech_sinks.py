@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from device.commands.parts import Synthesizer
 from device.errors import SpeechError
-from device.records import Described
+from device.records import Description
 from device.speech.pcm import PcmChunk
+from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.wav import write_wav
 
@@ -23,9 +23,9 @@ _SPOOL_READ_BYTES = 1 << 16
 class WarmVoice:
     """One voice for all sinks: found and set loading at once, each text synthesised once."""
 
-    def __init__(self, open_voice: Callable[[], Synthesizer]) -> None:
+    def __init__(self, open_voice: Callable[[], PiperVoiceProcess]) -> None:
         self._open_voice = open_voice
-        self._voice: Synthesizer | None = None
+        self._voice: PiperVoiceProcess | None = None
         self._text: str | None = None
         self._chunks: list[PcmChunk] = []
 
@@ -74,13 +74,13 @@ class SpeechSink:
         self._voice = voice
         self._playback = playback
 
-    def accept(self, described: Described) -> None:
+    def accept(self, description: Description) -> None:
         """Say the sentence; return when it has been heard.
 
         Raises:
             SpeechError: no voice, or no sound card.
         """
-        self._playback.play(self._voice.say(described.text))
+        self._playback.play(self._voice.say(description.text))
 
     def close(self) -> None:
         """Free the sound card."""
@@ -112,13 +112,13 @@ class WavSink:
                 "Choose a folder that exists and that you may write to"
             ) from exc
 
-    def accept(self, described: Described) -> None:
+    def accept(self, description: Description) -> None:
         """Add the sentence, after a pause where it is not the first.
 
         Raises:
             SpeechError: no voice, or no room.
         """
-        chunks = self._voice.say(described.text)
+        chunks = self._voice.say(description.text)
         try:
             for chunk in self._with_pause(chunks):
                 self._spool.write(chunk.to_bytes())

@@ -17,10 +17,10 @@ from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
-from device.narrator.decision import Decision, topic
+from device.narrator.decision import Decision
 from device.narrator.narrator import Narrator
-from device.records import Cause, Earcon, Frame, Priority, Utterance
-from device.vision.describe import Fault, FrameDescriber, Line
+from device.records import Cause, Description, Earcon, Frame, Priority, Utterance
+from device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
@@ -173,11 +173,10 @@ class Observer:
             found = self._look(frame)
         finally:
             self._is_looking = False
-        text = found.sentence if isinstance(found, Line) else found.text
-        if isinstance(found, Fault) and not found.things:  # with things it is a description
+        if found.caption is None and not found.things:
             self._voice.earcon(Earcon.FAILED, newest.asked_s)
-        self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
-        self._note_spoken(topic(found) if isinstance(found, Line) else text)
+        self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
+        self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
 
@@ -187,28 +186,27 @@ class Observer:
             self._voice.earcon(Earcon.CAPTURED, asked_s)
         return frame
 
-    def _look(self, frame: Frame | None) -> Line | Fault:
+    def _look(self, frame: Frame | None) -> Description:
         if frame is None:
             if self._frames.is_paused:
-                return Fault("privacy", _PRIVATE_TEXT)
+                return Description(_PRIVATE_TEXT, reason="privacy")
             if self._frames.is_frozen:
-                return Fault("frozen", _FROZEN_TEXT)
-            return Fault("no_frame", _NO_FRAME_TEXT)
+                return Description(_FROZEN_TEXT, reason="frozen")
+            return Description(_NO_FRAME_TEXT, reason="no_frame")
         try:
             return self._sight.look(frame)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
-            return Fault("failed", _FAILED_TEXT)
+            return Description(_FAILED_TEXT, reason="failed")
 
-    def _answered(self, found: Line | Fault, frame: Frame | None, question: Question) -> Answered:
-        heard = _heard(found)
+    def _answered(self, found: Description, frame: Frame | None, question: Question) -> Answered:
         return Answered(
             at=self._clock.utc(),
-            text=found.sentence if isinstance(found, Line) else found.text,
+            text=found.text,
             cause=question.cause,
-            caption=None if heard is None else heard.caption,
+            caption=found.said_caption,
             reason=found.reason,
-            probability=None if heard is None else heard.probability,
+            probability=None if found.reason else found.probability,
             frame_age_s=self._age_s(frame),
             id=question.id,
             things=found.things,
@@ -226,7 +224,7 @@ class Observer:
         self._bus.publish(self._decided(decision, found, frame))
 
     def _raise_alerts(
-        self, decision: Decision, found: Line | Fault, frame: Frame, now: ClockReading
+        self, decision: Decision, found: Description, frame: Frame, now: ClockReading
     ) -> None:
         for match in decision.alerts:
             if match.text:
@@ -236,13 +234,13 @@ class Observer:
                 at=self._clock.utc(),
                 rule=match.rule,
                 text=match.text,
-                caption=None if (heard := _heard(found)) is None else heard.caption,
+                caption=found.said_caption,
                 things=match.things or found.things,
                 captured_at=frame.captured_at,
             )
             self._bus.publish(alerted)
 
-    def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Line | Fault | None]:
+    def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
         """Return the narrator's decision; encoder and decoder run only if it wants them."""
         narrator = self._narrator
         thumbnail_hw = change.thumbnail(frame.image_hwc)
@@ -250,27 +248,26 @@ class Observer:
             decision = narrator.after_frame(now, thumbnail_hw)
         if decision is not None:
             return decision, None
-        encoded = self._sight.fault(frame) or self._sight.encode(frame)
+        encoded = self._sight.refusal(frame) or self._sight.encode(frame)
         with self._narrator_lock:
-            if isinstance(encoded, Fault):
+            if isinstance(encoded, Description):
                 return narrator.after_fault(now, encoded), encoded
             decision = narrator.after_encoder(now, encoded.pooled_d)
         if decision is not None:
             return decision, None
-        line = self._sight.describe(encoded, frame)
+        found = self._sight.describe(encoded, frame)
         with self._narrator_lock:
-            return narrator.after_decoder(now, line), line
+            return narrator.after_decoder(now, found), found
 
-    def _decided(self, decision: Decision, found: Line | Fault | None, frame: Frame) -> Decided:
-        heard = _heard(found)
+    def _decided(self, decision: Decision, found: Description | None, frame: Frame) -> Decided:
         return Decided(
             at=self._clock.utc(),
             is_spoken=decision.is_spoken,
             reason=decision.reason,
             detail=decision.detail,
             text=decision.text,
-            caption=None if heard is None else heard.caption,
-            probability=None if heard is None else heard.probability,
+            caption=None if found is None else found.said_caption,
+            probability=None if found is None or found.reason else found.probability,
             frame_age_s=self._age_s(frame),
             things=() if found is None else found.things,
         )
@@ -286,8 +283,3 @@ class Observer:
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)
-
-
-def _heard(found: Line | Fault | None) -> Line | None:
-    """Return a line of which the caption is said as well; None for things alone."""
-    return found if isinstance(found, Line) and not found.is_withheld else None

@@ -1,106 +1,95 @@
-"""Opens what looks at frames, and another one on request; a bundle that is refused changes nothing.
+"""Opens what describes frames, and another one on request; a refused bundle changes nothing.
 
-Invariants: the daemon never looks with a bundle that has not passed its self-test; one that is in
-use and has not changed is not loaded a second time.
+Invariants: the daemon never uses a bundle that has not passed its self-test; a bundle in use whose
+files have not changed is not loaded a second time.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 
 from device.clock import Clock
-from device.daemon.describer_source import DescriberSource, describer_source
 from device.daemon.observer import Observer
 from device.errors import BundleError
 from device.events import EventBus, Part
 from device.part_health import PartHealth
+from device.settings.effective import differing_keys
 from device.settings.schema import Settings
-from device.vision.bundle import load_bundle
+from device.vision.bundle import Bundle, find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import FrameDescriber
-from device.vision.open import open_describer
+from device.vision.describe import FrameDescriber, open_describer
+from device.vision.manifest import MANIFEST
 
 _LOGGER = logging.getLogger(__name__)
+_KEYS = ("captioner.threads", "picture.is_gate_on")
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedDescriber:
-    """What looks at frames.
-
-    Attributes:
-        sight: whoever has it closes it.
-        bundle: name of the bundle that it looks with.
-        source: what it was made of.
-    """
-
-    sight: FrameDescriber
-    bundle: str
-    source: DescriberSource
-
-
-def open_daemon_describer(settings: Settings) -> OpenedDescriber:
-    """Return what looks at frames by these settings.
+def open_daemon_describer(settings: Settings) -> tuple[FrameDescriber, Bundle]:
+    """Return what describes frames by these settings, and its bundle.
 
     Raises:
         BundleError: the bundle is missing, broken, or fails its self-test.
     """
-    return _opened(describer_source(settings))
+    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    return _open(bundle, settings), bundle
 
 
-def _opened(source: DescriberSource) -> OpenedDescriber:
-    """Return what a source gives; it is older than what is read here, so no change is missed."""
-    settings = source.settings
-    bundle = load_bundle(source.folder)
+def _open(bundle: Bundle, settings: Settings) -> FrameDescriber:
     options = CaptionOptions(threads=settings.captioner.threads)
-    sight = open_describer(bundle, options, settings.picture)
-    return OpenedDescriber(sight, bundle.name, source)
+    return open_describer(bundle, options, is_gate_on=settings.picture.is_gate_on)
 
 
-class BundleSwap:
+class BundleReload:
     """Puts another bundle into a running observer.
 
     Args:
-        observer: looks with it.
-        opened: what it looks with now.
+        observer: uses it.
+        bundle: the bundle in use.
+        settings: by which it was opened.
         bus: carries the reports of refused bundles.
         clock: the time.
     """
 
     def __init__(
-        self, observer: Observer, opened: OpenedDescriber, bus: EventBus, clock: Clock
+        self, observer: Observer, bundle: Bundle, settings: Settings, bus: EventBus, clock: Clock
     ) -> None:
         self._observer = observer
+        self._bundle = bundle
+        self._settings = settings
         self._health = PartHealth(Part.BUNDLE, bus.publish, clock, reports_new_reasons=True)
-        self._bundle = opened.bundle
-        self._source = opened.source
 
     @property
     def bundle(self) -> str:
         """Name of the bundle in use."""
-        return self._bundle
+        return self._bundle.name
 
     def reload(self, settings: Settings) -> None:
-        """Look with what the settings name now; where it is refused, go on with the old one."""
+        """Use the bundle that the settings name now; if it is refused, the old one stays."""
         try:
-            self._follow(describer_source(settings))
+            self._follow(settings)
         except BundleError as exc:
-            _LOGGER.warning("the bundle is refused, %s stays in use: %s", self._bundle, exc)
-            self._health.failed(f"{exc}; {self._bundle} stays in use")
+            _LOGGER.warning("the bundle is refused, %s stays in use: %s", self.bundle, exc)
+            self._health.failed(f"{exc}; {self.bundle} stays in use")
             return
-        self._health.worked(f"{self._bundle} is in use")
+        self._health.worked(f"{self.bundle} is in use")
 
-    def _follow(self, source: DescriberSource) -> None:
-        """Look with what a source gives, unless that is looked with already.
+    def _follow(self, settings: Settings) -> None:
+        """Open the bundle unless neither its files nor the settings of it have changed.
+
+        Every file is read and compared with the manifest's hash, so an equal manifest means equal
+        files.
 
         Raises:
             BundleError: the bundle is refused.
         """
-        changes = self._source.changes_to(source)
+        bundle = load_bundle(find_bundle(settings.captioner.bundle))
+        changes = [key for key in differing_keys(self._settings, settings) if key in _KEYS]
+        if bundle.manifest != self._bundle.manifest:
+            changes.append(MANIFEST)
         if not changes:
-            _LOGGER.debug("bundle %s has not changed and stays as it is", self._bundle)
+            _LOGGER.debug("bundle %s has not changed and stays as it is", self.bundle)
             return
         _LOGGER.info("the bundle is loaded anew, changed: %s", ", ".join(changes))
-        opened = _opened(source)
-        self._observer.replace_sight(opened.sight)
-        self._bundle, self._source = opened.bundle, opened.source
+        self._observer.replace_sight(_open(bundle, settings))
+        self._bundle = bundle
+        self._settings = settings

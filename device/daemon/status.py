@@ -1,49 +1,108 @@
-"""How the daemon is: what ``status``, MQTT diagnostics and the spoken self-check tell."""
+"""How the daemon is: the open problems, announced once each, and the figures of ``status``.
+
+Invariant: silence is never ambiguous. What stops narration is spoken, in words without paths or
+commands; the log and MQTT have the rest.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from device import __version__
+from device.camera.grabber import Grabber
 from device.daemon.live_settings import Value
-from device.daemon.problem_announcer import ProblemAnnouncer
 from device.doctor.machine import HOTTEST_C, temperature_c
-from device.events import Answered, Decided, Event, Part
-from device.records import Caption
+from device.events import Answered, Decided, Event, Part, ProblemChanged
+from device.records import Caption, Cause, Priority, Utterance
+
+# What is said when a part fails and when it works again; None for what no voice could say.
+_SPOKEN: Mapping[Part, tuple[str, str] | None] = {
+    Part.CAMERA: ("The camera is gone.", "The camera is back."),
+    Part.BROKER: ("The connection to your home is lost.", "The connection to your home is back."),
+    Part.BUNDLE: (
+        "The new model cannot be used. The old one stays in use.",
+        "The new model is in use.",
+    ),
+    Part.BUTTON: ("The button does not work.", "The button works again."),
+    Part.KEYS: ("The keys do not work.", "The keys work again."),
+    Part.SOCKET: (
+        "Commands from this device are not received.",
+        "Commands are received again.",
+    ),
+    Part.SIGNALS: (
+        "Signals from the system are not received.",
+        "Signals are received again.",
+    ),
+    Part.DISK: (
+        "The disk is full. History is not being saved.",
+        "History is being saved again.",
+    ),
+    Part.STATE: ("Your last settings could not be saved.", "Your settings are saved again."),
+    Part.SOUND: None,
+    Part.VOICE: None,
+}
 
 
-class CameraCounts(Protocol):
-    """What a camera knows of itself; ``device.camera.grabber.Grabber``."""
+class ProblemAnnouncer:
+    """A ``device.events.Listener`` that keeps the open problems and announces each change.
+
+    Args:
+        announce: speaks an utterance.
+        now_s: the clock's monotonic seconds.
+    """
+
+    def __init__(self, announce: Callable[[Utterance], None], now_s: Callable[[], float]) -> None:
+        self._announce = announce
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._open: dict[Part, str] = {}
 
     @property
-    def is_available(self) -> bool:
-        """Whether frames come."""
+    def open(self) -> dict[Part, str]:
+        """What is wrong now: one line for each part."""
+        with self._lock:
+            return dict(self._open)
 
-    @property
-    def frame_age_s(self) -> float | None:
-        """Age of the newest frame in seconds; None without one."""
+    def accept(self, event: Event) -> None:
+        """Take note of a problem or its end, and announce it where that is news."""
+        if not isinstance(event, ProblemChanged):
+            return
+        with self._lock:
+            is_news = event.is_problem != (event.part in self._open)
+            if event.is_problem:
+                self._open[event.part] = event.text
+            else:
+                self._open.pop(event.part, None)
+        words = _SPOKEN[event.part]
+        if is_news and words is not None:
+            text = words[0 if event.is_problem else 1]
+            self._announce(Utterance(text, Priority.ALERT, Cause.STARTUP, self._now_s()))
 
-    @property
-    def drops(self) -> int:
-        """Frames that nobody looked at."""
+    def spoken_summary(self) -> str:
+        """Return the answer to "how are you"."""
+        lost = [words[0] for part in self.open if (words := _SPOKEN[part]) is not None]
+        return " ".join(lost) if lost else "All is well."
 
 
 class DaemonStatus:
-    """A ``device.events.Listener`` that keeps the last caption's facts.
+    """What ``status``, MQTT diagnostics and the spoken self-check report.
+
+    A ``device.events.Listener`` that keeps the last caption.
 
     Args:
-        camera: its counters.
-        troubles: what is wrong now.
+        camera: for its counters.
+        problems: the open ones.
         bundle: returns the name of the bundle in use.
     """
 
     def __init__(
-        self, camera: CameraCounts, troubles: ProblemAnnouncer, bundle: Callable[[], str]
+        self, camera: Grabber, problems: ProblemAnnouncer, bundle: Callable[[], str]
     ) -> None:
-        self._camera, self._troubles, self._bundle = camera, troubles, bundle
+        self._camera = camera
+        self._problems = problems
+        self._bundle = bundle
         self._began_s = time.monotonic()
         self._lock = threading.Lock()
         self._caption: Caption | None = None
@@ -58,10 +117,11 @@ class DaemonStatus:
         """Return what is known, as ``seealoud press status`` shows it."""
         with self._lock:
             caption = self._caption
+        problems = self._problems.open
         return {
             "is_camera_available": self._camera.is_available,
-            # No frames while it opens, or for privacy, are none: a problem is what was told as one.
-            "is_camera_problem": Part.CAMERA in self._troubles.open,
+            # A camera without frames while it opens, or for privacy, is no problem.
+            "is_camera_problem": Part.CAMERA in problems,
             "frame_age_s": self._camera.frame_age_s,
             "drops": self._camera.drops,
             "last_caption": None if caption is None else caption.sentence,
@@ -69,7 +129,7 @@ class DaemonStatus:
             "temperature_c": temperature_c(),
             "bundle": self._bundle(),
             "uptime_s": round(time.monotonic() - self._began_s),
-            "problems": "; ".join(self._troubles.open.values()),
+            "problems": "; ".join(problems.values()),
             "version": __version__,
         }
 
@@ -79,7 +139,7 @@ class DaemonStatus:
         heat = " The device is too hot." if celsius is not None and celsius >= HOTTEST_C else ""
         with self._lock:
             caption = self._caption
-        pace = ""
+        latency = ""
         if caption is not None:
-            pace = f" The last look took {caption.timings.total_ms / 1000:.1f} seconds."
-        return f"{self._troubles.spoken_summary()}{heat}{pace}"
+            latency = f" The last caption took {caption.timings.total_ms / 1000:.1f} seconds."
+        return f"{self._problems.spoken_summary()}{heat}{latency}"

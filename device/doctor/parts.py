@@ -57,10 +57,9 @@ def check_model(settings: Settings) -> Finding:
         BundleError: it is missing or broken.
         InferenceError: the runtime failed.
     """
-    from device.vision.bundle import find_bundle, load_bundle
+    from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
     from device.vision.native_stderr import captured_native_stderr
-    from device.vision.self_test import pattern
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     options = CaptionOptions(threads=settings.captioner.threads)
@@ -147,7 +146,7 @@ def check_camera(settings: Settings) -> Finding:
         name = camera.name
     height, width = frame.image_hwc.shape[:2]
     text = f"{name} gives {width} x {height} pixels"
-    fault = PictureGate(settings.picture).judge(frame.image_hwc)
+    fault = PictureGate(is_on=settings.picture.is_gate_on).judge(frame.image_hwc)
     if fault is not None:
         fix = "light, lens cap, dirt: look at what is before the camera"
         return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)
@@ -177,7 +176,7 @@ def check_button(settings: Settings) -> Finding:
 
 
 def check_broker(settings: Settings) -> Finding:
-    """Return whether the broker takes us; nothing is published, and a running daemon stays on.
+    """Return whether the broker accepts a connection; a running daemon stays connected.
 
     Raises:
         BrokerError: it does not.
@@ -185,8 +184,8 @@ def check_broker(settings: Settings) -> Finding:
     """
     if not settings.mqtt.is_on:
         return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
-    from device.mqtt.probe import probe
+    from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)
-    return Finding("Broker", Level.OK, f"{broker.address} takes us")
+    return Finding("Broker", Level.OK, f"{broker.address} accepts the connection")

@@ -17,10 +17,10 @@ from typing import Any
 
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
 from device.history.schema import NO_THINGS
+from device.history.settings import UNSPOKEN_GAP_S
 from device.history.time_parsing import from_us, rfc3339, to_us
 from device.records import Cause, Side, Thing, ThingSource
 
-UNSPOKEN_GAP_S = 30.0
 _WORTH_KEEPING = frozenset(
     {
         DecisionReason.NARRATION_OFF,

@@ -11,6 +11,9 @@ from device.settings_base import SettingsGroup
 # Each file is synced at most once in so many seconds: syncs are what wears an SD card, and a power
 # cut costs what was written since the last one. A crash of the program costs nothing.
 SYNC_SPACING_S = 30.0
+# Captions that narration does not speak are kept at most once in so many seconds: the picture may
+# change many times a second.
+UNSPOKEN_GAP_S = 30.0
 # How often entries that are too old or too many are looked for.
 RETENTION_S = 3600.0
 
@@ -26,6 +29,3 @@ class HistorySettings(SettingsGroup):
 
     largest_mb: Annotated[int, Field(ge=1, le=4096)] = 50
     """Size in megabytes above which the oldest entries are deleted."""
-
-    outbox_rows: Annotated[int, Field(ge=10, le=100_000)] = 5000
-    """Messages that wait for the broker at most; beyond it the oldest is dropped and counted."""

@@ -1,58 +1,93 @@
-"""What comes over MQTT, read as a request or refused with a reason. Pure; time is passed in.
+"""Commands over MQTT: each is read as a request, carried out or refused, and answered.
 
-Invariants: nothing is obeyed half; what the broker had kept from before is never obeyed; a reason
+Invariants: a command is obeyed whole or not at all; a retained command is never obeyed; a reason
 names the value and what is allowed.
 """
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from device import requests as r
+from device.clock import Clock
 from device.errors import RequestError
 from device.mqtt import topics as t
-from device.mqtt.connection import Received
 from device.mqtt.identity import Identity
+from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from device.records import Cause
+from device.requests import Controller
 
+_LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
+_BURST = 10.0
 # As in device.requests.
 MAX_ID_CHARS = 64
-_JSON_END = t.COMMAND.template.removeprefix(t.ROOT).partition("}")[2]
 _SWITCH = {"ON": True, "OFF": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A message as a command.
+class ResultMessage(Message):
+    """What became of a command over MQTT."""
 
-    Attributes:
-        topic: on which it came.
-        request: what is asked; None where it is refused.
-        reason: why it is refused.
-        action: what was asked, as far as that can be told.
-        id: the asker's own, as far as that can be told.
-    """
-
-    topic: str
-    request: r.Request | None
-    reason: str = ""
-    action: str = ""
-    id: str = ""
+    schema_version: Literal[2] = SCHEMA_VERSION
+    at: UtcTime = Field(description="When it was decided, in UTC.")
+    id: str = Field(default="", description="The command's own id, or empty.")
+    topic: str = Field(description="On which the command came.")
+    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    is_accepted: bool = Field(description="Whether it is carried out.")
+    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
+    data: dict[str, Value] = Field(default={}, description="Of status: the state.")
 
 
-class CommandReader:
-    """Reads the commands of one device.
+class TokenBucket:
+    """Takes so many commands a minute, and a few at once.
 
     Args:
-        identity: whose; with the voices that can be chosen.
+        per_min: in the long run.
+        burst: at once, after a rest.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, per_min: float, burst: float) -> None:
+        self._per_s = per_min / 60
+        self._burst = burst
+        self._tokens = burst
+        self._filled_s = float("-inf")
+
+    def take(self, now_s: float) -> bool:
+        """Return whether one more is allowed now, in monotonic seconds."""
+        gained = (now_s - self._filled_s) * self._per_s
+        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
+        self._filled_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class CommandHandler:
+    """Passes commands to the controller and answers each; used by one thread.
+
+    Args:
+        identity: of the device, with the voices that can be chosen.
+        controller: carries commands out.
+        clock: the time.
+        per_min: commands taken in a minute; a few more at once.
+    """
+
+    def __init__(
+        self, identity: Identity, controller: Controller, clock: Clock, per_min: float
+    ) -> None:
+        self._controller = controller
+        self._clock = clock
+        self._per_min = per_min
+        self._bucket = TokenBucket(per_min, max(_BURST, per_min / 60))
+        self._is_flooded = False
         self._voices = identity.voices
         own: Mapping[t.Topic, Callable[[str], r.Request]] = {
             t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
@@ -68,21 +103,46 @@ class CommandReader:
         self._simple = {topic.of(identity.id): read for topic, read in own.items()}
         self._json_topic = t.COMMAND.of(identity.id)
 
-    def read(self, received: Received) -> Command:
-        """Return the command that a message is."""
-        topic = received.topic
+    def handle(self, received: ReceivedMessage) -> ResultMessage | None:
+        """Obey or refuse a command; return the answer, None for one of a flood.
+
+        Of commands that come too fast only the first is answered: the answers would be a flood
+        too.
+        """
+        now_s = self._clock.now_s()
+        if not self._bucket.take(now_s):
+            is_first = not self._is_flooded
+            self._is_flooded = True
+            reason = f"too many commands: at most {self._per_min:g} a minute are taken"
+            return self._refused(received.topic, reason) if is_first else None
+        self._is_flooded = False
         try:
-            return self._read(received)
+            request = self._request(received)
         except RequestError as exc:
-            return Command(topic, None, str(exc), *_claims(received.payload, topic))
+            return self._refused(received.topic, str(exc), *self._claims(received))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"]) or "value"
-            shown = str(first["input"])[:_SHOWN_CHARS]
-            reason = f"{key}: {first['msg']} (is {shown!r})"
-            return Command(topic, None, reason, *_claims(received.payload, topic))
+            reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
+            return self._refused(received.topic, reason, *self._claims(received))
+        outcome = self._controller.handle(request, Cause.MQTT, now_s)
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=request.id,
+            topic=received.topic,
+            action=request.action,
+            is_accepted=outcome.is_accepted,
+            reason=outcome.reason,
+            data=outcome.data,
+        )
 
-    def _read(self, received: Received) -> Command:
+    def _request(self, received: ReceivedMessage) -> r.Request:
+        """Return what a message asks for.
+
+        Raises:
+            RequestError: it cannot be obeyed.
+            ValidationError: a value is not allowed.
+        """
         if received.is_retained:
             raise RequestError(
                 "a retained command is from the past and is not obeyed: publish it without the "
@@ -93,44 +153,45 @@ class CommandReader:
                 f"a request of {received.size_bytes} bytes: at most {r.MAX_REQUEST_BYTES} are taken"
             )
         if received.topic == self._json_topic:
-            request = _cleaned(r.parse_request(received.payload))
-        elif (read := self._simple.get(received.topic)) is not None:
-            request = read(_text(received.payload))
-        else:
-            known = ", ".join(sorted(topic.split("/", 2)[2] for topic in self._simple))
-            name = received.topic.split("/", 2)[-1][:_SHOWN_CHARS]
-            raise RequestError(f"there is no command {name!r}: known are command, {known}")
-        return Command(received.topic, request, action=request.action, id=request.id)
+            request = r.parse_request(received.payload)
+            if isinstance(request, r.Say):
+                return request.model_copy(update={"text": clean(request.text)})
+            return request
+        if (read := self._simple.get(received.topic)) is not None:
+            return read(_text(received.payload))
+        known = ", ".join(sorted(topic.split("/", 2)[2] for topic in self._simple))
+        name = received.topic.split("/", 2)[-1]
+        raise RequestError(f"there is no command {_shown(name)}: known are command, {known}")
 
     def _voice(self, name: str) -> str:
         path = self._voices.get(name)
         if path is None:
             known = ", ".join(self._voices)
-            raise RequestError(f"voice {name[:_SHOWN_CHARS]!r} is unknown: known are {known}")
+            raise RequestError(f"voice {_shown(name)} is unknown: known are {known}")
         return path
 
+    def _claims(self, received: ReceivedMessage) -> tuple[str, str]:
+        """Return the action and the id that a refused JSON message names, as far as it does."""
+        try:
+            values = from_json(received.payload) if received.topic == self._json_topic else None
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            return "", ""
+        return _short(values.get("action")), _short(values.get("id"))
 
-class TokenBucket:
-    """Takes so many commands a minute, and a few at once.
-
-    Args:
-        per_min: in the long run.
-        burst: at once, after a rest.
-    """
-
-    def __init__(self, per_min: float, burst: float) -> None:
-        self._per_s, self._burst = per_min / 60, burst
-        self._tokens, self._filled_s = burst, float("-inf")
-
-    def take(self, now_s: float) -> bool:
-        """Return whether one more is allowed now, in monotonic seconds."""
-        gained = (now_s - self._filled_s) * self._per_s
-        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
-        self._filled_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+    def _refused(
+        self, topic: str, reason: str, action: str = "", own_id: str = ""
+    ) -> ResultMessage:
+        _LOGGER.info("a command on %r is refused: %s", topic, reason)
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=own_id,
+            topic=topic,
+            action=action,
+            is_accepted=False,
+            reason=reason,
+        )
 
 
 def clean(text: str) -> str:
@@ -142,29 +203,21 @@ def clean(text: str) -> str:
     spaced = "".join(" " if unicodedata.category(x)[0] in "CZ" else x for x in text)
     cleaned = " ".join(spaced.split())
     if not cleaned:
-        raise RequestError(f"text: nothing to say (is {text[:_SHOWN_CHARS]!r})")
+        raise RequestError(f"text: nothing to say (is {_shown(text)})")
     return cleaned
-
-
-def _cleaned(request: r.Request) -> r.Request:
-    match request:
-        case r.Say(text=text):
-            return request.model_copy(update={"text": clean(text)})
-        case _:
-            return request
 
 
 def _text(payload: bytes) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError as exc:
-        raise RequestError("the message is no UTF-8 text") from exc
+        raise RequestError("the message is not UTF-8 text") from exc
 
 
 def _switch(text: str) -> bool:
     is_on = _SWITCH.get(text.strip().upper())
     if is_on is None:
-        raise RequestError(f"{text[:_SHOWN_CHARS]!r} is not ON or OFF")
+        raise RequestError(f"{_shown(text)} is not ON or OFF")
     return is_on
 
 
@@ -172,20 +225,11 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as exc:
-        raise RequestError(f"{text[:_SHOWN_CHARS]!r} is no number") from exc
+        raise RequestError(f"{_shown(text)} is not a number") from exc
 
 
-def _claims(payload: bytes, topic: str) -> tuple[str, str]:
-    """Return the action and the id that a refused message names, for who waits for the answer."""
-    if not topic.endswith(_JSON_END):
-        return "", ""
-    try:
-        values = from_json(payload)
-    except ValueError:
-        return "", ""
-    if not isinstance(values, dict):
-        return "", ""
-    return _short(values.get("action")), _short(values.get("id"))
+def _shown(text: str) -> str:
+    return repr(text[:_SHOWN_CHARS])
 
 
 def _short(value: object) -> str:

@@ -1,7 +1,7 @@
-"""The one message by which Home Assistant knows the whole device. Pure.
+"""The one message that describes the whole device to Home Assistant. Pure.
 
 Nothing is optimistic: every entity that can be switched has a state topic, and shows what the
-device says of itself. Late events make no entity fire: an automation would act on the past.
+device reports. Late events fire no entity: an automation would act on the past.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _ACTIONS = (
     *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy"),
     *("set", "self_check", "status", "summary"),
 )
-# Home Assistant passes an empty text over.
+# Home Assistant ignores an empty text.
 _UNLESS_LATE = "{% if not value_json.late %}{{ value }}{% endif %}"
-# The last caption that the broker keeps may be of a version without things.
+# The retained last caption may be from a version without things.
 _THINGS = "value_json.things | default([])"
 _THING_NAMES = f"{{{{ ({_THINGS} | map(attribute='name') | join(', '))[:255] or 'none' }}}}"
 _THING_LIST = f"{{{{ {{'things': {_THINGS}}} | tojson }}}}"
@@ -32,8 +32,9 @@ def discovery_message(identity: Identity, *, has_picture: bool) -> bytes:
     """Return the payload of ``homeassistant/device/<id>/config``.
 
     Args:
-        identity: whose.
-        has_picture: whether pictures are published; an image entity of before is removed if not.
+        identity: of the device.
+        has_picture: whether pictures are published; if not, an image entity of an earlier start is
+            removed.
     """
     build = _Builder(identity)
     message = {
@@ -99,7 +100,7 @@ class _Builder:
         return {
             **self._part("button", "missed", "What did I miss", "history",
                          command_topic=self._topic(t.COMMAND), payload_press=press),
-            # Not retained: what was missed is of the day on which somebody asked.
+            # Not retained: a summary is only of use on the day on which it was asked for.
             **self._part("sensor", "summary", "Summary", "text-box-outline", state_topic=topic,
                          value_template="{{ value_json.short_text }}",
                          json_attributes_topic=topic),
@@ -142,18 +143,19 @@ class _Builder:
         return found
 
     def controls(self) -> _Component:
-        who = self._identity
+        identity = self._identity
         return {
             **self._switch("narration", "Narration", "bullhorn", t.NARRATION_SET, "is_narrating"),
             **self._switch("mute", "Mute", "volume-off", t.MUTE_SET, "is_muted"),
             **self._switch("privacy", "Privacy", "camera-off", t.PRIVACY_SET, "is_private"),
-            **self._number("volume", "Volume", "volume-high", t.VOLUME_SET, who.volume),
-            **self._number("rate", "Speaking rate", "speedometer", t.RATE_SET, who.rate),
+            **self._number("volume", "Volume", "volume-high", t.VOLUME_SET, identity.volume),
+            **self._number("rate", "Speaking rate", "speedometer", t.RATE_SET, identity.rate),
             **self._number("minimum_gap_s", "Minimum gap", "timer-sand", t.MINIMUM_GAP_SET,
-                           who.minimum_gap_s, "s"),
-            **self._number("snooze_min", "Snooze", "sleep", t.SNOOZE_SET, who.snooze_min, "min"),
+                           identity.minimum_gap_s, "s"),
+            **self._number("snooze_min", "Snooze", "sleep", t.SNOOZE_SET,
+                           identity.snooze_min, "min"),
             **self._part("select", "voice", "Voice", "account-voice",
-                         command_topic=self._topic(t.VOICE_SET), options=list(who.voices),
+                         command_topic=self._topic(t.VOICE_SET), options=list(identity.voices),
                          state_topic=self._topic(t.STATE),
                          value_template="{{ value_json.voice }}"),
             **self._part("notify", "say", "Say", "message-text",
@@ -203,16 +205,16 @@ class _Builder:
         rest: _Component,
         template: str | None = None,
     ) -> _Component:
-        told = {
+        common = {
             "entity_category": "diagnostic",
             "state_topic": self._topic(t.DIAGNOSTICS),
             "value_template": template or f"{{{{ value_json.{key} }}}}",
         }
-        return self._part(platform, key, name, icon, **told, **rest)
+        return self._part(platform, key, name, icon, **common, **rest)
 
     def image(self, *, is_on: bool) -> _Component:
         if not is_on:
-            # Leaving it out would keep the entity of before.
+            # Leaving it out would keep the entity of an earlier start.
             return {"picture": {"platform": "image"}}
         shown = {"image_topic": self._topic(t.PICTURE), "content_type": "image/jpeg"}
         return self._part("image", "picture", "Picture", "image", **shown)

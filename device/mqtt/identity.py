@@ -1,4 +1,4 @@
-"""Who the device is to others, and what can be chosen of it."""
+"""The device as others see it: its id and name, and what can be set."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import annotated_types
 
 from device import __version__
-from device.mqtt.device_id import default_device_id
+from device.mqtt.broker import default_device_id
 from device.narrator.settings import NarrationSettings
 from device.requests import MAX_SNOOZE_MIN
-from device.settings.schema import DeviceSettings
 from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 
@@ -20,7 +19,7 @@ BUILT_IN_VOICE = "Built-in"
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What a number may be: ``low`` to ``high``, shown in steps."""
+    """The values of a number: ``low`` to ``high``, in steps."""
 
     low: float
     high: float
@@ -28,7 +27,7 @@ class Range:
 
 
 def range_of(group: type[SettingsGroup], name: str, step: float) -> Range:
-    """Return what a setting takes.
+    """Return the range of a setting.
 
     Raises:
         ValueError: the setting has no lower or no upper bound.
@@ -47,14 +46,14 @@ class Identity:
 
     Attributes:
         id: its name in topics.
-        name: what people call it.
+        name: for people.
         version: of the program.
         voices: paths of the voices that can be chosen, by their names; the built-in one has an
             empty path.
-        volume: what it takes.
-        rate: what it takes.
-        minimum_gap_s: what it takes, in seconds.
-        snooze_min: what it takes, in minutes.
+        volume: its range.
+        rate: its range.
+        minimum_gap_s: its range, in seconds.
+        snooze_min: its range, in minutes.
     """
 
     id: str
@@ -67,14 +66,14 @@ class Identity:
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
 
 
-def identity_of(device: DeviceSettings, speech: SpeechSettings) -> Identity:
-    """Return who a device with these settings is to a broker."""
+def identity_of(device_id: str | None, name: str, speech: SpeechSettings) -> Identity:
+    """Return the identity of a device; without an id, the one made from the machine's."""
     voices = {BUILT_IN_VOICE: ""}
     if speech.voice is not None:
         voices[speech.voice.stem] = str(speech.voice)
     return Identity(
-        id=device.id or default_device_id(),
-        name=device.name,
+        id=device_id or default_device_id(),
+        name=name,
         voices=voices,
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),

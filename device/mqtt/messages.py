@@ -1,10 +1,11 @@
-"""What the daemon publishes besides captions, and which event becomes which message. Pure."""
+"""Which event becomes which message, and the messages of events besides captions. Pure.
+
+Invariant: a summary fits into what Home Assistant takes as attributes; what is left out is counted.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -20,8 +21,8 @@ from device.events import (
     SummedUp,
 )
 from device.mqtt.payloads import (
+    MAX_STATE_CHARS,
     MAX_THINGS,
-    SCHEMA_VERSION,
     CaptionMessage,
     Happened,
     Message,
@@ -31,11 +32,17 @@ from device.mqtt.payloads import (
     cut_at_a_word,
     thing_parts,
 )
-from device.mqtt.summary import summary_message
 from device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
-from device.records import Cause
+from device.records import Cause, Seen
 
-Value = bool | int | float | str | None
+# Home Assistant drops the attributes of an entity when all of them together are longer.
+MAX_ATTRIBUTES_BYTES = 2**14
+# Each takes 0.1 kB besides its words; so many stay below it in any script.
+_MOST_SEEN = 16
+_MOST_ALERTS = 8
+_MOST_THINGS = 8
+_MOST_CHARS = 100
+_MOST_NAME_CHARS = 24
 
 
 class AlertMessage(Happened):
@@ -73,60 +80,51 @@ class RequestMessage(Happened):
     request_id: str = Field(default="", description="The asker's own id, or empty.")
 
 
-class ResultMessage(Message):
-    """What became of a command over MQTT."""
+class SeenPart(Message):
+    """Something that was seen, or happened, once or more."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was decided, in UTC.")
-    id: str = Field(default="", description="The command's own id, or empty.")
-    topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
-    is_accepted: bool = Field(description="Whether it is carried out.")
-    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
-    data: dict[str, Value] = Field(default={}, description="Of status: the state.")
+    what: str = Field(description="The caption used most, the rule, the part, or the thing's name.")
+    times: int = Field(ge=1, description="How often.")
+    first_at: UtcTime = Field(description="When for the first time.")
+    last_at: UtcTime = Field(description="When for the last time.")
 
-
-class StateMessage(Message):
-    """What can be changed of the device, as it is now."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was so, in UTC.")
-    is_narrating: bool
-    is_muted: bool
-    is_private: bool = Field(description="Whether the camera is let go.")
-    snoozed_until: UtcTime | None = None
-    snooze_min: int = Field(ge=0, description="Minutes of the snooze that are left, rounded up.")
-    volume: float
-    rate: float
-    minimum_gap_s: float
-    voice: str = Field(description="Name of the voice.")
+    @staticmethod
+    def of(seen: Seen, most_chars: int = _MOST_CHARS) -> SeenPart:
+        """Return the part that carries a group."""
+        return SeenPart(
+            what=cut_at_a_word(seen.what, most_chars),
+            times=seen.times,
+            first_at=seen.first_at,
+            last_at=seen.last_at,
+        )
 
 
-class DiagnosticsMessage(Message):
-    """How the device is."""
+class SummaryMessage(Happened):
+    """What was seen in a time span, grouped and counted; published when somebody asks for it."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was so, in UTC.")
-    is_camera_problem: bool = Field(description="The camera is lost, and not for privacy.")
-    frame_age_s: float | None = Field(description="Age of the newest frame.")
-    caption_latency_ms: float | None = Field(description="Time of the last caption.")
-    temperature_c: float | None = Field(description="Of the processor.")
-    frame_drops: int = Field(ge=0, description="Frames that nobody looked at.")
-    waiting_messages: int = Field(ge=0, description="Messages that the broker does not have yet.")
-    dropped_messages: int = Field(ge=0, description="Messages that were given up for lack of room.")
-    refused_messages: int = Field(ge=0, description="Messages that the broker did not want.")
-    bundle: str = Field(description="Name of the bundle in use.")
-    uptime_s: float = Field(ge=0, description="Since the daemon's start.")
-    version: str = Field(description="Of SeeAloud.")
-    narration_reason: str = Field(description="Why narration spoke last, or did not.")
-
-
-class Counts(Message):
-    """What the sender counts of its messages."""
-
-    waiting: int = 0
-    dropped: int = 0
-    refused: int = 0
+    event_type: Literal["summary"] = "summary"
+    cause: Cause = Field(description="Through what it was asked for: button, cli, mqtt, ...")
+    request_id: str = Field(default="", description="The id of the command that asked.")
+    since: UtcTime = Field(description="Beginning of the time span.")
+    until: UtcTime = Field(description="End of the time span.")
+    text: str = Field(description="All of it as it is said, with local times.")
+    short_text: str = Field(
+        max_length=MAX_STATE_CHARS, description="The text, cut at a word where it is long."
+    )
+    total: int = Field(ge=0, description="How many captions, alerts and problems there were.")
+    seen: tuple[SeenPart, ...] = Field(
+        description="What captions were about, the most frequent first."
+    )
+    alerts: tuple[SeenPart, ...] = Field(description="By rule, the latest first.")
+    problems: tuple[SeenPart, ...] = Field(description="By part, the latest first.")
+    left_out: int = Field(
+        ge=0, description="Groups for which there was no room; total counts them."
+    )
+    things: tuple[SeenPart, ...] = Field(
+        default=(),
+        description="What was named beside captions, by name, the most frequent first.",
+    )
+    things_left_out: int = Field(default=0, ge=0, description="Names for which there was no room.")
 
 
 def event_message(event: Event) -> tuple[Topic, Happened] | None:
@@ -204,64 +202,33 @@ def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else max(0, round(seconds * 1000))
 
 
-def state_message(
-    state: Mapping[str, Value], voices: Mapping[str, str], now: datetime
-) -> StateMessage:
-    """Return the message for the daemon's state.
-
-    Args:
-        state: as the controller's ``status`` tells it.
-        voices: paths of the voices by their names.
-        now: aware.
-    """
-    until = state.get("snoozed_until")
-    snoozed_until = datetime.fromisoformat(str(until)) if until else None
-    left_min = 0.0 if snoozed_until is None else (snoozed_until - now).total_seconds() / 60
-    return StateMessage(
-        at=now,
-        is_narrating=bool(state.get("is_narrating")),
-        is_muted=bool(state.get("is_muted")),
-        is_private=bool(state.get("is_private")),
-        snoozed_until=snoozed_until if left_min > 0 else None,
-        snooze_min=max(0, math.ceil(left_min)),
-        volume=_number(state, "volume"),
-        rate=_number(state, "rate"),
-        minimum_gap_s=_number(state, "minimum_gap_s"),
-        voice=voice_name(str(state.get("voice") or ""), voices),
+def summary_message(event: SummedUp) -> SummaryMessage:
+    """Return the message for a summary."""
+    summary = event.summary
+    groups = (summary.seen, summary.alerts, summary.problems)
+    parts = (
+        _parts(summary.seen, _MOST_SEEN),
+        _parts(summary.alerts, _MOST_ALERTS),
+        _parts(summary.problems, len(Part)),
+    )
+    seen, alerts, problems = parts
+    return SummaryMessage(
+        at=event.at,
+        cause=event.cause,
+        request_id=event.id,
+        since=summary.since,
+        until=summary.until,
+        text=summary.text,
+        short_text=cut_at_a_word(summary.text),
+        total=summary.total,
+        seen=seen,
+        alerts=alerts,
+        problems=problems,
+        left_out=sum(map(len, groups)) - sum(map(len, parts)),
+        things=tuple(SeenPart.of(x, _MOST_NAME_CHARS) for x in summary.things[:_MOST_THINGS]),
+        things_left_out=max(0, len(summary.things) - _MOST_THINGS),
     )
 
 
-def voice_name(path: str, voices: Mapping[str, str]) -> str:
-    """Return the name of a voice; that of its file where it has none."""
-    named = {voice_path: name for name, voice_path in voices.items()}
-    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")
-
-
-def diagnostics_message(
-    state: Mapping[str, Value], counts: Counts, narration_reason: str, now: datetime
-) -> DiagnosticsMessage:
-    """Return the message for how the device is; ``state`` as in ``state_message``."""
-    return DiagnosticsMessage(
-        at=now,
-        is_camera_problem=bool(state.get("is_camera_problem")) and not state.get("is_private"),
-        frame_age_s=_rounded(state, "frame_age_s", 1),
-        caption_latency_ms=_rounded(state, "caption_latency_ms", 1),
-        temperature_c=_rounded(state, "temperature_c", 1),
-        frame_drops=int(_number(state, "drops")),
-        waiting_messages=counts.waiting,
-        dropped_messages=counts.dropped,
-        refused_messages=counts.refused,
-        bundle=str(state.get("bundle") or ""),
-        uptime_s=round(_number(state, "uptime_s")),
-        version=str(state.get("version") or ""),
-        narration_reason=narration_reason,
-    )
-
-
-def _number(state: Mapping[str, Value], name: str) -> float:
-    value = state.get(name)
-    return 0.0 if value is None else float(value)
-
-
-def _rounded(state: Mapping[str, Value], name: str, digits: int) -> float | None:
-    return None if state.get(name) is None else round(_number(state, name), digits)
+def _parts(groups: Sequence[Seen], most: int) -> tuple[SeenPart, ...]:
+    return tuple(SeenPart.of(group) for group in groups[:most])

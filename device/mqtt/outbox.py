@@ -1,80 +1,220 @@
-"""Where messages wait for the broker: the protocol, and an outbox for machines without a disk.
+"""Messages that the broker has not acknowledged, in order, bounded, kept when the process ends.
 
-The durable one is ``device.history.outbox.Outbox``.
+What is promised, of a message whose ``put`` has returned:
+
+- It comes out of ``pending`` until it is acknowledged, in the order of the puts, also in the next
+  process after any end of this one, SIGKILL too. At least once: a repeat has the same id.
+- A power cut can cost it only within ``SYNC_AFTER_S`` + 3600 / ``syncs_per_hour`` seconds of its
+  put, as long as ``pending`` is called every few seconds. What the broker acknowledges within
+  ``SYNC_AFTER_S`` forces nothing, so with a broker at hand an SD card takes what the kernel
+  writes in its own time, and SQLite's checkpoint: three syncs in some 300 messages.
+- When there are more than ``max_rows``, the oldest go, and are counted in the file itself.
+- While the disk takes nothing, the same bound holds in memory, and only there.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from typing import Protocol
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
-from device.history.outbox import OutboxMessage
+from device.clock import Clock, SystemClock
+from device.events import Event
+from device.history.database import Database
+from device.history.schema import OUTBOX
+from device.history.time_parsing import from_us, to_us
+from device.mqtt.topics import OutgoingMessage
+
+_LOGGER = logging.getLogger(__name__)
+# A broker at hand acknowledges within milliseconds; one that restarts is back within this.
+SYNC_AFTER_S = 10.0
+SYNCS_PER_HOUR = 120
+# Nearly two days of a caption every half a minute.
+MAX_ROWS = 5000
+
+_INSERT = (
+    "INSERT OR IGNORE INTO message (topic, payload, qos, is_retained, id, at_us) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_SELECT = "SELECT topic, payload, qos, is_retained, id, at_us FROM message ORDER BY seq LIMIT ?"
+_DELETE = "DELETE FROM message WHERE id = ?"
+_DELETE_OLDEST = "DELETE FROM message WHERE seq IN (SELECT seq FROM message ORDER BY seq LIMIT ?)"
+_COUNT = "SELECT count(*) FROM message"
+_ADD_DROPPED = (
+    "INSERT INTO counter VALUES ('dropped', ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
+)
+_DROPPED = "SELECT value FROM counter WHERE name = 'dropped'"
 
 
-class Outbox(Protocol):
-    """Messages that the broker has not acknowledged, in order, bounded; for any thread."""
+@dataclass(frozen=True, slots=True)
+class OutboxMessage(OutgoingMessage):
+    """A message that is stored until the broker has it.
 
-    @property
-    def dropped(self) -> int:
-        """How many messages were given up for lack of room."""
-
-    def put(self, message: OutboxMessage) -> None:
-        """Keep a message until it is acknowledged; the oldest goes where there is no room."""
-
-    def pending(self, limit: int) -> list[OutboxMessage]:
-        """Return the oldest messages that are not acknowledged, in order."""
-
-    def acknowledge(self, ids: Iterable[str]) -> None:
-        """Forget messages that the broker has."""
-
-    def __len__(self) -> int:
-        """Return how many wait."""
-
-    def close(self) -> None:
-        """Keep what waits as well as possible; a second time does nothing."""
-
-
-class MemoryOutbox:
-    """Keeps messages until the process ends.
-
-    Args:
-        max_rows: messages kept, at least 1.
+    Attributes:
+        id: by which it is acknowledged; it should be in the payload too.
+        at: aware time of its event.
     """
 
-    def __init__(self, max_rows: int) -> None:
+    id: str
+    at: datetime
+
+
+def _ignore(_: Event) -> None:
+    """Publish nothing."""
+
+
+class Outbox:
+    """A durable queue in a file of its own; for any thread, and one process.
+
+    No call waits for anything but the disk. A put may have to (rarely, see ``SYNC_AFTER_S``), so
+    it belongs in the sender's thread and not in a callback of the network.
+
+    Args:
+        path: of the file.
+        max_rows: messages kept, at least 1.
+        syncs_per_hour: how often the disk may be forced.
+        clock: monotonic, for when to force it.
+        publish: takes a ``ProblemChanged`` when the disk does not work, or again does.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        max_rows: int = MAX_ROWS,
+        *,
+        syncs_per_hour: int = SYNCS_PER_HOUR,
+        clock: Clock | None = None,
+        publish: Callable[[Event], None] = _ignore,
+    ) -> None:
+        self._clock = clock or SystemClock()
         self._max_rows = max_rows
-        self._messages: dict[str, OutboxMessage] = {}
-        self._dropped = 0
-        self._lock = threading.Lock()
+        self._spacing_s = 3600 / syncs_per_hour
+        self._database = Database(path, OUTBOX, self._clock, publish)
+        # What is not in the file yet; empty unless the disk fails.
+        self._unsaved: dict[str, OutboxMessage] = {}
+        self._acknowledged: set[str] = set()
+        self._newly_dropped = 0
+        self._is_dropping = False
+        # When those were put that no sync has covered; oldest first.
+        self._unsynced_s: dict[str, float] = {}
+        self._synced_s = float("-inf")
+
+    def put(self, message: OutboxMessage) -> None:
+        """Keep a message until it is acknowledged; nothing changes where its id is kept already."""
+        with self._database.held():
+            self._unsaved.setdefault(message.id, message)
+            self._unsynced_s.setdefault(message.id, self._clock.now_s())
+            while len(self._unsaved) > self._max_rows:
+                oldest = next(iter(self._unsaved))
+                del self._unsaved[oldest]
+                self._unsynced_s.pop(oldest, None)
+                self._newly_dropped += 1
+            self._save()
+            self._sync_where_due()
+
+    def pending(self, limit: int) -> list[OutboxMessage]:
+        """Return the oldest messages that are not acknowledged, at most ``limit``, in order."""
+        with self._database.held():
+            self._save()
+            self._sync_where_due()
+            rows = self._database.read(_SELECT, (limit + len(self._acknowledged),))
+            saved = [x for x in map(_message, rows) if x.id not in self._acknowledged]
+            return [*saved, *self._unsaved.values()][:limit]
+
+    def acknowledge(self, ids: Iterable[str]) -> None:
+        """Forget messages that the broker has; ids that are unknown change nothing."""
+        with self._database.held():
+            for message_id in ids:
+                self._unsynced_s.pop(message_id, None)
+                if self._unsaved.pop(message_id, None) is None:
+                    self._acknowledged.add(message_id)
+            self._save()
+            self._sync_where_due()
 
     @property
     def dropped(self) -> int:
-        """How many messages were given up for lack of room."""
-        return self._dropped
-
-    def put(self, message: OutboxMessage) -> None:
-        """Keep a message until it is acknowledged; the oldest goes where there is no room."""
-        with self._lock:
-            self._messages.setdefault(message.id, message)
-            while len(self._messages) > self._max_rows:
-                del self._messages[next(iter(self._messages))]
-                self._dropped += 1
-
-    def pending(self, limit: int) -> list[OutboxMessage]:
-        """Return the oldest messages that are not acknowledged, in order."""
-        with self._lock:
-            return list(self._messages.values())[:limit]
-
-    def acknowledge(self, ids: Iterable[str]) -> None:
-        """Forget messages that the broker has."""
-        with self._lock:
-            for message_id in ids:
-                self._messages.pop(message_id, None)
+        """How many messages were dropped since the file began."""
+        with self._database.held():
+            rows = self._database.read(_DROPPED)
+            return self._newly_dropped + (int(rows[0][0]) if rows else 0)
 
     def __len__(self) -> int:
-        with self._lock:
-            return len(self._messages)
+        with self._database.held():
+            self._save()
+            rows = self._database.read(_COUNT)
+            saved = int(rows[0][0]) if rows else 0
+            return max(0, saved - len(self._acknowledged)) + len(self._unsaved)
 
     def close(self) -> None:
-        """Do nothing: there is no place to keep them."""
+        """Force what waits onto the disk and close the file; a second time does nothing."""
+        with self._database.held():
+            self._save()
+            if self._unsynced_s:
+                self._sync()
+            if self._unsaved:
+                _LOGGER.warning("%d messages for the broker are lost", len(self._unsaved))
+                self._unsaved.clear()
+            self._database.close()
+
+    def _save(self) -> None:
+        """Write what the file does not have; what it does not take stays in memory."""
+        if not (self._unsaved or self._acknowledged or self._newly_dropped):
+            return
+        dropped = 0
+
+        def work(connection: sqlite3.Connection) -> None:
+            nonlocal dropped
+            connection.executemany(_DELETE, [(x,) for x in self._acknowledged])
+            connection.executemany(_INSERT, map(_row, self._unsaved.values()))
+            excess = connection.execute(_COUNT).fetchone()[0] - self._max_rows
+            if excess > 0:
+                connection.execute(_DELETE_OLDEST, (excess,))
+            dropped = self._newly_dropped + max(0, excess)
+            if dropped:
+                connection.execute(_ADD_DROPPED, (dropped,))
+
+        if self._database.write(work):
+            self._unsaved.clear()
+            self._acknowledged.clear()
+            self._newly_dropped = 0
+            if dropped and not self._is_dropping:
+                _LOGGER.warning(
+                    "more than %d messages wait for the broker: the oldest are dropped until it "
+                    "is back",
+                    self._max_rows,
+                )
+            self._is_dropping = dropped > 0
+
+    def _sync_where_due(self) -> None:
+        """Force the disk when a message has waited long, but not too often."""
+        if not self._unsynced_s:
+            return
+        now_s = self._clock.now_s()
+        waited_s = now_s - next(iter(self._unsynced_s.values()))
+        if waited_s >= SYNC_AFTER_S and now_s - self._synced_s >= self._spacing_s:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._synced_s = self._clock.now_s()  # a disk that fails is not tried more often either
+        if self._database.sync():
+            self._unsynced_s = {x: s for x, s in self._unsynced_s.items() if x in self._unsaved}
+
+
+def _row(message: OutboxMessage) -> tuple[str, bytes, int, bool, str, int]:
+    return (
+        message.topic,
+        message.payload,
+        message.qos,
+        message.is_retained,
+        message.id,
+        to_us(message.at),
+    )
+
+
+def _message(row: tuple[str, bytes, int, int, str, int]) -> OutboxMessage:
+    topic, payload, qos, is_retained, message_id, at_us = row
+    return OutboxMessage(topic, payload, qos, bool(is_retained), message_id, from_us(at_us))

@@ -1,20 +1,20 @@
-"""Brings the outbox's messages over a session: in order, many on the way, each until confirmed.
+"""Sends the outbox's messages: in order, many on the way, each until it is confirmed.
 
 Invariant: a message leaves the outbox only when the broker has confirmed it, or said that it does
-not want it. What was on the way when a session ended is sent again in the next one, with its id.
+not want it. What was on the way when a connection ended is sent again over the next one, with its
+id.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from device.clock import Clock
-from device.history.outbox import OutboxMessage
-from device.mqtt.outbox import Outbox
-from device.mqtt.paho_client import Outgoing
-from device.mqtt.session import Delivered, Session
+from device.mqtt.connection import Confirmation, Connection
+from device.mqtt.outbox import Outbox, OutboxMessage
+from device.mqtt.payloads import marked_late
 
 _LOGGER = logging.getLogger(__name__)
 # The outbox forces its disk when it is asked for messages, also while there is no broker.
@@ -27,7 +27,7 @@ class OutboxSender:
     Args:
         outbox: where messages wait.
         in_flight: how many may be on the way.
-        late_after_s: a message that is sent so long after what it tells is marked late.
+        late_after_s: a message that is sent so long after its event is marked late.
         clock: the time.
 
     Attributes:
@@ -35,7 +35,8 @@ class OutboxSender:
     """
 
     def __init__(self, outbox: Outbox, in_flight: int, late_after_s: float, clock: Clock) -> None:
-        self._outbox, self._in_flight = outbox, in_flight
+        self._outbox = outbox
+        self._in_flight = in_flight
         self._late_after = timedelta(seconds=late_after_s)
         self._clock = clock
         self._sent: set[str] = set()
@@ -51,15 +52,15 @@ class OutboxSender:
         return not (self._sent or self._has_more)
 
     def put(self, message: OutboxMessage) -> None:
-        """Keep a message, and bring it when its turn comes."""
+        """Store a message, and send it when its turn comes."""
         self._outbox.put(message)
         self._has_more = True
 
-    def bring(self, session: Session) -> None:
+    def send_waiting(self, connection: Connection) -> None:
         """Send what may be sent now.
 
         Raises:
-            BrokerError: the session is lost.
+            BrokerError: the connection is lost.
         """
         self._settle()
         if not self._has_more or len(self._sent) >= self._in_flight:
@@ -67,30 +68,29 @@ class OutboxSender:
         waiting = self._outbox.pending(self._in_flight)
         for message in waiting:
             if message.id not in self._sent and len(self._sent) < self._in_flight:
-                session.send(self._outgoing(message), message.id)
+                connection.send(self._as_of_now(message), message.id)
                 self._sent.add(message.id)
         self._has_more = len(waiting) == self._in_flight
 
     def rest(self) -> None:
-        """Let the outbox do what it has to while there is no session; may be called often."""
+        """Let the outbox force its disk while there is no connection; may be called often."""
         now_s = self._clock.now_s()
         if now_s - self._looked_s >= _LOOK_PERIOD_S:
             self._looked_s = now_s
             self._outbox.pending(1)
 
-    def delivered(self, delivered: Delivered) -> bool:
-        """Take note of a delivery; False where the message was none of the outbox's."""
-        if delivered.key not in self._sent:
-            return False
-        message_id = str(delivered.key)
+    def confirm(self, confirmation: Confirmation) -> None:
+        """Take note of a confirmation, unless it is of a message that is not the outbox's."""
+        if confirmation.key not in self._sent:
+            return
+        message_id = str(confirmation.key)
         self._sent.discard(message_id)
         self._confirmed.append(message_id)
         self._has_more = True
-        if delivered.failure is not None:
-            self._note_refused(delivered.topic, delivered.failure)
-        return True
+        if confirmation.failure is not None:
+            self._note_refused(confirmation.topic, confirmation.failure)
 
-    def session_ended(self) -> None:
+    def connection_ended(self) -> None:
         """Send again what was on the way."""
         self._settle()
         self._sent.clear()
@@ -101,14 +101,10 @@ class OutboxSender:
             confirmed, self._confirmed = self._confirmed, []
             self._outbox.acknowledge(confirmed)
 
-    def _outgoing(self, message: OutboxMessage) -> Outgoing:
-        payload = message.payload
-        if self._is_late(message.at):
-            payload = json.dumps({**json.loads(payload), "late": True}, ensure_ascii=False).encode()
-        return Outgoing(message.topic, payload, message.qos, message.is_retained)
-
-    def _is_late(self, at: datetime) -> bool:
-        return self._clock.utc() - at > self._late_after
+    def _as_of_now(self, message: OutboxMessage) -> OutboxMessage:
+        if self._clock.utc() - message.at <= self._late_after:
+            return message
+        return replace(message, payload=marked_late(message.payload))
 
     def _note_refused(self, topic: str, failure: str) -> None:
         self.refused += 1

@@ -1,63 +1,248 @@
-"""Sets paho's client up and brings it to the broker; only this and ``connection`` know paho.
+"""Paho's client for one connection, from the socket to DISCONNECT; only this module knows paho.
 
-Invariant: whatever goes wrong on the way leaves here as a ``BrokerError`` that says what to do.
+Facts that are easy to miss: an exception in a callback kills paho's thread, so callbacks only put
+values on a queue; paho calls ``on_publish`` while it holds its own lock, so no lock of ours may be
+held around ``publish``. Received messages are bounded before they are queued, in length and in
+number. Every failure is raised as a ``BrokerError`` that says what to do.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
+import queue
 import socket
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from device.errors import BrokerError
-from device.mqtt.settings import BrokerSettings
-from device.mqtt.tls import tls_context
+from device.mqtt.broker import BrokerSettings, Protocol, tls_context
+from device.mqtt.topics import OutgoingMessage
 
-# A broker that knows MQTT 5 does not even send longer ones; of others paho has to take them whole.
+_LOGGER = logging.getLogger(__name__)
+MAX_RECEIVED_BYTES = 2**13
+_MAX_WAITING = 1000
+# A broker of MQTT 5 sends no longer ones; from an older broker paho has to take them whole.
 _MAX_PACKET_BYTES = 2**16
-# How many are on the way at a time is bounded by who sends; paho shall hold none of them back.
+# The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000
+_UNSUPPORTED_PROTOCOL = 0x84
+_PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to be published."""
+class ConnectAnswer:
+    """The broker accepted (failure None) or refused the connection."""
+
+    failure: str | None
+    is_protocol_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection is gone."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishAnswer:
+    """The broker took (failure None) or refused the message with this number."""
+
+    number: int
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A message of another client.
+
+    Attributes:
+        topic: its full name.
+        payload: its first ``MAX_RECEIVED_BYTES``.
+        size_bytes: of the whole payload.
+        is_retained: whether the broker had kept it from before.
+    """
 
     topic: str
     payload: bytes
-    qos: int
+    size_bytes: int
     is_retained: bool
 
 
-def said(settings: BrokerSettings, what: str) -> str:
-    """Return a sentence about the broker, with its address."""
-    return f"MQTT broker {settings.address} {what}"
+ClientEvent = ConnectAnswer | ConnectionLost | PublishAnswer | ReceivedMessage
 
 
 def broker_error(settings: BrokerSettings, what: str) -> BrokerError:
-    """Return an error that says so."""
-    return BrokerError(said(settings, what))
+    """Return an error about the broker, with its address."""
+    return BrokerError(f"MQTT broker {settings.address} {what}")
 
 
-def make_client(
-    settings: BrokerSettings, will: Outgoing | None, protocol: MQTTProtocolVersion
-) -> paho.Client:
-    """Return a client that is set up, but for its callbacks, and has not connected.
+class PahoClient:
+    """A client whose CONNECT is sent; used by one thread, and never reopened.
+
+    Args:
+        settings: where, as whom and how long to wait.
+        will: what the broker publishes when this process dies; None for nothing.
+        protocol: the version of MQTT.
+        notify: called from paho's thread after each event; it must return at once.
 
     Raises:
+        BrokerError: the broker is away, cannot be trusted or does not answer in time.
         ConfigError: a TLS file cannot be used.
     """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        will: OutgoingMessage | None,
+        protocol: Protocol,
+        notify: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._notify = notify
+        self._events: queue.SimpleQueue[ClientEvent] = queue.SimpleQueue()
+        self._socket: socket.socket | None = None
+        client = _make_client(settings, will, _PROTOCOLS[protocol])
+        self._client: paho.Client | None = client
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_socket_open = self._on_socket_open
+        try:
+            _reach_broker(client, settings, _PROTOCOLS[protocol])
+            client.loop_start()
+        except BaseException:
+            self.close()
+            raise
+
+    def publish(self, message: OutgoingMessage) -> int:
+        """Hand a message over and return its number, which comes back in ``PublishAnswer``.
+
+        Raises:
+            BrokerError: the broker is gone.
+        """
+        sent = self._open_client().publish(
+            message.topic, message.payload, qos=message.qos, retain=message.is_retained
+        )
+        self._require_success(sent.rc)
+        return sent.mid
+
+    def subscribe(self, patterns: Sequence[str]) -> None:
+        """Ask for messages.
+
+        Raises:
+            BrokerError: the broker is gone.
+        """
+        code, _ = self._open_client().subscribe([(pattern, 1) for pattern in patterns])
+        self._require_success(code)
+
+    def next_event(self, timeout_s: float) -> ClientEvent | None:
+        """Return what happened next, or None after the time."""
+        try:
+            return self._events.get(timeout=max(0.0, timeout_s))
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        """Say goodbye and end paho's thread; a second time does nothing.
+
+        A clean goodbye suppresses the last will: publish what must be known before.
+        """
+        if (client := self._taken_client()) is not None:
+            client.disconnect()
+            self._end(client)
+
+    def abandon(self) -> None:
+        """End without goodbye, so that the broker publishes the last will."""
+        if (client := self._taken_client()) is not None:
+            if self._socket is not None:
+                # paho's thread sees the end at once; otherwise it waits for confirmations.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+            self._end(client)
+
+    def _taken_client(self) -> paho.Client | None:
+        client, self._client = self._client, None
+        return client
+
+    def _open_client(self) -> paho.Client:
+        if self._client is None:
+            raise broker_error(self._settings, "has no connection any more: it was closed here")
+        return self._client
+
+    def _require_success(self, code: MQTTErrorCode) -> None:
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise broker_error(
+                self._settings, f"is gone ({paho.error_string(code)}): is it running?"
+            )
+
+    def _end(self, client: paho.Client) -> None:
+        client.loop_stop()
+        # The callbacks point back here: without them paho's wake-up sockets are closed at once.
+        client.on_connect = client.on_disconnect = client.on_publish = None
+        client.on_message = client.on_subscribe = client.on_socket_open = None
+        if self._socket is not None:
+            self._socket.close()
+
+    # paho's thread, sometimes with paho's lock held: queue the value and leave.
+
+    def _put(self, event: ClientEvent) -> None:
+        self._events.put(event)
+        self._notify()
+
+    def _on_socket_open(self, _c: Any, _u: Any, opened: Any) -> None:
+        # Our own handle on it: paho may close its own at any time.
+        self._socket = socket.socket(fileno=os.dup(opened.fileno()))
+
+    def _on_connect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
+        failure = str(reason) if reason.is_failure else None
+        self._put(ConnectAnswer(failure, reason.value == _UNSUPPORTED_PROTOCOL))
+
+    def _on_disconnect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
+        self._put(ConnectionLost(str(reason)))
+
+    def _on_publish(self, _c: Any, _u: Any, mid: int, reason: ReasonCode, _p: Any) -> None:
+        self._put(PublishAnswer(mid, str(reason) if reason.is_failure else None))
+
+    def _on_subscribe(self, _c: Any, _u: Any, _m: int, reasons: list[ReasonCode], _p: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            address = self._settings.address
+            _LOGGER.warning("MQTT broker %s refuses our subscription: %s", address, reasons[0])
+
+    def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # an unknown command of a client that breaks the rules
+            return
+        if self._events.qsize() < _MAX_WAITING:
+            payload = bytes(message.payload)
+            self._put(
+                ReceivedMessage(topic, payload[:MAX_RECEIVED_BYTES], len(payload), message.retain)
+            )
+
+
+def _make_client(
+    settings: BrokerSettings, will: OutgoingMessage | None, protocol: MQTTProtocolVersion
+) -> paho.Client:
+    """Return a client that is set up, but for its callbacks, and has not connected."""
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id=settings.client_id,
         protocol=protocol,
         transport=settings.transport,
-        # A new Connection is made instead: paho's own attempts hide a wrong password.
+        # A new client is made instead: paho's own attempts hide a wrong password.
         reconnect_on_failure=False,
     )
     client.connect_timeout = settings.timeout_s
@@ -73,50 +258,41 @@ def make_client(
     return client
 
 
-def reach_broker(
+def _reach_broker(
     client: paho.Client, settings: BrokerSettings, protocol: MQTTProtocolVersion
 ) -> None:
-    """Open the socket, with TLS where it is wanted, and send CONNECT.
-
-    Raises:
-        BrokerError: it is away, cannot be trusted or does not answer in time.
-    """
+    """Open the socket, with TLS where it is wanted, and send CONNECT."""
+    properties = None
+    if protocol is MQTTProtocolVersion.MQTTv5:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = _MAX_PACKET_BYTES
     try:
         client.connect(
-            settings.host,
-            settings.effective_port,
-            settings.keepalive_s,
-            properties=_connect_properties(protocol),
+            settings.host, settings.effective_port, settings.keepalive_s, properties=properties
         )
-    except ssl.SSLCertVerificationError as exc:
-        raise broker_error(
-            settings,
-            f"has a certificate that is not trusted ({exc.verify_message}): "
-            "give the CA that signed it, and the host name that it is for",
-        ) from exc
-    except ssl.SSLError as exc:
-        raise broker_error(
-            settings, f"does not speak TLS with us ({exc.reason}): is it a TLS port?"
-        ) from exc
-    except TimeoutError as exc:
-        raise broker_error(settings, f"does not answer within {settings.timeout_s:g} s") from exc
-    except (socket.gaierror, UnicodeError) as exc:
-        raise broker_error(settings, "is an unknown host: check its name") from exc
-    except paho.WebsocketConnectionError as exc:
-        raise broker_error(
-            settings, f"does not speak WebSockets ({exc}): check port and path"
-        ) from exc
-    except ConnectionResetError as exc:
-        raise broker_error(settings, f"hung up ({exc.strerror}): is it a TLS port?") from exc
-    except OSError as exc:
-        raise broker_error(
-            settings, f"cannot be reached ({exc.strerror or exc}): is it running?"
-        ) from exc
+    except (OSError, UnicodeError, paho.WebsocketConnectionError) as exc:
+        raise broker_error(settings, _reason(exc, settings)) from exc
 
 
-def _connect_properties(protocol: MQTTProtocolVersion) -> Properties | None:
-    if protocol is not MQTTProtocolVersion.MQTTv5:
-        return None
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.MaximumPacketSize = _MAX_PACKET_BYTES
-    return properties
+def _reason(exc: Exception, settings: BrokerSettings) -> str:
+    """Return why the broker could not be reached, and what to do."""
+    match exc:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"has a certificate that is not trusted ({exc.verify_message}): "
+                "give the CA that signed it, and the host name that it is for"
+            )
+        case ssl.SSLError():
+            return f"does not speak TLS with us ({exc.reason}): is it a TLS port?"
+        case TimeoutError():
+            return f"does not answer within {settings.timeout_s:g} s"
+        case socket.gaierror() | UnicodeError():
+            return "is an unknown host: check its name"
+        case paho.WebsocketConnectionError():
+            return f"does not speak WebSockets ({exc}): check port and path"
+        case ConnectionResetError():
+            return f"hung up ({exc.strerror}): is it a TLS port?"
+        case OSError():
+            return f"cannot be reached ({exc.strerror or exc}): is it running?"
+        case _:
+            return f"cannot be reached ({exc}): is it running?"

@@ -1,6 +1,6 @@
 """A caption as JSON, and what all messages have in common.
 
-A caption and what caused it travel in one message, so that nobody has to join two topics.
+A caption and what caused it are in one message, so that no subscriber has to join two topics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import Caption, Cause, Described, Hypothesis, Side, Thing, ThingSource, Timings
+from device.records import (
+    Caption,
+    Cause,
+    Description,
+    Hypothesis,
+    Side,
+    Thing,
+    ThingSource,
+    Timings,
+)
 
 # 2: an answer without a caption has null where a caption would be.
 SCHEMA_VERSION: Literal[2] = 2
@@ -22,6 +31,7 @@ MAX_STATE_CHARS = 255
 MAX_THINGS = 16
 _MAX_NAME_CHARS = 40
 
+Value = bool | int | float | str | None
 _THINGS_TEXT = "What is named beside the caption or instead of it, each name once, surest first."
 
 
@@ -39,7 +49,7 @@ UtcTime = Annotated[
 
 
 class Message(BaseModel):
-    """Frozen, with no room for numbers that JSON cannot carry; later versions may add fields."""
+    """Frozen, without numbers that JSON cannot carry; later versions may add fields."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True
@@ -116,7 +126,7 @@ class ThingPart(Message):
 
 
 class DescribedPart(Message):
-    """What ``seealoud describe --json`` prints of one picture; the caption is always told."""
+    """What ``seealoud describe --json`` prints of one picture; the caption is always included."""
 
     text: str = Field(description="What is said, worded by how sure it is.")
     probability: float | None = Field(
@@ -134,7 +144,7 @@ class DescribedPart(Message):
     things: tuple[ThingPart, ...] = Field(default=(), description=_THINGS_TEXT)
 
     @staticmethod
-    def of(described: Described) -> DescribedPart:
+    def of(described: Description) -> DescribedPart:
         """Return the part that carries a description."""
         return DescribedPart(
             text=described.text,
@@ -146,7 +156,7 @@ class DescribedPart(Message):
 
 
 class Happened(Message):
-    """What every message tells of something that happened."""
+    """What every message about an event has in common."""
 
     schema_version: Literal[2] = Field(
         default=SCHEMA_VERSION, description="Raised when a field changes its meaning or goes."
@@ -204,7 +214,16 @@ class CaptionMessage(Happened):
     )
 
 
-def caption_message(described: Described, cause: Cause, now: datetime) -> CaptionMessage:
+def marked_late(payload: bytes) -> bytes:
+    """Return the JSON of a ``Happened`` with ``late`` set.
+
+    The key can be replaced without parsing the rest: it is written before any free text, and a
+    text that contained it would have its quotes escaped.
+    """
+    return payload.replace(b'"late":false', b'"late":true', 1)
+
+
+def caption_message(described: Description, cause: Cause, now: datetime) -> CaptionMessage:
     """Return the message for what a command says of a picture.
 
     Args:
@@ -213,6 +232,7 @@ def caption_message(described: Described, cause: Cause, now: datetime) -> Captio
         now: aware time; the frame's age is reckoned from it.
     """
     caption, is_said = described.caption, not described.reason
+    assert caption is not None  # a command captions what it withholds as well
     age_ms = (now - caption.captured_at).total_seconds() * 1000
     seen = {"source": caption.frame_source, "captured_at": caption.captured_at}
     return CaptionMessage(

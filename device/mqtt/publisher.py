@@ -1,7 +1,7 @@
 """Captions of a single command to one broker, each confirmed before the next.
 
-The blocking face of a ``Session``: it connects when there is something to say, says online before
-and offline after, and every failure is a BrokerError that leaves it usable for the next caption.
+It connects when there is something to publish, says online before and offline after, and every
+failure is a BrokerError that leaves it usable for the next caption.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from datetime import UTC, datetime
 from types import TracebackType
 
 from device.errors import BrokerError
+from device.mqtt.broker import BrokerSettings, tls_context
+from device.mqtt.connection import DeviceConnection
 from device.mqtt.payloads import caption_message
-from device.mqtt.session import Session, outgoing
-from device.mqtt.settings import BrokerSettings
-from device.mqtt.tls import tls_context
 from device.mqtt.topics import CAPTION
-from device.records import Cause, Described
+from device.records import Cause, Description
 
 
 class MqttPublisher:
-    """Publishes captions, each confirmed by the broker; used by one thread.
+    """A ``device.commands.sinks.Sink``; used by one thread.
 
     Example:
         with MqttPublisher(BrokerSettings("127.0.0.1", "kitchen")) as publisher:
-            publisher.publish(described, Cause.DESCRIBE)
+            publisher.accept(description)
     """
+
+    name = "the MQTT broker"
 
     def __init__(self, settings: BrokerSettings) -> None:
         """Check what can be checked without the broker.
@@ -35,7 +36,7 @@ class MqttPublisher:
         if settings.tls is not None:
             tls_context(settings.tls)
         self._settings = settings
-        self._session: Session | None = None
+        self._connection: DeviceConnection | None = None
 
     def __enter__(self) -> MqttPublisher:
         return self
@@ -51,22 +52,25 @@ class MqttPublisher:
     @property
     def is_connected(self) -> bool:
         """Whether there is a connection that has not been seen to end."""
-        try:
-            while self._session is not None and self._session.receive() is not None:
-                pass
-        except BrokerError:
-            self._drop()
-        return self._session is not None
+        if self._connection is not None:
+            try:
+                while self._connection.receive() is not None:
+                    pass
+            except BrokerError:
+                self._connection.abandon()
+                self._connection = None
+        return self._connection is not None
 
-    def publish(self, described: Described, cause: Cause) -> None:
-        """Publish what is said of a picture and return once the broker has confirmed it.
+    def accept(self, description: Description) -> None:
+        """Publish the caption, or why it is not said; return once the broker has confirmed it.
 
         Raises:
             BrokerError: the broker is away, refuses or does not confirm in time.
         """
-        session = self._connected()
-        message = caption_message(described, cause, now=datetime.now(UTC))
-        session.deliver(outgoing(CAPTION, self._settings.device_id, message.to_json()))
+        if not self.is_connected or self._connection is None:
+            self._connection = DeviceConnection(self._settings)
+        message = caption_message(description, Cause.DESCRIBE, now=datetime.now(UTC))
+        self._connection.deliver(CAPTION.message(self._settings.device_id, message.to_json()))
 
     def close(self) -> None:
         """Say offline and disconnect; a second time does nothing.
@@ -76,21 +80,6 @@ class MqttPublisher:
         Raises:
             BrokerError: the broker did not confirm offline; the connection is closed anyway.
         """
-        if not self.is_connected:
-            return
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
-
-    def _connected(self) -> Session:
-        """Return a session that is alive."""
-        if self.is_connected and self._session is not None:
-            return self._session
-        self._session = Session(self._settings)
-        return self._session
-
-    def _drop(self) -> None:
-        """Close the connection, if there is one, without a word."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            session.abandon()
+        if self.is_connected and self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()

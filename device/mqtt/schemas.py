@@ -13,16 +13,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from device.mqtt.messages import (
-    AlertMessage,
-    DiagnosticsMessage,
-    ProblemMessage,
-    RequestMessage,
-    ResultMessage,
-    StateMessage,
-)
+from device.mqtt.commands import ResultMessage
+from device.mqtt.messages import AlertMessage, ProblemMessage, RequestMessage, SummaryMessage
 from device.mqtt.payloads import CaptionMessage, Message
-from device.mqtt.summary import SummaryMessage
+from device.mqtt.retained import DiagnosticsMessage, StateMessage
 from device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -1,173 +1,150 @@
-"""What it takes to reach a broker; wrong values are refused before anything is connected."""
+"""The table ``[mqtt]`` of the settings, and the limits that are no settings."""
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import re
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from device.errors import ConfigError
-from device.mqtt.device_id import check_device_id
+from pydantic import Field, model_validator
 
-PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
-PLAIN_PORT = 1883
-TLS_PORT = 8883
-WEBSOCKETS_PORT = 80
-WEBSOCKETS_TLS_PORT = 443
-Protocol = Literal["5", "3.1.1"]
-Transport = Literal["tcp", "websockets"]
-# Newest first; 3.1.1 is what amqtt and many small brokers speak.
-PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
-_BROKER = re.compile(
-    r"\[(?P<ipv6>[^\]]+)\](?::(?P<port6>\d+))?|(?P<host>[^:\[\]]+)(?::(?P<port>\d+))?"
+from device.mqtt.broker import (
+    BrokerSettings,
+    TlsSettings,
+    Transport,
+    default_device_id,
+    read_password,
 )
-_HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
+from device.settings_base import MQTT_PASSWORD, SettingsGroup, find_credential
+
+_PREFIX = re.compile(r"[^+#\x00/]+(/[^+#\x00/]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """How the broker proves who it is, and how we do.
+class MqttLimits:
+    """Times and sizes of the daemon's MQTT that need no setting; tests pass others.
 
     Attributes:
-        ca_file: PEM file of the authority that signed the broker's certificate; None for the
-            system's own.
-        cert_file: PEM file of our certificate, where the broker wants one.
-        key_file: PEM file of its key; None where it is inside ``cert_file``.
+        timeout_s: for each step: reaching the broker, its answer, and each confirmation. Far longer
+            than a broker in the same house takes, and a radio link may lose a packet or two.
+        retry_min_s: wait before the first new attempt; it doubles with each.
+        retry_max_s: longest wait between attempts, so that the device is back within a minute
+            of the broker.
+        report_after_s: how long the broker must be away before it is a problem; one that restarts
+            is none.
+        in_flight: messages on the way at a time; as many as Mosquitto sends by default.
+        queue_rows: events that may wait for the worker; many seconds of the busiest camera.
+        late_after_s: a message that is sent so long after its event is marked "late": no
+            automation should act on an older one as if it were news.
+        diagnostics_period_s: how often temperature, latency and the like are published.
+        commands_per_min: commands taken in a minute; more come only from a program that has gone
+            wrong.
     """
+
+    timeout_s: float = 5.0
+    retry_min_s: float = 1.0
+    retry_max_s: float = 60.0
+    report_after_s: float = 10.0
+    in_flight: int = 20
+    queue_rows: int = 1000
+    late_after_s: float = 30.0
+    diagnostics_period_s: float = 60.0
+    commands_per_min: float = 120.0
+
+
+class MqttSettings(SettingsGroup):
+    """Captions, events and commands over MQTT, and the device in Home Assistant."""
+
+    is_on: bool = False
+    """Whether a broker is used. Nothing leaves the device in any other way."""
+
+    host: Annotated[str, Field(min_length=1, max_length=253)] = "localhost"
+    """Name or address of the broker."""
+
+    port: Annotated[int, Field(ge=1, le=65535, examples=[1883])] | None = None
+    """Its port. Not set: 1883, with TLS 8883; for WebSockets 80, with TLS 443."""
+
+    transport: Transport = "tcp"
+    """"websockets" where only HTTP gets through."""
+
+    websocket_path: Annotated[str, Field(min_length=1, max_length=200)] = "/mqtt"
+    """Where the broker listens for WebSockets."""
+
+    username: Annotated[str, Field(min_length=1, examples=["seealoud"])] | None = None
+    """User at the broker. Not set: connects without one."""
+
+    password_file: Path | None = None
+    """File with the password. Not set: systemd's credential "mqtt-password", else
+    $SEEALOUD_MQTT_PASSWORD."""
+
+    is_tls_on: bool = False
+    """Whether the connection is encrypted. The broker's certificate is always checked, against the
+    system's authorities or ca_file."""
 
     ca_file: Path | None = None
+    """PEM file of the authority that signed the broker's certificate; switches TLS on."""
+
     cert_file: Path | None = None
+    """PEM file of our certificate, for a broker that wants one; switches TLS on."""
+
     key_file: Path | None = None
+    """PEM file of its key, without passphrase. Not set: it is in cert_file."""
 
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    """After 1.5 times this silence the broker says that the device is offline."""
 
-def _random_suffix() -> str:
-    return secrets.token_hex(3)
+    is_discovery_on: bool = True
+    """Whether the device announces itself to Home Assistant."""
 
+    discovery_prefix: Annotated[str, Field(min_length=1, max_length=100)] = "homeassistant"
+    """The discovery prefix that Home Assistant is set to."""
 
-@dataclass(frozen=True, slots=True)
-class BrokerSettings:
-    """One broker, and who we are to it.
+    is_picture_on: bool = False
+    """Whether the picture behind each caption is published as JPEG. It leaves the device then, and
+    everybody who may read the broker's topics can look through the camera."""
 
-    Attributes:
-        host: name or address.
-        device_id: names this device in every topic.
-        port: 1..65535; None for the usual one, 1883 or with TLS 8883.
-        username: None to sign in as nobody.
-        password: never in a log or a message.
-        tls: None for an unencrypted connection.
-        timeout_s: for each step: reaching the broker, its answer, and each confirmation.
-        protocols: MQTT versions to try, of "5" and "3.1.1", in this order.
-        keepalive_s: silence after which the broker publishes our last will is 1.5 times this.
-        session: tells several connections of one device apart; a broker drops the older of
-            two equal ones, and a single ``describe`` must not push the daemon out.
-        transport: MQTT directly, or inside WebSockets.
-        websocket_path: where the broker listens for these.
-    """
+    @model_validator(mode="after")
+    def _fits_together(self) -> MqttSettings:
+        self._broker("device", password=None, session=None)
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs a user: set username as well")
+        if self.key_file is not None and self.cert_file is None:
+            raise ValueError("key_file needs its certificate: set cert_file as well")
+        if not _PREFIX.fullmatch(self.discovery_prefix):
+            raise ValueError(f"discovery_prefix {self.discovery_prefix!r} cannot begin a topic")
+        return self
 
-    host: str
-    device_id: str
-    port: int | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: TlsSettings | None = None
-    timeout_s: float = 5.0
-    protocols: tuple[Protocol, ...] = PROTOCOLS
-    keepalive_s: int = 30
-    session: str = field(default_factory=_random_suffix)
-    transport: Transport = "tcp"
-    websocket_path: str = "/mqtt"
+    def broker_settings(
+        self, device_id: str | None = None, *, session: str | None = None
+    ) -> BrokerSettings:
+        """Return how to reach the broker.
 
-    def __post_init__(self) -> None:
-        """Refuse what no broker could have.
+        Args:
+            device_id: of the topics; None for the one made from the machine's id.
+            session: distinguishes the connections of one device; ``DAEMON_SESSION`` for the
+                daemon's, None for a random one.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: the password file cannot be read.
         """
-        check_device_id(self.device_id)
-        if not _HOST.fullmatch(self.host):
-            raise ConfigError("the MQTT host is no host name: write HOST or HOST:PORT")
-        if not self.protocols:
-            raise ConfigError("no MQTT version to try: name 5, 3.1.1 or both")
-        if self.port is not None and not 1 <= self.port <= 65535:
-            raise ConfigError(f"MQTT port {self.port} is not in 1..65535")
-        if self.password is not None and self.username is None:
-            raise ConfigError("an MQTT password needs a user: give --mqtt-user as well")
-        if not self.websocket_path.startswith("/"):
-            raise ConfigError(
-                f"MQTT websocket path {self.websocket_path!r} does not begin with a slash"
-            )
+        password = None
+        if self.username is not None:
+            password = read_password(self.password_file or find_credential(MQTT_PASSWORD))
+        return self._broker(device_id or default_device_id(), password, session)
 
-    @property
-    def client_id(self) -> str:
-        """The MQTT client identifier of this connection."""
-        return f"{self.device_id}-{self.session}"
-
-    @property
-    def effective_port(self) -> int:
-        """The port that is used."""
-        if self.port is not None:
-            return self.port
-        if self.transport == "websockets":
-            return WEBSOCKETS_PORT if self.tls is None else WEBSOCKETS_TLS_PORT
-        return PLAIN_PORT if self.tls is None else TLS_PORT
-
-    @property
-    def address(self) -> str:
-        """``host:port``, for messages."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.effective_port}"
-
-
-def parse_broker(text: str) -> tuple[str, int | None]:
-    """Return host and port of ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT`` or a bare IPv6 address.
-
-    Raises:
-        ConfigError: it is none of these. The text is not repeated where it may hold a password.
-    """
-    if "@" in text:
-        raise ConfigError(
-            "the MQTT host must not hold user or password: give --mqtt-user and "
-            f"--mqtt-password-file or {PASSWORD_VARIABLE}"
+    def _broker(self, device_id: str, password: str | None, session: str | None) -> BrokerSettings:
+        files = (self.ca_file, self.cert_file, self.key_file)
+        is_encrypted = self.is_tls_on or any(files)
+        settings = BrokerSettings(
+            host=self.host,
+            device_id=device_id,
+            port=self.port,
+            username=self.username,
+            password=password,
+            tls=TlsSettings(*files) if is_encrypted else None,
+            keepalive_s=self.keepalive_s,
+            transport=self.transport,
+            websocket_path=self.websocket_path,
         )
-    if "://" in text:
-        raise ConfigError(f"MQTT host {text!r}: write HOST or HOST:PORT (and --mqtt-tls for TLS)")
-    match = _BROKER.fullmatch(text)
-    if match is None and not _is_ipv6(text):
-        raise ConfigError(f"MQTT host {text!r} is no host: write HOST or HOST:PORT")
-    if match is None:
-        return text, None
-    port = match["port6"] or match["port"]
-    return match["ipv6"] or match["host"], int(port) if port else None
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def read_password(file: Path | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the password from a file, else from the environment, else None.
-
-    The line end that editors add to a file does not count.
-
-    Raises:
-        ConfigError: the file cannot be read or is empty.
-    """
-    if file is None:
-        return environ.get(PASSWORD_VARIABLE) or None
-    try:
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise ConfigError(f"MQTT password file {file} cannot be read: {reason}") from exc
-    if not password:
-        raise ConfigError(f"MQTT password file {file} is empty: write the password into it")
-    return password
+        return settings if session is None else replace(settings, session=session)

@@ -1,8 +1,8 @@
-"""The daemon on MQTT: events go out, commands come in, Home Assistant knows the device.
+"""The daemon on MQTT: events go out, commands come in, Home Assistant finds the device.
 
-Invariants: ``accept`` only puts an event on a queue and never waits; what happened while the broker
-is away goes to the outbox, and later over, in order; of what is so, only the newest is told. States
-are what the daemon says of itself afterwards, never what a command wished.
+Invariants: ``accept`` only puts an event on a queue and never waits; events of a time without the
+broker are stored and sent later, in order; of a state, only the newest is sent. A published state
+is the daemon's own afterwards, never what a command asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from device.clock import Clock
 from device.events import (
@@ -23,22 +23,19 @@ from device.events import (
     Requested,
     SettingChanged,
 )
-from device.history.outbox import OutboxMessage
 from device.mqtt import topics as t
-from device.mqtt.command_handler import CommandHandler
-from device.mqtt.connection import Received
-from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
-from device.mqtt.dialer import Dialer
+from device.mqtt.broker import DAEMON_SESSION, tls_context
+from device.mqtt.broker_connection import BrokerConnection
+from device.mqtt.commands import CommandHandler
+from device.mqtt.connection import Confirmation, DeviceConnection
 from device.mqtt.identity import Identity
-from device.mqtt.link import Link
-from device.mqtt.messages import Counts, Value, event_message
-from device.mqtt.outbox import Outbox
+from device.mqtt.messages import event_message
+from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.outbox_sender import OutboxSender
-from device.mqtt.payloads import CaptionMessage
-from device.mqtt.retained import RetainedTopics
-from device.mqtt.retained_message import RetainedMessage
-from device.mqtt.session import Delivered, Session, outgoing
-from device.mqtt.tls import tls_context
+from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.payloads import CaptionMessage, Happened, Value
+from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
+from device.mqtt.settings import MqttLimits, MqttSettings
 from device.requests import Controller
 
 _IDLE_S = 0.25
@@ -50,11 +47,11 @@ _GOODBYE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DaemonSide:
-    """What MQTT has of the daemon.
+    """What MQTT uses of the daemon.
 
     Attributes:
         controller: carries commands out.
-        bus: told when the broker is away.
+        bus: carries the reports of a broker that is away.
         state_of: returns the daemon's state, as the command ``status`` does.
         clock: the time.
         picture_of: returns the newest picture as JPEG, None where there is none; only called where
@@ -73,9 +70,10 @@ class MqttSink:
 
     Args:
         settings: of the broker, and what is published.
-        identity: who we are.
-        daemon: what we have of it.
-        outbox: where messages wait; whoever made it closes it afterwards.
+        identity: of the device.
+        daemon: what is used of it.
+        outbox: stores messages; the caller closes it afterwards.
+        limits: times and sizes, other than the usual ones.
         chance: for waits that must differ from device to device.
 
     Raises:
@@ -88,23 +86,28 @@ class MqttSink:
         identity: Identity,
         daemon: DaemonSide,
         outbox: Outbox,
+        limits: MqttLimits | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        self._settings, self._identity, self._daemon = settings, identity, daemon
-        self._clock, self._outbox = daemon.clock, outbox
+        clock = daemon.clock
+        limits = limits or MqttLimits()
+        self._settings = settings
+        self._identity = identity
+        self._daemon = daemon
+        self._clock = clock
+        self._outbox = outbox
+        self._limits = limits
         self._chance = chance or random.Random()
-        self._events: queue.Queue[Event] = queue.Queue(settings.queue_rows)
+        self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        self._desk = CommandHandler(
-            identity, daemon.controller, self._clock, settings.commands_per_min
+        self._commands = CommandHandler(identity, daemon.controller, clock, limits.commands_per_min)
+        self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
+        self._broker = BrokerConnection(
+            self._opener(), self.wake, daemon.bus, clock, limits, self._chance
         )
-        self._courier = OutboxSender(outbox, settings.in_flight, settings.late_after_s, self._clock)
-        self._link = Link(settings, self._dialer(), daemon.bus, self._clock, self._chance)
-        self._retained = RetainedTopics(
-            settings, identity, daemon.state_of, self._counts, self._clock
-        )
-        self._next_diagnostics_s = self._clock.now_s() + settings.diagnostics_period_s
+        self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
+        self._next_diagnostics_s = clock.now_s() + limits.diagnostics_period_s
         self._announce_s = float("inf")
 
     # ------------------------------------------------------------ from any thread
@@ -112,9 +115,8 @@ class MqttSink:
     def accept(self, event: Event) -> None:
         """Take an event and return at once."""
         if isinstance(event, Decided) and not event.is_spoken:
-            self._retained.narration_reason = (
-                event.reason.value
-            )  # of each frame: no reason to wake up
+            # One of these for each frame: the worker is not woken for it.
+            self._retained.narration_reason = event.reason.value
             return
         try:
             self._events.put_nowait(event)
@@ -130,20 +132,20 @@ class MqttSink:
 
     @property
     def is_connected(self) -> bool:
-        """Whether there is a session."""
-        return self._link.session is not None
+        """Whether there is a connection."""
+        return self._broker.is_connected
 
     def step(self) -> None:
         """Do what there is to do, and wait a little for more."""
         self._signal.clear()
         self._take_events()
-        if self._link.tend():
-            self._begin_session()
+        if self._broker.tend():
+            self._begin_connection()
         if self.is_connected:
-            self._hear()
-            self._tell()
+            self._receive()
+            self._send()
         else:
-            self._courier.rest()
+            self._sender.rest()
         self._signal.wait(_IDLE_S)
 
     def close(self) -> None:
@@ -153,22 +155,25 @@ class MqttSink:
         """
         self._take_events()
         end_s = time.monotonic() + _FLUSH_S
-        while self.is_connected and not self._courier.is_idle and time.monotonic() < end_s:
+        while self.is_connected and not self._sender.is_idle and time.monotonic() < end_s:
             self._signal.clear()
-            self._hear()
-            self._link.use(self._courier.bring)
+            self._receive()
+            self._broker.use(self._sender.send_waiting)
             self._signal.wait(max(0.0, min(0.05, end_s - time.monotonic())))
-        self._courier.session_ended()
-        self._link.close(_GOODBYE_S)
+        self._sender.connection_ended()
+        self._broker.close(_GOODBYE_S)
 
-    def _dialer(self) -> Dialer:
-        broker = self._settings.broker_settings(self._identity.id, session=DAEMON_SESSION)
+    def _opener(self) -> Callable[[], DeviceConnection]:
+        broker = replace(
+            self._settings.broker_settings(self._identity.id, session=DAEMON_SESSION),
+            timeout_s=self._limits.timeout_s,
+        )
         if broker.tls is not None:
-            tls_context(broker.tls)
+            tls_context(broker.tls)  # its files are checked at the start, not at each connection
         patterns = list(t.subscriptions(self._identity.id))
         if self._settings.is_discovery_on:
             patterns.append(t.birth_topic(self._settings.discovery_prefix))
-        return Dialer(lambda: Session(broker, patterns, self.wake), self.wake)
+        return lambda: DeviceConnection(broker, patterns, self.wake)
 
     def _take_events(self) -> None:
         while True:
@@ -188,23 +193,27 @@ class MqttSink:
         if (found := event_message(event)) is None:
             return
         topic, message = found
-        ready = outgoing(topic, self._identity.id, message.to_json())
-        if isinstance(event, Requested):
-            self._link.send(ready, "request")  # nobody waits for an old one
+        if isinstance(event, Requested):  # not stored: nobody waits for an old one
+            self._publish(topic, message.to_json())
             return
-        self._courier.put(
-            OutboxMessage(
-                id=str(message.id),
-                topic=ready.topic,
-                payload=ready.payload,
-                qos=ready.qos,
-                is_retained=ready.is_retained,
-                at=message.at,
-            )
-        )
+        self._sender.put(self._stored(topic, message))
         if isinstance(message, CaptionMessage):
             self._retained.take_caption(message)
             self._send_picture(message)
+
+    def _stored(self, topic: t.Topic, message: Happened) -> OutboxMessage:
+        return OutboxMessage(
+            topic.of(self._identity.id),
+            message.to_json(),
+            topic.qos,
+            topic.is_retained,
+            id=str(message.id),
+            at=message.at,
+        )
+
+    def _publish(self, topic: t.Topic, payload: str | bytes) -> None:
+        """Publish a message that is lost where there is no connection."""
+        self._broker.send(topic.message(self._identity.id, payload), topic)
 
     def _send_picture(self, message: CaptionMessage) -> None:
         is_seen = message.caption or message.things
@@ -212,28 +221,28 @@ class MqttSink:
             return
         picture = self._daemon.picture_of()
         if picture is not None and not self._daemon.state_of().get("is_private"):
-            self._link.send(outgoing(t.PICTURE, self._identity.id, picture), "picture")
+            self._publish(t.PICTURE, picture)
 
-    def _begin_session(self) -> None:
-        self._courier.session_ended()
-        for bulletin in self._retained.all:
-            bulletin.session_ended()
+    def _begin_connection(self) -> None:
+        self._sender.connection_ended()
+        for retained in self._retained.all:
+            retained.connection_ended()
         self._announce_s = float("inf")
 
-    def _hear(self) -> None:
-        while (happening := self._link.receive()) is not None:
-            if isinstance(happening, Received):
-                self._receive(happening)
+    def _receive(self) -> None:
+        while (event := self._broker.receive()) is not None:
+            if isinstance(event, Confirmation):
+                self._confirm(event)
             else:
-                self._confirm(happening)
+                self._take_message(event)
 
-    def _confirm(self, delivered: Delivered) -> None:
-        if isinstance(delivered.key, RetainedMessage):
-            delivered.key.delivered()
+    def _confirm(self, confirmation: Confirmation) -> None:
+        if isinstance(confirmation.key, RetainedMessage):
+            confirmation.key.delivered()
         else:
-            self._courier.delivered(delivered)
+            self._sender.confirm(confirmation)
 
-    def _receive(self, received: Received) -> None:
+    def _take_message(self, received: ReceivedMessage) -> None:
         if received.topic == t.birth_topic(self._settings.discovery_prefix):
             if received.payload == t.ONLINE.encode() and not received.is_retained:
                 delay_s = self._chance.uniform(0.0, _LONGEST_BIRTH_DELAY_S)
@@ -241,30 +250,29 @@ class MqttSink:
         elif received.topic == t.AVAILABILITY.of(self._identity.id):
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.
-                self._link.use(Session.say_online)
-        elif (result := self._desk.handle(received)) is not None:
-            payload = result.model_dump_json()
-            self._link.send(outgoing(t.RESULT, self._identity.id, payload), "result")
+                self._broker.use(DeviceConnection.say_online)
+        elif (result := self._commands.handle(received)) is not None:
+            self._publish(t.RESULT, result.model_dump_json())
 
-    def _tell(self) -> None:
+    def _send(self) -> None:
         now_s = self._clock.now_s()
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
-            for bulletin in self._retained.all:
-                bulletin.renew()
+            for retained in self._retained.all:
+                retained.renew()
         if now_s >= self._next_diagnostics_s:
-            self._next_diagnostics_s = now_s + self._settings.diagnostics_period_s
+            self._next_diagnostics_s = now_s + self._limits.diagnostics_period_s
             self._retained.state.renew()
             self._retained.diagnostics.renew()
         self._take_events()  # those that the commands of this step led to
-        for bulletin in self._retained.all:
-            if (message := bulletin.take()) is not None:
-                self._link.send(message, bulletin)
-        self._link.use(self._courier.bring)
+        for retained in self._retained.all:
+            if (message := retained.take()) is not None:
+                self._broker.send(message, retained)
+        self._broker.use(self._sender.send_waiting)
 
-    def _counts(self) -> Counts:
-        return Counts(
+    def _counts(self) -> MessageCounts:
+        return MessageCounts(
             waiting=len(self._outbox),
             dropped=self._outbox.dropped + self._lost_events,
-            refused=self._courier.refused,
+            refused=self._sender.refused,
         )

@@ -1,4 +1,4 @@
-"""The whole topic tree; ``docs/mqtt.md`` says the same and a test compares them."""
+"""The whole topic tree and a message on it; a test compares the tree with ``docs/mqtt.md``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,31 @@ _DEVICE = f"{ROOT}/{{device_id}}"
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message to be published.
+
+    Attributes:
+        topic: its full name.
+        payload: as it is sent.
+        qos: quality of service, 0..2.
+        is_retained: whether the broker keeps it for later subscribers.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int
+    is_retained: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Topic:
     """One topic of a device.
 
     Attributes:
         template: its name, with ``{device_id}`` for the device.
         qos: quality of service with which it is published, or should be.
-        is_retained: whether the broker keeps the last message for those who come later.
-        is_command: whether others publish on it, and the device listens.
+        is_retained: whether the broker keeps the last message for later subscribers.
+        is_command: whether other clients publish on it and the device subscribes.
     """
 
     template: str
@@ -29,6 +46,11 @@ class Topic:
     def of(self, device_id: str) -> str:
         """Return the topic's name for one device."""
         return self.template.format(device_id=device_id)
+
+    def message(self, device_id: str, payload: str | bytes) -> OutgoingMessage:
+        """Return a message on this topic of one device."""
+        data = payload.encode() if isinstance(payload, str) else payload
+        return OutgoingMessage(self.of(device_id), data, self.qos, self.is_retained)
 
 
 def _command(name: str) -> Topic:
@@ -70,25 +92,25 @@ ALL_TOPICS = (*PUBLISHED, *COMMANDS)
 
 
 def discovery_topic(prefix: str, device_id: str) -> str:
-    """Return where Home Assistant looks for the device."""
+    """Return the topic on which Home Assistant expects the description of the device."""
     return f"{prefix}/device/{device_id}/config"
 
 
 def birth_topic(prefix: str) -> str:
-    """Return where Home Assistant says that it has started."""
+    """Return the topic on which Home Assistant announces that it has started."""
     return f"{prefix}/status"
 
 
 def subscriptions(device_id: str) -> tuple[str, ...]:
-    """Return what the device listens to: its commands, known or not, and its own availability.
+    """Return the patterns to subscribe to: commands, known or not, and the own availability.
 
-    The latter because another client of the same device, as a single ``describe``, ends with
-    "offline" while the daemon goes on.
+    The latter because another client of the same device, such as a single ``describe``, publishes
+    "offline" when it ends, although the daemon is still running.
     """
     return (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", AVAILABILITY.of(device_id))
 
 
 def retained_topics(prefix: str, device_id: str) -> tuple[str, ...]:
-    """Return every topic on which the broker keeps something of the device."""
+    """Return every topic of the device on which the broker keeps a message."""
     own = tuple(topic.of(device_id) for topic in PUBLISHED if topic.is_retained)
     return (discovery_topic(prefix, device_id), *own)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from device.events import DecisionReason
 from device.narrator.rules import RuleMatch
-from device.records import Earcon
-from device.vision.describe import Line
+from device.records import Description, Earcon
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,13 @@ class Decision:
     earcon: Earcon | None = None
 
 
-def topic(line: Line) -> str:
-    """Return what a line is about: its caption, or where that is withheld the sure things."""
-    sure = (thing.name for thing in line.things if thing.is_sure)
-    return line.caption.text.strip() or " ".join(sorted(sure))
-
-
-def doubt(line: Line, smallest_probability: float) -> str:
-    """Return why a line is not good enough to be narrated; empty when it is."""
-    if not topic(line) or not line.sentence.strip():
+def doubt(found: Description, smallest_probability: float) -> str:
+    """Return why a description is not good enough to be narrated; empty when it is."""
+    if not found.topic or not found.text.strip():
         return "the caption is empty"
-    if line.is_withheld:  # things that are sure are narrated without a caption
+    if not found.words.strip():  # things that are sure are narrated without a caption
         return ""
     # Not the same as "<": NaN is not a confidence either.
-    if line.probability is not None and not line.probability >= smallest_probability:
-        return f"probability {line.probability:.2f} < {smallest_probability:.2f}"
+    if found.probability is not None and not found.probability >= smallest_probability:
+        return f"probability {found.probability:.2f} < {smallest_probability:.2f}"
     return ""

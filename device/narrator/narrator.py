@@ -4,7 +4,7 @@ The caller passes a frame in stages and continues only while the answer is None,
 costs one thumbnail a frame, and no model runs:
 
     after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
-        -> after_decoder(line) -> Decision;   after_fault(fault) where a stage finds it unusable
+        -> after_decoder(found) -> Decision;   after_fault(fault) where a stage finds it unusable
 
 Rules, in this order; every decision names the first that keeps narration silent:
     1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
@@ -34,13 +34,12 @@ from device.clock import ClockReading
 from device.english import content_words
 from device.events import DecisionReason
 from device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
-from device.narrator.decision import Decision, doubt, topic
+from device.narrator.decision import Decision, doubt
 from device.narrator.rules import Alerts, RuleMatch, raised_by
 from device.narrator.scene_memory import FaultMemory, SceneMemory
 from device.narrator.settings import NarrationSettings
 from device.narrator.silence import SilencePolicy, SpeakingInterval
-from device.records import Earcon, Thing
-from device.vision.describe import Fault, Line
+from device.records import Description, Earcon, Thing
 
 # A caption that was too improbable may be better in another moment of the same scene; a whole
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
@@ -108,14 +107,14 @@ class Narrator:
         detail = f"feature change {difference:.3f} < {FEATURE_CHANGE:.3f}"
         return silence or self._unchanged(DecisionReason.FEATURES_SAME, detail)
 
-    def after_decoder(self, now: ClockReading, line: Line) -> Decision:
+    def after_decoder(self, now: ClockReading, found: Description) -> Decision:
         """Return the decision on a caption; where it or an alert is spoken, that is noted."""
         silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
-            return replace(silence, text=line.sentence)
-        decision = self._decide(line, silence)
+            return replace(silence, text=found.text)
+        decision = self._decide(found, silence)
         if decision.is_spoken or decision.reason is DecisionReason.ALERT:
-            self._note(topic(line))
+            self._note(found.topic)
         if silence is not None or decision.reason is DecisionReason.TOO_SOON:
             self._scene.note_captioned(self._now_s)
         else:
@@ -124,7 +123,7 @@ class Narrator:
             self._scene.settle()
         return decision
 
-    def after_fault(self, now: ClockReading, fault: Fault) -> Decision:
+    def after_fault(self, now: ClockReading, fault: Description) -> Decision:
         """Return the decision on a picture that cannot be captioned; spoken once when that lasts.
 
         Args:
@@ -256,18 +255,18 @@ class Narrator:
             caption, sentence, self._now_s, is_silent=is_silent, things=things
         )
 
-    def _decide(self, line: Line, silence: Decision | None) -> Decision:
+    def _decide(self, found: Description, silence: Decision | None) -> Decision:
         """Return the decision on a caption, with the alerts that it raises."""
-        alerts = self._found(line.caption.text, line.sentence, line.things, silence)
+        alerts = self._found(found.words, found.text, found.things, silence)
         if silence is None and (raised := raised_by(alerts)):
             decision = Decision(False, DecisionReason.ALERT, raised)
         elif (blocked := silence or self._too_soon()) is not None:
             decision = blocked
-        elif why := doubt(line, self._settings.smallest_probability):
+        elif why := doubt(found, self._settings.smallest_probability):
             decision = Decision(False, DecisionReason.UNSURE, why)
         else:
-            decision = self._compare(content_words(topic(line)))
-        return replace(decision, text=line.sentence, alerts=alerts)
+            decision = self._compare(content_words(found.topic))
+        return replace(decision, text=found.text, alerts=alerts)
 
     def _compare(self, words: tuple[str, ...]) -> Decision:
         """Return the decision by the words last spoken."""

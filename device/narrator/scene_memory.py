@@ -28,7 +28,7 @@ from device.narrator.change import (
     feature_change,
     picture_change,
 )
-from device.vision.describe import Fault
+from device.records import Description
 
 # A new scene is stable after so many frames in a row and so many seconds, so that what only passes
 # through the picture is not spoken of.
@@ -174,7 +174,7 @@ class FaultMemory:
         """What is said of the present fault; empty without one."""
         return "" if self._last is None else self._last.text
 
-    def note(self, fault: Fault, seen_hw: Thumbnail | None, now_s: float) -> None:
+    def note(self, fault: Description, seen_hw: Thumbnail | None, now_s: float) -> None:
         """Note a fault that was found just now.
 
         Its text may name things and so change from frame to frame while its reason stays.

@@ -22,6 +22,17 @@ RETIRED: Mapping[str, str] = {
     "picture.too_bright_share": _MEASURED,
     "picture.covered_contrast": _MEASURED,
     "picture.blurred_sharpness": _MEASURED,
+    "mqtt.protocols": "MQTT 5 is tried first, then 3.1.1",
+    "mqtt.timeout_s": "the device waits 5 s for the broker at each step",
+    "mqtt.retry_min_s": "the first new attempt is made after 1 s",
+    "mqtt.retry_max_s": "a new attempt is made at least every 60 s",
+    "mqtt.report_after_s": "the broker is a problem once it has been away for 10 s",
+    "mqtt.in_flight": "20 messages are on the way at a time",
+    "mqtt.queue_rows": "1000 events may wait for the sender",
+    "mqtt.late_after_s": 'a message is marked "late" 30 s after its event',
+    "mqtt.commands_per_min": "120 commands a minute are taken",
+    "mqtt.diagnostics_period_s": "diagnostics are published every 60 s",
+    "history.outbox_rows": "5000 messages may wait for the broker",
     "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 

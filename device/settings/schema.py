@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from device.camera.settings import CameraSettings
 from device.health.settings import LogSettings, MetricsSettings
 from device.history.settings import HistorySettings
-from device.mqtt.daemon_settings import MqttSettings
-from device.mqtt.device_id import check_device_id
+from device.mqtt.broker import check_device_id
+from device.mqtt.settings import MqttSettings
 from device.narrator.settings import NarrationSettings
 from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 from device.triggers.settings import TriggerSettings
-from device.vision.picture_settings import PictureSettings
 
 
 class DeviceSettings(SettingsGroup):
@@ -33,6 +32,16 @@ class DeviceSettings(SettingsGroup):
     @classmethod
     def _fits_into_a_topic(cls, device_id: str | None) -> str | None:
         return None if device_id is None else check_device_id(device_id)
+
+
+class PictureSettings(SettingsGroup):
+    """Whether unusable pictures are refused: too dark, too bright, covered, or blurred.
+
+    A refused picture is not captioned; the fault is spoken instead.
+    """
+
+    is_gate_on: StrictBool = True
+    """Whether pictures are judged at all; otherwise every picture is captioned."""
 
 
 class CaptionerSettings(SettingsGroup):

@@ -17,10 +17,9 @@ import numpy.typing as npt
 from device.errors import BundleError, ConfigError, InferenceError
 from device.records import Caption, Frame, Hypothesis, Timings
 from device.vision.beam_search import SearchOptions, Sequence, log_probability, search_rows
-from device.vision.bundle import Bundle
+from device.vision.bundle import LARGEST_DIFFERENCE, N_PATTERNS, Bundle, pattern
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Decoder, Encoder, Features
-from device.vision.self_test import LARGEST_DIFFERENCE, N_PATTERNS, pattern
 
 _MS = 1000.0
 

@@ -28,6 +28,7 @@ from device.vision.unsure_colours import (
     unsure_colours,
     without_colours,
 )
+from device.vision.wording import Hedge, hedge
 
 # What the weights are for, in the order of ``Signals.of``.
 SIGNALS = (
@@ -40,6 +41,7 @@ SIGNALS = (
 
 Floats = npt.NDArray[np.float64]
 Scores = Mapping[str, float]
+_PERSON = "subject/person"
 
 
 class Signals:
@@ -103,17 +105,22 @@ class Signals:
 
 
 @dataclass(frozen=True, slots=True)
-class Trusted:
-    """What can be said of a caption.
+class JudgedCaption:
+    """The words of a caption that can be said, and how.
 
     Attributes:
-        text: the caption with the animal that the detector sees, and without the colours that are
+        text: the words, lower-case: the animal that the detector sees, and no colours that are
             more likely wrong than right.
-        probability: that the text is right, 0..1; 0 where it mentions nothing that is judged.
+        probability: calibrated probability that the text is right, 0..1; None where unknown, 0
+            where it mentions nothing that is judged.
+        how: how sure it sounds.
+        person_log_odds: log-odds that the encoder's features show a person; None where unknown.
     """
 
     text: str
-    probability: float
+    probability: float | None
+    how: Hedge = Hedge.PLAIN
+    person_log_odds: float | None = None
 
 
 class Confidence:
@@ -132,11 +139,12 @@ class Confidence:
             if name.startswith("activity/")
             for word in words.split()
         )
+        self._wording = spec.wording
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
 
     def seen_log_odds(self, class_name: str, pooled_d: npt.NDArray[np.float32]) -> float | None:
-        """Return the log-odds that the features show a class; None for one that is not known."""
+        """Return the log-odds that the features show a class; None for an unknown class."""
         return self._signals.seen_log_odds(class_name, pooled_d)
 
     def of(
@@ -167,10 +175,11 @@ class Confidence:
         hypothesis: Hypothesis,
         pooled_d: npt.NDArray[np.float32],
         scores: Scores | None = None,
-    ) -> Trusted:
-        """Return what can be said of the caption; all of it where too little would be left.
+    ) -> JudgedCaption:
+        """Return the words of the caption that can be said, and how.
 
-        With the detector's scores a wrong animal is corrected first.
+        With the detector's scores a wrong animal is corrected first. All words are said where
+        too little would be left.
         """
         if scores is not None:
             hypothesis = corrected(hypothesis, scores)
@@ -180,9 +189,15 @@ class Confidence:
         kept = without_colours(words, rows, unsure_colours(judged), self._verbs)
         left = {mention.row for mention in self._signals.mentions.of(kept)}
         if not left:
-            return Trusted(hypothesis.text, _all_right(judged))
-        said = [one for one in judged if one.mention.row in left]
-        return Trusted(" ".join(kept), _all_right(said))
+            kept = words
+        said = [one for one in judged if not left or one.mention.row in left]
+        probability = _all_right(said)
+        return JudgedCaption(
+            " ".join(kept),
+            probability,
+            hedge(probability, self._wording),
+            self.seen_log_odds(_PERSON, pooled_d),
+        )
 
 
 def _all_right(judged: Sequence[JudgedMention]) -> float:

@@ -1,4 +1,4 @@
-"""What a bundle knows of its own mistakes, for whoever is to speak its captions.
+"""How probable it is that a caption is right, and which pictures are not captioned at all.
 
 Invariant: where the bundle measured nothing, nothing is claimed: no picture is unfamiliar, no
 probability is known, and captions are said plainly.
@@ -6,36 +6,19 @@ probability is known, and captions are said plainly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import numpy as np
+import numpy.typing as npt
 
 from device.errors import BundleError
 from device.records import Caption
 from device.vision.bundle import Bundle
 from device.vision.captioner import Encoded
-from device.vision.confidence import Confidence, Scores
+from device.vision.confidence import Confidence, JudgedCaption, Scores
 from device.vision.confidence_arrays import ConfidenceArrays
-from device.vision.manifest import ConfidenceSpec
-from device.vision.novelty import Novelty
-from device.vision.wording import Hedge, hedge
+from device.vision.manifest import ConfidenceSpec, NoveltySpec
 
-_PERSON = "subject/person"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A caption as it is said.
-
-    Attributes:
-        text: its words, lower-case, without what is more likely wrong than right.
-        probability: calibrated, that the text is right, 0..1; None where unknown.
-        how: how sure it sounds.
-        person_log_odds: that the encoder's features show a person; None where unknown.
-    """
-
-    text: str
-    probability: float | None
-    how: Hedge
-    person_log_odds: float | None = None
+_NOTHING = 1e-12
+FARTHEST = 1.0
 
 
 class ConfidenceModel:
@@ -63,8 +46,10 @@ class ConfidenceModel:
         """Return whether the picture is unlike anything trained on."""
         return self._spec is not None and self._novelty.of(encoded.pooled_d)
 
-    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
-        """Return what is said of a caption: what can be trusted of it, and how sure it sounds.
+    def judge(
+        self, caption: Caption, encoded: Encoded, scores: Scores | None = None
+    ) -> JudgedCaption:
+        """Return which words of a caption can be said, and how sure they sound.
 
         Args:
             caption: the captioner's.
@@ -73,8 +58,40 @@ class ConfidenceModel:
         """
         best = caption.n_best[0]
         if self._spec is None or not best.word_log_probs:
-            return Said(best.text, None, Hedge.PLAIN)
-        found = self._confidence.trusted(best, encoded.pooled_d, scores)
-        how = hedge(found.probability, self._spec.wording)
-        person = self._confidence.seen_log_odds(_PERSON, encoded.pooled_d)
-        return Said(found.text, found.probability, how, person)
+            return JudgedCaption(best.text, None)
+        return self._confidence.trusted(best, encoded.pooled_d, scores)
+
+
+class Novelty:
+    """Measures how unfamiliar a picture is.
+
+    The square roots of the training pictures' pooled features lie mostly along a few directions
+    from the origin. Those of a drawing, a page of text or noise mostly lie beside them; a captioner
+    would still say "a man is climbing a wall". Roots, because otherwise a few strong channels would
+    outweigh all others; from the origin, because from the training's mean a picture that excites
+    few channels looks near.
+
+    Args:
+        spec: the manifest's.
+        arrays: of the same bundle.
+    """
+
+    def __init__(self, spec: NoveltySpec, arrays: ConfidenceArrays) -> None:
+        self._familiar_da = arrays.familiar_da
+        self._largest = spec.largest
+
+    def distance(self, pooled_d: npt.NDArray[np.float32]) -> float:
+        """Return the share of the squared roots' length that lies beside the axes, 0..1.
+
+        Features below zero, which a ReLU does not give, count as none; without any it is 1.
+        """
+        root_d = np.sqrt(np.maximum(pooled_d, 0), dtype=np.float64)
+        whole = float(root_d @ root_d)
+        if whole < _NOTHING:
+            return FARTHEST
+        along_a = root_d @ self._familiar_da
+        return min(FARTHEST, max(0.0, 1.0 - float(along_a @ along_a) / whole))
+
+    def of(self, pooled_d: npt.NDArray[np.float32]) -> bool:
+        """Return whether the picture is unlike anything trained on."""
+        return self.distance(pooled_d) > self._largest

@@ -1,207 +1,139 @@
-"""From a frame to a line: gate, captioner, confidence, things, wording. Used by one thread.
+"""From a frame to its description: gate, captioner, confidence, things, wording.
 
-Invariant: what cannot be captioned honestly is said to be so, and never captioned.
+The daemon, ``seealoud describe`` and the benchmarks all call ``open_describer``; one thread uses
+what it returns. Invariant: a picture that cannot be captioned reliably gets a description that
+says so, and never a caption.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+import logging
+from dataclasses import replace
 
-from device.records import Caption, Frame, Thing
-from device.vision.captioner import Encoded
-from device.vision.confidence import Scores
-from device.vision.confidence_model import Said
+from device.records import Description, Frame
+from device.vision.bundle import Bundle
+from device.vision.captioner import Captioner, CaptionOptions, Encoded
+from device.vision.confidence_model import ConfidenceModel
+from device.vision.detector import Detector
+from device.vision.names import NameClassifier
+from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
-from device.vision.scene import Scene
+from device.vision.scene import UNSURE
 from device.vision.sentences import caption_sentence
 from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
 from device.vision.wording import Hedge
 
+_LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"
-UNSURE = "unsure"
 _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
-
-
-class Eye(Protocol):
-    """The captioner in its two stages; ``device.vision.captioner.Captioner``."""
-
-    def encode(self, frame: Frame) -> Encoded:
-        """Return what the encoder makes of a frame.
-
-        Raises:
-            InferenceError: the runtime failed.
-        """
-
-    def decode(self, encoded: Encoded) -> Caption:
-        """Return the words.
-
-        Raises:
-            InferenceError: the runtime failed.
-        """
-
-    def close(self) -> None:
-        """Let the models go."""
-
-
-class Honesty(Protocol):
-    """Knows how much a caption can be trusted; ``device.vision.confidence_model``."""
-
-    def is_unfamiliar(self, encoded: Encoded) -> bool:
-        """Return whether the picture is unlike anything trained on."""
-
-    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
-        """Return what is said of a caption, and how probable it is that this is right.
-
-        Args:
-            caption: the captioner's.
-            encoded: what it was made of.
-            scores: the detector's best score of each everyday name; None where it was not run.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a picture is not captioned.
-
-    Attributes:
-        reason: one word, as in ``too_dark``.
-        text: what is said.
-        things: what is named all the same, the surest first.
-    """
-
-    reason: str
-    text: str
-    things: tuple[Thing, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is said of a frame.
-
-    Attributes:
-        sentence: as it is spoken, with its hedge.
-        caption: what the captioner said, and which of its words are said.
-        probability: calibrated, that these are right, 0..1; None without a calibration.
-        things: what is named beside the caption, the surest first.
-    """
-
-    sentence: str
-    caption: Caption
-    probability: float | None
-    things: tuple[Thing, ...] = ()
-
-    @property
-    def is_withheld(self) -> bool:
-        """Whether no word of the caption is said."""
-        return not self.caption.text.strip()
-
-    @property
-    def reason(self) -> str:
-        """Why the caption is withheld, in one word; empty where it is said."""
-        return UNSURE if self.is_withheld else ""
 
 
 class FrameDescriber:
     """All that is done to one frame, in stages, so that the narrator can stop early.
 
     Args:
-        gate: whether a picture is worth a look.
-        eye: the captioner.
-        honesty: what its captions are worth.
+        gate: refuses pictures in which nothing can be seen.
+        captioner: makes the captions.
+        confidence: how probable it is that they are right.
         finder: names things beside the caption; None where the bundle has nothing for it.
     """
 
     def __init__(
-        self, gate: PictureGate, eye: Eye, honesty: Honesty, finder: ThingFinder | None = None
+        self,
+        gate: PictureGate,
+        captioner: Captioner,
+        confidence: ConfidenceModel,
+        finder: ThingFinder | None = None,
     ) -> None:
         self._gate = gate
-        self._eye = eye
-        self._honesty = honesty
+        self._captioner = captioner
+        self._confidence = confidence
         self._finder = finder
 
-    def fault(self, frame: Frame) -> Fault | None:
-        """Return what makes the picture useless, or None."""
+    def refusal(self, frame: Frame) -> Description | None:
+        """Return what makes the picture useless, or None; no model runs."""
         found = self._gate.judge(frame.image_hwc)
-        return None if found is None else Fault(found.reason.value, found.text)
+        return None if found is None else Description(found.text, reason=found.reason.value)
 
-    def encode(self, frame: Frame) -> Encoded | Fault:
-        """Return the encoder's view of the frame, or that it is unlike anything trained on.
+    def encode(self, frame: Frame) -> Encoded | Description:
+        """Return the encoder's output, or that the picture is unlike anything trained on.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        encoded = self._eye.encode(frame)
-        if self._honesty.is_unfamiliar(encoded):
-            return Fault(UNFAMILIAR, _UNFAMILIAR_TEXT)
+        encoded = self._captioner.encode(frame)
+        if self._confidence.is_unfamiliar(encoded):
+            return Description(_UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return encoded
 
-    def describe(self, encoded: Encoded, frame: Frame) -> Line:
-        """Return what is said.
+    def describe(self, encoded: Encoded, frame: Frame) -> Description:
+        """Return what is said of a frame that has been encoded.
 
         Args:
-            encoded: of ``encode``.
+            encoded: the result of ``encode``.
             frame: the same frame, in which things are looked for.
 
         Raises:
             InferenceError: the runtime failed.
         """
-        return self._line(encoded, self._start(frame))
+        return self._captioned(encoded, self._start(frame))
 
-    def bare(self, frame: Frame) -> Line:
-        """Return what would be said of a frame if nothing were wrong with it, all its words.
-
-        Raises:
-            InferenceError: the runtime failed.
-        """
-        line = self.describe(self._eye.encode(frame), frame)
-        return replace(line, caption=replace(line.caption, trusted=None))
-
-    def look(self, frame: Frame) -> Line | Fault:
+    def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
         """Return what is said of a frame, all stages at once.
 
         Things are looked for while the captioner works.
 
+        Args:
+            frame: the picture.
+            captions_refused: also caption a picture that is refused, for programs that read the
+                caption; it stays withheld. Otherwise a refused picture costs no more models.
+
         Raises:
             InferenceError: the runtime failed.
         """
-        if (fault := self.fault(frame)) is not None:
-            return fault
+        refused = self.refusal(frame)
+        if refused is not None and not captions_refused:
+            return refused
         started = self._start(frame)
-        encoded = self._eye.encode(frame)
-        if self._honesty.is_unfamiliar(encoded):
-            return self._unfamiliar(started)
-        return self._line(encoded, started)
+        encoded = self._captioner.encode(frame)
+        if refused is None and self._confidence.is_unfamiliar(encoded):
+            refused = self._unfamiliar(self._seen(started, None))
+        if refused is None:
+            return self._captioned(encoded, started)
+        if not captions_refused:
+            return refused
+        withheld = self._captioned(encoded, started)
+        assert withheld.caption is not None
+        bare = replace(withheld.caption, trusted=None)
+        return replace(refused, caption=bare, probability=withheld.probability)
 
     def close(self) -> None:
         """Free the models; may be called again."""
-        self._eye.close()
+        self._captioner.close()
         if self._finder is not None:
             self._finder.close()
 
     def _start(self, frame: Frame) -> Search | None:
         return None if self._finder is None else self._finder.start(frame)
 
-    def _line(self, encoded: Encoded, started: Search | None) -> Line:
-        caption = self._eye.decode(encoded)
+    def _captioned(self, encoded: Encoded, started: Search | None) -> Description:
+        caption = self._captioner.decode(encoded)
         seen = self._seen(started, encoded)
-        said = self._honesty.say(caption, encoded, seen.scores)
-        scene = self._compose(said.text, said.how, seen, said.person_log_odds)
-        if not scene.says_caption:
-            caption = replace(caption, trusted="")
-        elif said.text != caption.text:
-            caption = replace(caption, trusted=said.text)
-        return Line(scene.sentence, caption, said.probability, scene.things)
+        judged = self._confidence.judge(caption, encoded, seen.scores)
+        found = self._compose(judged.text, judged.how, seen, judged.person_log_odds)
+        if not found.reason and judged.text != caption.text:
+            caption = replace(caption, trusted=judged.text)
+        return replace(found, caption=caption, probability=judged.probability)
 
-    def _unfamiliar(self, started: Search | None) -> Fault:
+    def _unfamiliar(self, seen: Sighting) -> Description:
         """Return that the picture is unlike anything trained on, with what the detector found.
 
-        The encoder's names are worth nothing there.
+        The encoder's names cannot be trusted there.
         """
-        scene = self._compose("", Hedge.CANNOT_TELL, self._seen(started, None))
-        if not scene.things:
-            return Fault(UNFAMILIAR, _UNFAMILIAR_TEXT)
-        return Fault(UNFAMILIAR, scene.sentence, scene.things)
+        found = self._compose("", Hedge.CANNOT_TELL, seen)
+        if not found.things:
+            return Description(_UNFAMILIAR_TEXT, reason=UNFAMILIAR)
+        return replace(found, reason=UNFAMILIAR)
 
     def _seen(self, started: Search | None, encoded: Encoded | None) -> Sighting:
         if self._finder is None or started is None:
@@ -210,8 +142,46 @@ class FrameDescriber:
 
     def _compose(
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
-    ) -> Scene:
+    ) -> Description:
         if self._finder is None:
-            says_caption = bool(text) and how is not Hedge.CANNOT_TELL
-            return Scene(caption_sentence(text, how), (), says_caption)
+            is_said = bool(text.strip()) and how is not Hedge.CANNOT_TELL
+            return Description(caption_sentence(text, how), reason="" if is_said else UNSURE)
         return self._finder.compose(text, how, seen, person_log_odds)
+
+
+def open_describer(
+    bundle: Bundle, options: CaptionOptions | None = None, *, is_gate_on: bool = True
+) -> FrameDescriber:
+    """Return what describes frames with a bundle; whoever has it closes it.
+
+    Args:
+        bundle: the models, and what was measured of them.
+        options: of the captioner.
+        is_gate_on: whether pictures in which nothing can be seen are refused.
+
+    Raises:
+        BundleError: the bundle fails its self-test, or its parts do not fit together.
+        ConfigError: the options are out of the bundle's range.
+    """
+    options = options or CaptionOptions()
+    confidence = ConfidenceModel(bundle)
+    with captured_native_stderr() as lines:  # LiteRT reports its delegates on every start
+        captioner = Captioner(bundle, options)
+        finder = open_finder(bundle, options.threads)
+    for line in lines:
+        _LOGGER.debug("%s", line)
+    return FrameDescriber(PictureGate(is_on=is_gate_on), captioner, confidence, finder)
+
+
+def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | None:
+    """Return what names things with a bundle; None where the bundle has nothing for it.
+
+    Raises:
+        BundleError: the detector fails its self-test, or a part does not fit the manifest.
+    """
+    manifest = bundle.manifest
+    if manifest.things is None:
+        return None
+    detector = Detector(bundle, threads=threads) if manifest.detector is not None else None
+    names = NameClassifier(bundle) if manifest.names is not None else None
+    return ThingFinder(manifest.things, detector, names)

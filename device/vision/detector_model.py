@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from device.errors import BundleError, InferenceError
+from device.vision.bundle import N_PATTERNS, pattern
 from device.vision.letterbox import letterbox
 from device.vision.runtime import invoke, load_interpreter
-from device.vision.self_test import N_PATTERNS, pattern
 from device.vision.specs import DetectorSelfTest
 
 PICTURE_INPUT = "picture"

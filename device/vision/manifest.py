@@ -56,7 +56,7 @@ class SearchSpec(ManifestPart):
 
 
 class SelfTest(ManifestPart):
-    """How likely the bundle must find some words for a picture of ``device.vision.self_test``.
+    """How likely the bundle must find some words for a picture of ``device.vision.bundle``.
 
     Attributes:
         pattern: number of the generated picture.
@@ -109,7 +109,7 @@ class NoveltySpec(ManifestPart):
 
     Attributes:
         largest: distance from what training pictures looked like that is still familiar, 0..1; see
-            ``device.vision.novelty``.
+            ``device.vision.confidence_model``.
     """
 
     largest: Annotated[float, Field(ge=0, le=1)]

@@ -1,4 +1,4 @@
-"""Refuses pictures that cannot be captioned honestly: too dark, too bright, covered, blurred.
+"""Refuses pictures that cannot be captioned reliably: too dark, too bright, covered, blurred.
 
 Invariant: cheap and stateless; one picture in, at most one fault out, the surest first. All is
 measured on a small grey version, so that neither resolution nor sensor noise matter.
@@ -12,8 +12,6 @@ from enum import StrEnum
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from device.vision.picture_settings import PictureSettings
 
 # Fine enough to tell a sharp picture from a blurred one, coarse enough to average noise out.
 _SMALL_LONGEST_PX = 160
@@ -89,10 +87,14 @@ class Look:
 
 
 class PictureGate:
-    """Judges pictures; from any thread."""
+    """Judges pictures; from any thread.
 
-    def __init__(self, settings: PictureSettings) -> None:
-        self._settings = settings
+    Args:
+        is_on: whether it judges at all; otherwise every picture is usable.
+    """
+
+    def __init__(self, *, is_on: bool = True) -> None:
+        self._is_on = is_on
 
     def judge(self, image_hwc: npt.NDArray[np.uint8]) -> PictureFault | None:
         """Return what makes a picture useless, or None for a usable one.
@@ -100,7 +102,7 @@ class PictureGate:
         Args:
             image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.
         """
-        if not self._settings.is_gate_on:
+        if not self._is_on:
             return None
         reason = _reason(measure(image_hwc))
         return None if reason is None else PictureFault(reason, _TEXTS[reason])

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from device.records import Thing
+from device.records import Description, Thing
 from device.vision import sentences
 from device.vision.everyday import mentions_person
 from device.vision.wording import Hedge
 
 MOST_NAMES = 3
+# Why a caption is withheld that is too improbable to be said.
+UNSURE = "unsure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +33,6 @@ class Certainty:
     maybe: float
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is said.
-
-    Attributes:
-        sentence: as it is spoken.
-        things: what it names beside the caption, the surest first.
-        says_caption: whether the caption is part of it.
-    """
-
-    sentence: str
-    things: tuple[Thing, ...]
-    says_caption: bool
-
-
 def compose(
     text: str,
     how: Hedge,
@@ -54,8 +41,8 @@ def compose(
     *,
     said_names: frozenset[str] = frozenset(),
     is_nobody_there: bool = False,
-) -> Scene:
-    """Return what is said of a frame.
+) -> Description:
+    """Return what is said of a frame, without the captioner's own record.
 
     Args:
         text: the caption's words; "" where none can be said.
@@ -88,7 +75,8 @@ def compose(
         sentences.maybe_sentence(maybe),
         sentences.NOBODY if is_empty and (says_caption or named) else "",
     ]
-    return Scene(" ".join(filter(None, parts)), named, says_caption)
+    sentence = " ".join(filter(None, parts))
+    return Description(sentence, reason="" if says_caption else UNSURE, things=named)
 
 
 def _first(text: str, how: Hedge, *, says_caption: bool, says_more: bool) -> str:

@@ -63,7 +63,7 @@ class ThingsSpec(ManifestPart):
 
 
 class DetectorSelfTest(ManifestPart):
-    """What a generated picture (``device.vision.self_test``) gave on the machine that exported it.
+    """What a generated picture (``device.vision.bundle``) gave on the machine that exported it.
 
     Attributes:
         pattern: number of the generated picture.

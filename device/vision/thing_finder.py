@@ -10,14 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from device.errors import InferenceError
-from device.records import Frame, Side, Thing, ThingSource
-from device.vision.detector import Detection
+from device.records import Description, Frame, Side, Thing, ThingSource
+from device.vision.detector import Detection, Detector
 from device.vision.everyday import (
     DETECTABLE,
     EVERYDAY_NAMES,
@@ -27,8 +26,8 @@ from device.vision.everyday import (
     mentions_person,
 )
 from device.vision.manifest import Manifest
-from device.vision.names import NamedThing
-from device.vision.scene import Certainty, Scene, compose
+from device.vision.names import NameClassifier, NamedThing
+from device.vision.scene import Certainty, compose
 from device.vision.specs import ThingsSpec, ThingWeights
 from device.vision.wording import Hedge
 
@@ -36,23 +35,6 @@ from device.vision.wording import Hedge
 _LEFT_OF, _RIGHT_OF = 0.38, 0.62
 # Two boxes that share more than this are one thing found twice.
 _SAME_BOX = 0.5
-
-
-class FrameDetector(Protocol):
-    """Finds things in a frame; ``device.vision.detector.Detector``."""
-
-    def detect(self, image_hwc: npt.NDArray[np.uint8]) -> tuple[Detection, ...]:
-        """Return what is found, the surest first."""
-
-    def close(self) -> None:
-        """Free the model."""
-
-
-class NameGiver(Protocol):
-    """Names what the encoder saw; ``device.vision.names.NameClassifier``."""
-
-    def names(self, pooled_d: npt.NDArray[np.float32]) -> tuple[NamedThing, ...]:
-        """Return names with their probabilities, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +81,7 @@ class ThingFinder:
     """
 
     def __init__(
-        self, spec: ThingsSpec, detector: FrameDetector | None, names: NameGiver | None
+        self, spec: ThingsSpec, detector: Detector | None, names: NameClassifier | None
     ) -> None:
         self._spec = spec
         self._detector = detector
@@ -136,7 +118,7 @@ class ThingFinder:
 
     def compose(
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
-    ) -> Scene:
+    ) -> Description:
         """Return what is said of a caption and of what was found.
 
         Args:

@@ -83,7 +83,7 @@ def test_a_good_one_is_written_over_the_one_before(
 ) -> None:
     good = dataclasses.replace(BAD, signatures=SignatureCheck(3e-5, 0.99, 1e-5, 0.01))
     monkeypatch.setattr(module, "_verify", lambda *_: good)
-    monkeypatch.setattr(module, "model_card", lambda manifest: f"# {manifest.name}")
+    monkeypatch.setattr("convert.model_card.model_card", lambda manifest: f"# {manifest.name}")
     (tmp_path / NAME).mkdir()
     (tmp_path / NAME / "manifest.json").write_text("the one before")
     written = convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path)

@@ -18,7 +18,7 @@ from device.vision.beam_search import likeliest, log_softmax
 from device.vision.manifest import DECODER
 from device.vision.runtime import Decoder as DeviceDecoder
 from device.vision.vocabulary import START
-from training.decoders import DECODERS, Decoder, DecoderSize
+from training.decoders import DECODERS, DecoderSize, KerasDecoder
 
 BEAM_WIDTH = 3
 # As wide as quantization needs to be worth it: the converter leaves small matrices float.
@@ -35,14 +35,14 @@ NEWEST_FULLY_CONNECTED = 11
 
 @dataclass(frozen=True)
 class Exported:
-    decoder: Decoder
+    decoder: KerasDecoder
     is_quantized: bool
     content: bytes
     path: Path
 
 
 @functools.cache
-def built(name: str) -> Decoder:
+def built(name: str) -> KerasDecoder:
     made = DECODERS[name](SIZE)
     made((features()[None], np.zeros((1, 1, SIZE.max_words + 1), np.int32)))
     draw_weights(made)

@@ -11,7 +11,7 @@ from support.daemon import DaemonBench, scene
 from device import requests as r
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.live_settings import LiveParts, LiveSettings
-from device.daemon.problem_announcer import ProblemAnnouncer
+from device.daemon.status import ProblemAnnouncer
 from device.errors import VoiceError
 from device.events import (
     Answered,

@@ -13,9 +13,9 @@ from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scen
 from device.daemon.observer import Question
 from device.events import Alerted, Answered, Decided, DecisionReason
 from device.narrator.settings import NarrationRule, NarrationSettings
-from device.records import Cause, Earcon, Frame, Priority, Thing
+from device.records import Cause, Description, Earcon, Frame, Priority, Thing
 from device.vision.captioner import Encoded
-from device.vision.describe import Fault, FrameDescriber, Line
+from device.vision.describe import FrameDescriber
 from device.vision.sentences import CANNOT_TELL
 
 PRESS = Cause.BUTTON
@@ -226,19 +226,20 @@ class NamingSight(FrameDescriber):
         self._things = things
         self._reason = reason
 
-    def look(self, frame: Frame) -> Line | Fault:
+    def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
         found = self.encode(frame)
-        return found if isinstance(found, Fault) else self.describe(found, frame)
+        return found if isinstance(found, Description) else self.describe(found, frame)
 
-    def fault(self, frame: Frame) -> Fault | None:
-        return self._inner.fault(frame)
+    def refusal(self, frame: Frame) -> Description | None:
+        return self._inner.refusal(frame)
 
-    def encode(self, frame: Frame) -> Encoded | Fault:
+    def encode(self, frame: Frame) -> Encoded | Description:
         if self._reason:
-            return Fault(self._reason, "I am not sure. On the left a cat.", self._things)
+            text = "I am not sure. On the left a cat."
+            return Description(text, reason=self._reason, things=self._things)
         return self._inner.encode(frame)
 
-    def describe(self, encoded: Encoded, frame: Frame) -> Line:
+    def describe(self, encoded: Encoded, frame: Frame) -> Description:
         return replace(self._inner.describe(encoded, frame), things=self._things)
 
     def close(self) -> None:

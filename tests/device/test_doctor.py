@@ -40,9 +40,8 @@ from device.doctor.parts import (
 from device.doctor.rules import judge_rules, unknown_words
 from device.english import split_words
 from device.errors import BrokerError, BundleError, CameraError, PlaybackError
-from device.mqtt.daemon_settings import DAEMON_SESSION
-from device.mqtt.probe import probe
-from device.mqtt.settings import BrokerSettings
+from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
+from device.mqtt.connection import probe
 from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.settings.schema import Settings

@@ -282,7 +282,10 @@ def _logged_reasons(reasons: list[DecisionReason]) -> list[str]:
 def test_only_a_change_of_reason_is_logged():
     r = DecisionReason
     assert _logged_reasons([r.FIRST, *[r.PICTURE_SAME] * 50, r.CHANGED, r.PICTURE_SAME]) == [
-        *("first", "picture_same", "changed", "picture_same")
+        "first",
+        "picture_same",
+        "changed",
+        "picture_same",
     ]
 
 

@@ -31,10 +31,10 @@ from device.errors import ConfigError, HistoryError
 from device.events import DecisionReason
 from device.history.entries import FIELDS
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import Outbox
 from device.testing import ManualClock
 
 # The command's "now" is the machine's.
@@ -122,8 +122,10 @@ def test_things_are_found_and_printed(tmp_path: Path) -> None:
     assert json.loads(row["things"]) == first["things"]
     summary = json.loads(run("summary", "--since", "3h", "--json", state=tmp_path).stdout)
     assert [(x["what"], x["times"]) for x in summary["things"]] == [
-        *(("bowl", 1), ("cat", 1), ("oven", 1))
-    ]  # fmt: skip
+        ("bowl", 1),
+        ("cat", 1),
+        ("oven", 1),
+    ]
 
 
 def test_csv_of_nothing_has_its_heading(state: Path) -> None:

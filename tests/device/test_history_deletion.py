@@ -17,10 +17,10 @@ from support.history_events import (
 from device.errors import HistoryError
 from device.history.deletion import CHUNK_ROWS, erase
 from device.history.history import History
-from device.history.outbox import Outbox
 from device.history.reading import Selection, read_entries
 from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
 from device.history.settings import RETENTION_S, HistorySettings
+from device.mqtt.outbox import Outbox
 from device.testing import ManualClock
 
 ALL = Selection()

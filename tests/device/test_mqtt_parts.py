@@ -1,28 +1,29 @@
-"""The pure parts of MQTT in the daemon: settings, waits, outages, rates, bulletins, memory."""
+"""The parts of MQTT in the daemon without a broker: settings, outages, rates, retained."""
 
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from support.history_events import message
 from support.mqtt_daemon import VOICES
 
-from device.backoff import Backoff
+from device.errors import BrokerError
+from device.events import EventBus
+from device.mqtt.broker import DAEMON_SESSION, default_device_id
+from device.mqtt.broker_connection import STABLE_S, BrokerConnection
 from device.mqtt.commands import TokenBucket
-from device.mqtt.daemon_settings import DAEMON_SESSION, MqttSettings
-from device.mqtt.device_id import default_device_id
+from device.mqtt.connection import DeviceConnection
 from device.mqtt.identity import Range, identity_of, range_of
-from device.mqtt.messages import voice_name
-from device.mqtt.outage import STABLE_S, Outage
-from device.mqtt.outbox import MemoryOutbox
-from device.mqtt.paho_client import Outgoing
-from device.mqtt.retained_message import RetainedMessage
-from device.settings.schema import DeviceSettings, Settings
+from device.mqtt.retained import RetainedMessage, voice_name
+from device.mqtt.settings import MqttLimits, MqttSettings
+from device.mqtt.topics import OutgoingMessage
+from device.settings.schema import Settings
 from device.speech.settings import SpeechSettings
+from device.testing import EventRecorder, ManualClock
 
 # --- settings ----------------------------------------------------------------------------------
 
@@ -32,8 +33,6 @@ from device.speech.settings import SpeechSettings
     [
         {"host": "a b"},
         {"port": 0},
-        {"protocols": []},
-        {"retry_min_s": 5, "retry_max_s": 1},
         {"password_file": "/x"},
         {"key_file": "/x"},
         {"discovery_prefix": "a/#"},
@@ -86,7 +85,7 @@ def test_who_the_device_is_comes_from_the_settings():
     settings = Settings.model_validate(
         {"device": {"id": "kitchen", "name": "Kitchen"}, "speech": {"voice": "/voices/amy.onnx"}}
     )
-    found = identity_of(settings.device, settings.speech)
+    found = identity_of(settings.device.id, settings.device.name, settings.speech)
     assert (found.id, found.name) == ("kitchen", "Kitchen")
     assert found.voices == {"Built-in": "", "amy": "/voices/amy.onnx"}
     assert found.volume == Range(0, 2, 0.05)  # the settings' own, which the default here is not
@@ -95,7 +94,7 @@ def test_who_the_device_is_comes_from_the_settings():
 
 
 def test_a_device_without_a_name_of_its_own_has_the_machine_s():
-    found = identity_of(DeviceSettings(), SpeechSettings())
+    found = identity_of(None, "SeeAloud", SpeechSettings())
     assert found.id == default_device_id()
     assert found.voices == {"Built-in": ""}
 
@@ -106,17 +105,7 @@ def test_voices_have_names():
     assert voice_name("/other/bob.onnx", VOICES) == "bob"
 
 
-# --- waits and rates -----------------------------------------------------------------------------
-
-
-@given(st.integers(0, 2**32), st.integers(1, 40))
-def test_waits_double_up_to_the_longest_and_chance_takes_at_most_a_half(seed, count):
-    backoff = Backoff(1.0, 60.0, random.Random(seed))
-    for number in range(count):
-        full_s = min(60.0, 2.0**number)
-        assert full_s / 2 <= backoff.next_s() <= full_s
-    backoff.reset()
-    assert backoff.next_s() <= 1.0
+# --- rates -----------------------------------------------------------------------------
 
 
 @given(st.lists(st.floats(0, 5), max_size=200), st.floats(1, 600), st.floats(1, 20))
@@ -137,81 +126,128 @@ def test_after_a_rest_commands_are_taken_again():
 # --- outages -------------------------------------------------------------------------------------
 
 
+class FakeConnection(DeviceConnection):
+    """A connection that the broker has accepted, and that can be made to end."""
+
+    def __init__(self) -> None:
+        self.is_lost = False
+
+    def receive(self, timeout_s: float = 0.0) -> None:
+        if self.is_lost:
+            raise BrokerError("taken over")
+
+    def abandon(self) -> None:
+        pass
+
+
+class Rig:
+    """A broker connection on a hand-driven clock, and what it reports."""
+
+    def __init__(self, report_after_s: float = 10.0) -> None:
+        self.is_broker_there = True
+        self.reason = "away"
+        self.clock = ManualClock()
+        self.opened: list[FakeConnection] = []
+        self._dialed = threading.Event()
+        bus, self._kept = EventBus(), EventRecorder()
+        bus.subscribe(self._kept)
+        limits = MqttLimits(report_after_s=report_after_s, retry_min_s=0.001, retry_max_s=0.001)
+        self.broker = BrokerConnection(
+            self._open, self._dialed.set, bus, self.clock, limits, random.Random(0)
+        )
+
+    def _open(self) -> FakeConnection:
+        if not self.is_broker_there:
+            raise BrokerError(self.reason)
+        self.opened.append(FakeConnection())
+        return self.opened[-1]
+
+    def attempt(self) -> None:
+        """Have one attempt made, whatever comes of it."""
+        self._dialed.clear()
+        self.clock.advance(0.002)
+        self.broker.tend()
+        assert self._dialed.wait(10)
+        self.broker.tend()
+
+    def lose(self) -> None:
+        self.opened[-1].is_lost = True
+        self.broker.receive()
+        assert not self.broker.is_connected
+
+    @property
+    def reports(self) -> list[tuple[bool, str]]:
+        return [(x.is_problem, x.text) for x in self._kept.events]
+
+
 def test_a_broker_that_restarts_is_no_problem():
-    outage = Outage(10.0)
-    outage.connected(0)
-    outage.lost("gone", 100)
-    assert outage.tick(109) is None
-    outage.connected(109.5)
-    assert outage.tick(200) is None
+    rig = Rig()
+    rig.attempt()
+    rig.clock.advance(100)
+    rig.broker.tend()
+    rig.lose()
+    rig.clock.advance(9)
+    rig.attempt()
+    assert rig.broker.is_connected
+    rig.clock.advance(100)
+    rig.broker.tend()
+    assert rig.reports == []
 
 
-def test_a_broker_that_stays_away_is_told_once_each_way_with_the_newest_reason():
-    outage = Outage(10.0)
-    outage.failed("first", 0)
-    assert outage.tick(9) is None
-    outage.failed("second", 5)
-    report = outage.tick(10)
-    assert report is not None
-    assert (report.is_problem, report.text) == (True, "second")
-    assert outage.tick(11) is None
-    outage.connected(20)
-    report = outage.tick(20)
-    assert report is not None
-    assert not report.is_problem
-    assert outage.tick(21) is None
+def test_a_broker_that_stays_away_is_reported_once_each_way_with_the_newest_reason():
+    rig = Rig()
+    rig.is_broker_there = False
+    rig.attempt()
+    rig.clock.advance(9)
+    rig.reason = "still away"
+    rig.attempt()
+    assert rig.reports == []
+    rig.clock.advance(1)
+    rig.attempt()
+    assert rig.reports == [(True, "still away")]
+    rig.attempt()
+    rig.is_broker_there = True
+    rig.attempt()
+    assert rig.broker.is_connected
+    assert rig.reports == [(True, "still away"), (False, "The MQTT broker is back.")]
 
 
 def test_a_broker_that_drops_us_again_and_again_is_not_back_when_it_accepts_us():
-    outage = Outage(10.0)
-    told = []
-    for number in range(20):
-        outage.connected(number)
-        told.append(outage.tick(number))
-        outage.lost("taken over", number + 0.5)
-        told.append(outage.tick(number + 0.5))
-    assert [x.is_problem for x in told if x is not None] == [True]
-    outage.connected(30)
-    assert outage.tick(30 + STABLE_S / 2) is None
-    report = outage.tick(30 + STABLE_S)
-    assert report is not None
-    assert not report.is_problem
+    rig = Rig()
+    for _ in range(20):
+        rig.attempt()
+        rig.clock.advance(1)
+        rig.lose()
+        rig.broker.tend()
+    assert rig.reports == [(True, "taken over")]
+    rig.attempt()
+    rig.clock.advance(STABLE_S / 2)
+    rig.broker.tend()
+    assert len(rig.reports) == 1
+    rig.clock.advance(STABLE_S / 2)
+    rig.broker.tend()
+    assert rig.reports[1:] == [(False, "The MQTT broker is back.")]
 
 
-# --- bulletins and memory -----------------------------------------------------------------
+# --- retained messages -----------------------------------------------------------------
 
 
-def test_a_bulletin_is_written_when_it_is_sent_one_at_a_time_and_anew_in_each_session():
+def test_a_retained_message_is_written_when_it_is_sent_and_again_over_each_connection():
     value = b"1"
-    bulletin = RetainedMessage(lambda: Outgoing("t", value, 1, True))
+    retained = RetainedMessage(lambda: OutgoingMessage("t", value, 1, True))
 
     def taken() -> bytes | None:
-        message = bulletin.take()
+        message = retained.take()
         return None if message is None else message.payload
 
     assert taken() == b"1"
-    bulletin.renew()
+    retained.renew()
     value = b"2"
     assert taken() is None
-    bulletin.delivered()
+    retained.delivered()
     assert taken() == b"2"
-    bulletin.delivered()
+    retained.delivered()
     assert taken() is None
     value = b"3"
-    bulletin.session_ended()
+    retained.connection_ended()
     assert taken() == b"3"
-
-
-@given(st.lists(st.integers(0, 30)), st.integers(1, 10))
-def test_the_memory_outbox_keeps_the_newest_in_order_and_counts_the_rest(numbers, rows):
-    outbox = MemoryOutbox(rows)
-    for number in numbers:
-        outbox.put(message(number))
-    kept = [x.id for x in outbox.pending(100)]
-    assert len(kept) == len(outbox) <= rows
-    assert len(set(kept)) == len(kept)
-    if len(set(numbers)) == len(numbers):
-        assert kept == [f"id-{n}" for n in numbers[-rows:]]
-        assert outbox.dropped == len(numbers) - len(kept)
-    outbox.acknowledge(kept[:1])
-    assert [x.id for x in outbox.pending(100)] == kept[1:]

@@ -30,9 +30,9 @@ from support.mosquitto import (
 )
 
 from device.errors import BrokerError
+from device.mqtt.broker import BrokerSettings, TlsSettings
 from device.mqtt.payloads import CaptionMessage
 from device.mqtt.publisher import MqttPublisher
-from device.mqtt.settings import BrokerSettings, TlsSettings
 
 USER, PASSWORD = "ann", "s3cret"
 SHORT_S = 1.0
@@ -55,7 +55,7 @@ def settings_for(broker: Broker, device_id: str = "kitchen", **changes) -> Broke
 
 def publish_one(settings: BrokerSettings) -> None:
     with MqttPublisher(settings) as publisher:
-        publisher.publish(described(), "describe")
+        publisher.accept(described())
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_one_connection_serves_many_captions(broker):
     with listening(broker, "seealoud/many/#") as listener:
         with MqttPublisher(settings_for(broker, "many")) as publisher:
             for number in range(25):
-                publisher.publish(described(f"dog {number}"), "describe")
+                publisher.accept(described(f"dog {number}"))
         heard = [listener.next("") for _ in range(27)]
     captions = [json.loads(x.payload)["caption"] for x in heard[1:-1]]
     assert captions == [f"dog {number}" for number in range(25)]
@@ -110,7 +110,7 @@ def test_one_connection_serves_many_captions(broker):
 def test_closing_twice_or_without_a_connection_is_nothing(broker):
     publisher = MqttPublisher(settings_for(broker, "twice"))
     publisher.close()
-    publisher.publish(described(), "describe")
+    publisher.accept(described())
     publisher.close()
     publisher.close()
 
@@ -118,9 +118,9 @@ def test_closing_twice_or_without_a_connection_is_nothing(broker):
 def test_the_will_is_seen_after_a_kill(broker):
     code = (
         "import sys, time\n"
-        "from device.mqtt.session import Session\n"
-        "from device.mqtt.settings import BrokerSettings\n"
-        f"session = Session(BrokerSettings({HOST!r}, 'killed', port={broker.port}))\n"
+        "from device.mqtt.connection import DeviceConnection\n"
+        "from device.mqtt.broker import BrokerSettings\n"
+        f"connection = DeviceConnection(BrokerSettings({HOST!r}, 'killed', port={broker.port}))\n"
         "print('connected', flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -255,11 +255,11 @@ def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_pat
     """So that its last will says offline, which could not be said."""
     with running_mosquitto(tmp_path) as broker, listening(broker) as listener:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish(described(), "describe")
+        publisher.accept(described())
         broker.pause()
         try:
             with pytest.raises(BrokerError, match="did not confirm a message within 1 s"):
-                publisher.publish(described(), "describe")
+                publisher.accept(described())
             publisher.close()
         finally:
             broker.resume()
@@ -271,7 +271,7 @@ def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_pat
 def test_a_goodbye_that_is_not_confirmed_is_an_error(tmp_path):
     with running_mosquitto(tmp_path) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish(described(), "describe")
+        publisher.accept(described())
         broker.pause()
         try:
             with pytest.raises(BrokerError, match="did not confirm"):
@@ -285,11 +285,11 @@ def test_a_broker_that_comes_back_gets_the_next_caption(tmp_path):
     port = free_port()
     with running_mosquitto(tmp_path, port=port) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish(described("before"), "describe")
+        publisher.accept(described("before"))
     with pytest.raises(BrokerError):
-        publisher.publish(described("away"), "describe")
+        publisher.accept(described("away"))
     with running_mosquitto(tmp_path, port=port) as broker, listening(broker) as listener:
-        publisher.publish(described("after"), "describe")
+        publisher.accept(described("after"))
         assert listener.next("availability").payload == b"online"
         assert json.loads(listener.next("caption").payload)["caption"] == "after"
         publisher.close()
@@ -299,7 +299,7 @@ def test_a_broker_that_comes_back_gets_the_next_caption(tmp_path):
 def test_closing_after_the_broker_died_is_quiet(tmp_path):
     with running_mosquitto(tmp_path) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
-        publisher.publish(described(), "describe")
+        publisher.accept(described())
     deadline_s = time.monotonic() + DEADLINE_S
     while publisher.is_connected and time.monotonic() < deadline_s:
         time.sleep(0.01)

@@ -18,19 +18,30 @@ from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, describe
 from device.errors import ConfigError
 from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
 from device.history.summary_text import LONGEST_TEXT_CHARS
-from device.mqtt.device_id import check_device_id, default_device_id
-from device.mqtt.messages import event_message
-from device.mqtt.payloads import MAX_STATE_CHARS, CaptionMessage, caption_message, cut_at_a_word
-from device.mqtt.schemas import MESSAGES, schemas
-from device.mqtt.settings import (
+from device.mqtt.broker import (
     PASSWORD_VARIABLE,
     BrokerSettings,
     TlsSettings,
+    check_device_id,
+    default_device_id,
     parse_broker,
     read_password,
+    tls_context,
 )
-from device.mqtt.summary import MAX_ATTRIBUTES_BYTES, SummaryMessage, summary_message
-from device.mqtt.tls import tls_context
+from device.mqtt.messages import (
+    MAX_ATTRIBUTES_BYTES,
+    SummaryMessage,
+    event_message,
+    summary_message,
+)
+from device.mqtt.payloads import (
+    MAX_STATE_CHARS,
+    CaptionMessage,
+    caption_message,
+    cut_at_a_word,
+    marked_late,
+)
+from device.mqtt.schemas import MESSAGES, schemas
 from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
 from device.records import Cause, HistorySummary, Hypothesis, Seen
 
@@ -310,6 +321,13 @@ def test_any_words_and_names_survive_the_way_through_json(text, source, captured
     assert received.captured_at == captured_at.replace(
         microsecond=captured_at.microsecond // 1000 * 1000
     )
+
+
+def test_a_message_is_marked_late_whatever_its_text_says():
+    event = Answered(at=CAPTURED_AT, cause=Cause.BUTTON, text='say "late":false, "late":false')
+    _, message = event_message(event)
+    late = marked_late(message.to_json())
+    assert json.loads(late) == {**json.loads(message.to_json()), "late": True}
 
 
 # --- the summary -----------------------------------------------------------------------------

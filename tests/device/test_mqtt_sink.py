@@ -32,11 +32,11 @@ from support.mqtt_daemon import Device, answered, running, settings_for, summed_
 from device.commands.mqtt import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
-from device.history.outbox import Outbox
-from device.mqtt.forget import forget
-from device.mqtt.messages import DiagnosticsMessage, ResultMessage, StateMessage
+from device.mqtt.commands import ResultMessage
+from device.mqtt.messages import SummaryMessage
+from device.mqtt.outbox import Outbox
 from device.mqtt.payloads import CaptionMessage
-from device.mqtt.summary import SummaryMessage
+from device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Summary
 from device.testing import ManualClock
@@ -214,7 +214,7 @@ def commanded(broker) -> Iterator[Device]:
         ("command", b'{"action": "describe", "loud": true}', "loud"),
         ("command", b'{"action": "say", "text": "\\u0007 \\n"}', "nothing to say"),
         ("narration/set", b"perhaps", "'perhaps' is not ON or OFF"),
-        ("volume/set", b"loud", "'loud' is no number"),
+        ("volume/set", b"loud", "'loud' is not a number"),
         ("volume/set", b"nan", "finite"),
         ("volume/set", b"9", "not in 0..1"),
         ("snooze_min/set", b"-1", "greater than or equal to 0"),
@@ -289,7 +289,7 @@ def test_the_device_announces_itself_again_some_seconds_after_the_birth_message(
     device = Device(settings_for(broker.port), "reborn", clock=clock)
     with listening(broker, "#") as listener, running(device):
         listener.next("reborn/diagnostics")
-        device.wait_until(lambda: device.sink._courier.is_idle)
+        device.wait_until(lambda: device.sink._sender.is_idle)
         mqtt_publish.single("homeassistant/status", "online", hostname=HOST, port=broker.port)
         device.wait_until(lambda: device.sink._announce_s != float("inf"))
         assert 0 <= device.sink._announce_s <= 5
@@ -380,7 +380,7 @@ def test_every_caption_is_accounted_for_while_the_broker_restarts_20_times(tmp_p
             running_mosquitto(tmp_path, *keeps, port=port) as broker,
             listening(broker, topic, session="ear") as listener,
         ):
-            device.wait_until(lambda: device.sink._courier.is_idle and len(outbox) == 0)
+            device.wait_until(lambda: device.sink._sender.is_idle and len(outbox) == 0)
             mqtt_publish.single(topic, "end", qos=1, hostname=HOST, port=port)
             arrived = []
             while (heard := listener.next("")).payload != b"end":
@@ -399,9 +399,8 @@ def test_captions_of_an_absence_come_late_in_order_and_the_state_is_the_newest(t
     with running(device):
         device.bus.publish(answered("first", at=clock.utc()))
         device.bus.publish(answered("second", at=clock.utc()))
-        link = device.sink._link
         # The clock stands still, so no attempt is made until it is moved on.
-        device.wait_until(lambda: link._next_dial_s > clock.now_s())
+        device.wait_until(lambda: device.sink._broker._backoff.rest_s > 0)
         device.wait_until(lambda: device.kept.problems == [(Part.BROKER, True)])
         device.controller.state["volume"] = 0.1
         with running_mosquitto(tmp_path, port=port) as broker, listening(broker) as listener:

@@ -16,12 +16,11 @@ from support.captions import caption, thing
 from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
-from device.narrator.decision import Decision, doubt, topic
+from device.narrator.decision import Decision, doubt
 from device.narrator.narrator import Narrator
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
 from device.narrator.settings import NarrationSettings
-from device.records import Earcon, Thing
-from device.vision.describe import Fault, Line
+from device.records import Description, Earcon, Thing
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GAP_S, HEARTBEAT_S = 8.0, 60.0
@@ -45,8 +44,9 @@ class Seen:
 
 def _line(
     words: str, sentence: str, probability: float | None = None, things: tuple[Thing, ...] = ()
-) -> Line:
-    return Line(sentence, caption(words), probability, things)
+) -> Description:
+    reason = "" if words.strip() else "unsure"
+    return Description(sentence, caption(words), probability, reason, things)
 
 
 class Room:
@@ -89,7 +89,7 @@ class Room:
         if decision is not None:
             return Seen(self.now_s, decision)
         if self.fault is not None:
-            fault = Fault(self.reason, self.fault, self.things)
+            fault = Description(self.fault, reason=self.reason, things=self.things)
             return Seen(self.now_s, self.narrator.after_fault(self.now, fault))
         decision = self.narrator.after_encoder(self.now, _FEATURES[scene])
         if decision is not None:
@@ -511,9 +511,9 @@ def test_things_that_come_and_go_beside_the_same_caption_are_not_spoken():
 
 def test_a_line_is_about_its_caption_else_about_the_things_that_are_sure():
     perhaps = thing("bus", is_sure=False)
-    assert topic(_line("a dog runs", "A dog runs.", things=(CUP,))) == "a dog runs"
-    assert topic(_line(" ", UNSURE, things=(CUP, perhaps, CAT))) == "cat cup"
-    assert topic(_line("", UNSURE, things=(perhaps,))) == ""
+    assert _line("a dog runs", "A dog runs.", things=(CUP,)).topic == "a dog runs"
+    assert _line(" ", UNSURE, things=(CUP, perhaps, CAT)).topic == "cat cup"
+    assert _line("", UNSURE, things=(perhaps,)).topic == ""
 
 
 @pytest.mark.parametrize(

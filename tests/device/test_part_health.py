@@ -12,8 +12,8 @@ from device.part_health import Backoff, PartHealth
 from device.testing import EventRecorder, ManualClock
 
 
-def texts(heard: EventRecorder) -> list[tuple[bool, str]]:
-    return [(event.is_problem, event.text) for event in heard.events]
+def texts(recorder: EventRecorder) -> list[tuple[bool, str]]:
+    return [(event.is_problem, event.text) for event in recorder.events]
 
 
 # --- waits ---------------------------------------------------------------------------------------
@@ -49,46 +49,46 @@ def test_the_wait_passes_with_the_clock_and_can_be_skipped():
 
 
 def test_a_failure_and_its_end_are_published_once_each():
-    heard, clock = EventRecorder(), ManualClock()
-    health = PartHealth(Part.SOUND, heard.accept, clock)
+    recorder, clock = EventRecorder(), ManualClock()
+    health = PartHealth(Part.SOUND, recorder.accept, clock)
     health.worked("works")
-    assert texts(heard) == []
+    assert texts(recorder) == []
     health.failed("first")
     health.failed("second")
     assert (health.is_problem, health.text) == (True, "second")
     health.worked("works")
     health.worked("works")
     assert (health.is_problem, health.text) == (False, "")
-    assert texts(heard) == [(True, "first"), (False, "works")]
-    assert heard.problems == [(Part.SOUND, True), (Part.SOUND, False)]
+    assert texts(recorder) == [(True, "first"), (False, "works")]
+    assert recorder.problems == [(Part.SOUND, True), (Part.SOUND, False)]
 
 
 def test_a_new_reason_is_published_where_that_is_wanted():
-    heard = EventRecorder()
-    health = PartHealth(Part.BUTTON, heard.accept, ManualClock(), reports_new_reasons=True)
+    recorder = EventRecorder()
+    health = PartHealth(Part.BUTTON, recorder.accept, ManualClock(), reports_new_reasons=True)
     for text in ("no permission", "no permission", "in use"):
         health.failed(text)
-    assert texts(heard) == [(True, "no permission"), (True, "in use")]
+    assert texts(recorder) == [(True, "no permission"), (True, "in use")]
 
 
 def test_a_failure_that_ends_soon_is_not_published_and_one_that_lasts_has_the_newest_reason():
-    heard, clock = EventRecorder(), ManualClock()
-    health = PartHealth(Part.BROKER, heard.accept, clock, report_after_s=10)
+    recorder, clock = EventRecorder(), ManualClock()
+    health = PartHealth(Part.BROKER, recorder.accept, clock, report_after_s=10)
     health.failed("gone")
     clock.advance(9)
     health.report_where_due()
     health.worked("back")
-    assert heard.events == []
+    assert recorder.events == []
     health.failed("first")
     clock.advance(9)
     health.failed("second")
-    assert heard.events == []
+    assert recorder.events == []
     clock.advance(1)
     health.report_where_due()
     health.report_where_due()
-    assert texts(heard) == [(True, "second")]
+    assert texts(recorder) == [(True, "second")]
     health.worked("back")
-    assert texts(heard) == [(True, "second"), (False, "back")]
+    assert texts(recorder) == [(True, "second"), (False, "back")]
 
 
 def test_a_part_rests_between_attempts_until_it_works():

@@ -23,8 +23,8 @@ from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
-from device.history.outbox import Outbox
 from device.history.schema import OUTBOX_FILE
+from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
 
 pytestmark = needs_shipped_bundle
@@ -223,19 +223,20 @@ def test_what_was_changed_survives_sigkill_and_a_truncated_state_is_no_obstacle(
 
     (again.state / "state.json").write_bytes(b'{"schema_version": 1, "vol')
     away = f'[mqtt]\nis_on = true\nhost = "127.0.0.1"\nport = {free_port()}\n'
-    third = start(f"{settings}{away}report_after_s = 3600\n")
+    third = start(f"{settings}{away}")
     third.wait_ready()
     assert third.ask(r.Status()).data["volume"] == 1.0
     assert (third.state / "state.json.broken").exists()
     lost = third.wait_log(lambda line: line.get("part") == "state")
-    assert (lost["level"], "cut off" in lost["message"]) == ("warning", True)
+    assert (lost["level"], "truncated" in lost["message"]) == ("warning", True)
     # What happened before anybody could listen is said and published all the same.
     third.wait_log(lambda line: line.get("cause") == "startup" and line.get("outcome") == "heard")
     assert third.stop()[0] == 0
     outbox = Outbox(third.state / OUTBOX_FILE, 100)
     waiting = [json.loads(x.payload) for x in outbox.pending(100) if x.topic.endswith("/problem")]
     outbox.close()
-    assert [(x["part"], x["event_type"]) for x in waiting] == [
+    # On a slow machine the broker has been away for long enough to be reported as well.
+    assert [(x["part"], x["event_type"]) for x in waiting if x["part"] != "broker"] == [
         ("state", "problem"),
         ("state", "solved"),
     ]

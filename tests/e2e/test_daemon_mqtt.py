@@ -33,9 +33,6 @@ output = "none"
 is_on = true
 host = "127.0.0.1"
 port = {port}
-retry_min_s = 0.2
-retry_max_s = 1
-report_after_s = 0.5
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from device.records import Caption, Described, Hypothesis, Side, Thing, ThingSource, Timings
+from device.records import Caption, Description, Hypothesis, Side, Thing, ThingSource, Timings
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, 123456, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ THINGS_JSON = [
 ]  # fmt: skip
 
 
-def described(*caption_arguments: object, **caption_changes: object) -> Described:
+def described(*caption_arguments: object, **caption_changes: object) -> Description:
     """Return what a command says of a caption; the arguments are the caption's."""
     made = caption(*caption_arguments, **caption_changes)  # type: ignore[arg-type]
-    return Described(f"I think {made.text}.", made, 0.62)
+    return Description(f"I think {made.text}.", made, 0.62)

@@ -17,11 +17,9 @@ from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
 from device.testing import EventRecorder
 from device.vision.captioner import Encoded
-from device.vision.confidence import Scores
-from device.vision.confidence_model import Said
+from device.vision.confidence import JudgedCaption, Scores
 from device.vision.describe import FrameDescriber
 from device.vision.picture_gate import PictureGate
-from device.vision.picture_settings import PictureSettings
 from device.vision.wording import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -84,9 +82,13 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
-    def say(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Said:
+    def judge(
+        self, caption: Caption, encoded: Encoded, scores: Scores | None = None
+    ) -> JudgedCaption:
         is_sure = self.known is None or self.known > 0.5
-        return Said(caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL)
+        return JudgedCaption(
+            caption.text, self.known, Hedge.PLAIN if is_sure else Hedge.CANNOT_TELL
+        )
 
 
 @dataclass
@@ -174,7 +176,7 @@ class DaemonBench:
         self.bus = EventBus()
         self.bus.subscribe(self.events)
         self.frames = ScriptedFrames(self.clock)
-        self.sight = FrameDescriber(PictureGate(PictureSettings()), self.eye, self.honesty)
+        self.sight = FrameDescriber(PictureGate(), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
         self.observer = Observer(
             self.frames, self.sight, self.narrator, self.voice, self.bus, self.clock

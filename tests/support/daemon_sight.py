@@ -8,10 +8,13 @@ from pathlib import Path
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
 from device.vision.captioner import CaptionOptions
-from device.vision.describe import FrameDescriber
-from device.vision.open import open_describer
+from device.vision.describe import FrameDescriber, open_describer
 
 
 def daemon_sight(bundle: Path) -> AbstractContextManager[FrameDescriber]:
     """Return a sight with the settings' defaults; it is closed with the block."""
-    return closing(open_describer(load_bundle(bundle), CaptionOptions(), Settings().picture))
+    return closing(
+        open_describer(
+            load_bundle(bundle), CaptionOptions(), is_gate_on=Settings().picture.is_gate_on
+        )
+    )

@@ -10,9 +10,9 @@ import click
 import numpy as np
 
 from device.commands.options import DescribeOptions
-from device.commands.parts import Parts
+from device.commands.run_describe import DescribeParts
 from device.errors import BundleError, InferenceError, PlaybackError, VoiceError
-from device.records import Caption, Described, Frame, Hypothesis, Timings
+from device.records import Caption, Description, Frame, Hypothesis, Timings
 from device.speech.pcm import PcmChunk
 from device.speech.playback import NullPlayback, Playback, Played
 
@@ -28,7 +28,8 @@ class FakeDescriber:
         self.n_best = n_best
         self.is_closed = False
 
-    def describe(self, frame: Frame) -> Described:
+    def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
+        assert captions_refused
         assert not self.is_closed
         means = frame.image_hwc.reshape(-1, 3).mean(axis=0)
         if means.max() < 1:
@@ -43,10 +44,10 @@ class FakeDescriber:
             bundle="fake",
         )
         if means.max() < DIM:
-            return Described("It is too dark to see.", caption, 0.1, "too_dark")
+            return Description("It is too dark to see.", caption, 0.1, "too_dark")
         if means.max() < DARK:
-            return Described(f"I think {caption.text}.", caption, 0.5)
-        return Described(caption.sentence, caption, 0.9)
+            return Description(f"I think {caption.text}.", caption, 0.5)
+        return Description(caption.sentence, caption, 0.9)
 
     def close(self) -> None:
         self.is_closed = True
@@ -118,8 +119,8 @@ class FakeParts:
     captioners: list[FakeDescriber] = field(default_factory=list)
 
     @property
-    def parts(self) -> Parts:
-        return Parts(self._open_describer, self._open_voice, lambda device: self.playback)
+    def parts(self) -> DescribeParts:
+        return DescribeParts(self._open_describer, self._open_voice, lambda device: self.playback)
 
     def _open_describer(self, options: DescribeOptions) -> FakeDescriber:
         if not self.has_bundle:

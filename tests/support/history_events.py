@@ -17,8 +17,8 @@ from support.captions import caption
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, Part, ProblemChanged
 from device.history.entries import Entry, Kind
 from device.history.history import History
-from device.history.outbox import OutboxMessage
 from device.history.settings import HistorySettings
+from device.mqtt.outbox import OutboxMessage
 from device.records import Cause
 from device.testing import STARTED_AT, ManualClock
 
@@ -64,7 +64,7 @@ def entry(caption_text: str, at: datetime = NOON, kind: Kind = Kind.NARRATED, **
 
 def message(number: int, at: datetime = NOON) -> OutboxMessage:
     payload = b'{"caption": "%d dogs"}' % number
-    return OutboxMessage(f"id-{number}", "seealoud/kitchen/caption", payload, 1, False, at)
+    return OutboxMessage("seealoud/kitchen/caption", payload, 1, False, f"id-{number}", at)
 
 
 def kept(path: Path, *events: Event, **settings: Any) -> None:

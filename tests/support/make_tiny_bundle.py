@@ -34,7 +34,7 @@ from device.vision.manifest import (
     Manifest,
     SearchSpec,
 )
-from training.decoders import Decoder, DecoderSize
+from training.decoders import DecoderSize, KerasDecoder
 from training.tflite import picture_function, to_tflite
 
 DATA = Path(__file__).parents[1] / "data"
@@ -51,7 +51,7 @@ def keras_encoder() -> keras.Model:
     return model
 
 
-class TinyDecoder(Decoder):
+class TinyDecoder(KerasDecoder):
     """``tiny_model``'s rules as TensorFlow operations."""
 
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> tuple[tf.Tensor]:

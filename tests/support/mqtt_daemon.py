@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from support.captions import caption
@@ -21,9 +26,9 @@ from device.events import (
     SettingChanged,
     SummedUp,
 )
-from device.mqtt.daemon_settings import MqttSettings
 from device.mqtt.identity import Identity
-from device.mqtt.outbox import MemoryOutbox, Outbox
+from device.mqtt.outbox import Outbox
+from device.mqtt.settings import MqttLimits, MqttSettings
 from device.mqtt.sink import DaemonSide, MqttSink
 from device.records import Cause, HistorySummary, Seen
 from device.testing import EventRecorder
@@ -108,12 +113,18 @@ class StateController:
         )
 
 
+class LimitedSettings(MqttSettings):
+    """Settings with the limits that a test wants."""
+
+    limits: MqttLimits
+
+
 class Device:
     """A sink in its worker, with all that it needs."""
 
     def __init__(
         self,
-        settings: MqttSettings,
+        settings: LimitedSettings,
         device_id: str = "kitchen",
         outbox: Outbox | None = None,
         clock: Clock | None = None,
@@ -121,7 +132,7 @@ class Device:
     ) -> None:
         self.bus, self.kept = EventBus(), EventRecorder()
         self.controller = StateController(self.bus)
-        self.outbox = outbox if outbox is not None else MemoryOutbox(1000)
+        self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(
             self.controller,
             self.bus,
@@ -130,7 +141,7 @@ class Device:
             lambda: picture,
         )
         identity = Identity(device_id, name="Kitchen", voices=VOICES)
-        self.sink = MqttSink(settings, identity, side, self.outbox)
+        self.sink = MqttSink(settings, identity, side, self.outbox, settings.limits)
         self.bus.subscribe(self.sink)
         self.bus.subscribe(self.kept)
         self.gave_up = threading.Event()
@@ -146,9 +157,18 @@ class Device:
         self.wait_until(lambda: self.sink.is_connected)
 
 
-def settings_for(port: int, **changes: Any) -> MqttSettings:
-    quick: dict[str, Any] = {"retry_min_s": 0.05, "retry_max_s": 0.2, "timeout_s": 5.0}
-    return MqttSettings(is_on=True, host=HOST, port=port, **{**quick, **changes})
+def settings_for(port: int, **changes: Any) -> LimitedSettings:
+    """Return settings of a broker on this machine, and quick limits; changes may be of either."""
+    names = {field.name for field in fields(MqttLimits)}
+    limits = {name: changes.pop(name) for name in names & changes.keys()}
+    quick = MqttLimits(**{"retry_min_s": 0.05, "retry_max_s": 0.2, **limits})
+    return LimitedSettings(is_on=True, host=HOST, port=port, limits=quick, **changes)
+
+
+def _new_outbox() -> Outbox:
+    folder = Path(tempfile.mkdtemp(prefix="seealoud-outbox-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Outbox(folder / "outbox.sqlite3", 1000)
 
 
 @contextlib.contextmanager

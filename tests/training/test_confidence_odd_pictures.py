@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from device.vision.self_test import N_PATTERNS
+from device.vision.bundle import N_PATTERNS
 from training.confidence.odd_pictures import N_EACH, odd_pictures
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from support.weights import draw_weights
 
 from device.vision.vocabulary import PAD, START
-from training.decoders import DECODERS, Decoder, DecoderSize
+from training.decoders import DECODERS, DecoderSize, KerasDecoder
 from training.optimise import caption_loss
 
 SIZE = DecoderSize(
@@ -34,13 +34,13 @@ pytestmark = pytest.mark.parametrize("name", DECODERS)
 
 
 @functools.cache  # Keras takes seconds to build the first of a kind
-def built(name: str, size: DecoderSize = SIZE, copy: int = 0) -> Decoder:
+def built(name: str, size: DecoderSize = SIZE, copy: int = 0) -> KerasDecoder:
     decoder = DECODERS[name](size)
     decoder((features(), tokens()))
     return decoder
 
 
-def made(name: str, size: DecoderSize = SIZE, copy: int = 0) -> Decoder:
+def made(name: str, size: DecoderSize = SIZE, copy: int = 0) -> KerasDecoder:
     decoder = built(name, size, copy)
     draw_weights(decoder, seed=copy)
     return decoder
@@ -58,11 +58,11 @@ def tokens(seed: int = 3) -> np.ndarray:
     return ids
 
 
-def taught(decoder: Decoder, features_nsc: np.ndarray, tokens_nkt: np.ndarray) -> np.ndarray:
+def taught(decoder: KerasDecoder, features_nsc: np.ndarray, tokens_nkt: np.ndarray) -> np.ndarray:
     return decoder((features_nsc, tokens_nkt)).numpy()
 
 
-def stepped(decoder: Decoder, features_nsc: np.ndarray, tokens_nkt: np.ndarray) -> np.ndarray:
+def stepped(decoder: KerasDecoder, features_nsc: np.ndarray, tokens_nkt: np.ndarray) -> np.ndarray:
     """The same logits, word by word; a picture's captions are its rows."""
     n, k, t = tokens_nkt.shape
     memory, state = decoder.prepare(features_nsc), decoder.initial_state(n * k)

@@ -15,7 +15,7 @@ from training.earlier_weights import load_weights_of, require_weights, start_fro
 from training.encoders import encoder_spec
 from training.errors import CheckpointError
 from training.features import FeatureSource
-from training.model import BuiltCaptioner, Captioner
+from training.model import BuiltCaptioner, KerasCaptioner
 from training.run_folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings(
@@ -46,7 +46,7 @@ def captioner(
     size = DecoderSize(
         len(vocabulary), MAX_WORDS, n_cells=1, n_channels=2, width=width, n_heads=2, dropout=0.0
     )
-    model = Captioner(DECODERS[name](size), tail() if with_tail else None)
+    model = KerasCaptioner(DECODERS[name](size), tail() if with_tail else None)
     model((np.zeros((1, 1, 1, 2), np.float32), np.zeros((1, 1, MAX_WORDS + 1), np.int32)))
     spec = encoder_spec("efficientnet_lite0", input_size_px=32)
     return BuiltCaptioner(model, spec, FeatureSource("efficientnet_lite0", 32), vocabulary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,8 +12,7 @@ from support.captions import caption, thing
 from support.command_line import Run, runner
 from support.tiny_detector import detector_bundle
 
-from device.records import Thing
-from device.vision.describe import Fault, Line
+from device.records import Description, Thing
 from device.vision.sentences import NOBODY, UNSURE
 from training.__main__ import main
 from training.confidence.things import Confirmation
@@ -91,22 +89,23 @@ def test_what_is_said_is_judged_by_the_captions(
     sure: dict[str, bool],
     maybe: dict[str, bool],
 ) -> None:
-    said = caption(text or "a boat")
-    if not text:
-        said = replace(said, trusted="")
-    found = judged(pictured(), Line(sentence, said, 0.5, things), Confirmation(None))
+    reason = "" if text else "unsure"
+    said = Description(sentence, caption(text or "a boat"), 0.5, reason, things)
+    found = judged(pictured(), said, Confirmation(None))
     assert (found.sure, found.maybe) == (sure, maybe)
     assert (found.caption, found.bare) == (text, text or "a boat")
     assert found.says_nobody == (NOBODY in sentence)
 
 
 def test_a_refusal_names_nothing_and_an_unfamiliar_picture_its_things() -> None:
-    refused = judged(pictured(), Fault("too_dark", "It is too dark to see."), Confirmation(None))
+    refused = judged(
+        pictured(), Description("It is too dark to see.", reason="too_dark"), Confirmation(None)
+    )
     assert refused.is_refusal
     assert (refused.caption, refused.bare) == ("", "")
     named = judged(
         pictured(),
-        Fault("unfamiliar", f"{UNSURE} I see a cat.", (thing("cat"),)),
+        Description(f"{UNSURE} I see a cat.", reason="unfamiliar", things=(thing("cat"),)),
         Confirmation(None),
     )
     assert (named.sure, named.is_refusal) == ({"cat": True}, False)

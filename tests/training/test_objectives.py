@@ -22,7 +22,7 @@ from training.decoders import DecoderSize, MergeDecoder
 from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
 from training.metrics.java import SentenceMeteor, find_java
-from training.model import Captioner
+from training.model import KerasCaptioner
 from training.objectives import CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
 from training.rewards import CaptionRewards, Rewards
@@ -53,15 +53,17 @@ def tail() -> keras.Model:
     return keras.Model(inputs, keras.layers.BatchNormalization()(x))
 
 
-def captioner(with_tail: bool = False) -> Captioner:
+def captioner(with_tail: bool = False) -> KerasCaptioner:
     keras.utils.set_random_seed(3)
     size = DecoderSize(len(VOCABULARY), MAX_WORDS, n_cells=1, n_channels=2, width=24, dropout=0.0)
-    model = Captioner(MergeDecoder(size), tail() if with_tail else None)
+    model = KerasCaptioner(MergeDecoder(size), tail() if with_tail else None)
     model((np.zeros((1, 1, 1, 2), np.float32), np.zeros((1, 1, MAX_WORDS + 1), np.int32)))
     return model
 
 
-def objective(model: Captioner, config: SelfCriticalConfig, rate: float = 0.004) -> SelfCritical:
+def objective(
+    model: KerasCaptioner, config: SelfCriticalConfig, rate: float = 0.004
+) -> SelfCritical:
     settings = OptimiserConfig(
         epochs=100, learning_rate=rate, encoder_learning_rate=rate, warmup_epochs=0
     )

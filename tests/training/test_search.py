@@ -10,7 +10,7 @@ from support.weights import draw_weights
 from device.vision.beam_search import SearchOptions, Sequence, State, search
 from training import search as module
 from training.decoders import DECODERS, DecoderSize
-from training.model import Captioner
+from training.model import KerasCaptioner
 from training.search import caption_features
 
 N_PICTURES = 7
@@ -22,8 +22,8 @@ TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module", params=DECODERS)
-def model(request: pytest.FixtureRequest) -> Captioner:
-    made = Captioner(DECODERS[request.param](SIZE), tail=None)
+def model(request: pytest.FixtureRequest) -> KerasCaptioner:
+    made = KerasCaptioner(DECODERS[request.param](SIZE), tail=None)
     made((features(), np.zeros((N_PICTURES, 1, SIZE.max_words + 1), np.int32)))
     draw_weights(made)
     return made
@@ -33,7 +33,7 @@ def features() -> np.ndarray:
     return np.random.default_rng(3).normal(0, 2, (N_PICTURES, 2, 2, 3)).astype(np.float16)
 
 
-def alone(model: Captioner, picture_hwc: np.ndarray, options: SearchOptions) -> list[Sequence]:
+def alone(model: KerasCaptioner, picture_hwc: np.ndarray, options: SearchOptions) -> list[Sequence]:
     """As ``device.vision.captioner`` does: one picture, its beam's rows."""
     memory = model.decoder.prepare(model.grid(picture_hwc[None]))
 
@@ -47,7 +47,7 @@ def alone(model: Captioner, picture_hwc: np.ndarray, options: SearchOptions) -> 
     return search(step, zeros, options)[0]
 
 
-def test_of_both_grids_the_mean_is_captioned(model: Captioner) -> None:
+def test_of_both_grids_the_mean_is_captioned(model: KerasCaptioner) -> None:
     options = SearchOptions(beam_width=2, max_words=4)
     plain = features()
     mirrored = np.random.default_rng(4).normal(0, 2, plain.shape).astype(np.float16)
@@ -70,7 +70,7 @@ def test_of_both_grids_the_mean_is_captioned(model: Captioner) -> None:
     ids=str,
 )
 def test_many_at_once_are_as_one_by_one(
-    model: Captioner, options: SearchOptions, monkeypatch: pytest.MonkeyPatch
+    model: KerasCaptioner, options: SearchOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PICTURES_AT_ONCE", 3)  # 3 + 3 + 1
     together = list(caption_features(model, features(), options))
@@ -86,5 +86,5 @@ def test_many_at_once_are_as_one_by_one(
     assert len({found[0].ids for found in together}) > 1
 
 
-def test_no_picture_is_no_caption(model: Captioner) -> None:
+def test_no_picture_is_no_caption(model: KerasCaptioner) -> None:
     assert list(caption_features(model, features()[:0], SearchOptions())) == []

@@ -21,7 +21,7 @@ from training.decoders import DecoderSize, MergeDecoder
 from training.encoders import encoder_spec
 from training.errors import TrainingError
 from training.features import FeatureSource
-from training.model import BuiltCaptioner, Captioner
+from training.model import BuiltCaptioner, KerasCaptioner
 from training.objectives import CrossEntropy
 from training.run_folder import EpochResult, RunFolder
 from training.trainer import DevCider, Trainer
@@ -79,7 +79,7 @@ def trainer(
 ) -> Trainer:
     keras.utils.set_random_seed(settings.seed)
     size = DecoderSize(len(VOCABULARY), MAX_WORDS, n_cells=1, n_channels=3, width=16, dropout=0.2)
-    model = Captioner(MergeDecoder(size), tail=None)
+    model = KerasCaptioner(MergeDecoder(size), tail=None)
     model((np.zeros((1, 1, 1, 3), np.float32), np.zeros((1, 1, MAX_WORDS + 1), np.int32)))
     source = FeatureSource("efficientnet_lite0", 32)
     built = BuiltCaptioner(model, encoder_spec("efficientnet_lite0"), source, VOCABULARY)

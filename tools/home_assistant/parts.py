@@ -36,10 +36,7 @@ output = "none"
 is_on = true
 host = "{host}"
 port = {port}
-retry_min_s = 0.5
-retry_max_s = 2
 is_picture_on = true
-diagnostics_period_s = 5
 [log]
 level = "debug"
 format = "json"

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from device.vision.bundle import Bundle
 from device.vision.confidence import Confidence, Signals
 from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.confidence_model import Novelty
 from device.vision.manifest import ConfidenceSpec, NoveltySpec, WordingSpec
-from device.vision.novelty import Novelty
 from device.vision.specs import ThingsSpec
 from device.vision.wording import Hedge, hedge
 from training.confidence.judged_mentions import (

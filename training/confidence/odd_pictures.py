@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.self_test import N_PATTERNS, pattern
+from device.vision.bundle import N_PATTERNS, pattern
 
 Image = npt.NDArray[np.uint8]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.records import Hypothesis
-from device.vision.confidence import Confidence, Trusted
+from device.vision.confidence import Confidence, JudgedCaption
 from device.vision.unsure_colours import COLOUR
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import confidence_lexicons
@@ -22,11 +22,11 @@ from training.records.run import Metrics
 
 _DECIMALS = 3
 
-Said = Mapping[str, Trusted]
+Said = Mapping[str, JudgedCaption]
 
 
 def speak(confidence: Confidence, observations: Observations) -> Said:
-    """Return what is said of each picture, by picture name."""
+    """Return the words that are said of each picture, by picture name."""
     return {
         name: confidence.trusted(seen.hypothesis, seen.pooled_d, seen.scores)
         for name, seen in observations.items()

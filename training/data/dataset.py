@@ -16,7 +16,7 @@ _NAMED_IN_ERRORS = 3
 
 @dataclass(frozen=True, slots=True)
 class CaptionedPicture:
-    """A picture's file and what people said of it.
+    """A picture's file and its captions.
 
     Attributes:
         name: the file name, unique in the data set.

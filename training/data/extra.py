@@ -1,4 +1,4 @@
-"""Captioned pictures beside the main data set, all of them for training.
+"""Captioned pictures in addition to the main data set, all of them for training.
 
 Two forms: a folder with ``captions.tsv`` (file name, tab, sentence; a picture may have several
 lines), and a folder of rooms (``rooms``). The pictures lie in ``images/`` or beside the table.
@@ -35,7 +35,7 @@ def open_extra(root: Path, *, plain_sentences: bool) -> tuple[CaptionedPicture, 
 
     Args:
         root: the folder.
-        plain_sentences: leave out sentences that do not say plainly what is seen (advertising,
+        plain_sentences: leave out sentences that do not plainly describe the picture (advertising,
             names, numbers), as most alternative texts of the web are; rooms have none.
 
     Raises:
@@ -81,7 +81,7 @@ def _sentences(path: Path, *, plain_sentences: bool) -> dict[str, list[str]]:
 
 
 def is_plain(sentence: str) -> bool:
-    """Return whether a sentence says plainly what is seen."""
+    """Return whether a sentence plainly describes a picture."""
     words = words_of(sentence)
     if not _SHORTEST <= len(words) <= _LONGEST or re.search(r"\d", sentence):
         return False

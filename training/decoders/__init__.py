@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from training.decoders.decoder import Decoder, DecoderSize
+from training.decoders.decoder import DecoderSize, KerasDecoder
 from training.decoders.merge import MergeDecoder
 from training.decoders.transformer import TransformerDecoder
 
-DECODERS: dict[str, type[Decoder]] = {"merge": MergeDecoder, "transformer": TransformerDecoder}
+DECODERS: dict[str, type[KerasDecoder]] = {"merge": MergeDecoder, "transformer": TransformerDecoder}
 
-__all__ = ["DECODERS", "Decoder", "DecoderSize", "MergeDecoder", "TransformerDecoder"]
+__all__ = ["DECODERS", "DecoderSize", "KerasDecoder", "MergeDecoder", "TransformerDecoder"]

@@ -44,7 +44,7 @@ class DecoderSize:
     dropout: float = 0.1
 
 
-class Decoder(keras.Model):  # type: ignore[misc]
+class KerasDecoder(keras.Model):  # type: ignore[misc]
     """A caption decoder: ``prepare`` once per picture, then ``teach`` or ``step``."""
 
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.decoders.decoder import Decoder, DecoderSize, Memory, State
+from training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
 
 
-class MergeDecoder(Decoder):
+class MergeDecoder(KerasDecoder):
     """Mean-pooled features through a dense layer, added to the LSTM's output."""
 
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:
@@ -36,7 +36,7 @@ class MergeDecoder(Decoder):
 
     @property
     def word_weights(self) -> list[tuple[keras.Variable, int]]:
-        """See ``Decoder.word_weights``."""
+        """See ``KerasDecoder.word_weights``."""
         return [
             (self.embedding.embeddings, 0),
             (self.words_out.kernel, 1),
@@ -49,7 +49,7 @@ class MergeDecoder(Decoder):
         return (self.picture_in(self.drop(pooled_nc, training=training)),)
 
     def teach(self, memory: Memory, tokens_nkt: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """Run the cell over the words; see ``Decoder.teach``."""
+        """Run the cell over the words; see ``KerasDecoder.teach``."""
         n, k, t = tf.shape(tokens_nkt)[0], tokens_nkt.shape[1], tokens_nkt.shape[2]
         embedded = self.drop(self.embedding(tokens_nkt), training=training)
         inputs_rtg = tf.reshape(self.gates_in(embedded), [n * k, t, 4 * self.size.width])
@@ -68,7 +68,7 @@ class MergeDecoder(Decoder):
         return (tf.zeros([n_rows, self.size.width]), tf.zeros([n_rows, self.size.width]))
 
     def step(self, tokens_r: tf.Tensor, memory: Memory, state: State) -> tuple[tf.Tensor, State]:
-        """See ``Decoder.step``."""
+        """See ``KerasDecoder.step``."""
         hidden, cell = self._cell(self.gates_in(self.embedding(tokens_r)), *state)
         (picture_nd,) = memory
         n, d = picture_nd.shape[0], self.size.width

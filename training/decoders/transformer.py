@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.decoders.decoder import Decoder, DecoderSize, Memory, State
+from training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
 
 _MASKED = 1e4  # exp(-1e4) is zero in float32
 _EMBEDDING_STDDEV = 0.02
@@ -156,7 +156,7 @@ class DecoderLayer(keras.layers.Layer):  # type: ignore[misc]
         return self.feed_forward(x, training=training)
 
 
-class TransformerDecoder(Decoder):
+class TransformerDecoder(KerasDecoder):
     """Grid -> projection + cell position -> encoder layers -> keys and values -> decoder layers."""
 
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:
@@ -186,7 +186,7 @@ class TransformerDecoder(Decoder):
 
     @property
     def word_weights(self) -> list[tuple[keras.Variable, int]]:
-        """See ``Decoder.word_weights``."""
+        """See ``KerasDecoder.word_weights``."""
         return [(self.embedding, 0), (self.bias, 0)]
 
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
@@ -202,7 +202,7 @@ class TransformerDecoder(Decoder):
         return tuple(memory)
 
     def teach(self, memory: Memory, tokens_nkt: tf.Tensor, *, training: bool = False) -> tf.Tensor:
-        """See ``Decoder.teach``."""
+        """See ``KerasDecoder.teach``."""
         k, t = tokens_nkt.shape[1], tokens_nkt.shape[2]
         embedded_nktd = self._embed(tokens_nkt) + self.word_position[:t]
         x = tf.reshape(embedded_nktd, [-1, k * t, self.size.width])
@@ -220,7 +220,7 @@ class TransformerDecoder(Decoder):
         return (tf.zeros([n_rows, 1]), *(tf.zeros(cache) for _ in range(2 * size.n_decoder_layers)))
 
     def step(self, tokens_r: tf.Tensor, memory: Memory, state: State) -> tuple[tf.Tensor, State]:
-        """See ``Decoder.step``."""
+        """See ``KerasDecoder.step``."""
         position_r1, caches = state[0], state[1:]
         n_slots = self.size.max_words + 1
         # Arithmetic instead of comparisons: exact for whole numbers, and XNNPACK runs it.

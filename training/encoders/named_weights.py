@@ -111,7 +111,7 @@ def file_sha256(path: Path) -> str:
 def model_fingerprint(model: keras.Model) -> str:
     """Return a SHA-256 (64 hexadecimal digits) of the values that ``model`` holds now.
 
-    It tells fine-tuned weights from the ones they began with. Layer names do not count,
+    It distinguishes fine-tuned weights from the ones they started from. Layer names do not count,
     since Keras numbers unnamed layers anew in every process.
     """
     digest = hashlib.sha256()

@@ -104,7 +104,7 @@ def build_encoder(
         cache_dir: Where weights are kept; default ``$SEEALOUD_CACHE`` or ``~/.cache/seealoud``.
 
     Returns:
-        A model that takes what ``encoder_spec`` says and gives the grid ``[B, h, w, C]``
+        A model that takes the input of ``encoder_spec`` and returns the grid ``[B, h, w, C]``
         (or ``[B, C]`` when pooled), float32.
 
     Raises:
@@ -147,7 +147,7 @@ def load_encoder_weights(
 def weights_fingerprint(
     name: str, weights: Weights = "imagenet", *, cache_dir: Path | None = None
 ) -> str:
-    """Return a SHA-256 (64 hexadecimal digits) that tells an encoder's weights from others.
+    """Return a SHA-256 (64 hexadecimal digits) that identifies an encoder's weights.
 
     It covers the encoder's name and the weights' file, so it serves as a cache key.
 

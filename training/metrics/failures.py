@@ -1,4 +1,4 @@
-"""What captions say wrongly: by caption, by kind, and what people said instead.
+"""Counts wrong words: by caption, by kind, and what people wrote instead.
 
 Counts of ``judgement``; nothing is estimated.
 """

@@ -1,6 +1,6 @@
-"""The constant-caption floor: the best that one sentence said of every picture can score.
+"""The constant-caption floor: the best score of one sentence used for every picture.
 
-A captioner that does not look scores this; what a model is worth is what it adds. The sentence
+A captioner that ignores the picture scores this; a model must score more. The sentence
 comes from ``CANDIDATES``, every combination of a few words for what Flickr8k shows most (put
 together here and not taken from its captions), and is the one with the highest mean CIDEr-D on
 dev; equal ones are decided by the alphabet, so that the choice is the same on every machine.

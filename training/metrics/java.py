@@ -1,4 +1,4 @@
-"""Finds Java, runs METEOR in it, and says once what is lost where it is missing.
+"""Finds Java, runs METEOR in it, and logs once what is missing without it.
 
 Two parts of the COCO protocol are Java programs that pycocoevalcap brings along: the PTB
 tokeniser (see ``tokenise``) and METEOR 1.5 (Denkowski and Lavie 2014, aclanthology W14-3348).

@@ -1,4 +1,4 @@
-"""What a caption says, judged by what people said of the same picture; kind by kind.
+"""Judges a caption by the references of the same picture, kind of word by kind of word.
 
 Every number about right and wrong (``precision``, ``failures``, ``reliability``) is a count of
 these judgements, so that they all mean the same. Words are judged, not pixels: "a red shirt" is
@@ -29,7 +29,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class KindJudgement:
-    """The classes of one kind in one caption, each once however often it is said.
+    """The classes of one kind in one caption, each once, however often it occurs.
 
     Attributes:
         confirmed: mentioned, and at least one reference mentions the same or a narrower class.

@@ -53,7 +53,7 @@ def verb_forms(stem: str) -> tuple[str, ...]:
     """Return a verb's regular forms: stem, -s, -ing, -ed, -er and -ers.
 
     The last two name the one who does it ("a skier"), which says the activity as well. Wrong
-    forms of irregular verbs ("runned") do no harm: nobody says them.
+    forms of irregular verbs ("runned") do no harm: nobody uses them.
     """
     _, third_person = noun_forms(stem)
     doubled = bool(re.fullmatch(r"[^aeiou]*[aeiou][^aeiouwxy]", stem))

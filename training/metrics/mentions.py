@@ -18,7 +18,7 @@ def right_and_wrong(
     names: Sequence[str],
     hypotheses: Sequence[Sequence[str]],
 ) -> npt.NDArray[np.int64]:
-    """Return what ``count`` says of each picture's caption, int64 [captions, 2]."""
+    """Return the result of ``count`` for each picture's caption, int64 [captions, 2]."""
     rows = [count(name, words) for name, words in zip(names, hypotheses, strict=True)]
     return np.array(rows, dtype=np.int64).reshape(-1, 2)
 

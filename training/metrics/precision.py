@@ -2,8 +2,8 @@
 
 For each kind of word (subject, count, colour, activity; see ``lexicon``) a caption mentions
 classes, each once however often it is said. A mention is right when at least one of the
-picture's references mentions the same class or a narrower one. What that cannot tell is said in
-``judgement``; even people stay below 1. Pure; sees tokens only.
+picture's references mentions the same class or a narrower one. ``judgement`` describes what
+that cannot show; even people stay below 1. Pure; sees tokens only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Words that a caption says twice: "a table with a table on it"."""
+"""Words that a caption repeats: "a table with a table on it"."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RepeatCounts:
     def counts(
         self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
     ) -> npt.NDArray[np.int64]:
-        """Return how many content words of each caption were said before in it, int64 [n]."""
+        """Return how many content words of each caption are repeated in it, int64 [n]."""
         return np.array(
             [
                 sum(n for word, n in _repeated(words).items() if word not in self._allowed[name])
@@ -48,6 +48,6 @@ class RepeatCounts:
 
 
 def _repeated(words: Sequence[str]) -> dict[str, int]:
-    """Return by content word how often it is said again."""
+    """Return how often each content word is repeated."""
     counts = Counter(word for word in words if word not in _MAY_REPEAT)
     return {word: n - 1 for word, n in counts.items() if n > 1}

@@ -29,7 +29,7 @@ _NAMED_AT_MOST = 5
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What the protocol says of one caption per picture; every metric is times 100.
+    """The protocol's scores of one caption per picture; every metric is times 100.
 
     Attributes:
         names: pictures, sorted.

@@ -1,12 +1,11 @@
-"""Whether captions confirm a name; pure.
+"""Whether captions confirm a name.
 
-Captions are incomplete: what none of them says may still be there, so a share of confirmed names
-is a lower bound of how often a name is right.
+Captions are incomplete: what none of them mentions may still be there, so the share of confirmed
+names is a lower bound of how often a name is right.
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from training.data.tables import rows
 from training.errors import DatasetError
 from training.names.everyday import Rules
 
@@ -91,16 +91,8 @@ def read_labels(folder: Path) -> dict[Path, list[str]]:
 
 
 def _read_pairs(path: Path) -> list[tuple[Path, str]]:
-    """Return the pictures and texts of a file's lines."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        found = [(path.parent / "images" / name, text) for name, text in rows]
-    except (OSError, ValueError) as exc:
-        raise DatasetError(
-            f"cannot read {path}: {exc}; expected lines of a picture's name and a text, "
-            "with a tab between"
-        ) from exc
+    """Return the pictures and texts of a table's lines."""
+    found = [(path.parent / "images" / name, text) for _, name, text in rows(path)]
     absent = [picture for picture, _ in found if not picture.is_file()]
     if absent:
         raise DatasetError(f"{path} names {len(absent)} pictures that are missing: {absent[0]}")

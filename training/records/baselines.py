@@ -1,6 +1,6 @@
 """Records of what needs no training: the constant caption and people themselves.
 
-They give the runs a floor and a ceiling in ``docs/results.md``.
+They are the floor and the ceiling of the runs in ``docs/results.md``.
 """
 
 from __future__ import annotations

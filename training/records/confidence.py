@@ -59,7 +59,7 @@ class ReliabilityBin(Figures):
 
 
 class Quality(Figures):
-    """Probabilities beside what is right.
+    """Probabilities compared with what is right.
 
     Attributes:
         n: number of captions, or of names of things.
@@ -158,7 +158,7 @@ class Restraint(Figures):
     """What leaving out unsure colours does to the captions of a split.
 
     Attributes:
-        shortened: captions that are said without some colour.
+        shortened: captions from which some colour is left out.
         of_caption: colours of the whole captions.
         of_said: colours of the shortened captions.
         cider: of the whole captions, times 100.

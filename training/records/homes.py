@@ -1,4 +1,4 @@
-"""What a bundle says of ordinary photographs, as ``docs/homes.json`` has it.
+"""The figures of ordinary photographs, as ``docs/homes.json`` has them.
 
 ``seealoud-train homes BUNDLE FOLDER --out docs/homes.json`` writes the file.
 """
@@ -44,13 +44,13 @@ class HomeFigures(Figures):
 
 
 class Homes(Figures):
-    """What a bundle says of a folder of ordinary photographs.
+    """How well a bundle describes a folder of ordinary photographs.
 
     Attributes:
         bundle: name of the bundle.
         folder: name of the folder.
         all: of all its photographs.
-        indoor: of those whose captions speak of an indoor scene.
+        indoor: of those whose captions describe an indoor scene.
     """
 
     bundle: str

@@ -74,7 +74,7 @@ def record_latency(benchmark: Path, records: Path) -> Path:
         record.model_copy(
             update={
                 "latency_ms": round(case.caption_ms.median, 1),
-                # The load says how far other programs slowed the captioner down.
+                # The load shows how much other programs slowed the captioner down.
                 "latency_machine": (
                     f"one thread of {machine.processor}, {machine.cores} cores, load "
                     f"{machine.load_before:.1f} before, {machine.runtime}"

@@ -166,14 +166,14 @@ class RunRecord(Figures):
         config: the run's TOML as read.
         git_commit: of the source that ran.
         measured: what made the captions that ``dev`` and ``test`` score; None: no model of ours.
-        dev: by which every choice was made.
-        test: measured once, for the report.
+        dev: scores by which every choice was made.
+        test: scores measured once, for the report.
         wall_time_s: training and evaluation together.
         chain_wall_time_s: the same with the run that this one started from, and so on back to a
-            run that started from none; None where this one did, or an earlier one is not known.
+            run that started from none; None where this one did, or an earlier one is unknown.
         parameters: weights of encoder and decoder.
         bundle_bytes: encoder + decoder + vocabulary as shipped.
-        latency_ms: whole caption, and ``latency_machine`` says where.
+        latency_ms: time of a whole caption, on ``latency_machine``.
         reliability: how many captions are right, and how well the confidence predicts which.
     """
 

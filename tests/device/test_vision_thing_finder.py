@@ -172,7 +172,7 @@ def finder(tmp_path: Path) -> Iterator[ThingFinder]:
 
 
 def say(finder: ThingFinder, picture: Frame, text: str, how: Hedge, person: float = -3.0) -> str:
-    return finder.compose(text, how, finder.sighting(finder.start(picture), None), person).sentence
+    return finder.compose(text, how, finder.sighting(finder.start(picture), None), person).text
 
 
 def test_a_real_detector_s_things_are_named_with_their_sides(finder: ThingFinder) -> None:
@@ -226,7 +226,7 @@ def test_what_the_caption_implies_is_not_named_beside_it(tmp_path: Path) -> None
         ("a ball", "I see a ball. I also see an animal."),
     ):
         seen = only_names.sighting(only_names.start(looking()), pooled_d)
-        assert only_names.compose(text, Hedge.PLAIN, seen).sentence == expected
+        assert only_names.compose(text, Hedge.PLAIN, seen).text == expected
     assert only_names.sighting(only_names.start(looking()), None).things == ()
     only_names.close()
 

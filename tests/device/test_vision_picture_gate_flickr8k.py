@@ -12,11 +12,10 @@ import pytest
 
 from device.pictures.files import read_picture_file
 from device.vision.picture_gate import PictureGate, PictureReason
-from device.vision.picture_settings import PictureSettings
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))
-GATE = PictureGate(PictureSettings())
+GATE = PictureGate()
 LARGEST_REFUSED = 0.005  # of usable photographs
 SMALLEST_REFUSED = 0.995  # of useless ones
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import thing
 
-from device.records import Side, Thing
-from device.vision.scene import MOST_NAMES, Certainty, Scene, compose
+from device.records import Description, Side, Thing
+from device.vision.scene import MOST_NAMES, Certainty, compose
 from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
 from device.vision.wording import Hedge
 
@@ -49,7 +49,7 @@ things_of = st.lists(
     ],
 )
 def test_what_is_said(text: str, how: Hedge, things: list[Thing], sentence: str) -> None:
-    assert compose(text, how, things, CERTAINTY).sentence == sentence
+    assert compose(text, how, things, CERTAINTY).text == sentence
 
 
 def test_names_that_the_caption_says_are_not_repeated_unless_it_is_withheld() -> None:
@@ -57,24 +57,26 @@ def test_names_that_the_caption_says_are_not_repeated_unless_it_is_withheld() ->
     said = frozenset(("dog",))
     assert compose(DOG, Hedge.PLAIN, found, CERTAINTY, said_names=said).things == ()
     withheld = compose(DOG, Hedge.CANNOT_TELL, found, CERTAINTY, said_names=said)
-    assert withheld == Scene(f"{UNSURE} I see a dog on the left.", tuple(found), False)
+    assert withheld == Description(
+        f"{UNSURE} I see a dog on the left.", reason="unsure", things=tuple(found)
+    )
 
 
 def test_nobody_is_said_last_and_only_with_something_else() -> None:
     oven = [thing("oven", None, 0.8)]
     found = compose("", Hedge.CANNOT_TELL, oven, CERTAINTY, is_nobody_there=True)
-    assert found.sentence == f"{UNSURE} I see an oven. {NOBODY}"
+    assert found.text == f"{UNSURE} I see an oven. {NOBODY}"
     alone = compose("", Hedge.CANNOT_TELL, [], CERTAINTY, is_nobody_there=True)
-    assert alone.sentence == CANNOT_TELL
+    assert alone.text == CANNOT_TELL
 
 
 def test_what_a_hedged_caption_names_is_said_again_where_it_is_sure() -> None:
     things = [thing("dog", Side.LEFT, 0.9), thing("oven", None, 0.8)]
     said = frozenset(("dog",))
     hedged = compose(DOG, Hedge.MAYBE, things, CERTAINTY, said_names=said)
-    assert hedged.sentence == "Maybe a dog runs. I do see a dog on the left and an oven."
+    assert hedged.text == "Maybe a dog runs. I do see a dog on the left and an oven."
     surer = compose(DOG, Hedge.THINK, things, CERTAINTY, said_names=said)
-    assert surer.sentence == "I think a dog runs. I also see an oven."
+    assert surer.text == "I think a dog runs. I also see an oven."
 
 
 @pytest.mark.parametrize("name", ["person", "baseball player"])
@@ -84,7 +86,7 @@ def test_nobody_is_never_said_beside_a_person(name: str, probability: float) -> 
         DOG, Hedge.MAYBE, [thing(name, None, probability)], CERTAINTY, is_nobody_there=True
     )
     assert found.things
-    assert NOBODY not in found.sentence
+    assert NOBODY not in found.text
 
 
 @given(
@@ -103,18 +105,19 @@ def test_what_holds_of_every_scene(
     assert all(one.probability >= CERTAINTY.sure for one in sure)
     assert [one.probability for one in sure] == sorted((o.probability for o in sure), reverse=True)
     assert max(Counter(one.name for one in scene.things).values(), default=1) == 1
-    assert scene.says_caption == (bool(text) and how is not Hedge.CANNOT_TELL)
-    if scene.says_caption:
+    says_caption = not scene.reason
+    assert says_caption == (bool(text) and how is not Hedge.CANNOT_TELL)
+    if says_caption:
         # What it says with "maybe" may be said again where it is sure.
         again = sure if how is Hedge.MAYBE else []
         assert said.isdisjoint(one.name for one in scene.things if one not in again)
         is_again = any(one.name in said for one in again)
-        assert ("I do see" in scene.sentence) == is_again
-        assert "dog" in scene.sentence.split(".")[0]
+        assert ("I do see" in scene.text) == is_again
+        assert "dog" in scene.text.split(".")[0]
     for one in scene.things:
         last = one.name.split()[-1]
-        assert last in scene.sentence
-    assert scene.sentence.endswith(".")
-    assert "  " not in scene.sentence
+        assert last in scene.text
+    assert scene.text.endswith(".")
+    assert "  " not in scene.text
     if "person" in {one.name for one in scene.things}:
-        assert NOBODY not in scene.sentence
+        assert NOBODY not in scene.text

@@ -19,12 +19,11 @@ from device.errors import BundleError, ConfigError, InferenceError
 from device.records import Caption, Frame
 from device.vision import runtime
 from device.vision.beam_search import SearchOptions, Sequence, search
-from device.vision.bundle import load_bundle
+from device.vision.bundle import LARGEST_DIFFERENCE, load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
 from device.vision.manifest import DECODER, ENCODER, VOCABULARY
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Encoder, load_interpreter
-from device.vision.self_test import LARGEST_DIFFERENCE
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, tzinfo=UTC)
 TOLERANCE = 1e-5

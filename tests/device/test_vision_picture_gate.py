@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
+from device.settings.schema import PictureSettings
 from device.vision.picture_gate import PictureGate, PictureReason, measure
-from device.vision.picture_settings import PictureSettings
 
-GATE = PictureGate(PictureSettings())
+GATE = PictureGate()
 
 
 def _view(seed: int = 5, height_px: int = 480, width_px: int = 640) -> np.ndarray:
@@ -90,7 +90,7 @@ def test_a_lamp_does_not_make_the_night_bright():
 
 
 def test_the_gate_can_be_off():
-    gate = PictureGate(PictureSettings(is_gate_on=False))
+    gate = PictureGate(is_on=False)
     assert _reason(np.zeros((48, 64, 3), np.uint8), gate) is None
 
 

@@ -9,12 +9,10 @@ import pytest
 from support import tiny_detector as tiny
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.daemon.describer_source import describer_source
 from device.errors import BundleError, BundleHashError, InferenceError
-from device.settings.schema import Settings
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.detector import LEAST_SCORE, Detection, Detector
-from device.vision.manifest import DETECTOR, ENCODER, MANIFEST
+from device.vision.manifest import DETECTOR, ENCODER
 
 
 @pytest.fixture
@@ -171,15 +169,3 @@ def test_another_model_is_refused(folder: Path) -> None:
     change_manifest(folder, {f"files/{DETECTOR}": file_entry(folder / DETECTOR).model_dump()})
     with pytest.raises(BundleError, match=r"expected picture, log_odds and sides"):
         Detector(load_bundle(folder), threads=1)
-
-
-def test_a_detector_that_was_put_into_a_bundle_is_a_change(folder: Path, tmp_path: Path) -> None:
-    """So that the daemon takes it when it reads its settings again."""
-
-    def source() -> object:
-        return describer_source(Settings.model_validate({"captioner": {"bundle": str(folder)}}))
-
-    before = source()
-    (folder / DETECTOR).touch()
-    (folder / MANIFEST).touch()
-    assert DETECTOR in before.changes_to(source())  # type: ignore[attr-defined]

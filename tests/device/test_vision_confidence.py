@@ -16,8 +16,8 @@ from support.tiny_bundle import change_manifest
 from device.records import Frame, Hypothesis
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.captioner import Captioner
-from device.vision.confidence import Confidence, sigmoid
-from device.vision.confidence_model import ConfidenceModel, Said
+from device.vision.confidence import Confidence, JudgedCaption, sigmoid
+from device.vision.confidence_model import ConfidenceModel
 from device.vision.manifest import CONFIDENCE
 from device.vision.mentions import Mention, Mentions
 from device.vision.wording import Hedge
@@ -116,7 +116,7 @@ def test_a_real_caption_has_a_probability_and_its_wording(tmp_path: Path) -> Non
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
-    said = honesty.say(caption, encoded)
+    said = honesty.judge(caption, encoded)
     expected = Confidence(spec(), arrays()).of(caption.n_best[0], encoded.pooled_d)
     assert caption.text == said.text == "a red picture"
     assert said.probability == expected
@@ -158,7 +158,7 @@ def test_a_bundle_without_confidence_claims_nothing() -> None:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
     assert not honesty.is_unfamiliar(encoded)
-    assert honesty.say(caption, encoded) == Said(caption.text, None, Hedge.PLAIN)
+    assert honesty.judge(caption, encoded) == JudgedCaption(caption.text, None, Hedge.PLAIN)
 
 
 # --- what the detector adds -------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_the_honesty_of_a_bundle_takes_the_scores_and_knows_how_sure_it_sees_a_p
     with Captioner(bundle) as captioner:
         encoded = captioner.encode(Frame.now(tiny.plain((255, 0, 0)), "here"))
         caption = captioner.decode(encoded)
-    sure, unsure = (honesty.say(caption, encoded, {"person": p}) for p in (0.9, 0.01))
+    sure, unsure = (honesty.judge(caption, encoded, {"person": p}) for p in (0.9, 0.01))
     assert sure.probability is not None
     assert unsure.probability is not None
     assert sure.probability > unsure.probability
@@ -233,4 +233,4 @@ def test_the_honesty_of_a_bundle_takes_the_scores_and_knows_how_sure_it_sees_a_p
     seen = -1.5 + 10 * (float(encoded.pooled_d[0]) - GREY)
     assert sure.person_log_odds == pytest.approx(seen, abs=1e-4)
     without = ConfidenceModel(load_bundle(confident_bundle(tmp_path / "other")))
-    assert without.say(caption, encoded).person_log_odds is None
+    assert without.judge(caption, encoded).person_log_odds is None

@@ -19,7 +19,6 @@ from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
 
 from device.__main__ import main
 from device.records import Frame
-from device.vision.describe import Fault
 from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
@@ -103,14 +102,14 @@ def test_it_says_what_the_daemon_says_of_the_same_picture(run: Run, tmp_path: Pa
         for name, image_hwc in looks.items():
             path = write(tmp_path / f"{name}.png", encoded(image_hwc, ".png"))
             found = sight.look(Frame.now(image_hwc, str(path)))
-            text = found.text if isinstance(found, Fault) else found.sentence
+            text = found.text
             assert run(path, "--bundle", folder) == (0, [text], []), name
             _, [line], _ = run(path, "--bundle", folder, "--json")
             said = json.loads(line)
             assert said["text"] == text
             assert said["caption"].endswith("picture")
             assert 0 <= said["probability"] <= 1
-            assert said["reason"] == (found.reason if isinstance(found, Fault) else "")
+            assert said["reason"] == found.reason
             assert "green" not in said["text"]
             shown.add((" ".join(said["text"].split()[:2]), said["reason"]))
     assert shown == {

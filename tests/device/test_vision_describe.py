@@ -14,15 +14,13 @@ from support.confident_bundle import arrays
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 from support.tiny_detector import detector_bundle
 
-from device.commands.describer import PictureDescriber
 from device.errors import InferenceError
-from device.records import Frame, Side
+from device.records import Description, Frame, Side
 from device.vision.bundle import file_entry, load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import UNFAMILIAR, Fault, FrameDescriber, Line
+from device.vision.captioner import Captioner, CaptionOptions
+from device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer, open_finder
+from device.vision.detector import Detector
 from device.vision.manifest import CONFIDENCE, DETECTOR
-from device.vision.open import open_describer, open_finder
-from device.vision.picture_settings import PictureSettings
 from device.vision.sentences import CANNOT_TELL, UNSURE
 
 THINGS = {
@@ -52,9 +50,7 @@ def sight_with(tmp_path: Path) -> Iterator[Make]:
             entry = file_entry(folder / CONFIDENCE).model_dump()
             changes = {"confidence": {**CONFIDENT, **confidence}, f"files/{CONFIDENCE}": entry}
             change_manifest(folder, changes)
-            sight = open_describer(
-                load_bundle(folder), CaptionOptions(threads=1), PictureSettings()
-            )
+            sight = open_describer(load_bundle(folder), CaptionOptions(threads=1))
             return stack.enter_context(closing(sight))
 
         yield make
@@ -72,69 +68,86 @@ def picture(*, cat: bool = True) -> Frame:
 
 def test_a_sure_caption_is_said_with_the_things_beside_it(sight_with: Make) -> None:
     line = sight_with().look(picture())
-    assert isinstance(line, Line)
-    assert line.sentence.endswith("I also see a cat on the left.")
+    assert line.text.endswith("I also see a cat on the left.")
     assert [(one.name, one.side, one.is_sure) for one in line.things] == [("cat", Side.LEFT, True)]
-    assert (line.is_withheld, line.reason) == (False, "")
-    assert line.caption.text
+    assert line.reason == ""
+    assert line.said_caption is not None
+    assert line.words == line.said_caption.text != ""
 
 
 def test_the_stages_say_what_the_whole_says(sight_with: Make) -> None:
     sight, frame = sight_with(), picture()
     encoded = sight.encode(frame)
-    assert not isinstance(encoded, Fault)
+    assert not isinstance(encoded, Description)
     whole = sight.look(frame)
     staged = sight.describe(encoded, frame)
-    assert isinstance(whole, Line)
-    assert (staged.sentence, staged.things) == (whole.sentence, whole.things)
+    assert (staged.text, staged.things) == (whole.text, whole.things)
 
 
 def test_a_withheld_caption_leaves_the_things(sight_with: Make) -> None:
     line = sight_with(**UNLIKELY).look(picture())
-    assert isinstance(line, Line)
-    assert line.sentence == f"{UNSURE} I see a cat on the left."
-    assert (line.caption.trusted, line.caption.text) == ("", "")
+    assert line.text == f"{UNSURE} I see a cat on the left."
+    assert (line.said_caption, line.words, line.reason) == (None, "", "unsure")
+    assert line.caption is not None
     assert line.caption.n_best[0].text
-    assert (line.is_withheld, line.reason) == (True, "unsure")
 
 
 def test_a_command_says_so_and_keeps_the_words_for_programs(sight_with: Make) -> None:
-    described = PictureDescriber(sight_with(**UNLIKELY)).describe(picture())
+    described = sight_with(**UNLIKELY).look(picture(), captions_refused=True)
     assert described.text == f"{UNSURE} I see a cat on the left."
     assert described.reason == "unsure"
+    assert described.caption is not None
     assert described.caption.text == described.caption.n_best[0].text != ""
     assert [one.name for one in described.things] == ["cat"]
 
 
 def test_without_things_a_withheld_caption_is_no_answer(sight_with: Make) -> None:
     line = sight_with(**UNLIKELY).look(picture(cat=False))
-    assert isinstance(line, Line)
-    assert (line.sentence, line.things, line.reason) == (CANNOT_TELL, (), "unsure")
+    assert (line.text, line.things, line.reason) == (CANNOT_TELL, (), "unsure")
 
 
 def test_an_unfamiliar_picture_is_not_captioned_but_its_things_are_named(sight_with: Make) -> None:
     sight = sight_with(**STRANGE)
     found = sight.look(picture())
-    assert isinstance(found, Fault)
     assert (found.reason, found.text) == (UNFAMILIAR, f"{UNSURE} I see a cat on the left.")
     assert [one.name for one in found.things] == ["cat"]
     nothing = sight.look(picture(cat=False))
-    assert isinstance(nothing, Fault)
     assert (nothing.reason, nothing.things) == (UNFAMILIAR, ())
     assert "I cannot tell." in nothing.text
 
 
 def test_all_words_of_a_refused_picture_stay_for_programs(sight_with: Make) -> None:
-    described = PictureDescriber(sight_with(**STRANGE, **UNLIKELY)).describe(picture())
+    described = sight_with(**STRANGE, **UNLIKELY).look(picture(), captions_refused=True)
     assert described.reason == UNFAMILIAR
+    assert described.caption is not None
     assert described.caption.text == described.caption.n_best[0].text != ""
+
+
+@pytest.mark.parametrize("image_hwc", [picture().image_hwc, np.zeros((64, 64, 3), np.uint8)])
+def test_a_refused_picture_is_encoded_and_searched_once(
+    sight_with: Make, monkeypatch: pytest.MonkeyPatch, image_hwc: np.ndarray
+) -> None:
+    calls: list[str] = []
+    for owner, name in ((Captioner, "encode"), (Captioner, "decode"), (Detector, "detect")):
+        real = getattr(owner, name)
+
+        def counted(
+            self: object, *args: object, real: Callable[..., Any] = real, name: str = name
+        ) -> object:
+            calls.append(name)
+            return real(self, *args)
+
+        monkeypatch.setattr(owner, name, counted)
+    found = sight_with(**STRANGE).look(Frame.now(image_hwc, "here"), captions_refused=True)
+    assert found.reason in (UNFAMILIAR, "too_dark")
+    assert found.probability is not None
+    assert sorted(calls) == ["decode", "detect", "encode"]
 
 
 def test_a_dark_picture_costs_no_model(sight_with: Make) -> None:
     sight = sight_with()
     sight.close()  # who looked would find it closed
     dark = sight.look(Frame.now(np.zeros((64, 64, 3), np.uint8), "here"))
-    assert isinstance(dark, Fault)
     assert dark.reason == "too_dark"
 
 
@@ -160,8 +173,7 @@ def test_a_bundle_that_measured_no_things_names_none(tmp_path: Path) -> None:
     bundle = load_bundle(detector_bundle(tmp_path / "bundle"))
     assert bundle.detector.name == DETECTOR
     assert open_finder(bundle, threads=1) is None
-    with closing(open_describer(bundle, CaptionOptions(threads=1), PictureSettings())) as sight:
+    with closing(open_describer(bundle, CaptionOptions(threads=1))) as sight:
         line = sight.look(picture())
-    assert isinstance(line, Line)
     assert line.things == ()
-    assert line.sentence.count(".") == 1
+    assert line.text.count(".") == 1

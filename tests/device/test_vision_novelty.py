@@ -14,9 +14,8 @@ from support.tiny_bundle import change_manifest
 from device.errors import BundleError, BundleHashError
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.confidence_arrays import ConfidenceArrays
-from device.vision.confidence_model import ConfidenceModel
+from device.vision.confidence_model import ConfidenceModel, Novelty
 from device.vision.manifest import CONFIDENCE, NoveltySpec
-from device.vision.novelty import Novelty
 
 HALF = NoveltySpec(largest=0.5)
 

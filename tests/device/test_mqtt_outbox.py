@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from support.history_events import NOON, child, counter, message, no_file_beyond
 
 from device.events import Part
-from device.history.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
 from device.history.schema import set_aside_name
+from device.history.time_parsing import to_us
+from device.mqtt.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
 from device.testing import EventRecorder, ManualClock
 
 ACKNOWLEDGED_EVERY = 50
@@ -24,7 +25,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from support.history_events import message
-from device.history.outbox import Outbox
+from device.mqtt.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]), 10_000)
 number = 0
 while True:
@@ -42,7 +43,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from support.history_events import message
-from device.history.outbox import Outbox
+from device.mqtt.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]), 10_000)
 for number in range(20):
     outbox.put(message(number))
@@ -74,7 +75,7 @@ def test_keeps_messages_in_order_until_they_are_acknowledged(path: Path) -> None
 
 def test_the_next_process_has_what_was_not_acknowledged_whole_and_in_order(path: Path) -> None:
     strange = OutboxMessage(
-        "ü", "t/ü", bytes(range(256)), 2, True, NOON + timedelta(microseconds=1)
+        "t/ü", bytes(range(256)), 2, True, "ü", NOON + timedelta(microseconds=1)
     )
     outbox = Outbox(path, 100)
     outbox.put(message(1))
@@ -86,6 +87,22 @@ def test_the_next_process_has_what_was_not_acknowledged_whole_and_in_order(path:
     assert again.pending(10) == [strange, message(2)]
     again.close()
     again.close()
+
+
+def test_a_message_of_an_earlier_version_is_sent(path: Path) -> None:
+    """Rows as version 0.1 wrote them, by the order of the table's columns."""
+    Outbox(path).close()
+    first = Outbox(path)
+    assert first.pending(1) == []  # makes the file
+    first.close()
+    connection = sqlite3.connect(path)
+    row = ("id-1", "seealoud/kitchen/caption", b'{"caption": "1 dogs"}', 1, 0, to_us(NOON))
+    connection.execute("INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
+    connection.commit()
+    connection.close()
+    outbox = Outbox(path)
+    assert outbox.pending(10) == [message(1)]
+    outbox.close()
 
 
 def test_a_message_that_waits_already_is_not_put_twice(path: Path) -> None:
@@ -196,7 +213,7 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(path: Path) -> None:
     names = ["large-0", "large-1", "large-2"]
     with no_file_beyond(10_000):
         for name in names:
-            outbox.put(OutboxMessage(name, "t", bytes(50_000), 1, False, NOON))
+            outbox.put(OutboxMessage("t", bytes(50_000), 1, False, name, NOON))
         outbox.acknowledge(["id-0"])
         assert ids(outbox) == names
         assert len(outbox) == 3

@@ -1,0 +1,91 @@
+"""The shape of ``device/``: one name for one class, few protocols, modules of a readable size.
+
+The order of its layers is in pyproject.toml, for import-linter.
+"""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from device.settings.load import settings_table
+
+ROOT = Path(__file__).parent.parent
+ENTRY_POINTS = ("__init__.py", "__main__.py")
+SHORTEST_LINES = 30
+LONGEST_LINES = 300
+MOST_PROTOCOLS = 27
+MOST_SETTINGS = 103
+MOST_LAYERS = 7
+# Module by module, what does not hold yet.
+DOUBLE_NAMES = {"Backoff", "Delivered", "MqttSink", "Outbox", "Synthesizer", "Voice"}
+TOO_SHORT = {
+    "device/camera/capture.py",
+    "device/camera/jpeg.py",
+    "device/daemon/stop_signals.py",
+    "device/mqtt/probe.py",
+    "device/pictures/address.py",
+    "device/pictures/source.py",
+    "device/speech/pipes.py",
+    "device/vision/picture_settings.py",
+}
+TOO_LONG = {"device/vision/thing_finder.py"}
+
+MODULES = sorted((ROOT / "device").rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in MODULES]
+
+
+@cache
+def classes(path: Path) -> list[ast.ClassDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def is_protocol(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).split("[")[0] == "Protocol" for base in node.bases)
+
+
+def test_a_public_class_name_exists_once() -> None:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for path, name in zip(MODULES, NAMES, strict=True):
+        for node in classes(path):
+            places[node.name].append(name)
+    twice = {x: y for x, y in places.items() if len(y) > 1 and not x.startswith("_")}
+    assert twice.keys() <= DOUBLE_NAMES, twice
+
+
+def test_there_are_few_protocols() -> None:
+    found = [
+        f"{name}: {node.name}"
+        for path, name in zip(MODULES, NAMES, strict=True)
+        for node in classes(path)
+        if is_protocol(node)
+    ]
+    assert len(found) <= MOST_PROTOCOLS, found
+
+
+def test_there_are_few_settings() -> None:
+    # As docs/settings.md shows them: what a button and a key have in common counts twice.
+    assert len(list(settings_table().walk_keys())) <= MOST_SETTINGS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_holds_one_concept_whole(name: str) -> None:
+    if Path(name).name in ENTRY_POINTS:
+        return
+    lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
+    assert lines >= SHORTEST_LINES or name in TOO_SHORT, "merge it into the module that uses it"
+    assert lines <= LONGEST_LINES or name in TOO_LONG, "split it by concepts"
+
+
+def test_the_device_has_few_layers() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (contract,) = [x for x in contracts if x.get("containers") == ["device"]]
+    assert len(contract["layers"]) <= MOST_LAYERS
+    assert contract["exhaustive"]
