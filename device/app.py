@@ -43,7 +43,9 @@ from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings.toml_text import masked_text
 from device.speech.announcer import Announcer
-from device.speech.open import PiperVoices, open_playback, with_kept_voice
+from device.speech.piper import PiperVoices
+from device.speech.playback import open_playback
+from device.speech.voice import with_kept_voice
 from device.triggers.button import ButtonTrigger
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
@@ -74,7 +76,7 @@ class Daemon:
         self._bus = HeldBus()
         self._clock = open_clock(settings.camera)
         self._workers: list[Worker] = []
-        self._voices = PiperVoices(settings.speech.phrase_timeout_s)
+        self._voices = PiperVoices()
         self._outbox: Outbox | None = None
 
     def run(self) -> int:

@@ -8,33 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from device.clock import Clock
 from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
-from device.speech.delivery import Delivered, Delivery, SpokenVoice
-from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
+from device.speech.delivery import Delivery, SpeechResult
+from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
-from device.speech.settings import LOUDEST, SpeechSettings
+from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
 from device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
 
 
-class LoadedVoice(SpokenVoice, Protocol):
-    """A voice that can be made to load before it is used."""
-
-    def start(self) -> object:
-        """Load it, and return when that is done.
-
-        Raises:
-            VoiceError: it cannot be loaded.
-        """
-
-
-OpenVoice = Callable[[str | None], LoadedVoice]
+OpenVoice = Callable[[str | None], PiperVoiceProcess]
 
 
 class Announcer:
@@ -66,7 +54,7 @@ class Announcer:
         self._asked_s: dict[Earcon, float] = {}
         # Of the present turn; each has its own, so that a cut never hits the next.
         self._cancelled = threading.Event()
-        self._retired: list[SpokenVoice] = []
+        self._retired: list[PiperVoiceProcess] = []
         self._is_muted = self._is_woken = self._is_closed = False
 
     # ------------------------------------------------------------ from any thread
@@ -95,7 +83,7 @@ class Announcer:
             change = Change() if is_silent else self._queue.offer(utterance)
             self._apply(change)
         if is_silent:
-            self._tell(utterance, Delivered(SpeechOutcome.SILENT))
+            self._tell(utterance, SpeechResult(SpeechOutcome.SILENT))
         self._tell_ended(change)
 
     def earcon(self, earcon: Earcon, asked_s: float) -> None:
@@ -229,7 +217,7 @@ class Announcer:
 
     def _say(self, utterance: Utterance, cancelled: threading.Event) -> None:
         # Told also when a defect ends the step.
-        delivered = Delivered(SpeechOutcome.FAILED, detail="saying it failed; the log tells why")
+        delivered = SpeechResult(SpeechOutcome.FAILED, detail="saying it failed; the log tells why")
         self._warm_voice()
         try:
             delivered = self._delivery.say(utterance, cancelled)
@@ -253,7 +241,7 @@ class Announcer:
             self._delivery.cut()
         self._changed.notify_all()
 
-    def _replace_voice(self, voice: SpokenVoice) -> None:
+    def _replace_voice(self, voice: PiperVoiceProcess) -> None:
         with self._changed:
             old, self._delivery.voice = self._delivery.voice, voice
             if old is not None:
@@ -268,9 +256,9 @@ class Announcer:
 
     def _tell_ended(self, change: Change) -> None:
         for ended in change.ended:
-            self._tell(ended.utterance, Delivered(ended.outcome))
+            self._tell(ended.utterance, SpeechResult(ended.outcome))
 
-    def _tell(self, utterance: Utterance, delivered: Delivered) -> None:
+    def _tell(self, utterance: Utterance, delivered: SpeechResult) -> None:
         self._bus.publish(
             Spoke(
                 at=self._clock.utc(),
