@@ -217,7 +217,7 @@ class PiperVoiceProcess:
             return worker.wait_ready(self._options.start_timeout_s, wait.is_cancelled)
         except VoiceError as exc:
             raise VoiceError(
-                f"{self._voice.model_path}: {exc}. Use another voice, or set none for the built-in one"
+                f"{self._voice.model_path}: {exc}. Use another voice, or the built-in one"
             ) from exc
         except TimeoutError as exc:
             worker.stop()

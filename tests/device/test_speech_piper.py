@@ -226,7 +226,7 @@ def test_closing_is_final_and_may_be_repeated() -> None:
     [
         ("print('Loading the model', flush=True); input()", "cannot be understood"),
         ("import sys; sys.exit('no such module')", r"no such module \(exit code 1\)"),
-        ("pass", r"said nothing \(exit code 0\)"),
+        ("pass", r"gave no reason \(exit code 0\)"),
     ],
 )
 def test_a_process_that_is_no_worker_is_an_error(program: str, reason: str) -> None:
