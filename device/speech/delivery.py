@@ -1,7 +1,7 @@
-"""Says one utterance or plays one short sound, and tells what became of it.
+"""Speaks one utterance or plays one short sound, and returns the result.
 
 Invariant: a voice or a loudspeaker that fails is tried once more at once and from the beginning;
-then it counts as away, is told so once, and what waits for it never piles up.
+then it counts as failed, which is published once, and later utterances do not pile up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
-# Short enough that progress is seen and a new volume heard soon.
+# Short, so that progress is reported and a new volume heard soon.
 _PIECE_S = 0.25
 # A Bluetooth loudspeaker that got no sound for so long may swallow the next.
 _SLEEPS_AFTER_S = 5.0
@@ -50,10 +50,10 @@ class Delivery:
     """Voice and loudspeaker joined; `cut` and the attributes from any thread, the rest from one.
 
     Args:
-        voice: makes the sound; None where there is none yet.
+        voice: makes the sound; None if there is none yet.
         playback: takes it.
         settings: lead-in, loudness of the short sounds, and the first rate and volume.
-        bus: who is told of trouble.
+        bus: takes the problems of voice and loudspeaker.
         clock: the time.
 
     Attributes:
@@ -72,9 +72,12 @@ class Delivery:
         bus: EventBus,
         clock: Clock,
     ) -> None:
-        self._playback, self._settings, self._clock = playback, settings, clock
+        self._playback = playback
+        self._settings = settings
+        self._clock = clock
         self.voice = voice
-        self.rate, self.volume = settings.rate, settings.volume
+        self.rate = settings.rate
+        self.volume = settings.volume
         self.last_text: str | None = None
         self.on_progress: Callable[[], None] = lambda: None
         self._sound = _health(Part.SOUND, bus, clock)
@@ -121,7 +124,7 @@ class Delivery:
             _LOGGER.debug("Earcon %s sounded after %.0f ms", earcon, 1000 * waited_s)
 
     def cut(self) -> None:
-        """Stop what sounds, within 100 ms; what comes later is not touched."""
+        """Stop what sounds, within 100 ms; later sounds are not affected."""
         self._playback.cut()
 
     def look_after(self) -> None:
@@ -141,7 +144,7 @@ class Delivery:
             self._sound.failed(str(exc))
 
     def voice_failed(self, exc: VoiceError) -> None:
-        """Note that the voice cannot be had at all."""
+        """Note that the voice cannot be opened."""
         self._voice_health.failed(str(exc))
 
     def close(self) -> None:
