@@ -55,7 +55,7 @@ def cli(  # noqa: PLR0913 - a command's options
     set_up_logging()
     dataset = data.open()
     if calibrate:
-        from convert.confidence import add_confidence
+        from convert.parts import add_confidence
 
         target = add_confidence(out / run, dataset, records)
     else:

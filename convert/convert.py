@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
-from convert.model_card import write_manifest_and_card
-from convert.origin import earlier_runs, with_origin
+from convert.model_card import earlier_runs, with_origin, write_manifest_and_card
 from convert.variants import Variant, export_variant, training_facts
 from convert.verify import (
     Verification,

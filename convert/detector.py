@@ -87,9 +87,9 @@ def float_detector(
     """
     import tensorflow as tf
 
-    from convert.hard_swish import with_hard_swish
+    from convert.tfjs_graph import with_hard_swish
     from device.vision.detector_model import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
-    from training.tflite import to_tflite
+    from training.features import to_tflite
 
     written = with_hard_swish(graph)
 

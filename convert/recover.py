@@ -49,7 +49,7 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
     built = build_captioner(config, bundle.vocabulary)
     _recover_decoder(built.model.decoder, bundle)
     if built.model.tail is not None:
-        from convert.recover_tail import recover_tail
+        from convert.stored_weights import recover_tail
 
         recover_tail(built.model.tail, bundle.encoder)
     folder.prepare(config, bundle.vocabulary)

@@ -20,8 +20,7 @@ from device.errors import BundleError
 from device.vision.bundle import load_bundle
 from device.vision.manifest import HASHED_FILES, MANIFEST
 from device.vision.vocabulary import Vocabulary
-from training.chain import in_training_order
-from training.config import CONFIGS, RunConfig, read_run_config
+from training.config import CONFIGS, RunConfig, in_training_order, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError
 from training.run_folder import RunFolder, is_over

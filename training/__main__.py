@@ -172,7 +172,7 @@ def baselines(data: Path | None, docs: Path) -> None:
     from training.encoders import default_cache_dir
     from training.records.baselines import floor_record, human_record
     from training.records.run import write_record
-    from training.source import source_commit
+    from training.run_folder import source_commit
 
     dataset = open_dataset(data or default_data())
     dev, test = (

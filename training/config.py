@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -166,7 +166,7 @@ class RunConfig(_Strict):
     start_from: str | None = None
     """Name of the run whose best weights this one starts from."""
     average_of: tuple[str, ...] = ()
-    """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
+    """Runs whose mean weights this one has, without training (``training.earlier_weights``)."""
     self_critical: SelfCriticalConfig | None = None
     ablates: str | None = None
     """Name of the run from which this one differs in one thing; only a reader needs it."""
@@ -222,3 +222,34 @@ def read_run_config(name_or_path: str) -> RunConfig:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise RunConfigError(f"{path}: {key}: {first['msg']} (is {first['input']!r})") from exc
+
+
+def in_training_order(
+    last: RunConfig, earlier: Callable[[str], RunConfig]
+) -> tuple[RunConfig, ...]:
+    """Return the settings of a run and of all the runs that it comes from, each once, it last.
+
+    Args:
+        last: the run's settings.
+        earlier: returns the settings of an earlier run by its name; what it raises passes through.
+
+    Raises:
+        RunConfigError: the runs start from each other in a circle.
+    """
+    found: dict[str, RunConfig] = {}
+
+    def add(config: RunConfig, later: tuple[str, ...]) -> None:
+        later = (*later, config.name)
+        for name in config.earlier_runs:
+            if name in later:
+                circle = " -> ".join((*later[later.index(name) :], name))
+                raise RunConfigError(
+                    f"the runs start from each other in a circle: {circle}; correct start_from "
+                    "or average_of in one of them"
+                )
+            if name not in found:
+                add(earlier(name), later)
+        found[config.name] = config
+
+    add(last, ())
+    return tuple(found.values())

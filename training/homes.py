@@ -1,13 +1,16 @@
-"""What the device says of ordinary photographs, judged by people's captions of them.
+"""What the device says about ordinary photographs, judged by people's captions of them.
 
-Everything goes through the device's own code, from the picture's file to the spoken sentence. A
+Everything runs through the device's own code, from the picture's file to the spoken sentence. A
 name is right when a caption confirms it; captions leave much out, so precision is a lower bound.
+Unconfirmed names are also counted by kind of thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from tqdm import tqdm
@@ -16,14 +19,15 @@ from device.records import Description, Frame, Hypothesis, Thing
 from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
 from device.vision.describe import open_describer
+from device.vision.everyday import ANIMALS
 from device.vision.sentences import NOBODY
-from training.confidence.thing_lexicon import THING, confidence_lexicons
+from training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
 from training.confidence.things import Confirmation, names_person
 from training.data.dataset import CaptionedPicture
 from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
-from training.home_failures import NamedKind, count_kinds
-from training.metrics.lexicon import SUBJECT
+from training.metrics.lexicon import LEXICONS, SUBJECT
+from training.names.everyday import read_rules
 from training.text import words_of
 
 _HEDGED = "Maybe "
@@ -35,6 +39,10 @@ _INDOOR_WORDS = frozenset((
     "plate", "restaurant", "shelf", "tv", "television", "bowl", "pan", "store",
 ))  # fmt: skip
 _LEAST_INDOOR = 2
+
+PEOPLE, ANIMAL, PLACE, OTHER = "people", "animals", "places", "other things"
+N_NAMES = 5  # with more, the rare ones are noise
+_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +214,58 @@ def score(spoken: Sequence[Spoken]) -> HomeScores:
 
 def _share(values: Sequence[bool]) -> float:
     return round(float(np.mean(values)), 4) if len(values) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKind:
+    """Names of one kind that were said without "maybe".
+
+    Attributes:
+        said: how many.
+        wrong: how many of them no caption confirms.
+        names: those that are wrong most often: how often each was wrong, and how often said.
+    """
+
+    said: int
+    wrong: int
+    names: Mapping[str, tuple[int, int]]
+
+
+def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, NamedKind]:
+    """Return the counts by kind.
+
+    Args:
+        said: for each picture its names, and whether a caption confirms each.
+    """
+    times: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for names in said:
+        times.update(names.keys())
+        wrong.update(name for name, is_right in names.items() if not is_right)
+    kinds: dict[str, NamedKind] = {}
+    for kind in (PEOPLE, ANIMAL, PLACE, OTHER):
+        own = [name for name in times if kind_of(name) == kind]
+        worst = sorted((name for name in own if wrong[name]), key=lambda name: (-wrong[name], name))
+        kinds[kind] = NamedKind(
+            said=sum(times[name] for name in own),
+            wrong=sum(wrong[name] for name in own),
+            names={name: (wrong[name], times[name]) for name in worst[:N_NAMES]},
+        )
+    return kinds
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a name or of a caption's class."""
+    if name in _PEOPLE:
+        return PEOPLE
+    if name in _animals():
+        return ANIMAL
+    return PLACE if name in PLACES else OTHER
+
+
+@cache
+def _animals() -> frozenset[str]:
+    subjects = frozenset(LEXICONS[SUBJECT].class_of.values()) - _PEOPLE
+    rules = read_rules()
+    known = rules.narrower("animal") if "animal" in rules.names else ()
+    return frozenset((*ANIMALS, *subjects, *known))

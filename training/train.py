@@ -7,13 +7,17 @@ from pathlib import Path
 
 import keras
 
-from training.average import train_average
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig
-from training.data.dataset import CaptionedPicture, Dataset
+from training.data.dataset import (
+    CaptionedPicture,
+    Dataset,
+    drop_captions,
+    held_out_captions,
+    without_held_out_captions,
+)
 from training.data.extra import open_extra
-from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
-from training.earlier_weights import require_weights, start_from
+from training.earlier_weights import require_weights, start_from, train_average
 from training.errors import CheckpointError, DatasetError
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture

@@ -23,8 +23,7 @@ from device.vision.manifest import ENCODER
 from device.vision.names import softmax
 from training.encoders import default_cache_dir, load_encoder_weights
 from training.features import read_picture
-from training.names.pictures import kept
-from training.names.teacher import TEACHER
+from training.names.teacher import TEACHER, kept
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each

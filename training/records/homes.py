@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class KindCounts(Figures):
-    """As ``training.home_failures.NamedKind``."""
+    """As ``training.homes.NamedKind``."""
 
     said: Count
     wrong: Count

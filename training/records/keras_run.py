@@ -9,15 +9,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from training.chain import in_training_order
-from training.config import RunConfig
+from training.config import RunConfig, in_training_order
 from training.data.dataset import Dataset, Split
 from training.encoders import build_encoder
 from training.evaluate import caption_with_keras, score_captions
 from training.model import BuiltCaptioner
 from training.records.run import KERAS_FLOAT32, Metrics, RunRecord
-from training.run_folder import RunFolder, load_run, recorded, run_folder
-from training.source import source_commit
+from training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
 
 # Paths of the machine that trained, which say nothing elsewhere.
 _LOCAL = {"encoder": {"weights"}}
