@@ -177,10 +177,14 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
         TrainingError: Java failed.
     """
     spoken = list(speak(bundle, pictures))
-    bare = caption_with_bundle(bundle.path, pictures)
-    # As the device chose them, where it went that far.
-    chosen = {one.picture.name: Hypothesis(one.bare, 0.0, 0.0) for one in spoken if one.bare}
-    bare = {**bare, **chosen}
+    # The picture gate or the features may stop the device before it captions; CIDEr is over all.
+    uncaptioned = [one.picture for one in spoken if not one.bare]
+    captioned = caption_with_bundle(bundle.path, uncaptioned) if uncaptioned else {}
+    bare = {
+        name: captioned.get(name) or Hypothesis(one.bare, 0.0, 0.0)
+        for one in spoken
+        for name in [one.picture.name]
+    }
     _, metrics = score_captions(bare, pictures, with_meteor=False)
     words = {word for one in bare.values() for word in one.text.split()}
     return {
