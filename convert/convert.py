@@ -1,4 +1,4 @@
-"""A trained run becomes a bundle: export both variants, verify, score, write, calibrate."""
+"""Makes a bundle of a trained run: exports both variants, verifies, scores and writes it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
 
     Args:
         folder: of the trained run.
-        dataset: calibrates on train, verifies on dev, reports on test.
+        dataset: calibrated on train, verified on dev, reported on test.
         out: where the bundle's folder is written.
         records: where the run's record is written; None writes none.
 

@@ -1,6 +1,7 @@
-"""What goes into a bundle in addition to the captioner: detector, names, confidence.
+"""Adds the detector, the names and the confidence to a bundle, in this order.
 
-In this order: names need the encoder that ships, and the confidence judges what all of them say.
+Names need the encoder that ships, and the confidence is fitted to the output of all of them. The
+captioner's files are not changed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def add_parts(
 ) -> Path:
     """Put the detector, the names and the confidence into the bundle in a folder; return it.
 
-    Names are learned where the run learned from further pictures: Flickr8k's alone show too little.
+    Names are learned only if the run learned from further pictures: Flickr8k shows too few things.
 
     Args:
         path: of a verified bundle.
@@ -68,7 +69,7 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
 
     Args:
         path: of a verified bundle; the confidence that it had is replaced.
-        dataset: train teaches, dev calibrates, test reports.
+        dataset: fitted on train, calibrated on dev, reported on test.
         records: folder of the bundle's record, which is updated; None updates none.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The stages in which a bundle is made from photographs, and which of them are over.
+"""The stages in which a bundle is made from photographs, and which of them are finished.
 
-Invariant: the files alone show what is over, so that a killed process can be continued.
+Invariant: the files alone show which stages are finished, so a killed process can be continued.
 """
 
 from __future__ import annotations
@@ -79,24 +79,24 @@ def _read(name: str, folder: Path) -> RunConfig:
 
 
 class Stage(Protocol):
-    """One step on the way."""
+    """One stage."""
 
     @property
     def name(self) -> str:
-        """What it does, for people."""
+        """Text that describes the stage."""
 
     def is_over(self) -> bool:
         """Return whether nothing is left to do."""
 
     def require_data(self, dataset: Dataset, /) -> None:
-        """Refuse what would fail hours later for what is missing now.
+        """Check that nothing is missing which would make the stage fail hours later.
 
         Raises:
             TrainingError: something that it needs is missing.
         """
 
     def run(self, dataset: Dataset, /) -> None:
-        """Do it, or go on with it.
+        """Run or continue the stage.
 
         Raises:
             SeeAloudError: it cannot be done.

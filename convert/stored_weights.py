@@ -41,11 +41,11 @@ _DEAD = 1e-3  # of the layer's largest number: smaller channels say nothing of t
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a weight lies in a model.
+    """The place of a weight in a model.
 
     Attributes:
-        tensor: which one holds it.
-        is_transposed: whether it lies there transposed.
+        tensor: key of the tensor that holds it.
+        is_transposed: whether it is stored transposed.
         factor: what it was multiplied by.
     """
 

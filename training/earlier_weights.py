@@ -53,10 +53,10 @@ def load_weights_of(built: BuiltCaptioner, folder: RunFolder) -> None:
 
 
 def start_from(built: BuiltCaptioner, folder: RunFolder) -> None:
-    """Put another run's best weights into a captioner that may know other words.
+    """Put another run's best weights into a captioner whose vocabulary may differ.
 
-    Words that both know keep what the other run learned of them. The others keep their fresh
-    vectors, and begin as unlikely as the other run's rare words.
+    Words in both vocabularies get the other run's weights. The others keep their initial vectors
+    and start as improbable as the other run's rare words.
 
     Raises:
         CheckpointError: the run is not trained, or has other shapes.
@@ -132,7 +132,7 @@ def _of_other_shapes(folder: RunFolder, exc: ValueError) -> CheckpointError:
 def load_average(built: BuiltCaptioner, folders: Sequence[RunFolder]) -> None:
     """Put the mean of several runs' best weights into a captioner of the same shape.
 
-    A run may know fewer words: each word's weights are the mean of the runs that know it.
+    A run may have fewer words: each word's weights are the mean over the runs that have it.
 
     Raises:
         CheckpointError: a run is not trained, has other shapes, or no run knows one of the words.

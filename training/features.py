@@ -2,7 +2,7 @@
 
 A cache's folder is named by a hash of everything its numbers depend on: the encoder, its
 weights, where it is cut, the device's preprocessing, the view and the pictures. So a stale cache
-cannot be read by mistake, and a run that was killed goes on at the first missing shard.
+cannot be read by mistake, and a run that was killed continues at the first missing shard.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Features = npt.NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """Which numbers are wanted of a picture.
+    """The features to compute of a picture.
 
     Attributes:
         encoder: name of the encoder.
@@ -228,8 +228,8 @@ def to_tflite(
 ) -> bytes:
     """Return a TFLite model with the given signatures.
 
-    It goes through a saved module that owns the variables. Without an owner Keras 3's variables
-    stay resources that nothing fills, and XNNPACK then computes NaN without a word.
+    The conversion goes through a saved module that owns the variables. Without an owner, Keras 3's
+    variables remain uninitialised resources, and XNNPACK computes NaN without an error.
 
     Args:
         signatures: concrete functions by name.

@@ -47,13 +47,13 @@ _PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is said of one picture.
+    """The device's sentence for one picture, judged.
 
     Attributes:
         picture: the picture.
-        sentence: all that is spoken.
+        sentence: the whole spoken sentence.
         caption: the caption's words in it; "" where it is withheld.
-        bare: the captioner's words, said or not; "" where the picture was not captioned.
+        bare: the captioner's words, spoken or not; "" if the picture was not captioned.
         things: named beside the caption.
         sure: names said without "maybe", and whether a caption confirms each.
         maybe: names said with "maybe", likewise.
@@ -71,7 +71,7 @@ class Spoken:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether nothing at all is named."""
+        """Whether nothing is named."""
         return not self.sure and not self.maybe
 
 
@@ -81,12 +81,12 @@ class HomeScores:
 
     Attributes:
         pictures: how many there are.
-        right_sure: share of them of which something right is said without "maybe".
-        right: share of which something right is said, with or without.
+        right_sure: share of them for which something right is said without "maybe".
+        right: share for which something right is said, with or without "maybe".
         precision_sure: of the names said without "maybe", the share that captions confirm.
         names_sure: how many names those are.
-        only_wrong: share of the pictures of which only unconfirmed names are said without "maybe".
-        refused: share of which nothing is named.
+        only_wrong: share of the pictures for which every name said without "maybe" is unconfirmed.
+        refused: share of the pictures for which nothing is named.
         nobody_said: in how many pictures it is said that nobody is in view.
         nobody_right: of these, the share in which no caption names a person.
         distinct_words: how many different words the captions have.
@@ -109,7 +109,7 @@ class HomeScores:
 
 
 def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
-    """Yield what the device says of each picture.
+    """Yield the device's sentence for each picture, judged.
 
     Raises:
         BundleError: the bundle fails its self-test.
@@ -127,7 +127,7 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
 
 
 def judged(picture: CaptionedPicture, found: Description, confirmation: Confirmation) -> Spoken:
-    """Return what is said of a picture, judged by its captions."""
+    """Return a picture's description, judged by the picture's captions."""
     sentence = found.text
     caption = found.words
     sure: dict[str, bool] = {}
@@ -163,7 +163,7 @@ def _mentioned(caption: str, picture: CaptionedPicture) -> dict[str, bool]:
 
 
 def is_indoor(picture: CaptionedPicture) -> bool:
-    """Return whether people's captions speak of an indoor scene."""
+    """Return whether people's captions describe an indoor scene."""
     speaking = [not _INDOOR_WORDS.isdisjoint(words_of(one)) for one in picture.captions]
     return sum(speaking) >= _LEAST_INDOOR
 
@@ -196,7 +196,7 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
 
 
 def score(spoken: Sequence[Spoken]) -> HomeScores:
-    """Return the scores of what was said of pictures."""
+    """Return the scores of the sentences for pictures."""
     sure = [is_right for one in spoken for is_right in one.sure.values()]
     nobody = [one for one in spoken if one.says_nobody]
     empty = [not names_person(one.picture.captions) for one in nobody]

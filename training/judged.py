@@ -40,7 +40,7 @@ class JudgedSplit:
 
     @property
     def people_right(self) -> float | None:
-        """Share of the references that are right, 0..1; None where there are none."""
+        """Share of the references that are right, 0..1; None without references."""
         rights = [judgement.is_right for judgement in self.people]
         return sum(rights) / len(rights) if rights else None
 

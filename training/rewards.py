@@ -35,7 +35,7 @@ class Rewards:
     """The rewards of captions of one or more data sets.
 
     CIDEr's document frequencies are each data set's own: so Flickr8k is rewarded as if it were
-    alone, and words that stand in every caption of rooms ("with a") weigh nothing there. The
+    alone, and words that occur in every caption of rooms ("with a") have no weight there. The
     scales agree anyhow: on captions of 150 training pictures of each set, three a picture, they
     differ between a picture's captions by 0.17 (Flickr8k), 0.07 (web_captions) and 0.02 (rooms),
     and with frequencies of all sets together by 0.17, 0.06 and 0.08 (correlation of both: 0.99,

@@ -1,4 +1,4 @@
-"""Where a run keeps its config, vocabulary, checkpoints, logs and best weights."""
+"""The folder of a run: its config, vocabulary, checkpoints, logs and best weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EpochResult:
 
     @property
     def merit(self) -> float:
-        """What the best epoch has most of: CIDEr, or without pictures minus the loss on dev.
+        """The figure that ranks epochs: CIDEr, or minus the loss on dev without pictures.
 
         With household photographs it is the mean of both CIDErs.
         """

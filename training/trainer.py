@@ -2,8 +2,8 @@
 
 Invariant: everything that the next step depends on is in the checkpoint (weights, both
 optimisers, average, dropout seeds) or follows from (seed, epoch, step); a run that is killed and
-started again with the same command goes on where its last checkpoint was. Only the captions that
-a self-critical step samples are drawn anew.
+started again with the same command continues at its last checkpoint. Only the captions that a
+self-critical step samples are drawn anew.
 """
 
 from __future__ import annotations

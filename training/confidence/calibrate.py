@@ -1,7 +1,7 @@
 """Fits a bundle's confidence: classes seen, weights of mentions and things, novelty.
 
-Train teaches what each class looks like; dev and the household photographs teach what a mention's
-signals mean, the weights of things and which photographs are refused; test only reports.
+The features of each class are fitted on train; the weights of mentions and things and the limit of
+novelty on dev and the household photographs; test is only reported.
 Everything is computed from the shipped files by the device's code.
 """
 
@@ -76,7 +76,7 @@ HOUSEHOLD_WEIGHT = 4
 # For things more: cross-validated on household_dev, with 12 instead of 4 precision was 0.90 instead
 # of 0.86 at as many right names; 20 was like 12.
 HOUSEHOLD_WEIGHT_OF_THINGS = 12
-# Two for three of Flickr8k, so that neither decides alone what is familiar.
+# Two pictures for three of Flickr8k, so that neither set decides alone what is familiar.
 MOST_FURTHER = 4000
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
@@ -118,8 +118,8 @@ class _Watched:
 def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -> Calibrated:
     """Return a bundle's confidence; about ten minutes on one x86 core.
 
-    Train and the run's further pictures teach what each class looks like; dev and the household
-    photographs, which count ``HOUSEHOLD_WEIGHT`` times, the weights of mentions and things.
+    The features of each class are fitted on train and the run's further pictures; the weights of
+    mentions and things on dev and the household photographs (``HOUSEHOLD_WEIGHT`` times each).
 
     Raises:
         BundleError: the bundle fails its self-test.
@@ -133,7 +133,7 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     arrays = _learn(bundle, list(classes), learned, cache)
     dev, test = (_watch(bundle, dataset.split(split), cache) for split in _JUDGED)
     at_home = _watch(bundle, household, cache) if household else None
-    # What mentions are worth chooses the hypotheses, and is then measured on the chosen ones.
+    # The probabilities of mentions choose the hypotheses; they are then fitted on the chosen ones.
     first = Confidence(_fit(classes, arrays, dev, at_home), arrays)
     dev, test = (
         _chosen(one, first, dataset.split(split), cache)
@@ -255,7 +255,7 @@ def _watch(bundle: Bundle, pictures: Sequence[CaptionedPicture], cache: Path) ->
 def _chosen(
     watched: _Watched, confidence: Confidence, pictures: Sequence[CaptionedPicture], cache: Path
 ) -> _Watched:
-    """Return a split with the hypotheses that the device says."""
+    """Return a split with the hypotheses that the device chooses."""
     return _judged(choose(watched.observations, confidence), pictures, cache)
 
 
@@ -276,7 +276,7 @@ def _references(
 def _novelty(arrays: ConfidenceArrays, dev: _Watched, at_home: _Watched | None) -> NoveltySpec:
     """Return the limit that refuses the allowed share of the photographs at most.
 
-    Of those of dev and of those at home, each by itself: a kitchen is nothing strange.
+    The share holds for dev and for the household photographs separately: a kitchen is not unusual.
     """
     limits = [_limit(arrays, dev.pooled, LARGEST_REFUSED)]
     if at_home is not None:

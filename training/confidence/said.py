@@ -1,4 +1,8 @@
-"""What the device says of a split: its captions without unsure colours, judged and scored."""
+"""Judges and scores the captions that the device speaks, and the calibration of named things.
+
+Spoken captions lack unsure colours. The calibration is cross-fitted over pictures: no name is
+judged by weights that were fitted on its picture.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from training.records.confidence import Colours, Quality, Restraint
 from training.records.run import Metrics
 
 _DECIMALS = 3
-# Names that are less probable are never said, and would be most of the names.
+# Less probable names are never spoken, and would outnumber the others.
 LEAST_SHOWN = 0.1
 
 Said = Mapping[str, JudgedCaption]

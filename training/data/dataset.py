@@ -139,7 +139,7 @@ def held_out_captions(dataset: Dataset) -> frozenset[tuple[str, ...]]:
 
 
 def without_held_out_captions(dataset: Dataset) -> Dataset:
-    """Return the data set without those training captions that dev or test has as well.
+    """Return the data set without those training captions that also occur in dev or test.
 
     A picture whose captions are all shared is left out of training.
     """
@@ -149,11 +149,11 @@ def without_held_out_captions(dataset: Dataset) -> Dataset:
 def drop_captions(
     pictures: Iterable[CaptionedPicture], held_out: frozenset[tuple[str, ...]]
 ) -> tuple[CaptionedPicture, ...]:
-    """Return pictures (or sentences without) lacking the held-out captions.
+    """Return the pictures without the held-out captions.
 
     Args:
-        pictures: what is to be learned from.
-        held_out: captions as lists of words; who has no other is left out.
+        pictures: the pictures for training.
+        held_out: captions as lists of words; a picture without any other caption is left out.
     """
     kept = (
         replace(

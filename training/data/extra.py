@@ -23,7 +23,7 @@ from training.text import words_of
 CAPTIONS_TABLE = "captions.tsv"
 _IMAGES = "images"
 
-# Alternative texts of web pages: what sells, names or counts things that no picture shows.
+# Words of alternative texts on web pages that advertise or name what no picture shows.
 _NOT_SEEN_WORDS = (
     "stock image images photo photos photograph photographic illustration vector logo poster print "
     "wallpaper cartoon art artwork painting drawing clipart icon template collage screenshot "
@@ -47,7 +47,7 @@ _NAMES = {
     "cell phone": "phone", "garbage bin": "bin", "hair drier": "hair dryer", "monitor": "screen",
     "shelves": "shelf", "night stand": "nightstand",
 }  # fmt: skip
-# Asked about in the rooms' questions, but no words for a caption.
+# Words of the questions about rooms that do not suit a caption.
 _NOT_SAID_WORDS = (
     "paper papers object unknown clothes stuff floor wall ceiling item magnet hole stand notecards "
     "person decoration container sheets cables drawer board holder indoor cream"
@@ -119,7 +119,7 @@ def is_plain(sentence: str) -> bool:
 
 
 def room_captions(root: Path) -> dict[str, list[str]]:
-    """Return the captions of a folder's rooms by file name; rooms of which nothing is known none.
+    """Return the captions of a folder's rooms by file name; rooms without any facts have none.
 
     Raises:
         DatasetError: a table cannot be read.

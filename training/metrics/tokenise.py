@@ -33,7 +33,7 @@ _JAR = Path(coco.__file__).with_name(coco.STANFORD_CORENLP_3_4_1_JAR)
 _PUNCTUATION = frozenset(coco.PUNCTUATIONS)
 _TIMEOUT_S = 300.0
 
-# Words whose full stop belongs to them.
+# Words that end in a full stop.
 _ABBREVIATIONS = (
     "mr|mrs|ms|dr|st|jr|sr|vs|no|mt|ft|ave|rd|blvd|inc|co|corp|ltd|prof|sgt|capt|gen|col|lt|rev|"
     "etc|jan|feb|aug|sept|oct|nov|dec"

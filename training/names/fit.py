@@ -1,4 +1,4 @@
-"""From a bundle and pictures to the names that it ships, and their precision."""
+"""Fits the names that a bundle ships to pictures, and measures their precision."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ Bools = npt.NDArray[np.bool_]
 
 
 class CaptionJudge:
-    """Finds what captions confirm.
+    """Decides which names captions confirm, by the words of the reviewed names alone.
+
+    ``confidence.things.Confirmation`` uses other rules, and explains why both exist.
 
     Args:
         names: in the order of the result.
@@ -68,7 +70,7 @@ class CaptionJudge:
 
 
 def read_captions(folder: Path) -> dict[Path, list[str]]:
-    """Return the captions or things of a folder's pictures; {} where there are none.
+    """Return the captions or things of a folder's pictures; {} without a table.
 
     Args:
         folder: with ``images``, and ``captions.tsv`` (picture, caption) or ``things.tsv`` (picture,
@@ -90,7 +92,8 @@ def read_captions(folder: Path) -> dict[Path, list[str]]:
 def read_labels(folder: Path) -> dict[Path, list[str]]:
     """Return the label of each picture of a folder with ``labels.tsv``, {} without it.
 
-    A label ("bedroom") is no list of what is there: it can tell two names apart, not deny a third.
+    A label ("bedroom") does not list what is there: it can decide between two names, but does not
+    exclude a third.
 
     Raises:
         DatasetError: as ``read_captions``.

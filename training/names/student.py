@@ -27,7 +27,7 @@ from training.names.teacher import TEACHER, kept
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each
-# ImageNet's "studio couch, day bed" is what its classifiers see in every second bedroom.
+# ImageNet's classifiers find a "studio couch, day bed" in every second bedroom.
 CONFUSED = (("couch", "bed"),)
 _BATCH = 500
 _RATE = 1e-3

@@ -1,6 +1,6 @@
 """The record of a trained run with the scores of its Keras captioner.
 
-The converter takes from here what it records of a run beside its bundle's scores.
+The converter uses it for the facts that it records in addition to a bundle's scores.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training.model import BuiltCaptioner
 from training.records.run import KERAS_FLOAT32, Metrics, RunRecord
 from training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
 
-# Paths of the machine that trained, which say nothing elsewhere.
+# Paths of the machine that trained, which are meaningless elsewhere.
 _LOCAL = {"encoder": {"weights"}}
 _WALL_TIME_DECIMALS = 1
 
@@ -29,7 +29,7 @@ def keras_record(
 
     Args:
         folder: of the trained run.
-        dataset: whose dev and test are captioned.
+        dataset: its dev and test are captioned.
         cache_dir: keeps features and the references' tokens; default: the user's cache folder.
 
     Raises:

@@ -46,7 +46,7 @@ _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
 RELIABILITY = "figures/reliability.svg"  # below docs/
 _FLICKR_COLOUR, _HOME_COLOUR = "#1f77b4", "#d62728"
 README = "README.md"
-# The rows between stand in a table whose other rows are written by hand: the marks begin rows.
+# The generated rows are part of a table written by hand, so each mark is at the start of a row.
 BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
 
 
@@ -244,7 +244,7 @@ def homes_rows(homes: Homes | None) -> list[str]:
 
 
 def with_homes(text: str, homes: Homes | None) -> str:
-    """Return README's text with the rows of today.
+    """Return README's text with the current rows.
 
     Raises:
         TrainingError: its marks are missing or in the wrong order.
