@@ -20,7 +20,7 @@ BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the deadline is generous, the machine may be loaded."""
+    """Wait until a condition holds; the deadline is generous, as the machine may be loaded."""
     deadline_s = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come to that in time"

@@ -90,7 +90,7 @@ class PipeSpeaker:
         return waiting[0] / BYTES_PER_S * 1000
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop reading the pipe."""
         self._is_closed = True
         self._thread.join()
         os.close(self._fd)

@@ -1,4 +1,4 @@
-"""What triggers are tried with: a controller that keeps notes, and input devices made of pipes."""
+"""Parts to test triggers with: a controller that records, and input devices made of pipes."""
 
 from __future__ import annotations
 
