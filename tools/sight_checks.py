@@ -109,7 +109,7 @@ CHANGES: dict[str, Change] = {
 
 
 def degraded(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
-    """Print how many degraded photographs are refused, and how many names of the others are right."""
+    """Print how many degraded photographs are refused, and the right names of the others."""
     describer = open_describer(bundle, CaptionOptions(threads=1))
     confirmation = Confirmation(bundle.manifest.names)
     print(

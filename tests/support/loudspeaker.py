@@ -58,7 +58,8 @@ class PipeSpeaker:
 
     def __init__(self, folder: Path) -> None:
         pipe = AlsaPipe.in_folder(folder)
-        self.config, self._fd = pipe.config, pipe.fd
+        self.config = pipe.config
+        self._fd = pipe.fd
         self._writer = os.open(pipe.fifo, os.O_WRONLY)  # without one the pipe would end
         self._heard: list[tuple[float, bytes]] = []
         self._changed = threading.Condition()

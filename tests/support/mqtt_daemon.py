@@ -130,7 +130,8 @@ class Device:
         clock: Clock | None = None,
         picture: bytes | None = None,
     ) -> None:
-        self.bus, self.kept = EventBus(), EventRecorder()
+        self.bus = EventBus()
+        self.kept = EventRecorder()
         self.controller = StateController(self.bus)
         self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(

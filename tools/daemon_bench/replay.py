@@ -77,7 +77,7 @@ output = "none"
 
 
 def _link_frames(folder: Path, scenes: Sequence[Image], frames: int, scene_frames: int) -> None:
-    """Fill a folder with links to noisy versions of the scenes, so that frames take no disk space."""
+    """Fill a folder with links to noisy versions of the scenes, to save disk space."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     versions: list[list[Path]] = []

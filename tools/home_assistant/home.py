@@ -45,7 +45,9 @@ class HomeAssistant:
     """A real Home Assistant in its root file system, and its REST API."""
 
     def __init__(self, root: Path, name: str) -> None:
-        self._root, self._name, self._token = root, name.lower(), ""
+        self._root = root
+        self._name = name.lower()
+        self._token = ""
         folder = root / "srv/ha"
         for old in folder.iterdir():
             if old.is_dir():

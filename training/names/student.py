@@ -59,7 +59,8 @@ class _Eye:
     """The bundle's encoder, loaded when it is first needed."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._bundle, self._threads = bundle, threads
+        self._bundle = bundle
+        self._threads = threads
 
     @cached_property
     def _captioner(self) -> Captioner:
