@@ -27,8 +27,8 @@ from training.encoders import default_cache_dir
 from training.errors import TrainingError
 from training.evaluate import Captions
 from training.features import read_picture
-from training.judged import judge_split
 from training.metrics.failures import Failures, count_failures
+from training.metrics.judgement import judge_split
 from training.model import BuiltCaptioner
 from training.records.confidence import Reliability
 from training.records.run import Bounds, Metrics

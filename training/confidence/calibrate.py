@@ -44,7 +44,7 @@ from training.confidence.things import (
 from training.config import config_of_facts
 from training.data.dataset import CaptionedPicture, Dataset, Split
 from training.encoders import default_cache_dir
-from training.judged import judge_split
+from training.metrics.judgement import judge_split
 from training.metrics.tokenise import tokenise
 from training.names.student import pooled_features
 from training.records.confidence import (

@@ -20,8 +20,8 @@ from training.confidence.thing_lexicon import confidence_lexicons
 from training.confidence.things import Candidate, cross_fitted_probability
 from training.data.dataset import CaptionedPicture
 from training.evaluate import score_captions
-from training.judged import judge_split
 from training.metrics.bootstrap import paired_bootstrap
+from training.metrics.judgement import judge_split
 from training.records.confidence import Colours, Quality, Restraint
 from training.records.run import Metrics
 

@@ -7,17 +7,24 @@ does what to whom is not judged; things and places only if the given lexicons co
 
 Precision: for each kind of word (subject, count, colour, activity; see ``lexicon``) a caption
 mentions classes, each once however often it occurs. A mention is right when at least one of the
-picture's references mentions the same class or a narrower one. Even people stay below 1. Pure;
-works on tokens only.
+picture's references mentions the same class or a narrower one. Even people stay below 1. Only
+``judge_split`` takes text; everything else works on tokens and is pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from device.records import Hypothesis
+from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
 from training.metrics.lexicon import LEXICONS, Lexicon
+from training.metrics.tokenise import tokenise
 
 RIGHT_MEANS = (
     "a caption is right when it mentions at least one subject, count, colour or activity of "
@@ -174,3 +181,57 @@ def _tally(lexicon: Lexicon, judged: Iterable[Judged]) -> Tally:
         mentioned += len(judgement.confirmed | judgement.wrong)
         right += len(judgement.confirmed)
     return Tally(mentioned, right)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedSplit:
+    """Which captions are right.
+
+    Attributes:
+        captions: judgement of each caption.
+        people: judgement of each reference by the others of its picture.
+    """
+
+    captions: tuple[CaptionJudgement, ...]
+    people: tuple[CaptionJudgement, ...]
+
+    @property
+    def is_right_n(self) -> npt.NDArray[np.bool_]:
+        """Whether each caption is right, bool [captions]."""
+        return np.array([judgement.is_right for judgement in self.captions], dtype=np.bool_)
+
+    @property
+    def people_right(self) -> float | None:
+        """Share of the references that are right, 0..1; None without references."""
+        rights = [judgement.is_right for judgement in self.people]
+        return sum(rights) / len(rights) if rights else None
+
+
+def judge_split(
+    captions: Mapping[str, Hypothesis],
+    pictures: Sequence[CaptionedPicture],
+    cache_dir: Path | None = None,
+    lexicons: Mapping[str, Lexicon] = LEXICONS,
+) -> JudgedSplit:
+    """Return the judgements of the device's best hypotheses by picture name.
+
+    Args:
+        captions: by picture name.
+        pictures: of these names.
+        cache_dir: keeps the references' tokens; None keeps nothing.
+        lexicons: by which words the captions are judged.
+
+    Raises:
+        TrainingError: a caption is of another picture, or Java failed.
+    """
+    references = tokenise({picture.name: picture.captions for picture in pictures}, cache_dir)
+    said = tokenise({name: [hypothesis.text] for name, hypothesis in captions.items()})
+    hypotheses = {name: tokens for name, (tokens,) in said.items()}
+    return JudgedSplit(
+        captions=tuple(
+            judge_caption(*judged, lexicons) for judged in with_references(hypotheses, references)
+        ),
+        people=tuple(
+            judge_caption(*judged, lexicons) for judged in people_among_themselves(references)
+        ),
+    )

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from training.errors import TrainingError
-from training.judged import JudgedSplit
-from training.metrics.judgement import RIGHT_MEANS
+from training.metrics.judgement import RIGHT_MEANS, JudgedSplit
 from training.metrics.reliability import (
     Bin,
     area_under_roc,
