@@ -31,7 +31,7 @@ from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.describe import open_describer
 from device.vision.everyday import PERSON
 from training.confidence.observe import choose, observe
-from training.confidence.things import Confirmation
+from training.confidence.things import ThingConfirmation
 from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.evaluate import caption_with_bundle
@@ -111,7 +111,7 @@ CHANGES: dict[str, Change] = {
 def degraded(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
     """Print how many degraded photographs are refused, and the right names of the others."""
     describer = open_describer(bundle, CaptionOptions(threads=1))
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     print(
         "frames\trefused by the gate or as strange\tnothing named\tright and sure\tprecision\tnames"
     )

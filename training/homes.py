@@ -22,7 +22,7 @@ from device.vision.describe import open_describer
 from device.vision.everyday import ANIMALS
 from device.vision.sentences import NOBODY
 from training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
-from training.confidence.things import Confirmation, names_person
+from training.confidence.things import ThingConfirmation, names_person
 from training.data.dataset import CaptionedPicture
 from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
@@ -116,7 +116,7 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         DatasetError: a picture cannot be read.
     """
     sight = open_describer(bundle, CaptionOptions(threads=1))
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):
             frame = Frame.now(read_picture(picture.path), picture.name)
@@ -126,7 +126,9 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         sight.close()
 
 
-def judged(picture: CaptionedPicture, found: Description, confirmation: Confirmation) -> Spoken:
+def judged(
+    picture: CaptionedPicture, found: Description, confirmation: ThingConfirmation
+) -> Spoken:
     """Return a picture's description, judged by the picture's captions."""
     sentence = found.text
     caption = found.words

@@ -35,8 +35,8 @@ from training.confidence.seen import classes_in, fit_seen
 from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from training.confidence.things import (
     Candidate,
-    Confirmation,
     PersonSigns,
+    ThingConfirmation,
     candidates,
     fit_things,
     person_signs,
@@ -208,7 +208,7 @@ def _things(
     """Return the weights of things and their calibration; None for a bundle that names none."""
     if bundle.manifest.detector is None and bundle.manifest.names is None:
         return None, None
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     found: list[Candidate] = []
     people: list[PersonSigns] = []
     for pictures, watched, weight in (

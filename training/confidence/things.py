@@ -76,7 +76,7 @@ class Candidate:
         return self.signs.name
 
 
-class Confirmation:
+class ThingConfirmation:
     """Decides whether captions confirm a name, by the detector's table and by the names' words.
 
     This is not ``names.judge.CaptionJudge``, which does not use the detector's table, accepts
@@ -106,7 +106,7 @@ class Confirmation:
 def candidates(
     observations: Mapping[str, Observation],
     captions: Mapping[str, Captions],
-    confirmation: Confirmation,
+    confirmation: ThingConfirmation,
 ) -> Iterator[Candidate]:
     """Yield the things that may be named in each picture."""
     for picture, seen in observations.items():

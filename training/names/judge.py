@@ -36,7 +36,7 @@ Bools = npt.NDArray[np.bool_]
 class CaptionJudge:
     """Decides which names captions confirm, by the words of the reviewed names alone.
 
-    ``confidence.things.Confirmation`` uses other rules, and explains why both exist.
+    ``confidence.things.ThingConfirmation`` uses other rules, and explains why both exist.
 
     Args:
         names: in the order of the result.
