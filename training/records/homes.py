@@ -41,7 +41,7 @@ class HomeFigures(Figures):
         right: share for which something right is said, with or without "maybe".
         precision_sure: of the names said without "maybe", the share that captions confirm.
         names_sure: how many names those are.
-        only_wrong: share of the pictures with names said without "maybe", none of which is confirmed.
+        only_wrong: share of the pictures with names said without "maybe", none of them confirmed.
         refused: share of the pictures for which nothing is named.
         nobody_said: in how many pictures it is said that nobody is in view.
         nobody_right: of these, the share in which no caption names a person.
