@@ -158,7 +158,7 @@ def test_the_report_writes_the_readmes_rows_and_nothing_else(tmp_path: Path) -> 
     write_report(docs)
     lines = readme.read_text(encoding="utf-8").splitlines()
     assert lines[:4] == ["# x", "", "| a | |", "|---|---|"]
-    assert lines[4] == f"{BEGIN} **on 119 ordinary photographs** (household_dev) | |"
+    assert lines[4] == f"{BEGIN} **on 119 ordinary photographs** | |"
     assert "| 81 %; indoors 81 % |" in lines[5]
     assert lines[-3:] == [f"{END} b | 1 |", "", "end"]
     readme.write_text("no marks")

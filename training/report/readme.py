@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.errors import TrainingError
 from training.records.homes import Homes, read_homes
-from training.report.scores import number, percent
+from training.report.scores import percent
 
 README = "README.md"
 # The rows between stand in a table whose other rows are written by hand: the marks begin rows.
@@ -20,18 +20,13 @@ def homes_rows(homes: Homes | None) -> list[str]:
     found, indoor = homes.all, homes.indoor
     rows = [
         (
-            f'something right is said without "maybe" (`seealoud-train homes {homes.bundle} DIR`)',
+            'something right is said without "maybe"',
             f"{percent(found.right_sure)}; indoors {percent(indoor.right_sure)}",
         ),
-        ('something right is said, with or without "maybe" (same)', percent(found.right)),
-        (
-            'names said without "maybe" that a caption confirms (same)',
-            percent(found.precision_sure),
-        ),
-        ("photographs of which nothing is named (same)", percent(found.refused)),
-        ("CIDEr of the caption alone (same)", number(found.cider)),
+        ('names said without "maybe" that a caption confirms', percent(found.precision_sure)),
+        ("photographs in which nothing is named", percent(found.refused)),
     ]
-    title = f"**on {found.pictures} ordinary photographs** ({homes.folder})"
+    title = f"**on {found.pictures} ordinary photographs**"
     return [f"{BEGIN} {title} | |", *(f"| {what} | {value} |" for what, value in rows)]
 
 
