@@ -1,4 +1,4 @@
-"""What a named thing is worth: the weights by which detector and names are combined, and limits.
+"""The weights that combine detector and names into the probability of a thing, and limits.
 
 Judged by people's captions: a name is confirmed when one of the picture's captions says it or
 something narrower. Captions are incomplete, so every share of right names is a lower bound.
