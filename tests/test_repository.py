@@ -21,6 +21,7 @@ import device
 import device.errors
 import training.errors
 from device.errors import SeeAloudError
+from device.settings.retired import RETIRED
 from device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -233,7 +234,12 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
+# Code, in which nothing is a link.
+CODE = re.compile(r"^```.*?^```|^    .*?$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
 
 def page_commands(page: str) -> list[list[str]]:
@@ -275,7 +281,58 @@ def test_nothing_is_left_to_fill_in() -> None:
     assert "TODO" not in readme()
 
 
+def page_links(page: str) -> list[tuple[Path, str]]:
+    """Return the links of a page that stay in the repository, as file and heading."""
+    text = CODE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    links = re.findall(r"""(?:\]\(|src=")([^)":\s]+)[)"]""", text)
+    split = [link.partition("#") for link in links]
+    return [((ROOT / page).parent / file if file else ROOT / page, name) for file, _, name in split]
+
+
+def headings(path: Path) -> set[str]:
+    """Return the names by which GitHub links to the headings of a page."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_links_to_files_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+def test_links_lead_to_a_file_and_to_a_heading_in_it(page: str) -> None:
+    for path, heading in page_links(page):
+        assert path.exists(), path
+        assert not heading or heading in headings(path), f"{path}#{heading}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ".github/ISSUE_TEMPLATE/bug.yml"])
+def test_no_page_recommends_a_setting_that_is_retired(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for dotted in RETIRED:
+        name = dotted.rpartition(".")[2]
+        assert dotted not in text
+        assert not re.search(rf"`{name}( = [^`]+)?`|^#?{name} =", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_the_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(
+        r"`((?:device|training|convert|tests|docs|tools|scripts|systemd)/[\w./-]*)`", text
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md"])
+def test_the_tests_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"`(test_\w+|[A-Z]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    defined = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    defined += "\n".join(path.read_text() for path in (ROOT / "device").rglob("*.py"))
+    assert [name for name in named if not re.search(rf"\b(def )?{name}\b", defined)] == []
+
+
+def test_the_sentences_of_the_readme_are_those_of_the_page_of_photographs() -> None:
+    page = (ROOT / "docs" / "photos.md").read_text(encoding="utf-8")
+    photographs = re.findall(r"\]\(docs/(figures/photos/[\w-]+\.jpg)\)", readme())
+    sentences = re.findall(r'^\| (".+") \|$', readme(), re.MULTILINE)[0].strip('"').split('" | "')
+    assert len(photographs) == len(sentences) == 3
+    for photograph, sentence in zip(photographs, sentences, strict=True):
+        (row,) = [line for line in page.splitlines() if f'src="{photograph}"' in line]
+        assert f"| {sentence} |" in row, "record docs/sample.ogg again, too: docs/training.md"
