@@ -277,6 +277,10 @@ def test_the_readme_names_the_two_commands() -> None:
     assert {"./scripts/demo", "./scripts/test", "seealoud"} <= named
 
 
+def test_the_readme_is_short() -> None:
+    assert len(readme().splitlines()) <= 110, "move details to a page of docs/"
+
+
 def test_nothing_is_left_to_fill_in() -> None:
     assert "TODO" not in readme()
 
