@@ -243,9 +243,11 @@ CODE = re.compile(r"^```.*?^```|^    .*?$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
 
 def page_commands(page: str) -> list[list[str]]:
-    """Return the command lines of a page: those of its indented blocks, and between backticks."""
+    """Return the command lines of a page: of its blocks, and between backticks."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = [line.partition("  #")[0] for line in text.splitlines() if line.startswith("    ")]
+    fenced = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    indented = [line for line in text.splitlines() if line.startswith("    ")]
+    blocks = [line.partition("  #")[0] for line in (*indented, *fenced.splitlines())]
     spans = re.findall(r"`((?:sudo )?(?:\./|seealoud )[^`]+)`", text)
     lines = [re.split(r" \| | && |; ", line)[0] for line in (*blocks, *spans)]
     commands = [shlex.split(line, comments=True) for line in lines]
