@@ -332,13 +332,3 @@ def test_the_tests_that_a_page_names_exist(page: str) -> None:
     defined = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     defined += "\n".join(path.read_text() for path in (ROOT / "device").rglob("*.py"))
     assert [name for name in named if not re.search(rf"\b(def )?{name}\b", defined)] == []
-
-
-def test_the_sentences_of_the_readme_are_those_of_the_page_of_photographs() -> None:
-    page = (ROOT / "docs" / "photos.md").read_text(encoding="utf-8")
-    photographs = re.findall(r"\]\(docs/(figures/photos/[\w-]+\.jpg)\)", readme())
-    sentences = re.findall(r'^\| (".+") \|$', readme(), re.MULTILINE)[0].strip('"').split('" | "')
-    assert len(photographs) == len(sentences) == 3
-    for photograph, sentence in zip(photographs, sentences, strict=True):
-        (row,) = [line for line in page.splitlines() if f'src="{photograph}"' in line]
-        assert f"| {sentence} |" in row, "record docs/sample.ogg again, too: docs/training.md"

@@ -187,7 +187,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md, its figure and README's rows on homes from the records."""
+    """Write docs/results.md, its figure and the generated rows of README.md from the records."""
     from training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")

@@ -18,7 +18,7 @@ from training.metrics.bootstrap import RESAMPLES
 from training.records.homes import Homes, read_homes
 from training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
 from training.report.plot import RELIABILITY, write_reliability_plot
-from training.report.readme import write_homes_rows
+from training.report.readme import write_readme_rows
 from training.report.scores import (
     NOT_MEASURED,
     PUBLISHED,
@@ -89,7 +89,7 @@ def render(
 
 
 def write_report(docs: Path) -> Path:
-    """Write ``results.md`` and its figure, and README's rows on homes; return the page's path.
+    """Write ``results.md``, its figure and README's generated rows; return the page's path.
 
     Raises:
         TrainingError: a record is wrong, or a file cannot be written.
@@ -102,7 +102,7 @@ def write_report(docs: Path) -> Path:
         if run is not None and run.reliability and run.reliability.confidence:
             write_reliability_plot(run.name, run.reliability.confidence, docs / RELIABILITY)
         page.write_text(text, encoding="utf-8")
-        write_homes_rows(docs)
+        write_readme_rows(docs, read_photos(docs))
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
     return page
