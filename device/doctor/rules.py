@@ -23,9 +23,7 @@ def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: st
         bundle: its name.
     """
     if not rules:
-        return Finding(
-            _PART, Level.NOTE, "none; [[narration.rules]] would alert you to words"
-        )
+        return Finding(_PART, Level.NOTE, "none; [[narration.rules]] would alert you to words")
     known = split_words(" ".join(words))
     # A rule that is not in all words together is in no caption.
     dead = [rule for rule in rules if not KeywordRule(rule).is_in(known)]
