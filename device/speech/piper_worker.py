@@ -123,7 +123,12 @@ class Synthesizer:
 
 
 def _load_voice(model_path: Path, threads: int) -> PiperVoice:
-    """Return the voice; as ``PiperVoice.load``, which cannot be told how many threads to use."""
+    """Return the voice; unlike ``PiperVoice.load``, with a limited number of threads.
+
+    The only place that loads ONNX Runtime, here with its telemetry off: it would write a device
+    id below ``~/.cache`` and send events to its maker. It reads the variable as it is loaded.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # type: ignore[import-untyped]
     from piper import PiperConfig, PiperVoice
 
