@@ -1,4 +1,4 @@
-"""What goes into a bundle beside the captioner: the detector, the names, the confidence.
+"""What goes into a bundle in addition to the captioner: detector, names, confidence.
 
 In this order: names need the encoder that ships, and the confidence judges what all of them say.
 """
@@ -18,7 +18,7 @@ from training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
 NAMES_RECORD = "names.json"
-# What the teacher has to look at; docs/names.md has what the names of so many are worth.
+# Pictures for the teacher; docs/names.md has the precision of names with so many.
 PICTURES_OF_EACH = 2000
 
 

@@ -1,8 +1,8 @@
 """The daemon: the only place that wires the parts.
 
-Order: whoever listens starts first, the camera last. Stopping goes the other way round: every
-event first, then the joins, all under one deadline. The main thread only waits, feeds the watchdog
-and ends what has run out; nothing that can block is done in it.
+Listeners start first, the camera last. Stopping takes the reverse order: every stop event is set
+first, then the threads are joined, all under one deadline. The main thread only waits, feeds the
+watchdog and ends a snooze that has run out; it does nothing that can block.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.status import DaemonStatus, ProblemAnnouncer
-from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
@@ -35,7 +34,7 @@ from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
 from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
-from device.records import Earcon, HistorySummary
+from device.records import HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.paths import Directories, StateLock
@@ -43,13 +42,16 @@ from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings.toml_text import masked_text
 from device.speech.announcer import Announcer
-from device.speech.open import PiperVoices, open_playback, with_kept_voice
+from device.speech.piper import PiperVoices
+from device.speech.playback import open_playback
+from device.speech.voice import with_kept_voice
 from device.triggers.button import ButtonTrigger
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
+from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Feedback, Target, Trigger
-from device.worker import Worker, stop_all
+from device.triggers.trigger import Target, Trigger
+from device.worker import Worker, ending_signals, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -66,14 +68,16 @@ class Daemon:
     """
 
     def __init__(self, settings: Settings, config: Path | None, directories: Directories) -> None:
-        self._settings, self._config, self._directories = settings, config, directories
+        self._settings = settings
+        self._config = config
+        self._directories = directories
         self._over = threading.Event()
         self._failure = ""
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
         self._clock = open_clock(settings.camera)
         self._workers: list[Worker] = []
-        self._voices = PiperVoices(settings.speech.phrase_timeout_s)
+        self._voices = PiperVoices()
         self._outbox: Outbox | None = None
 
     def run(self) -> int:
@@ -87,7 +91,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(ending_signals(self._over))
             stack.enter_context(StateLock(self._directories.state))
-            with self._bus.held():  # what fails early is told to those who listen late
+            with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
             self._start(stack)
             self._wait()
@@ -224,10 +228,8 @@ class Daemon:
     def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
         target = Target(self._controller, self._clock, self._fail)
-        feedback = Feedback(
-            on_down=lambda asked_s: self._announcer.earcon(Earcon.HEARD, asked_s),
-            on_hold=lambda asked_s: self._announcer.earcon(Earcon.CAPTURED, asked_s),
-        )
+        sound = self._announcer.earcon
+        timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
             Part.SOCKET: ControlSocket(socket, target),
@@ -235,16 +237,16 @@ class Daemon:
         }
         if settings.button.pin is not None:
             triggers[Part.BUTTON] = ButtonTrigger(
-                settings.button, target, feedback, lg_folder=self._directories.runtime
+                settings.button, target, sound, timing, lg_folder=self._directories.runtime
             )
         if settings.keys:
-            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, feedback)
+            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, sound, timing)
         return triggers
 
     # ------------------------------------------------------------ running
 
     def _start(self, stack: ExitStack) -> None:
-        """Start all threads, listeners first and the camera last, and tell systemd."""
+        """Start all threads, listeners first and the camera last, and notify systemd."""
         stack.callback(self._stop_workers)
         for worker in self._workers:
             worker.start()
@@ -254,7 +256,7 @@ class Daemon:
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
-        """Return when it is over; meanwhile feed the watchdog and end what has run out."""
+        """Return when the daemon is to end; meanwhile feed the watchdog and retry triggers."""
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
@@ -265,7 +267,7 @@ class Daemon:
         return [*self._workers, *self._triggers.workers]
 
     def reload(self) -> None:
-        """Read the settings anew; what needs a restart, or is wrong, changes nothing."""
+        """Read the settings again; wrong ones change nothing, some need a restart."""
         self._notifier.reloading()
         try:
             settings = load_settings(self._config)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from device.records import Description, Frame, Thing
+from device.records import Description, Frame, Hypothesis, Thing
 from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
 from device.vision.describe import open_describer
@@ -170,6 +170,9 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
     """
     spoken = list(speak(bundle, pictures))
     bare = caption_with_bundle(bundle.path, pictures)
+    # As the device chose them, where it went that far.
+    chosen = {one.picture.name: Hypothesis(one.bare, 0.0, 0.0) for one in spoken if one.bare}
+    bare = {**bare, **chosen}
     _, metrics = score_captions(bare, pictures, with_meteor=False)
     words = {word for one in bare.values() for word in one.text.split()}
     return {

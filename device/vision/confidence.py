@@ -5,7 +5,7 @@ colour, activity and thing. So the probability is the product of its mentions' p
 each of these is logistic in five signals: how likely the decoder found the word, how likely it
 found the words on average, how much the encoder's features look like pictures of that class, how
 sure the detector is of it, and whether the detector can know it. The weights were fitted on
-captions that training never saw; ``docs/results.md`` shows what they are worth.
+captions that training never saw; ``docs/results.md`` shows how well they are calibrated.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.records import Hypothesis
+from device.vision.choice import chosen_first
 from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.correction import corrected
 from device.vision.everyday import detectable_names, log_odds
@@ -49,7 +50,7 @@ class Signals:
 
     Args:
         classes: as in ``ConfidenceSpec``.
-        arrays: of the same classes.
+        arrays: the arrays of the same classes.
     """
 
     def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
@@ -110,7 +111,7 @@ class JudgedCaption:
 
     Attributes:
         text: the words, lower-case: the animal that the detector sees, and no colours that are
-            more likely wrong than right.
+            not probable enough.
         probability: calibrated probability that the text is right, 0..1; None where unknown, 0
             where it mentions nothing that is judged.
         how: how sure it sounds.
@@ -139,6 +140,14 @@ class Confidence:
             if name.startswith("activity/")
             for word in words.split()
         )
+        self._nouns = frozenset(
+            word
+            for name, words in spec.classes.items()
+            if name.startswith(("subject/", "thing/"))
+            for word in words.split()
+        )
+        self._choice = spec.choice
+        self._least_colour = spec.wording.colour
         self._wording = spec.wording
         self._bias = spec.bias
         self._weights = np.array([getattr(spec.weights, name) for name in SIGNALS])
@@ -155,6 +164,28 @@ class Confidence:
     ) -> float:
         """Return the probability of the whole caption, 0..1; 0 where it mentions nothing judged."""
         return _all_right(self.judged(hypothesis, pooled_d, scores))
+
+    def chosen_first(
+        self,
+        n_best: Sequence[Hypothesis],
+        pooled_d: npt.NDArray[np.float32],
+        scores: Scores | None = None,
+    ) -> tuple[Hypothesis, ...]:
+        """Return the hypotheses with the one first that is said; as they were without a choice.
+
+        Args:
+            n_best: of the captioner, the likeliest first.
+            pooled_d: float32 [channels], as in ``Encoded``.
+            scores: the detector's best score of each everyday name; None where it was not run.
+        """
+        if self._choice is None or not all(one.word_log_probs for one in n_best):
+            return tuple(n_best)
+
+        def probabilities(hypothesis: Hypothesis) -> list[float]:
+            return [one.probability for one in self.judged(hypothesis, pooled_d, scores)]
+
+        known = None if scores is None else probabilities
+        return chosen_first(n_best, self._choice, self._nouns, known)
 
     def judged(
         self,
@@ -186,7 +217,7 @@ class Confidence:
         judged = self.judged(hypothesis, pooled_d, scores)
         words = hypothesis.text.split()
         rows = self._signals.mentions.rows_of(words, COLOUR)
-        kept = without_colours(words, rows, unsure_colours(judged), self._verbs)
+        kept = without_colours(words, rows, unsure_colours(judged, self._least_colour), self._verbs)
         left = {mention.row for mention in self._signals.mentions.of(kept)}
         if not left:
             kept = words

@@ -6,6 +6,8 @@ probability is known, and captions are said plainly.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -45,6 +47,19 @@ class ConfidenceModel:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         """Return whether the picture is unlike anything trained on."""
         return self._spec is not None and self._novelty.of(encoded.pooled_d)
+
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        """Return the caption with the hypothesis first that the picture supports best.
+
+        Args:
+            caption: the captioner's.
+            encoded: what it was made of.
+            scores: the detector's best score of each everyday name; None where it was not run.
+        """
+        if self._spec is None:
+            return caption
+        n_best = self._confidence.chosen_first(caption.n_best, encoded.pooled_d, scores)
+        return replace(caption, n_best=n_best)
 
     def judge(
         self, caption: Caption, encoded: Encoded, scores: Scores | None = None

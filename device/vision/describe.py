@@ -118,7 +118,9 @@ class FrameDescriber:
 
     def _captioned(self, encoded: Encoded, started: Search | None) -> Description:
         caption = self._captioner.decode(encoded)
-        seen = self._seen(started, encoded)
+        scores = self._finder.scores(started) if self._finder and started else None
+        caption = self._confidence.choose(caption, encoded, scores)
+        seen = self._seen(started, encoded, caption.n_best[0].text)
         judged = self._confidence.judge(caption, encoded, seen.scores)
         found = self._compose(judged.text, judged.how, seen, judged.person_log_odds)
         if not found.reason and judged.text != caption.text:
@@ -135,10 +137,11 @@ class FrameDescriber:
             return Description(_UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return replace(found, reason=UNFAMILIAR)
 
-    def _seen(self, started: Search | None, encoded: Encoded | None) -> Sighting:
+    def _seen(self, started: Search | None, encoded: Encoded | None, text: str = "") -> Sighting:
         if self._finder is None or started is None:
             return NOTHING
-        return self._finder.sighting(started, None if encoded is None else encoded.pooled_d)
+        pooled_d = None if encoded is None else encoded.pooled_d
+        return self._finder.sighting(started, pooled_d, text)
 
     def _compose(
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None

@@ -1,7 +1,7 @@
-"""What ``manifest.json`` states of a bundle: its files, its models and what they are worth.
+"""What ``manifest.json`` states about a bundle: its files, its models and their measured quality.
 
 Invariant: a manifest that these models accept is consistent in itself; whether the files agree with
-it is for ``device.vision.bundle`` to check.
+it is checked by ``device.vision.bundle``.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class InputSpec(ManifestPart):
 
 
 class SearchSpec(ManifestPart):
-    """The search that was chosen on dev."""
+    """The search options that were chosen on the dev split."""
 
     beam_width: Annotated[int, Field(ge=1)]
     max_words: Annotated[int, Field(ge=1)]
     length_penalty: Annotated[float, Field(ge=0, le=2)]
 
     def options(self) -> SearchOptions:
-        """Return the same for ``decoding.search``."""
+        """Return the same as options of ``beam_search``."""
         return SearchOptions(self.beam_width, self.max_words, self.length_penalty)
 
 
@@ -89,11 +89,19 @@ class MentionWeights(ManifestPart):
 
 
 class WordingSpec(ManifestPart):
-    """From which probability on a caption is said plainly, with "I think", with "maybe"."""
+    """From which probability on a caption is said plainly, with "I think", with "maybe".
+
+    Attributes:
+        plain: of the whole caption.
+        think: of the whole caption.
+        maybe: of the whole caption; less probable captions are withheld.
+        colour: least probability of a colour in a caption; others are left out.
+    """
 
     plain: Annotated[float, Field(ge=0, le=1)]
     think: Annotated[float, Field(ge=0, le=1)]
     maybe: Annotated[float, Field(ge=0, le=1)]
+    colour: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -102,6 +110,18 @@ class WordingSpec(ManifestPart):
                 f"plain {self.plain}, think {self.think}, maybe {self.maybe}: must not rise"
             )
         return self
+
+
+class ChoiceSpec(ManifestPart):
+    """How one of the search's hypotheses is chosen (``device.vision.choice``).
+
+    Attributes:
+        support: what the mean logarithm of the mentions' probabilities counts beside the score.
+        repeat: what a noun that stands in the sentence again costs.
+    """
+
+    support: Annotated[float, Field(ge=0)]
+    repeat: Annotated[float, Field(ge=0)]
 
 
 class NoveltySpec(ManifestPart):
@@ -126,6 +146,7 @@ class ConfidenceSpec(ManifestPart):
         weights: what each signal adds.
         wording: how sure to sound.
         novelty: what not to caption at all.
+        choice: which hypothesis is said; None says the search's best.
     """
 
     definition: str
@@ -134,6 +155,7 @@ class ConfidenceSpec(ManifestPart):
     weights: MentionWeights
     wording: WordingSpec
     novelty: NoveltySpec
+    choice: ChoiceSpec | None = None
 
     @model_validator(mode="after")
     def _every_kind_has_a_bias(self) -> Self:

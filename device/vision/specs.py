@@ -23,11 +23,13 @@ class ThingWeights(ManifestPart):
         bias: where both are even.
         detector: per unit of the log-odds of the detector's best score.
         names: per unit of the log-odds of the encoder's name.
+        mentioned: where the captioner's words name the thing.
     """
 
     bias: float
     detector: float = 0.0
     names: float = 0.0
+    mentioned: float = 0.0
 
 
 class ThingsSpec(ManifestPart):
@@ -37,6 +39,7 @@ class ThingsSpec(ManifestPart):
         detector_only: for names that only the detector knows.
         names_only: for names that only the encoder's layer knows.
         both: for names that both know.
+        missed: for names that both know where the detector found nothing; None takes ``both``.
         sure: least probability of a thing that is said plainly.
         maybe: least probability of one that is said as possible.
         several_from: least score of each of several that are said to be several.
@@ -48,6 +51,7 @@ class ThingsSpec(ManifestPart):
     detector_only: ThingWeights
     names_only: ThingWeights
     both: ThingWeights
+    missed: ThingWeights | None = None
     sure: Annotated[float, Field(ge=0, le=1)]
     maybe: Annotated[float, Field(ge=0, le=1)]
     several_from: Annotated[float, Field(ge=0, le=1)]

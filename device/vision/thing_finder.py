@@ -65,6 +65,45 @@ class Sighting:
 
 
 NOTHING = Sighting((), None)
+# The sources of a name, by the fields of ``ThingsSpec``.
+DETECTOR_ONLY, NAMES_ONLY, BOTH, MISSED = KINDS = ("detector_only", "names_only", "both", "missed")
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What speaks for a thing.
+
+    Attributes:
+        name: everyday name.
+        score: the detector's best, 0..1; None for a thing that it does not know.
+        likely: the encoder's probability, 0..1; None for a thing that it does not name.
+        is_mentioned: whether the captioner's words name it.
+    """
+
+    name: str
+    score: float | None
+    likely: float | None
+    is_mentioned: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Which models know the thing: one of ``KINDS``."""
+        if self.score is None:
+            return NAMES_ONLY
+        if self.likely is None:
+            return DETECTOR_ONLY
+        return BOTH if self.score > 0.0 else MISSED
+
+    @property
+    def signals(self) -> tuple[float, float, float]:
+        """Log-odds of the detector and of the names, 0 of a model that does not know it; 1 or 0."""
+        return (
+            0.0 if self.score is None else log_odds(self.score),
+            0.0 if self.likely is None else log_odds(self.likely),
+            float(self.is_mentioned),
+        )
+
+
 Search = Future[tuple[Detection, ...] | None]
 
 
@@ -102,19 +141,31 @@ class ThingFinder:
     def _detect(self, frame: Frame) -> tuple[Detection, ...] | None:
         return None if self._detector is None else self._detector.detect(frame.image_hwc)
 
-    def sighting(self, started: Search, pooled_d: npt.NDArray[np.float32] | None) -> Sighting:
+    def scores(self, started: Search) -> Mapping[str, float] | None:
+        """Return the detector's best score of each everyday name; None without a detector.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        detections = started.result()
+        return None if detections is None else best_scores(by_name(detections))
+
+    def sighting(
+        self, started: Search, pooled_d: npt.NDArray[np.float32] | None, text: str = ""
+    ) -> Sighting:
         """Return what is in the frame.
 
         Args:
             started: of ``start``.
             pooled_d: float32 [channels], the encoder's; None where it cannot be trusted.
+            text: the captioner's words, said or not; what they mention is more probable.
 
         Raises:
             InferenceError: the runtime failed.
         """
         detections = started.result()
         named = self._names.names(pooled_d) if self._names and pooled_d is not None else None
-        return combine(self._spec, detections, named)
+        return combine(self._spec, detections, named, text)
 
     def compose(
         self, text: str, how: Hedge, seen: Sighting, person_log_odds: float | None = None
@@ -160,6 +211,7 @@ def combine(
     spec: ThingsSpec,
     detections: Sequence[Detection] | None,
     named: Sequence[NamedThing] | None,
+    text: str = "",
 ) -> Sighting:
     """Return detections and names as one list of things.
 
@@ -167,12 +219,13 @@ def combine(
         spec: what each source is worth.
         detections: the surest first; None without a detector.
         named: the likeliest first; None without names.
+        text: the captioner's words.
     """
     found = by_name(detections or ())
-    scores = None if detections is None else {name: boxes[0].score for name, boxes in found.items()}
+    scores = None if detections is None else best_scores(found)
     likely = {one.name: one.probability for one in named or ()}
     things = [
-        _thing(spec, name, found.get(name, ()), scores, likely)
+        _thing(spec, _signs(name, scores, likely, text), found.get(name, ()))
         for name in {**found, **likely}
         if name not in spec.never
     ]
@@ -208,24 +261,23 @@ def by_name(detections: Sequence[Detection]) -> dict[str, list[Detection]]:
     return found
 
 
-def _thing(
-    spec: ThingsSpec,
-    name: str,
-    boxes: Sequence[Detection],
-    scores: Mapping[str, float] | None,
-    likely: Mapping[str, float],
-) -> Thing:
-    probability = thing_probability(spec, name, scores, likely)
+def best_scores(found: Mapping[str, Sequence[Detection]]) -> dict[str, float]:
+    """Return the best score of each name; of detections as ``by_name`` returns them."""
+    return {name: boxes[0].score for name, boxes in found.items()}
+
+
+def _thing(spec: ThingsSpec, signs: Signs, boxes: Sequence[Detection]) -> Thing:
+    probability = weighted_probability(weights_of(spec, signs), signs)
     certain = [box for box in boxes if box.score >= spec.several_from]
     shown = certain or list(boxes[:1])
     sides = {_side(box) for box in shown}
     # Of two that know it the detector named it where its score is what "several" asks for, or
     # higher than the encoder's probability.
     from_detector = bool(boxes) and (
-        name not in likely or boxes[0].score >= min(likely[name], spec.several_from)
+        signs.likely is None or boxes[0].score >= min(signs.likely, spec.several_from)
     )
     return Thing(
-        name=name,
+        name=signs.name,
         probability=probability,
         side=sides.pop() if len(sides) == 1 else None,
         source=ThingSource.DETECTOR if from_detector else ThingSource.ENCODER,
@@ -233,41 +285,32 @@ def _thing(
     )
 
 
-def thing_probability(
-    spec: ThingsSpec, name: str, scores: Mapping[str, float] | None, likely: Mapping[str, float]
-) -> float:
-    """Return the calibrated probability that a thing is there, 0..1."""
-    score = scores.get(name, 0.0) if scores is not None and name in DETECTABLE else None
-    given = likely.get(name)
-    weights: ThingWeights = getattr(spec, weights_name(score, given))
-    return weighted_probability(weights, score, given)
+def _signs(
+    name: str, scores: Mapping[str, float] | None, likely: Mapping[str, float], text: str
+) -> Signs:
+    is_detectable = scores is not None and name in DETECTABLE
+    score = scores.get(name, 0.0) if scores is not None and is_detectable else None
+    return Signs(name, score, likely.get(name), is_named(name, text))
 
 
-def weights_name(score: float | None, likely: float | None) -> str:
-    """Return which field of ``ThingsSpec`` counts, by which models know the thing.
-
-    Args:
-        score: the detector's best, 0..1; None for a thing that it does not know.
-        likely: the encoder's probability, 0..1; None for a thing that it does not name.
-    """
-    if score is None:
-        return "names_only"
-    return "detector_only" if likely is None else "both"
+def weights_of(spec: ThingsSpec, signs: Signs) -> ThingWeights:
+    """Return the weights that count for a thing, by which models know and find it."""
+    if signs.kind == MISSED and spec.missed is None:
+        return spec.both
+    weights: ThingWeights = getattr(spec, signs.kind)
+    return weights
 
 
-def weighted_probability(weights: ThingWeights, score: float | None, likely: float | None) -> float:
-    """Return the probability that weights give a thing, 0..1; arguments as of ``weights_name``."""
-    detected, named = thing_signals(score, likely)
-    odds = weights.bias + weights.detector * detected + weights.names * named
-    return 1.0 / (1.0 + math.exp(-odds))
-
-
-def thing_signals(score: float | None, likely: float | None) -> tuple[float, float]:
-    """Return the log-odds of the detector and of the names, 0 of a model that does not know it."""
-    return (
-        0.0 if score is None else log_odds(score),
-        0.0 if likely is None else log_odds(likely),
+def weighted_probability(weights: ThingWeights, signs: Signs) -> float:
+    """Return the probability that weights give a thing, 0..1."""
+    detected, named, mentioned = signs.signals
+    odds = (
+        weights.bias
+        + weights.detector * detected
+        + weights.names * named
+        + weights.mentioned * mentioned
     )
+    return 1.0 / (1.0 + math.exp(-odds))
 
 
 def _side(box: Detection) -> Side:

@@ -1,4 +1,4 @@
-"""Leaves out what is more likely wrong than right and is not needed to say the rest: colours.
+"""Leaves out what is not probable enough and is not needed to say the rest: colours.
 
 "A man in a red shirt" says as much without "red", and a wrong colour misleads who cannot see. What
 a caption is about, how many there are and what they do stay: without these it says something else.
@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from device.vision.mentions import Mention
 
 COLOUR = "colour"
-# More likely wrong than right. On dev it leaves out 18 % of the colours, of which 30 % were wrong,
-# and of what is said then 23 % is wrong (docs/results.md).
-LEAST_PROBABILITY = 0.5
 _AND = "and"
 # A colour before one of these stands for a thing itself: "a man in red is running".
 _FUNCTION_WORDS = (
@@ -36,12 +33,10 @@ class JudgedMention:
     probability: float
 
 
-def unsure_colours(judged: Sequence[JudgedMention]) -> frozenset[int]:
-    """Return the rows of the colour classes that are more likely wrong than right."""
+def unsure_colours(judged: Sequence[JudgedMention], least: float) -> frozenset[int]:
+    """Return the rows of the colour classes that are less probable than ``least``, 0..1."""
     return frozenset(
-        one.mention.row
-        for one in judged
-        if one.mention.kind == COLOUR and one.probability < LEAST_PROBABILITY
+        one.mention.row for one in judged if one.mention.kind == COLOUR and one.probability < least
     )
 
 

@@ -74,6 +74,22 @@ def test_a_name_that_the_detector_would_have_found_is_less_probable() -> None:
     assert probabilities(None, [named("cat", 0.9)])["cat"] == pytest.approx(0.9)
 
 
+def test_what_the_detector_missed_has_weights_of_its_own() -> None:
+    missed = {"bias": -1.0, "names": 1.0}
+    found_by_names = [named("cat", 0.9)]
+    assert probabilities([], found_by_names, missed=missed)["cat"] == pytest.approx(
+        sigmoid(log_odds(0.9) - 1.0)
+    )
+    # Without a detector nothing was missed.
+    assert probabilities(None, found_by_names, missed=missed)["cat"] == pytest.approx(0.9)
+
+
+def test_what_the_caption_mentions_is_more_probable() -> None:
+    weights = {"bias": 0.0, "detector": 1.0, "mentioned": 2.0}
+    seen = combine(spec(detector_only=weights), [found("cat", 0.4)], None, "a kitten sleeps")
+    assert seen.things[0].probability == pytest.approx(sigmoid(log_odds(0.4) + 2.0))
+
+
 def test_classes_have_everyday_names_and_the_surest_come_first() -> None:
     seen = combine(spec(), [found("tv", 0.5), found("dining table", 0.8)], None)
     assert [one.name for one in seen.things] == ["table", "screen"]

@@ -55,13 +55,14 @@ def test_a_colour_that_stands_for_a_thing_stays(text: str) -> None:
     assert said(text, "red", "white") == text
 
 
-def test_only_colours_below_a_half_are_unsure() -> None:
+def test_only_colours_below_the_limit_are_unsure() -> None:
     judged = [
         JudgedMention(Mention("colour", 0, 1), 0.499),
         JudgedMention(Mention("colour", 1, 2), 0.5),
         JudgedMention(Mention("count", 2, 3), 0.1),
     ]
-    assert unsure_colours(judged) == {0}
+    assert unsure_colours(judged, 0.5) == {0}
+    assert unsure_colours(judged, 0.6) == {0, 1}
 
 
 @given(

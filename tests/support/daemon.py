@@ -82,6 +82,9 @@ class ScriptedHonesty:
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         return self.is_strange
 
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        return caption
+
     def judge(
         self, caption: Caption, encoded: Encoded, scores: Scores | None = None
     ) -> JudgedCaption:

@@ -9,7 +9,7 @@ from device.records import Hypothesis
 from device.vision.detector import Detection
 from device.vision.names import NamedThing
 from device.vision.specs import NamesSpec
-from device.vision.thing_finder import thing_probability
+from device.vision.thing_finder import Signs, weighted_probability, weights_of
 from training.confidence.observe import Observation
 from training.confidence.things import (
     LEAST_MAYBE,
@@ -31,6 +31,12 @@ def sigmoid(odds: float) -> float:
     return float(1 / (1 + np.exp(-odds)))
 
 
+def candidate(
+    picture: str, name: str, score: float | None, likely: float | None, is_right: bool
+) -> Candidate:
+    return Candidate(picture, Signs(name, score, likely), is_right)
+
+
 def made_up(n: int, seed: int = 0) -> list[Candidate]:
     """Return candidates whose truth follows what both models give."""
     rng = np.random.default_rng(seed)
@@ -39,7 +45,7 @@ def made_up(n: int, seed: int = 0) -> list[Candidate]:
         score, likely = rng.uniform(0.15, 0.95), rng.uniform(0.05, 0.95)
         odds = np.log(score / (1 - score)) + np.log(likely / (1 - likely))
         is_right = bool(rng.random() < sigmoid(odds + 1.0))
-        found.append(Candidate(f"{number // 2}.jpg", f"cup{number % 2}", score, likely, is_right))
+        found.append(candidate(f"{number // 2}.jpg", f"cup{number % 2}", score, likely, is_right))
     return found
 
 
@@ -49,9 +55,26 @@ def test_weights_are_found_and_the_device_computes_the_same() -> None:
     assert spec.both.detector == pytest.approx(1.0, abs=0.15)
     assert spec.both.names == pytest.approx(1.0, abs=0.15)
     assert spec.both.bias == pytest.approx(1.0, abs=0.2)
-    cat = thing_probability(spec, "cat", {"cat": 0.6}, {"cat": 0.7})
+    signs = Signs("cat", 0.6, 0.7)
+    cat = weighted_probability(weights_of(spec, signs), signs)
     odds = spec.both.bias + spec.both.detector * np.log(1.5) + spec.both.names * np.log(7 / 3)
     assert cat == pytest.approx(sigmoid(odds))
+
+
+def test_a_mention_counts_where_one_model_knows_the_thing_alone() -> None:
+    rng = np.random.default_rng(5)
+    found = []
+    for n in range(2000):
+        is_mentioned = bool(rng.random() < 0.5)
+        is_right = bool(rng.random() < (0.9 if is_mentioned else 0.3))
+        for score, likely in ((0.5, None), (None, 0.5), (0.5, 0.5), (0.0, 0.5)):
+            signs = Signs(f"cup{n}", score, likely, is_mentioned)
+            found.append(Candidate(f"{n}.jpg", signs, is_right))
+    spec = fit_things(found, NOBODY_THERE)
+    assert spec.detector_only.mentioned > 2
+    assert spec.names_only.mentioned > 2
+    assert spec.missed is not None
+    assert (spec.both.mentioned, spec.missed.mentioned) == (0.0, 0.0)
 
 
 def test_names_that_are_said_plainly_are_right_often_enough() -> None:
@@ -68,39 +91,39 @@ def test_names_that_are_said_plainly_are_right_often_enough() -> None:
 
 def _odds(spec: object, one: Candidate) -> float:
     both = spec.both  # type: ignore[attr-defined]
-    assert one.score is not None
-    assert one.likely is not None
+    assert one.signs.score is not None
+    assert one.signs.likely is not None
     return float(
         both.bias
-        + both.detector * np.log(one.score / (1 - one.score))
-        + both.names * np.log(one.likely / (1 - one.likely))
+        + both.detector * np.log(one.signs.score / (1 - one.signs.score))
+        + both.names * np.log(one.signs.likely / (1 - one.signs.likely))
     )
 
 
 def test_where_nothing_is_right_often_enough_the_limit_is_the_highest() -> None:
     rng = np.random.default_rng(2)
     chance = [
-        Candidate(f"{n}.jpg", "cup", float(rng.uniform(0.2, 0.9)), None, bool(rng.random() < 0.5))
+        candidate(f"{n}.jpg", "cup", float(rng.uniform(0.2, 0.9)), None, bool(rng.random() < 0.5))
         for n in range(400)
     ]
     assert fit_things(chance, NOBODY_THERE).sure == 0.95
 
 
 def test_a_model_that_is_absent_or_was_never_wrong_names_nothing() -> None:
-    spec = fit_things([Candidate("a.jpg", "cup", 0.9, None, True)] * 3, NOBODY_THERE)
+    spec = fit_things([candidate("a.jpg", "cup", 0.9, None, True)] * 3, NOBODY_THERE)
     for weights in (spec.detector_only, spec.names_only, spec.both):
         assert sigmoid(weights.bias) < spec.maybe
         assert (weights.detector, weights.names) == (0.0, 0.0)
 
 
 def test_names_that_are_often_wrong_are_never_said_by_distinct_pictures() -> None:
-    good = [Candidate(f"g{n}.jpg", "basket", None, 0.9, n % 20 > 0) for n in range(200)]
-    bad = [Candidate(f"b{n}.jpg", "accordion", None, 0.9, n == 0) for n in range(5)]
+    good = [candidate(f"g{n}.jpg", "basket", None, 0.9, n % 20 > 0) for n in range(200)]
+    bad = [candidate(f"b{n}.jpg", "accordion", None, 0.9, n == 0) for n in range(5)]
     rare = [
-        Candidate("r.jpg", "harp", None, 0.9, False)
+        candidate("r.jpg", "harp", None, 0.9, False)
     ] * 8  # one picture, however often it counts
     # The detector's names are never among them: captions leave out cars and chairs.
-    cars = [Candidate(f"p{n}.jpg", "car", 0.9, None, n == 0) for n in range(5)]
+    cars = [candidate(f"p{n}.jpg", "car", 0.9, None, n == 0) for n in range(5)]
     spec = fit_things([*good, *bad, *rare, *cars], NOBODY_THERE)
     assert spec.never == ("accordion",)
 
@@ -113,7 +136,7 @@ def test_the_limit_is_set_by_the_judging_pictures_alone() -> None:
 
 
 def test_of_each_picture_the_surest_three_count_and_as_often_as_the_picture() -> None:
-    of_one = [Candidate("a.jpg", f"cup{n}", 0.9, None, n == 3) for n in range(4)]
+    of_one = [candidate("a.jpg", f"cup{n}", 0.9, None, n == 3) for n in range(4)]
     assert sorted(said_right(np.array([0.6, 0.7, 0.8, 0.9]), of_one, 0.5)) == [False, False, True]
     assert said_right(np.array([0.6, 0.7, 0.8, 0.9]), of_one, 0.85) == [True]
     # A picture that counts four times says its three names four times, not its surest three times.
@@ -187,13 +210,13 @@ def test_candidates_are_what_either_model_finds() -> None:
     captions = {"a.jpg": ("A monitor on a desk.", "Owls!")}
     seen = observed([tv, faint], [owl, dog, couch])
     assert set(candidates(seen, captions, Confirmation(NAMES))) == {
-        Candidate("a.jpg", "screen", 0.8, None, True),
-        Candidate("a.jpg", "owl", None, 0.7, True),  # the detector does not know owls
-        Candidate("a.jpg", "dog", 0.0, 0.3, False),
+        candidate("a.jpg", "screen", 0.8, None, True),
+        candidate("a.jpg", "owl", None, 0.7, True),  # the detector does not know owls
+        candidate("a.jpg", "dog", 0.0, 0.3, False),
     }
     without = observed(None, [dog])
     assert list(candidates(without, captions, Confirmation(NAMES))) == [
-        Candidate("a.jpg", "dog", None, 0.3, False)
+        candidate("a.jpg", "dog", None, 0.3, False)
     ]
 
 

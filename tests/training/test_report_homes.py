@@ -14,6 +14,7 @@ from support.records import run
 
 from convert.homes import add_homes
 from device.vision.bundle import load_bundle
+from device.vision.thing_finder import Signs
 from training.confidence.named_quality import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError
@@ -122,7 +123,7 @@ def named() -> list[Candidate]:
     """Names whose truth follows the detector's score."""
     rng = np.random.default_rng(3)
     return [
-        Candidate(f"{i}.jpg", f"n{i % 7}", float(score), None, bool(rng.random() < score))
+        Candidate(f"{i}.jpg", Signs(f"n{i % 7}", float(score), None), bool(rng.random() < score))
         for i, score in enumerate(rng.uniform(0.16, 0.99, 600))
     ]
 

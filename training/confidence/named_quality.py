@@ -1,4 +1,4 @@
-"""What the probabilities of named things are worth: predicted beside the share that is confirmed.
+"""The calibration of the probabilities of named things: predicted and confirmed shares.
 
 Cross-fitted over pictures: no name is judged by weights that saw its picture.
 """
@@ -19,7 +19,7 @@ LEAST_SHOWN = 0.1
 def quality_by_domain(
     found: Sequence[Candidate], pictures: Mapping[str, Collection[str]]
 ) -> dict[str, Quality]:
-    """Return what the probabilities are worth in each domain.
+    """Return the calibration of the probabilities in each domain.
 
     Args:
         found: what may be named, as ``things.fit_things`` takes it: with repeats for the weights.

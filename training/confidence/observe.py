@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from device.records import Frame, Hypothesis
 from device.vision.bundle import Bundle
 from device.vision.captioner import Captioner
+from device.vision.confidence import Confidence
 from device.vision.detector import Detection, Detector
 from device.vision.names import NameClassifier, NamedThing
 from device.vision.thing_finder import by_name
@@ -24,16 +25,18 @@ class Observation:
     """One picture as the device took it.
 
     Attributes:
-        hypothesis: the best one.
+        hypothesis: the one that is said: the best one, or the chosen one, see ``choose``.
         pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
         detections: the detector's, the surest first; None where the bundle has none.
         named: the encoder's names, the likeliest first; None where the bundle has none.
+        n_best: all hypotheses, the likeliest first.
     """
 
     hypothesis: Hypothesis
     pooled_d: npt.NDArray[np.float32]
     detections: tuple[Detection, ...] | None = None
     named: tuple[NamedThing, ...] | None = None
+    n_best: tuple[Hypothesis, ...] = ()
 
     @property
     def scores(self) -> Mapping[str, float] | None:
@@ -61,13 +64,26 @@ def observe(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Observation
         for picture in tqdm(pictures, desc="looking", unit="picture"):
             image_hwc = read_picture(picture.path)
             encoded = captioner.encode(Frame.now(image_hwc, picture.name))
+            n_best = captioner.decode(encoded).n_best
             found[picture.name] = Observation(
-                captioner.decode(encoded).n_best[0],
+                n_best[0],
                 encoded.pooled_d,
                 detector.detect(image_hwc) if detector else None,
                 names.names(encoded.pooled_d) if names else None,
+                n_best,
             )
     return found
+
+
+def choose(observations: Observations, confidence: Confidence) -> Observations:
+    """Return the observations with the hypothesis of each that the device says."""
+    return {
+        name: replace(
+            seen,
+            hypothesis=confidence.chosen_first(seen.n_best, seen.pooled_d, seen.scores)[0],
+        )
+        for name, seen in observations.items()
+    }
 
 
 def pooled_images(

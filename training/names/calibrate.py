@@ -19,7 +19,7 @@ from device.vision.names import log_odds
 from training.confidence.logistic import fit_logistic, minimum
 from training.errors import TrainingError
 
-# Below this share a name is not in question: nobody would say it, and most pairs are such.
+# Below this share a name is not in question: it would never be said, and most pairs are like this.
 LEAST_SHARE = 0.01
 # Of 0.3, 1, 3 and 10; see docs/names.md.
 RIDGE = 1.0

@@ -1,4 +1,4 @@
-"""The reviewed names: what is said of ImageNet's 1000 classes, and which words confirm it.
+"""The reviewed names of ImageNet's 1000 classes, and the words that confirm each.
 
 ``names.txt`` is written by hand; ``everyday_names.tsv`` is made of it by ``training.names.make``
 and is all that fitting needs, so neither WordNet nor a class list is needed to train.

@@ -59,7 +59,7 @@ class CaptionJudge:
 
 
 def read_captions(folder: Path) -> dict[Path, list[str]]:
-    """Return what is known of the pictures of a folder, {} if nothing is.
+    """Return the captions or things of a folder's pictures; {} where there are none.
 
     Args:
         folder: with ``images``, and ``captions.tsv`` (picture, caption) or ``things.tsv`` (picture,

@@ -1,7 +1,7 @@
 """The pictures that teacher and student look at, and what was computed of them, kept on disk.
 
-No label is asked for. What is kept is kept in files of some hundred pictures, so a run that was
-killed goes on at the first missing file.
+No labels are needed. Results are stored in files of a few hundred pictures, so a run that was
+killed continues at the first missing file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def is_held_back(path: Path) -> bool:
-    """Return whether a picture is one of the fifth that judges instead of teaching.
+    """Return whether a picture is one of the fifth that is used to judge, not to teach.
 
     It depends on the file's name alone, so it is the same on every machine.
     """
@@ -48,12 +48,12 @@ def is_held_back(path: Path) -> bool:
 def kept(
     paths: Sequence[Path], folder: Path, compute: Callable[[Path], npt.NDArray[Any]]
 ) -> npt.NDArray[Any]:
-    """Return what ``compute`` gives of each picture, stacked; what was computed before is read.
+    """Return the results of ``compute`` for each picture, stacked; stored results are read.
 
     Args:
         paths: the pictures, at least one.
-        folder: where the results are kept; its name must say what they depend on.
-        compute: gives arrays of one shape.
+        folder: where the results are kept; its name must contain what they depend on.
+        compute: returns arrays of one shape.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = [paths[i : i + _PICTURES_A_FILE] for i in range(0, len(paths), _PICTURES_A_FILE)]

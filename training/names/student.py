@@ -94,7 +94,7 @@ def class_groups(names: Sequence[str], table: Sequence[str]) -> Floats:
 
 
 def targets(probabilities_bk: npt.NDArray[Any], group_kn: Floats) -> Floats:
-    """Return float32 [pictures, names + 1]: what the teacher says, rolled up; rows sum to 1.
+    """Return float32 [pictures, names + 1]: the teacher, summed by name; rows sum to 1.
 
     What it spreads thinly over all classes goes to the last column: it was trained with smoothed
     labels, and 118 breeds of dog would make a tenth of a dog in every picture.
@@ -107,7 +107,7 @@ def targets(probabilities_bk: npt.NDArray[Any], group_kn: Floats) -> Floats:
 def told_apart(
     targets_bn: Floats, confirmed_bn: npt.NDArray[np.bool_], names: Sequence[str]
 ) -> Floats:
-    """Return targets in which what is known of the pictures overrules the teacher's confusions.
+    """Return targets in which captions and labels overrule the teacher's confusions.
 
     Where captions or labels confirm the second of two names in ``CONFUSED`` and not the first, the
     first's share is the second's.

@@ -1,4 +1,4 @@
-"""What the original ImageNet classifier says of pictures: the teacher of the names.
+"""The original ImageNet classifier's probabilities for pictures: the teacher of the names.
 
 Its probabilities are kept in the user's cache; see ``training.names.pictures.kept``.
 """

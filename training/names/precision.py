@@ -1,7 +1,7 @@
-"""What names are worth: how many are said from which probability on, and how many are right; pure.
+"""The precision of names by threshold, and the calibration error of their probabilities.
 
-Right is what a caption confirms, so a precision is a lower bound. A name is not counted where a
-narrower one is said as well, as the device does it.
+A name is right when a caption confirms it, so a precision is a lower bound. A name is not counted
+where a narrower one is said as well, as on the device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 _STEP = 0.01
 _HIGHEST = 0.95
 _BINS = 10
-_ASKED = 0.02  # probabilities below say that a thing is not there; they would flatter the error
+_ASKED = 0.02  # probabilities below mean that a thing is absent; they would flatter the error
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -49,7 +49,7 @@ def least_threshold(
     broader: Sequence[str | None],
     precision: float,
 ) -> float:
-    """Return the least threshold, in hundredths, from which on the names said are right enough."""
+    """Return the least threshold, in hundredths, at which names reach the precision."""
     for threshold in np.arange(THRESHOLDS[0], _HIGHEST, _STEP):
         said_bn = said_from(probability_bn, threshold, never_n, names, broader)
         if said_bn.any() and right_bn[said_bn].mean() >= precision:
@@ -57,7 +57,7 @@ def least_threshold(
     return _HIGHEST
 
 
-def worth(
+def precision_facts(
     probability_bn: Floats,
     right_bn: Bools,
     never_n: Bools,
