@@ -20,8 +20,8 @@ from support.shipped import ROOT, needs_shipped_bundle, photographs
 from support.speech_cards import WavCard
 
 from device import requests as r
-from device.speech.open import find_voice
 from device.speech.protocol import End, ReplyDecoder, SpeechRequest, encode_request
+from device.speech.voice import find_voice
 
 TIMEOUT_S = 120
 # ONNX Runtime looks its maker's host up about ten seconds after it was loaded.
