@@ -1,4 +1,4 @@
-"""A real ``seealoud run``, with folders of its own, systemd's socket, and someone who asks."""
+"""A real ``seealoud run`` with its own folders, systemd's socket, and a client for requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POLL_S = 0.02
 
 
 class DaemonProcess:
-    """Runs until it is told to stop; its log is JSON, one object a line.
+    """Runs until it is stopped; its log is JSON, one object a line.
 
     Args:
         folder: for settings, state, socket and log.
@@ -74,7 +74,7 @@ class DaemonProcess:
         return time.monotonic() - self.began_s
 
     def wait_notified(self, wanted: str) -> None:
-        """Return when systemd was told something."""
+        """Return when systemd was notified of something."""
         deadline_s = time.monotonic() + WAIT_S
         while time.monotonic() < deadline_s:
             assert self.process.poll() is None, f"it ended: {self.log_text()[-2000:]}"
