@@ -11,7 +11,7 @@ from training.records.homes import Homes, read_homes
 from training.report.scores import percent
 
 README = "README.md"
-# The rows between are part of a table whose other rows are written by hand: the marks begin rows.
+# The generated rows are part of a table written by hand, so each mark is at the start of a row.
 BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
 BEGIN_PHOTOS, END_PHOTOS = "<!-- photos -->", "<!-- /photos -->"
 # A right sentence, a partly right one and a wrong one, which docs/sample.ogg speaks.
