@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from device.vision.thing_finder import Signs
 from training.confidence.said import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError
-from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, HomeScores, count_kinds, kind_of
-from training.records.homes import HOMES, Homes, read_homes
+from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, count_kinds, kind_of
+from training.records.homes import HOMES, HomeFigures, Homes, read_homes
 from training.records.run import write_record
 from training.report.page import read_photos, render, write_report
 from training.report.readme import BEGIN, BEGIN_PHOTOS, END, END_PHOTOS, README, with_rows
@@ -27,7 +26,7 @@ from training.report.readme import BEGIN, BEGIN_PHOTOS, END, END_PHOTOS, README,
 SAID = [{"cat": True, "cup": False}, {"cup": True, "man": False, "kitchen": True}, {"dog": False}]
 
 
-def scores(**changes: Any) -> HomeScores:
+def scores(**changes: Any) -> HomeFigures:
     given: dict[str, Any] = {
         "pictures": 119,
         "right_sure": 0.81,
@@ -42,12 +41,15 @@ def scores(**changes: Any) -> HomeScores:
         "cider": 47.37,
         "kinds": count_kinds(SAID),
     }
-    return HomeScores(**{**given, **changes})
+    return HomeFigures(**{**given, **changes})
 
 
 def homes(docs: Path, bundle: str = "ours", **indoor: Any) -> Homes:
     """Return the figures as the command writes them and the page reads them."""
-    found = {"all": asdict(scores()), "indoor": asdict(scores(pictures=34, cider=None, **indoor))}
+    found = {
+        "all": scores().model_dump(),
+        "indoor": scores(pictures=34, cider=None, **indoor).model_dump(),
+    }
     text = json.dumps({"bundle": bundle, "folder": "household_dev", **found})
     (docs / HOMES).write_text(text, encoding="utf-8")
     read = read_homes(docs)
