@@ -202,7 +202,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md, its figure and README's rows on photographs from the records."""
+    """Write docs/results.md, its figure and README's generated rows from the records."""
     from training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")

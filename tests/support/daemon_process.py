@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,15 @@ class DaemonProcess:
         folder: for settings, state, socket and log.
         settings: the TOML file's text, without ``[log]``.
         environ: variables besides those of this process.
+        prefix: a command that runs the daemon in its place, as a tracer does.
     """
 
     def __init__(
-        self, folder: Path, settings: str, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        settings: str,
+        environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.state = folder / "state"
@@ -46,7 +51,7 @@ class DaemonProcess:
         self.began_s = time.monotonic()
         with self._log_file.open("ab") as log_file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "device", "run", "--config", str(self.config)],
+                [*prefix, sys.executable, "-m", "device", "run", "--config", str(self.config)],
                 stdout=subprocess.DEVNULL,
                 stderr=log_file,
                 env={
