@@ -1,10 +1,12 @@
 """Carries requests out, each with an answer in words: ``device.requests.Controller``.
 
-Invariant: a request is obeyed whole or refused with a reason; every listener is told which.
+Invariants: a request is carried out whole or refused with a reason, and the event ``Requested``
+says which. ``handle`` never raises: a defect that one request meets becomes its refusal.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from device.events import EventBus, Requested, SummedUp
 from device.records import Cause, Earcon, HistorySummary, Priority, Utterance
 from device.settings.schema import Settings
 
+_LOGGER = logging.getLogger(__name__)
 _NOTHING_SAID_TEXT = "Nothing was said yet."
 _PRIVACY_TEXT = {
     True: "Privacy on. The camera is off.",
@@ -93,6 +96,10 @@ class DaemonController:
                 data = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
+        except Exception as exc:  # noqa: BLE001 - one request must not end the thread that carries it
+            reason = f"refused: {type(exc).__name__}: {exc}"
+            _LOGGER.error("the request %s failed: %s", request.action, reason)  # noqa: TRY400
+            _LOGGER.debug("the failed request was %r", request, exc_info=True)
         self._bus.publish(
             Requested(
                 at=self._clock.utc(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import VoiceError
+from device.settings_base import check_path
 
 _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
@@ -40,11 +41,18 @@ def find_voice(path: str | Path | None = None) -> Voice:
     Raises:
         VoiceError: one of its files is missing or cannot be read.
     """
-    model_path = _builtin_model_path() if path is None else Path(path).expanduser().absolute()
+    model_path = _builtin_model_path() if path is None else _absolute(path)
     config_path = model_path.with_name(model_path.name + ".json")
     for needed in (model_path, config_path):
         _require_readable(needed)
     return Voice(model_path, config_path)
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return check_path(path).absolute()
+    except ValueError as exc:
+        raise VoiceError(f"the voice has no path that can be opened: {exc}. {_NEXT_STEP}") from exc
 
 
 def _builtin_model_path() -> Path:
