@@ -1,8 +1,8 @@
 """The daemon: the only place that wires the parts.
 
-Order: whoever listens starts first, the camera last. Stopping goes the other way round: every
-event first, then the joins, all under one deadline. The main thread only waits, feeds the watchdog
-and ends what has run out; nothing that can block is done in it.
+Listeners start first, the camera last. Stopping takes the reverse order: every stop event is set
+first, then the threads are joined, all under one deadline. The main thread only waits, feeds the
+watchdog and ends a snooze that has run out; it does nothing that can block.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.status import DaemonStatus, ProblemAnnouncer
-from device.daemon.stop_signals import ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
@@ -49,7 +48,7 @@ from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Feedback, Target, Trigger
-from device.worker import Worker, stop_all
+from device.worker import Worker, ending_signals, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -66,7 +65,9 @@ class Daemon:
     """
 
     def __init__(self, settings: Settings, config: Path | None, directories: Directories) -> None:
-        self._settings, self._config, self._directories = settings, config, directories
+        self._settings = settings
+        self._config = config
+        self._directories = directories
         self._over = threading.Event()
         self._failure = ""
         self._notifier = Notifier.from_environment()
@@ -87,7 +88,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(ending_signals(self._over))
             stack.enter_context(StateLock(self._directories.state))
-            with self._bus.held():  # what fails early is told to those who listen late
+            with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
             self._start(stack)
             self._wait()
@@ -244,7 +245,7 @@ class Daemon:
     # ------------------------------------------------------------ running
 
     def _start(self, stack: ExitStack) -> None:
-        """Start all threads, listeners first and the camera last, and tell systemd."""
+        """Start all threads, listeners first and the camera last, and notify systemd."""
         stack.callback(self._stop_workers)
         for worker in self._workers:
             worker.start()
@@ -254,7 +255,7 @@ class Daemon:
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
-        """Return when it is over; meanwhile feed the watchdog and end what has run out."""
+        """Return when the daemon is to end; meanwhile feed the watchdog and retry triggers."""
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
@@ -265,7 +266,7 @@ class Daemon:
         return [*self._workers, *self._triggers.workers]
 
     def reload(self) -> None:
-        """Read the settings anew; what needs a restart, or is wrong, changes nothing."""
+        """Read the settings again; wrong ones change nothing, some need a restart."""
         self._notifier.reloading()
         try:
             settings = load_settings(self._config)

@@ -1,6 +1,6 @@
-"""The values that cross module and thread borders; all frozen.
+"""The values that pass between modules and threads; all frozen.
 
-Nothing here knows a model, a camera or a broker.
+They depend on no model, camera or broker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Frame:
         image_hwc: uint8 array [height, width, 3], RGB, 0..255.
         source: where it came from: a path, a URL or ``camera:0``.
         captured_at: aware UTC time at which it was taken or read.
-        captured_s: the same by the daemon's clock, monotonic seconds; 0 where nobody asks.
+        captured_s: the same by the daemon's clock, in monotonic seconds; 0 where it is not needed.
     """
 
     image_hwc: npt.NDArray[np.uint8]
@@ -58,7 +58,7 @@ class Hypothesis:
         log_probability: natural-log probability of the words and the end mark, <= 0.
         score: the length-normalised log-probability by which hypotheses are ranked.
         word_log_probs: natural-log probability of each word and of the end mark, of which
-            ``log_probability`` is the sum; empty where nobody kept them.
+            ``log_probability`` is the sum; empty where they were not kept.
     """
 
     text: str
@@ -69,7 +69,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What the captioner says of one frame.
+    """The captioner's result for one frame.
 
     Attributes:
         frame_source: the frame's source.
@@ -78,7 +78,7 @@ class Caption:
         timings: wall time per stage.
         bundle: name of the bundle that made it.
         trusted: the best hypothesis' words without those that are more likely wrong than right;
-            None where all of them are said.
+            None where all of them can be said.
     """
 
     frame_source: str
@@ -100,7 +100,7 @@ class Caption:
 
     @property
     def sentence(self) -> str:
-        """The words as a sentence, for people's eyes and for speech."""
+        """The words as a plain sentence, for display and speech."""
         return f"{self.text[:1].upper()}{self.text[1:]}."
 
 
@@ -180,7 +180,7 @@ class Description:
 
 
 class Cause(StrEnum):
-    """Who or what asked."""
+    """Who or what made a request."""
 
     DESCRIBE = "describe"
     BUTTON = "button"
@@ -194,7 +194,7 @@ class Cause(StrEnum):
 
 
 class Priority(IntEnum):
-    """Whose words go first: the higher ones."""
+    """Which utterance is spoken first: the higher one."""
 
     NARRATION = 0
     ALERT = 1
@@ -209,9 +209,9 @@ class Utterance:
         text: a sentence or several.
         priority: an answer cuts everything else, an alert narration; the newest narration
             replaces one that waits.
-        cause: who asked for it.
+        cause: what asked for it.
         asked_s: the clock's monotonic seconds of the press or decision that led to it.
-        id: comes back in what is reported of it; empty where nobody waits for that.
+        id: comes back in the report of its end; empty where that is not needed.
     """
 
     text: str
@@ -275,8 +275,8 @@ class Earcon(StrEnum):
     CAPTURED = "captured"
     """A picture was taken."""
     UNCHANGED = "unchanged"
-    """Alive, and nothing new to tell."""
+    """The device works, and nothing new is to be spoken."""
     FAILED = "failed"
     """It did not work; words follow where a voice can speak."""
     ALERT = "alert"
-    """Something that was waited for."""
+    """A rule found what it looks for."""

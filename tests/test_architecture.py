@@ -1,11 +1,13 @@
 """The shape of ``device/``: one name for one class, few protocols, modules of a readable size.
 
-The order of its layers is in pyproject.toml, for import-linter.
+The order of its layers is in pyproject.toml, for import-linter. The paths of a press and of a
+caption are in ``docs/architecture.md``.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections import defaultdict
 from functools import cache
@@ -19,20 +21,17 @@ ROOT = Path(__file__).parent.parent
 ENTRY_POINTS = ("__init__.py", "__main__.py")
 SHORTEST_LINES = 30
 LONGEST_LINES = 300
-MOST_PROTOCOLS = 27
-MOST_SETTINGS = 103
+MOST_PROTOCOLS = 19
+MOST_SETTINGS = 91
 MOST_LAYERS = 7
 # Module by module, what does not hold yet.
-DOUBLE_NAMES = {"Backoff", "Delivered", "MqttSink", "Outbox", "Synthesizer", "Voice"}
+DOUBLE_NAMES = {"Voice"}
 TOO_SHORT = {
     "device/camera/capture.py",
     "device/camera/jpeg.py",
-    "device/daemon/stop_signals.py",
-    "device/mqtt/probe.py",
     "device/pictures/address.py",
     "device/pictures/source.py",
     "device/speech/pipes.py",
-    "device/vision/picture_settings.py",
 }
 TOO_LONG = {"device/vision/thing_finder.py"}
 
@@ -89,3 +88,49 @@ def test_the_device_has_few_layers() -> None:
     (contract,) = [x for x in contracts if x.get("containers") == ["device"]]
     assert len(contract["layers"]) <= MOST_LAYERS
     assert contract["exhaustive"]
+
+
+def test_the_tests_of_the_device_are_named_by_their_subject() -> None:
+    """So that ``pytest -k narrator`` finds them."""
+    device = ROOT / "device"
+    subjects = {path.stem for path in (*device.iterdir(), *(device / "commands").iterdir())}
+    names = [path.stem.removeprefix("test_") for path in (ROOT / "tests" / "device").glob("*.py")]
+    assert [
+        name for name in names if not any(f"{name}_".startswith(f"{x}_") for x in subjects)
+    ] == []
+
+
+# ------------------------------------------------------------ paths through the modules
+
+PAGE = ROOT / "docs" / "architecture.md"
+WIRING = "device/app.py"
+LONGEST_PATH = {"The life of a press": 18, "The life of a caption": 8}
+
+
+def listed(heading: str) -> list[str]:
+    """Return the modules of a section's numbered list."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\d+\. `(device/[\w/]+\.py)`", section, re.MULTILINE)
+
+
+def imported(path: str) -> set[str]:
+    """Return the modules of the device that a module imports, as paths."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {f"{name.replace('.', '/')}.py" for name in names if name.startswith("device")}
+
+
+@pytest.mark.parametrize("heading", LONGEST_PATH)
+def test_each_module_on_a_path_is_called_by_one_before_it_or_connected_by_the_app(
+    heading: str,
+) -> None:
+    path = listed(heading)
+    assert 1 < len(path) <= LONGEST_PATH[heading]
+    assert len(set(path)) == len(path)
+    assert [module for module in path if not (ROOT / module).is_file()] == []
+    reached = {path[0], *imported(WIRING)}
+    for module in path:
+        assert module in reached, f"{module}: neither a module before it nor {WIRING} imports it"
+        reached |= imported(module)

@@ -1,11 +1,11 @@
 """Checks of what a bundle says that no score of the training covers.
 
-    PYTHONPATH=. python tools/sight_checks.py said       precision and share said over the limits
-    PYTHONPATH=. python tools/sight_checks.py degraded   dark, blurred, tilted, noisy, wide frames
-    PYTHONPATH=. python tools/sight_checks.py people     nobody, one, several against the captions
-    PYTHONPATH=. python tools/sight_checks.py words      different words over test and household
-    PYTHONPATH=. python tools/sight_checks.py sheets     contact sheets of sure names to judge
-    PYTHONPATH=. python tools/sight_checks.py verdicts   shares of right names and sides, as judged
+    python -m tools.sight_checks said  precision and share said over the limits
+    python -m tools.sight_checks degraded  dark, blurred, tilted, noisy, wide frames
+    python -m tools.sight_checks people  nobody, one, several against the captions
+    python -m tools.sight_checks words  different words over test and household
+    python -m tools.sight_checks sheets  contact sheets of sure names to judge
+    python -m tools.sight_checks verdicts  shares of right names and sides, as judged
 
 Everything goes through the device's own code. Captions leave much out, so that precision by
 captions is a lower bound; the verdicts by eye are in docs/figures/names/verdicts.tsv.
@@ -213,7 +213,7 @@ def said(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
         chosen = [mentions for probability, mentions in rows if probability >= limit]
         if not chosen:
             break
-        shares = [np.mean([ok for one in chosen for ok in one[kind]] or [0]) for kind in KINDS]
+        shares = [np.mean([ok for one in chosen for ok in one[kind]] or [False]) for kind in KINDS]
         whole = [any(one.values()) and all(map(all, one.values())) for one in chosen]
         cells = [len(chosen) / len(rows), *shares, np.mean(whole)]
         print(f"{limit}\t" + "\t".join(f"{cell:.3f}" for cell in cells))

@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.capture import Capture
 from device.camera.orientation import Flip, orient
 from device.clock import Clock
 from device.errors import CameraError
@@ -28,6 +28,19 @@ _RETRY_S = 0.02
 _RELEASE_WAIT_S = 0.5
 # Frames come a little early or late: one is due when nearly a whole period has passed.
 _DUE = 0.9
+
+
+class Capture(Protocol):
+    """An open camera; all calls come from one thread, and may block without a limit."""
+
+    def grab(self) -> bool:
+        """Wait for the next frame and keep it undecoded; False where none came."""
+
+    def retrieve(self) -> npt.NDArray[np.uint8] | None:
+        """Return the kept frame, uint8 [height, width, 3], BGR; None where it was damaged."""
+
+    def release(self) -> None:
+        """Give the camera back."""
 
 
 @dataclass(frozen=True, slots=True)

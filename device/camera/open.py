@@ -8,14 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from device.camera.camera import Camera
-from device.camera.capture import Capture
-from device.camera.live import LiveCamera, LiveOptions
+from device.camera.live import Capture, LiveCamera, LiveOptions
 from device.camera.opencv import Wish, open_device, open_stream
 from device.camera.picamera import open_picamera
 from device.camera.recording import PictureFolder, VideoFile
 from device.camera.replay import ReplayCamera, ReplayOptions
 from device.camera.settings import CameraSettings
-from device.camera.source_name import CameraSource, SourceKind
+from device.camera.source import CameraSource, SourceKind
 from device.clock import Clock, ReplayClock, SystemClock
 
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from device.camera.source import PICTURE_SUFFIXES
 from device.errors import CameraError, PictureError
 from device.pictures.decode import silence_opencv
-from device.pictures.expand import PICTURE_SUFFIXES
 from device.pictures.files import read_picture_file
 
 _LOGGER = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 from device.camera.orientation import Flip
-from device.camera.source_name import CameraSource, parse_source
+from device.camera.source import CameraSource, parse_source
 from device.settings_base import LineText, SettingsGroup
 
 # An integer is a number too; a text or a truth value in its place is a mistake.

@@ -17,7 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _COUNT = click.IntRange(min=1)
 
 
-@click.command(short_help="Say what pictures show.")
+@click.command(short_help="Describe pictures.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-r", "--recursive", is_flag=True, help="Search folders inside folders as well.")
 @click.option(
@@ -33,7 +33,7 @@ _COUNT = click.IntRange(min=1)
     "--n-best", type=_COUNT, default=3, show_default=True, help="Hypotheses reported, best first."
 )
 @click.option("--threads", type=_COUNT, help="Threads for the model. Default: all cores.")
-@click.option("--speak", is_flag=True, help="Say every caption through the sound card.")
+@click.option("--speak", is_flag=True, help="Speak every description through the sound card.")
 @click.option(
     "--audio-device", metavar="DEVICE", help="ALSA device for --speak, as `aplay -L` lists them."
 )
@@ -51,34 +51,36 @@ _COUNT = click.IntRange(min=1)
     metavar="FILE",
     help="File with the user's password. Default: $SEEALOUD_MQTT_PASSWORD.",
 )
-@click.option("--mqtt-tls", is_flag=True, help="Encrypt, and trust the system's authorities.")
-@click.option("--mqtt-ca", type=_FILE, metavar="FILE", help="Encrypt, and trust this authority.")
+@click.option("--mqtt-tls", is_flag=True, help="Encrypt, and trust the system's authorities (CAs).")
+@click.option(
+    "--mqtt-ca", type=_FILE, metavar="FILE", help="Encrypt, and trust this authority (CA)."
+)
 @click.option("--mqtt-cert", type=_FILE, metavar="FILE", help="Our certificate for the broker.")
 @click.option("--mqtt-key", type=_FILE, metavar="FILE", help="The key of --mqtt-cert.")
 @click.option(
     "--mqtt-protocol",
     type=click.Choice(["5", "3.1.1"]),
-    help="MQTT version. Default: 5, and 3.1.1 where the broker does not take 5.",
+    help="MQTT version. Default: 5, or 3.1.1 if the broker does not accept 5.",
 )
 @click.option(
     "--device-id",
     metavar="ID",
     envvar="SEEALOUD_DEVICE_ID",
-    help="Names this device in the topics. Default: made from the machine's id.",
+    help="Name of this device in the topics. Default: derived from the machine's id.",
 )
 @verbose_option
 @click.pass_obj
 def describe(parts: DescribeParts | None, /, **values: Any) -> int:
-    """Say what each SOURCE shows, and how sure that is.
+    """Describe what each SOURCE shows, worded by how sure the model is.
 
-    It says what the daemon would say: a picture that is too dark, or unlike anything it was
-    trained on, is not captioned. --json has the bare caption and its probability as well.
+    The output is what the daemon would say: a picture that is too dark, or unlike anything the
+    model was trained on, is not captioned. --json prints the caption and its probability as well.
 
-    A SOURCE is a picture, a folder of pictures, the http(s) address of a picture, a video
-    (its first frame), a camera such as camera:0, or - for a picture on stdin. Frames stay on
-    this machine.
+    A SOURCE is a picture, a folder of pictures, the http(s) address of a picture or stream, a
+    video (its first frame), a camera (camera:0, /dev/video0, picamera2, rtsp://...), or - for a
+    picture on standard input. Frames stay on this machine.
 
-    Exit codes: 0 all well, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
+    Exit codes: 0 success, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
     7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
     """
     from device.commands import run_describe

@@ -1,4 +1,4 @@
-"""``seealoud press …``: what a button does, and more, asked of the running daemon."""
+"""``seealoud press …``: sends the running daemon what a button can request, and more."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _ON_OFF = click.Choice(["on", "off"])
 
 
-@click.group("press", no_args_is_help=False, short_help="Ask the running daemon for something.")
+@click.group("press", no_args_is_help=False, short_help="Send a request to the running daemon.")
 def press() -> None:
-    """Ask the running daemon for something, as a button would.
+    """Send a request to the running daemon, as a button does.
 
-    Ends with 0 when it is taken, 10 when it is refused, 11 when no daemon is there. An answer in
-    words is spoken by the device, not printed here.
+    Exit codes: 0 accepted, 10 refused, 11 no daemon is running. The device speaks its answer; it
+    is not printed here.
     """
 
 
@@ -39,7 +39,7 @@ def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
             verbose_option,
             click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
             click.option(
-                "--id", "request_id", default="", metavar="ID", help="Comes back with the answer."
+                "--id", "request_id", default="", metavar="ID", help="Returned with the outcome."
             ),
             click.option(
                 "--socket",
@@ -54,46 +54,46 @@ def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
     return decorate
 
 
-@_asks("describe", "Say what the camera sees now.")
+@_asks("describe", "Describe what the camera sees now.")
 def describe() -> dict[str, Any]:
     """Return the request's fields."""
     return {}
 
 
-@_asks("repeat", "Say the last words once more.")
+@_asks("repeat", "Repeat the last utterance.")
 def repeat() -> dict[str, Any]:
     """Return the request's fields."""
     return {}
 
 
-@_asks("stop", "Be silent now.")
+@_asks("stop", "Stop speaking now.")
 def stop() -> dict[str, Any]:
     """Return the request's fields."""
     return {}
 
 
-@_asks("narrate", "Narration on or off; without either, to the other state.")
+@_asks("narrate", "Turn narration on or off; without an argument, switch it.")
 @click.argument("state", type=_ON_OFF, required=False)
 def narrate(state: str | None) -> dict[str, Any]:
     """Return the request's fields."""
     return {} if state is None else {"is_on": state == "on"}
 
 
-@_asks("snooze", "No narration for MINUTES; 0 ends it.")
+@_asks("snooze", "Pause narration for MINUTES; 0 ends the pause.")
 @click.argument("minutes", type=float)
 def snooze(minutes: float) -> dict[str, Any]:
     """Return the request's fields."""
     return {"minutes": minutes}
 
 
-@_asks("mute", "No sound at all, or sound again; MQTT goes on.")
+@_asks("mute", "Mute all sound, or unmute it; MQTT continues.")
 @click.argument("state", type=_ON_OFF)
 def mute(state: str) -> dict[str, Any]:
     """Return the request's fields."""
     return {"is_on": state == "on"}
 
 
-@_asks("privacy", "Let the camera go and look at nothing, or look again.")
+@_asks("privacy", "Turn privacy on, which closes the camera, or off.")
 @click.argument("state", type=_ON_OFF)
 def privacy(state: str) -> dict[str, Any]:
     """Return the request's fields."""
@@ -111,26 +111,26 @@ def set_(name: str, value: str) -> dict[str, Any]:
         return {"name": name, "value": value}
 
 
-@_asks("say", "Say a text.")
+@_asks("say", "Speak a text.")
 @click.argument("text")
 def say(text: str) -> dict[str, Any]:
     """Return the request's fields."""
     return {"text": text}
 
 
-@_asks("status", "Print how things are, without a word.")
+@_asks("status", "Print the state; nothing is spoken.")
 def status() -> dict[str, Any]:
     """Return the request's fields."""
     return {}
 
 
-@_asks("self-check", "Say how the device is.")
+@_asks("self-check", "Speak the state of the device.")
 def self_check() -> dict[str, Any]:
     """Return the request's fields."""
     return {}
 
 
-@_asks("summary", "Say what was seen in the last MINUTES; 60 without.")
+@_asks("summary", "Speak what was seen in the last MINUTES (default: 60).")
 @click.argument("minutes", type=float, required=False)
 def summary(minutes: float | None) -> dict[str, Any]:
     """Return the request's fields."""
@@ -138,7 +138,7 @@ def summary(minutes: float | None) -> dict[str, Any]:
 
 
 def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
-    """Send a request, print what came of it and return the exit code.
+    """Send a request, print its outcome and return the exit code.
 
     Raises:
         RequestError: it is wrong, or was refused.
@@ -150,7 +150,7 @@ def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
     from device.settings.paths import socket_candidates
     from device.triggers.control_client import ask
 
-    # Through JSON, as it travels: what the daemon would refuse is refused here, in the same words.
+    # Parsed as the daemon does: what it would refuse is refused here with the same message.
     request = parse_request(json.dumps(fields).encode())
     outcome = ask(socket_candidates() if socket is None else (socket,), request)
     if as_json:

@@ -1,6 +1,6 @@
 """Carries ``seealoud describe`` out: every source once, every caption to every sink.
 
-Invariant: what fails takes nothing else with it. A bad source, a broker that is away or a missing
+Invariant: a failure stops nothing else. A bad source, a broker that is away or a missing
 sound card is reported, and everything else goes on; the first error decides the exit code.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
-# A sink that never succeeds may cost its timeout each time; a thousand pictures must still end.
+# A failing sink may take its whole timeout each time; a thousand pictures must still end.
 FAILURES_UNTIL_GIVEN_UP = 3
 
 

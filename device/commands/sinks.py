@@ -33,7 +33,7 @@ class Sink(Protocol):
         """Deliver what is still held, and free everything; called once.
 
         Raises:
-            SeeAloudError: what was held is lost, or others were not told.
+            SeeAloudError: what was still held is lost.
         """
 
 

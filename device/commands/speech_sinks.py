@@ -21,7 +21,7 @@ _SPOOL_READ_BYTES = 1 << 16
 
 
 class WarmVoice:
-    """One voice for all sinks: found and set loading at once, each text synthesised once."""
+    """One voice for all sinks: it loads in the background, and each text is synthesised once."""
 
     def __init__(self, open_voice: Callable[[], PiperVoiceProcess]) -> None:
         self._open_voice = open_voice
@@ -30,7 +30,7 @@ class WarmVoice:
         self._chunks: list[PcmChunk] = []
 
     def warm(self) -> None:
-        """Set the voice loading, if it is not; return at once.
+        """Start loading the voice, unless it has been started; return at once.
 
         Raises:
             VoiceError: there is no such voice.
@@ -60,12 +60,12 @@ class WarmVoice:
 
 
 class SpeechSink:
-    """Says captions aloud, one after the other, each to its end."""
+    """Speaks descriptions one after the other, each to its end."""
 
     name = "speech"
 
     def __init__(self, voice: WarmVoice, playback: Playback) -> None:
-        """Set the voice loading.
+        """Start loading the voice.
 
         Raises:
             VoiceError: there is no such voice.
@@ -75,7 +75,7 @@ class SpeechSink:
         self._playback = playback
 
     def accept(self, description: Description) -> None:
-        """Say the sentence; return when it has been heard.
+        """Speak the sentence; return at its end.
 
         Raises:
             SpeechError: no voice, or no sound card.
@@ -93,7 +93,7 @@ class WavSink:
     name = "the WAV file"
 
     def __init__(self, voice: WarmVoice, path: Path) -> None:
-        """Set the voice loading and make sure that the file can be written.
+        """Start loading the voice, and make sure that the file can be written.
 
         Raises:
             VoiceError: there is no such voice.

@@ -1,7 +1,7 @@
 """Carries requests out, each with an answer in words: ``device.requests.Controller``.
 
-Invariants: a request is carried out whole or refused with a reason, and the event ``Requested``
-says which. ``handle`` never raises: a defect that one request meets becomes its refusal.
+Invariants: a request is carried out whole or refused with a reason, and either is published.
+``handle`` never raises: a defect that one request meets becomes its refusal.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from device import requests as r
 from device.clock import Clock
@@ -20,6 +19,7 @@ from device.errors import RequestError, VoiceError
 from device.events import EventBus, Requested, SummedUp
 from device.records import Cause, Earcon, HistorySummary, Priority, Utterance
 from device.settings.schema import Settings
+from device.speech.announcer import Announcer
 
 _LOGGER = logging.getLogger(__name__)
 _NOTHING_SAID_TEXT = "Nothing was said yet."
@@ -27,41 +27,18 @@ _PRIVACY_TEXT = {
     True: "Privacy on. The camera is off.",
     False: "Privacy off. The camera is on again.",
 }
-# Their press has sounded already, when the finger went down.
+# For these a sound was played when the finger went down.
 _UNDER_A_FINGER = (Cause.BUTTON, Cause.KEY)
-
-
-class Speech(Protocol):
-    """What requests do with speech; ``device.speech.announcer.Announcer``."""
-
-    def announce(self, utterance: Utterance) -> None:
-        """Have words said, or queued; never blocks."""
-
-    def earcon(self, earcon: Earcon, asked_s: float) -> None:
-        """Have a short sound played now; never blocks."""
-
-    def repeat(self, cause: Cause, asked_s: float) -> bool:
-        """Say the last words once more; False when there are none."""
-
-    def stop(self) -> None:
-        """Be silent now, and forget what waits."""
-
-    def set_voice(self, path: str | None) -> None:
-        """Load another voice and speak with it; None for the built-in one.
-
-        Raises:
-            VoiceError: it cannot be used; the old one speaks on.
-        """
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Where answers come from that need no camera.
+    """Answers that need no camera.
 
     Attributes:
-        self_check: how the device is, in words.
-        status: what is known besides the live settings.
-        summary: what was seen in so many minutes; None without a history.
+        self_check: returns the state of the device in words.
+        status: returns what is known besides the live settings.
+        summary: returns what was seen in the last minutes; None without a history.
     """
 
     self_check: Callable[[], str]
@@ -75,14 +52,18 @@ class DaemonController:
     def __init__(
         self,
         observer: Observer,
-        speech: Speech,
+        announcer: Announcer,
         live: LiveSettings,
         answers: Answers,
         bus: EventBus,
         clock: Clock,
     ) -> None:
-        self._observer, self._speech, self._live = observer, speech, live
-        self._answers, self._bus, self._clock = answers, bus, clock
+        self._observer = observer
+        self._announcer = announcer
+        self._live = live
+        self._answers = answers
+        self._bus = bus
+        self._clock = clock
         self._lock = threading.RLock()
 
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
@@ -91,12 +72,14 @@ class DaemonController:
         data: dict[str, Value] = {}
         try:
             if isinstance(request, r.Set) and request.name == "voice":
-                self._change_voice(request.value)  # takes seconds, in which others may ask
+                self._change_voice(
+                    request.value
+                )  # takes seconds, during which other requests are served
             with self._lock:
                 data = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
-        except Exception as exc:  # noqa: BLE001 - one request must not end the thread that carries it
+        except Exception as exc:
             reason = f"refused: {type(exc).__name__}: {exc}"
             _LOGGER.error("the request %s failed: %s", request.action, reason)  # noqa: TRY400
             _LOGGER.debug("the failed request was %r", request, exc_info=True)
@@ -113,7 +96,7 @@ class DaemonController:
         return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
 
     def status(self) -> dict[str, Value]:
-        """Return the live settings and what else is known, as ``seealoud press status`` tells."""
+        """Return the live settings and what else is known, as ``seealoud press status`` prints."""
         with self._lock:
             return {**self._live.values(), **self._answers.status()}
 
@@ -134,15 +117,17 @@ class DaemonController:
                 return self.status()
             case r.Describe():
                 if cause not in _UNDER_A_FINGER:
-                    self._speech.earcon(Earcon.HEARD, asked_s)
+                    self._announcer.earcon(Earcon.HEARD, asked_s)
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
-                if not self._speech.repeat(cause, asked_s):
+                if not self._announcer.repeat(cause, asked_s):
                     self._say(_NOTHING_SAID_TEXT, cause, asked_s, request.id)
             case r.Stop():
-                self._speech.stop()
+                self._announcer.stop()
             case r.Say(text=text):
-                self._speech.announce(Utterance(text, Priority.ALERT, cause, asked_s, request.id))
+                self._announcer.announce(
+                    Utterance(text, Priority.ALERT, cause, asked_s, request.id)
+                )
             case _:
                 answer = self._changed(request, cause)
                 if answer:
@@ -150,7 +135,7 @@ class DaemonController:
         return {}
 
     def _changed(self, request: r.Request, cause: Cause) -> str:
-        """Carry out what changes something or asks how things are; return what is said of it."""
+        """Carry out what changes something or asks how things are; return the answer to speak."""
         live = self._live
         match request:
             case r.Narrate(is_on=is_on):
@@ -194,10 +179,10 @@ class DaemonController:
         """
         if not isinstance(path, str):
             raise RequestError(f"voice {path!r}: give its path, or '' for the built-in one")
-        self._speech.set_voice(path or None)
+        self._announcer.set_voice(path or None)
 
     def _say(self, text: str, cause: Cause, asked_s: float, request_id: str = "") -> None:
-        self._speech.announce(Utterance(text, Priority.ANSWER, cause, asked_s, request_id))
+        self._announcer.announce(Utterance(text, Priority.ANSWER, cause, asked_s, request_id))
 
 
 def _snooze_text(minutes: float) -> str:

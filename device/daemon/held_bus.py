@@ -1,6 +1,6 @@
-"""A bus that can keep what happens until everybody listens.
+"""An event bus that can hold events back until every listener has subscribed.
 
-Invariant: nothing that happened while it was held is lost, told twice, or told out of its order.
+Invariant: events that were held are neither lost nor repeated, and keep their order.
 """
 
 from __future__ import annotations
@@ -14,46 +14,46 @@ from device.events import Event, EventBus
 
 
 class HeldBus(EventBus):
-    """An ``EventBus`` for parts that have something to tell before the last listener is there.
+    """An ``EventBus`` for parts that publish events before the last listener has subscribed.
 
     Example::
 
         with bus.held():
-            make_every_part()  # a broken file found here is spoken and published, too
+            make_every_part()  # a broken file found here is spoken and published as well
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._kept: deque[Event] | None = None
+        self._held_events: deque[Event] | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep events within, and tell them at the end, however that comes."""
+        """Hold events back within the block, and publish them at its end, also after an error."""
         with self._lock:
-            self._kept = deque()
+            self._held_events = deque()
         try:
             yield
         finally:
-            self._tell_kept()
+            self._publish_held()
 
     def publish(self, event: Event) -> None:
-        """Tell every listener, or keep the event while held; from any thread."""
+        """Pass the event to every listener, or hold it back; from any thread."""
         with self._lock:
-            if self._kept is not None:
-                self._kept.append(event)
+            if self._held_events is not None:
+                self._held_events.append(event)
                 return
         super().publish(event)
 
-    def _tell_kept(self) -> None:
-        """Tell without the lock: a listener may publish, and comes last then."""
-        while (event := self._next_kept()) is not None:
+    def _publish_held(self) -> None:
+        """Publish without the lock, because a listener may publish; its event comes last."""
+        while (event := self._next_held()) is not None:
             super().publish(event)
 
-    def _next_kept(self) -> Event | None:
-        """Return the oldest event that is kept; without one, keep none any more."""
+    def _next_held(self) -> Event | None:
+        """Return the oldest event that is held; if there is none, stop holding."""
         with self._lock:
-            if self._kept:
-                return self._kept.popleft()
-            self._kept = None
+            if self._held_events:
+                return self._held_events.popleft()
+            self._held_events = None
             return None

@@ -1,7 +1,7 @@
-"""The thread that looks: answers what was asked, else lets the narrator look at the newest frame.
+"""The thread that describes frames: it answers questions, or else narrates the newest frame.
 
-Invariants: an answer is always of a frame taken after it was asked for; several questions that
-wait are answered by one look, so presses never queue up; every question gets an answer in words.
+Invariants: an answer is always about a frame taken after the question; several questions that
+wait get one answer, so presses never queue up; every question is answered in words.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from device.camera.grabber import Grabber
 from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
@@ -20,11 +20,12 @@ from device.narrator import change
 from device.narrator.decision import Decision
 from device.narrator.narrator import Narrator
 from device.records import Cause, Description, Earcon, Frame, Priority, Utterance
+from device.speech.announcer import Announcer
 from device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
-# Longer than this after the press, a second sound says that the picture is taken.
+# Later than this after the press, a second sound signals that the picture is taken.
 _CAPTURED_LATE_S = 0.3
 _NO_FRAME_TEXT = "The camera gives no picture."
 _FROZEN_TEXT = "The camera keeps giving the same picture. Unplug it and plug it in again."
@@ -32,42 +33,14 @@ _PRIVATE_TEXT = "Privacy is on. The camera is off."
 _FAILED_TEXT = "Something went wrong while I looked. Please try again."
 
 
-class FrameSource(Protocol):
-    """Where frames come from; ``device.camera.grabber.Grabber``."""
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the camera was let go on purpose."""
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether the camera is lost because it kept giving the very same picture."""
-
-    def take(self, timeout_s: float) -> Frame | None:
-        """Return the newest frame that was not taken yet; None after the time."""
-
-    def wait_newer_than(self, captured_s: float, timeout_s: float) -> Frame | None:
-        """Return a frame that was taken after a time; None when there is none in time."""
-
-
-class Voice(Protocol):
-    """What speaks; ``device.speech.announcer.Announcer``."""
-
-    def announce(self, utterance: Utterance) -> None:
-        """Have words said, or queued; never blocks."""
-
-    def earcon(self, earcon: Earcon, asked_s: float) -> None:
-        """Have a short sound played now; never blocks."""
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Somebody wants to know what the camera sees.
+    """A request to describe what the camera sees.
 
     Attributes:
-        cause: through what it was asked.
+        cause: what asked, such as the button.
         asked_s: the clock's monotonic seconds.
-        id: the asker's own, or empty.
+        id: chosen by whoever asks; may be empty.
     """
 
     cause: Cause
@@ -79,29 +52,29 @@ class Observer:
     """Looks at frames; ``step`` for a ``Worker``, the rest from any thread.
 
     Args:
-        frames: the camera.
-        sight: gate, captioner and confidence; used by this thread only.
-        narrator: the policy; behind a lock, since others switch it.
-        voice: what speaks.
-        bus: who is told.
+        grabber: gives the frames of the camera.
+        describer: used by this thread only.
+        narrator: decides what is spoken unasked; behind a lock, since other threads switch it.
+        announcer: speaks.
+        bus: carries answers, decisions and alerts.
         clock: the time.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
         self,
-        frames: FrameSource,
-        sight: FrameDescriber,
+        grabber: Grabber,
+        describer: FrameDescriber,
         narrator: Narrator,
-        voice: Voice,
+        announcer: Announcer,
         bus: EventBus,
         clock: Clock,
         fresh_timeout_s: float = 3.0,
     ) -> None:
-        self._frames = frames
-        self._sight = sight
+        self._grabber = grabber
+        self._describer = describer
         self._narrator = narrator
-        self._voice = voice
+        self._announcer = announcer
         self._bus = bus
         self._clock = clock
         self._fresh_timeout_s = fresh_timeout_s
@@ -113,7 +86,7 @@ class Observer:
     # ------------------------------------------------------------ from any thread
 
     def ask(self, question: Question) -> None:
-        """Have the scene described; returns at once."""
+        """Have the next frame described; return at once."""
         self._questions.put(question)
 
     def steer(self, change_it: Callable[[Narrator], None]) -> None:
@@ -121,28 +94,28 @@ class Observer:
         with self._narrator_lock:
             change_it(self._narrator)
 
-    def replace_sight(self, sight: FrameDescriber) -> None:
-        """Look with another captioner from the next frame on; the old one is closed."""
-        self._replacement.put(sight)
+    def replace_describer(self, describer: FrameDescriber) -> None:
+        """Use another describer from the next frame on; the old one is closed."""
+        self._replacement.put(describer)
 
     @property
     def waiting(self) -> int:
-        """How many questions wait for a look."""
+        """Number of questions that wait for an answer."""
         return self._questions.qsize()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a frame is being looked at just now."""
+        """Whether a frame is being described at the moment."""
         return self._is_looking
 
     # ------------------------------------------------------------ the thread
 
     def step(self) -> None:
-        """Answer what waits, or look at one new frame; at most the wait for a frame."""
+        """Answer the waiting questions, or narrate one new frame; wait for it only briefly."""
         self._take_replacement()
         if questions := self._waiting_questions():
             self._answer(questions)
-        elif (frame := self._frames.take(_FRAME_WAIT_S)) is not None and self._questions.empty():
+        elif (frame := self._grabber.take(_FRAME_WAIT_S)) is not None and self._questions.empty():
             self._is_looking = True
             try:
                 self._narrate(frame)
@@ -150,14 +123,14 @@ class Observer:
                 self._is_looking = False
 
     def close(self) -> None:
-        """Let the models go; after the thread has ended."""
+        """Free the models; call it after the thread has ended."""
         self._take_replacement()
-        self._sight.close()
+        self._describer.close()
 
     def _take_replacement(self) -> None:
         while not self._replacement.empty():
-            self._sight.close()
-            self._sight = self._replacement.get()
+            self._describer.close()
+            self._describer = self._replacement.get()
 
     def _waiting_questions(self) -> list[Question]:
         waiting = []
@@ -174,27 +147,27 @@ class Observer:
         finally:
             self._is_looking = False
         if found.caption is None and not found.things:
-            self._voice.earcon(Earcon.FAILED, newest.asked_s)
+            self._announcer.earcon(Earcon.FAILED, newest.asked_s)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
 
     def _fresh_frame(self, asked_s: float) -> Frame | None:
-        frame = self._frames.wait_newer_than(asked_s, self._fresh_timeout_s)
+        frame = self._grabber.wait_newer_than(asked_s, self._fresh_timeout_s)
         if frame is not None and self._clock.now_s() - asked_s > _CAPTURED_LATE_S:
-            self._voice.earcon(Earcon.CAPTURED, asked_s)
+            self._announcer.earcon(Earcon.CAPTURED, asked_s)
         return frame
 
     def _look(self, frame: Frame | None) -> Description:
         if frame is None:
-            if self._frames.is_paused:
+            if self._grabber.is_paused:
                 return Description(_PRIVATE_TEXT, reason="privacy")
-            if self._frames.is_frozen:
+            if self._grabber.is_frozen:
                 return Description(_FROZEN_TEXT, reason="frozen")
             return Description(_NO_FRAME_TEXT, reason="no_frame")
         try:
-            return self._sight.look(frame)
+            return self._describer.look(frame)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
             return Description(_FAILED_TEXT, reason="failed")
@@ -216,7 +189,7 @@ class Observer:
         now = ClockReading.of(self._clock)
         decision, found = self._weigh(frame, now)
         if decision.earcon is not None:
-            self._voice.earcon(decision.earcon, now.monotonic_s)
+            self._announcer.earcon(decision.earcon, now.monotonic_s)
         if found is not None:
             self._raise_alerts(decision, found, frame, now)
         if decision.is_spoken:
@@ -228,7 +201,7 @@ class Observer:
     ) -> None:
         for match in decision.alerts:
             if match.text:
-                self._voice.earcon(Earcon.ALERT, now.monotonic_s)
+                self._announcer.earcon(Earcon.ALERT, now.monotonic_s)
                 self._say(match.text, Priority.ALERT, Cause.NARRATION, now.monotonic_s)
             alerted = Alerted(
                 at=self._clock.utc(),
@@ -248,14 +221,14 @@ class Observer:
             decision = narrator.after_frame(now, thumbnail_hw)
         if decision is not None:
             return decision, None
-        encoded = self._sight.refusal(frame) or self._sight.encode(frame)
+        encoded = self._describer.refusal(frame) or self._describer.encode(frame)
         with self._narrator_lock:
             if isinstance(encoded, Description):
                 return narrator.after_fault(now, encoded), encoded
             decision = narrator.after_encoder(now, encoded.pooled_d)
         if decision is not None:
             return decision, None
-        found = self._sight.describe(encoded, frame)
+        found = self._describer.describe(encoded, frame)
         with self._narrator_lock:
             return narrator.after_decoder(now, found), found
 
@@ -275,7 +248,7 @@ class Observer:
     def _say(
         self, text: str, priority: Priority, cause: Cause, asked_s: float, request_id: str = ""
     ) -> None:
-        self._voice.announce(Utterance(text, priority, cause, asked_s, request_id))
+        self._announcer.announce(Utterance(text, priority, cause, asked_s, request_id))
 
     def _note_spoken(self, text: str) -> None:
         with self._narrator_lock:

@@ -90,6 +90,6 @@ class BundleReload:
             _LOGGER.debug("bundle %s has not changed and stays as it is", self.bundle)
             return
         _LOGGER.info("the bundle is loaded anew, changed: %s", ", ".join(changes))
-        self._observer.replace_sight(_open(bundle, settings))
+        self._observer.replace_describer(_open(bundle, settings))
         self._bundle = bundle
         self._settings = settings

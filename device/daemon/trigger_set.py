@@ -1,7 +1,8 @@
 """All triggers of a daemon, started, watched and closed together.
 
-Invariant: the daemon lives without a button, but not beside another daemon. What could not be used
-at the start is tried again: at boot a pin's or a device's permissions may come after the daemon.
+Invariant: the daemon runs without a button, but not beside another daemon. A trigger that cannot be
+used at the start is tried again: at boot, the permissions of a pin or a device may be set after the
+daemon has started.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _LONGEST_RETRY_S = 60.0
 
 
 class TriggerSet:
-    """Triggers by the part that each one is to people; used by the main thread.
+    """Triggers by the part whose problems they report; used by the main thread.
 
     Args:
         triggers: none of them started.
-        bus: carries the reports of those that cannot be used.
+        bus: carries the reports of triggers that cannot be used.
         clock: the time.
     """
 
@@ -43,7 +44,7 @@ class TriggerSet:
         """Start every one that can be used; the others are reported as problems.
 
         Raises:
-            DaemonError: another daemon has what one of them listens to.
+            DaemonError: another daemon already uses one of them.
         """
         for part, trigger in self._triggers.items():
             try:
@@ -54,8 +55,8 @@ class TriggerSet:
     def retry_where_due(self) -> None:
         """Start those that could not be used, after growing waits; call it often.
 
-        A trigger that recovers is reported as well. By now another daemon is a problem like any
-        other: this one has listeners and a voice of its own, and continues.
+        A trigger that recovers is reported as well. Here another daemon is a problem like any
+        other, because this one has started and continues.
         """
         for part, health in self._health.items():
             if not health.is_problem or health.is_resting:

@@ -118,7 +118,7 @@ class CommandHandler:
         self._is_flooded = False
         try:
             return self._result(received, now_s)
-        except Exception as exc:  # noqa: BLE001 - one message must not end the connection
+        except Exception as exc:
             reason = f"refused: {type(exc).__name__}: {exc}"
             _LOGGER.debug("a command failed", exc_info=True)
             return self._refused(received.topic, reason)

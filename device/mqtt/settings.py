@@ -77,7 +77,9 @@ class MqttSettings(SettingsGroup):
     websocket_path: Annotated[LineText, Field(min_length=1, max_length=200)] = "/mqtt"
     """Where the broker listens for WebSockets."""
 
-    username: Annotated[LineText, Field(min_length=1, max_length=1000, examples=["seealoud"])] | None = None
+    username: (
+        Annotated[LineText, Field(min_length=1, max_length=1000, examples=["seealoud"])] | None
+    ) = None
     """User at the broker. Not set: connects without one."""
 
     password_file: FilePath | None = None

@@ -3,7 +3,6 @@
 Invariant: a source is read only when asked, and one that fails says so without stopping the others.
 """
 
-from device.pictures.expand import expand_sources
-from device.pictures.source import Source
+from device.pictures.expand import Source, expand_sources
 
 __all__ = ["Source", "expand_sources"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,11 +10,10 @@ from dataclasses import dataclass
 from device.camera.camera import Camera
 from device.camera.open import open_camera
 from device.camera.settings import CameraSettings
+from device.camera.source import parse_source
 from device.clock import SystemClock
 from device.errors import CameraError
 from device.records import Frame
-
-_CAMERA = re.compile(r"camera:\d{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ def grab_frame(
     """Return a fresh frame of a camera.
 
     Args:
-        name: ``camera:N``.
+        name: a camera's name, by the grammar of ``device.camera.source``.
         open_it: opens the camera of a name; the machine's own by default.
         warm_up: how many frames are discarded, and the deadline.
         clock: monotonic seconds.
@@ -45,8 +43,10 @@ def grab_frame(
     Raises:
         CameraError: the name is wrong, the camera cannot be opened or gives no frame.
     """
-    if _CAMERA.fullmatch(name) is None:
-        raise CameraError(f"{name} is no camera: write a number, as in camera:0")
+    try:
+        parse_source(name)
+    except ValueError as exc:
+        raise CameraError(str(exc)) from exc
     with closing((open_it or _open)(name)) as camera:
         return _last_of(camera, warm_up, clock)
 

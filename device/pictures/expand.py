@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from device.camera.source import (
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    is_address,
+    is_camera_name,
+    public_address,
+    public_camera_name,
+)
 from device.errors import PictureError
-from device.pictures.address import is_address, public_address
-from device.pictures.source import Source, readable_name
 from device.records import Frame
 
-PICTURE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".jp2",
-    # Not readable, but a folder must not pass over an iPhone's pictures in silence.
-    ".heic", ".heif",
-})  # fmt: skip
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv",
-    ".3gp", ".h264", ".mjpeg",
-})  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A named frame that has not been read yet.
+
+    Attributes:
+        name: what the frame will be called: a path, an address without password, ``camera:0``
+            or ``-``; always valid Unicode.
+        read: returns the frame; raises PictureError or CameraError.
+    """
+
+    name: str
+    read: Callable[[], Frame]
+
+
+def readable_name(path: str) -> str:
+    """Return a path as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> Iterator[Source]:
@@ -30,8 +45,8 @@ def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> I
     raises, so that one bad argument never hides the others.
 
     Args:
-        arguments: paths of pictures, videos and folders, http(s) addresses, ``camera:N``
-            and ``-`` for stdin.
+        arguments: paths of pictures, videos and folders, http(s) addresses of pictures and
+            streams, the names of cameras, and ``-`` for standard input.
         is_recursive: whether folders inside folders are searched as well.
     """
     for argument in arguments:
@@ -45,8 +60,8 @@ def _single(argument: str) -> Source:
     """Return the source that one argument means, if it is no folder."""
     if argument == "-":
         return Source(argument, _read_stdin)
-    if argument.startswith("camera:"):
-        return Source(argument, lambda: _grab_frame(argument))
+    if is_camera_name(argument):
+        return Source(public_camera_name(argument), lambda: _grab_frame(argument))
     if is_address(argument):
         return _address(argument)
     path, name = Path(argument), readable_name(argument)
@@ -79,9 +94,12 @@ def _grab_frame(name: str) -> Frame:
 
 
 def _fetch_picture(url: str) -> Frame:
-    from device.pictures.web import fetch_picture
+    from device.pictures.web import StreamFound, fetch_picture
 
-    return fetch_picture(url)
+    try:
+        return fetch_picture(url)
+    except StreamFound:
+        return _grab_frame(url)
 
 
 def _read_video(path: Path, name: str) -> Frame:

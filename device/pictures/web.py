@@ -14,13 +14,18 @@ import urllib.request
 from dataclasses import dataclass
 
 from device import __version__
+from device.camera.source import public_address
 from device.errors import PictureError
-from device.pictures.address import public_address
 from device.pictures.decode import decode_picture
 from device.pictures.files import MAX_PICTURE_BYTES, too_large
 from device.records import Frame
 
 _CHUNK_BYTES = 64 * 1024
+_STREAM_TYPES = ("multipart/x-mixed-replace", "video/", "application/vnd.apple.mpegurl")
+
+
+class StreamFound(Exception):
+    """The address leads to a video stream, not to a single picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
     """Return the picture at an address; what it is, its contents decide, not its headers.
 
     Raises:
+        StreamFound: the server announces a video stream, which has no end to wait for.
         PictureError: the server is away, refuses, is too slow, or sends no readable picture.
     """
     name = public_address(url)
@@ -43,7 +49,7 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
         raise PictureError(f"{name} is no picture's address: only http and https are read")
     try:
         data = _fetch(url, name, limits)
-    except PictureError:
+    except (PictureError, StreamFound):
         raise
     except urllib.error.HTTPError as exc:
         exc.close()
@@ -64,6 +70,8 @@ def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
     """Return the body behind an address."""
     deadline_s = time.monotonic() + limits.timeout_s
     with _opener().open(_request(url), timeout=limits.timeout_s) as response:
+        if response.headers.get_content_type().startswith(_STREAM_TYPES):
+            raise StreamFound
         if int(response.headers.get("Content-Length") or 0) > limits.max_bytes:
             raise too_large(name, limits.max_bytes)
         body = bytearray()

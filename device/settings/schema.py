@@ -47,7 +47,9 @@ class PictureSettings(SettingsGroup):
 class CaptionerSettings(SettingsGroup):
     """The captioning model."""
 
-    bundle: Annotated[PathText, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None = None
+    bundle: (
+        Annotated[PathText, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None
+    ) = None
     """Name of a bundle that comes with SeeAloud, or the path of another one. Not set:
     $SEEALOUD_BUNDLE, else the default bundle."""
 

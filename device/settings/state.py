@@ -136,7 +136,7 @@ class StateFile:
         broken = self._path.with_name(f"{self._path.name}.broken")
         with contextlib.suppress(OSError):  # a read-only disk; the next write reports it
             self._path.replace(broken)
-        self._health.failed(f"{self._path}: {bad}; renamed to {broken.name} and not used")
+        self._health.failed(f"{self._path}: {bad}; the old file is now {broken.name}")
 
 
 def peek(path: Path) -> RunState:

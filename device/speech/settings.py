@@ -31,7 +31,9 @@ class SpeechSettings(SettingsGroup):
     Switch it off when other programs must use a loudspeaker that only one can have, or when a
     Bluetooth one should sleep."""
 
-    voice: Annotated[FilePath, Field(examples=["/var/lib/seealoud/en_GB-alan-low.onnx"])] | None = None
+    voice: Annotated[FilePath, Field(examples=["/var/lib/seealoud/en_GB-alan-low.onnx"])] | None = (
+        None
+    )
     """The ``.onnx`` file of a Piper voice, with its ``.onnx.json`` beside it. Not set: the
     built-in one."""
 

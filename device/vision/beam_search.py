@@ -1,9 +1,9 @@
 """Greedy and beam search; NumPy only.
 
-Invariant: knows no model. ``advance(tokens, parents)`` is all it calls, which tells the likeliest
-next words of each row; whoever answers keeps each row's history. ``search`` keeps it for a plain
-``step(tokens, state)``, whose state is a tuple of arrays with the row on axis 0. One search serves
-one frame on the device and hundreds of pictures in training's evaluation.
+Invariant: independent of the model. It only calls ``advance(tokens, parents)``, which returns the
+likeliest next words of each row and keeps each row's history. ``search`` keeps the history for a
+plain ``step(tokens, state)``, whose state is a tuple of arrays with the row on axis 0. The same
+search serves one frame on the device and hundreds of pictures in training's evaluation.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Continuations:
     log_probs_re: npt.NDArray[np.float32]
 
 
-# Tokens [rows], and for each row the row whose history it goes on with; None before the first word.
+# Tokens [rows], and for each row the row whose history it continues; None before the first word.
 Advance = Callable[[npt.NDArray[np.int32], Parents | None], Continuations]
 
 
@@ -52,7 +52,7 @@ class SearchOptions:
 
     Attributes:
         beam_width: rows kept per picture; 1 is greedy search.
-        max_words: words after which a hypothesis is ended by force.
+        max_words: number of words after which a hypothesis is ended.
         length_penalty: alpha of ``log P / length ** alpha`` (Wu et al. 2016, arXiv 1609.08144,
             eq. 14 without its constants); 0 ranks by plain probability.
     """
@@ -87,7 +87,9 @@ class Sequence:
     word_log_probs: tuple[float, ...] = field(default=(), compare=False)
 
 
-class _Live(NamedTuple):  # made thirty times a caption: a frozen dataclass takes thrice as long
+class _Live(
+    NamedTuple
+):  # made thirty times a caption; a frozen dataclass takes three times as long
     """A hypothesis while it grows: its words, the natural-log probability of each, and of all."""
 
     ids: tuple[int, ...] = ()
@@ -100,9 +102,9 @@ class _Beam:
     """The hypotheses of one picture while they grow.
 
     Attributes:
-        live: one for each row in use; at the start there is one way to begin.
+        live: one for each row in use; a single empty one at the start.
         finished: those that have ended.
-        is_done: whether enough have.
+        is_done: whether enough have ended.
     """
 
     live: list[_Live]
@@ -123,7 +125,7 @@ def log_softmax(logits_rv: Logits) -> Logits:
 
 
 def likeliest(logits_rv: Logits, n_words: int) -> Continuations:
-    """Return the likeliest words after each row, as a model without them in its outputs is read.
+    """Return the likeliest words after each row, for a model that only outputs logits.
 
     Args:
         logits_rv: float32 [rows, words].
@@ -174,8 +176,8 @@ def search_rows(
 
     Args:
         advance: takes int32 [rows] tokens and the rows [rows] whose histories they continue,
-            returns the beam_width likeliest words of each row at least (no more of one row can
-            live on); rows = n_pictures * beam_width, a picture's rows side by side.
+            returns at least the beam_width likeliest words of each row (more than that of one
+            row cannot survive); rows = n_pictures * beam_width, a picture's rows side by side.
         options: width, length and ranking.
         n_pictures: how many pictures are searched at once.
 
@@ -189,7 +191,7 @@ def search_rows(
         found = advance(tokens_r, parents_r)
         words, log_probs = found.words_rk.tolist(), found.log_probs_re.tolist()
         is_full = length > options.max_words
-        # Rows that are not in use go on with themselves, and nobody looks at them.
+        # Rows that are not in use continue themselves, and their results are not read.
         parents, tokens = list(range(n_pictures * width)), [PAD] * (n_pictures * width)
         for n, beam in enumerate(beams):
             if beam.is_done:
@@ -230,7 +232,7 @@ def _ranked(
         live: the hypotheses.
         words: the likeliest after each of them.
         log_probs: of these words, and of the end mark.
-        is_full: whether no word fits any more.
+        is_full: whether the longest caption is reached.
     """
     candidates: list[_Candidate] = []
     for row, hypothesis in enumerate(live):
@@ -245,7 +247,7 @@ def _ranked(
 
 
 def _grow(beam: _Beam, ranked: list[_Candidate], options: SearchOptions) -> list[_Candidate]:
-    """Extend a picture's hypotheses by one word; return those that live on, in their new rows."""
+    """Extend a picture's hypotheses by one word; return the survivors, in their new rows."""
     chosen: list[_Candidate] = []
     for rank, candidate in enumerate(ranked):
         total, row, word, log_prob = candidate
@@ -253,7 +255,7 @@ def _grow(beam: _Beam, ranked: list[_Candidate], options: SearchOptions) -> list
             break
         if word != END:
             chosen.append(candidate)
-        elif rank < options.beam_width:  # an end mark below the beam would not have lived
+        elif rank < options.beam_width:  # an end mark ranked below the beam is dropped
             ended = beam.live[row]
             score = total / (len(ended.ids) + 1) ** options.length_penalty
             each = (*ended.log_probs, log_prob)

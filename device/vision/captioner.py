@@ -1,7 +1,7 @@
 """The captioner: one frame in, one caption out, in two stages, each timed.
 
-``encode`` sees, ``decode`` puts it into words; ``caption`` is both. Who compares scenes encodes
-every frame and decodes only what is new.
+``encode`` returns features, ``decode`` turns them into words, and ``caption`` does both. Narration
+encodes every changed frame and decodes only what is new.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _MS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """How to caption; None takes what the bundle was measured with.
+    """How to caption; None takes the value that the bundle was measured with.
 
     Attributes:
         beam_width: hypotheses kept while searching, 1..the bundle's own width.
         length_penalty: 0 ranks by plain probability, more favours longer captions; 0..2.
         n_best: hypotheses reported at most, >= 1.
-        threads: of the encoder; None takes one per core.
+        threads: number of encoder threads; None takes one per core.
     """
 
     beam_width: int | None = None
@@ -49,14 +49,14 @@ class CaptionOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """What the encoder sees in one frame.
+    """The encoder's output for one frame.
 
     Attributes:
         frame_source: the frame's source.
         captured_at: aware UTC time of the frame.
         captured_s: the same by the daemon's clock, monotonic seconds.
-        features_nd: float32 [cells, channels], what the decoder looks at.
-        pooled_d: float32 [channels], their mean over the cells: alike for scenes that are alike.
+        features_nd: float32 [cells, channels], the decoder's input.
+        pooled_d: float32 [channels], their mean over the cells: similar for similar scenes.
         preprocess_ms: wall time of cropping and resizing.
         encoder_ms: wall time of the encoder.
     """
@@ -112,7 +112,7 @@ class Captioner:
         return self.decode(self.encode(frame))
 
     def encode(self, frame: Frame) -> Encoded:
-        """Return what the encoder sees in the frame.
+        """Return the encoder's output for the frame.
 
         Raises:
             InferenceError: the runtime failed, or the captioner is closed.
@@ -137,11 +137,11 @@ class Captioner:
         )
 
     def decode(self, encoded: Encoded) -> Caption:
-        """Return the words for what the encoder saw; the same words each time.
+        """Return the words for the encoder's output; the same words each time.
 
         Raises:
-            InferenceError: the runtime failed, the captioner is closed, or another bundle's
-                encoder saw it.
+            InferenceError: the runtime failed, the captioner is closed, or it was encoded by
+                another bundle.
         """
         self._check_open()
         began = time.perf_counter()
@@ -157,7 +157,7 @@ class Captioner:
         )
 
     def close(self) -> None:
-        """Let the models go; safe to call twice."""
+        """Free the models; safe to call twice."""
         self._is_closed = True
         self.__dict__.pop("_encoder", None)
         self.__dict__.pop("_decoder", None)
@@ -196,7 +196,7 @@ class Captioner:
                 )
 
     def _self_test(self) -> None:
-        """Look at the generated picture that the manifest names; it is the warm-up as well."""
+        """Decode the generated picture that the manifest names; it warms the models up."""
         expected, path = self._bundle.manifest.self_test, self._bundle.path
         if expected.pattern >= N_PATTERNS:
             raise BundleError(f"bundle {path}: no self-test picture {expected.pattern}")

@@ -5,7 +5,7 @@ colour, activity and thing. So the probability is the product of its mentions' p
 each of these is logistic in five signals: how likely the decoder found the word, how likely it
 found the words on average, how much the encoder's features look like pictures of that class, how
 sure the detector is of it, and whether the detector can know it. The weights were fitted on
-captions that training never saw; ``docs/results.md`` shows what they are worth.
+captions that training never saw; ``docs/results.md`` shows how well they are calibrated.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Signals:
 
     Args:
         classes: as in ``ConfidenceSpec``.
-        arrays: of the same classes.
+        arrays: the arrays of the same classes.
     """
 
     def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:

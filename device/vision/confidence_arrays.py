@@ -1,6 +1,6 @@
 """The arrays behind a bundle's confidence: what the training pictures looked like to its encoder.
 
-Invariant: only this module knows the file; what it returns fits the manifest.
+Invariant: the file format is handled here only; what is returned fits the manifest.
 """
 
 from __future__ import annotations

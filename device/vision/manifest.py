@@ -1,7 +1,7 @@
-"""What ``manifest.json`` states of a bundle: its files, its models and what they are worth.
+"""What ``manifest.json`` states about a bundle: its files, its models and their measured quality.
 
 Invariant: a manifest that these models accept is consistent in itself; whether the files agree with
-it is for ``device.vision.bundle`` to check.
+it is checked by ``device.vision.bundle``.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class InputSpec(ManifestPart):
 
 
 class SearchSpec(ManifestPart):
-    """The search that was chosen on dev."""
+    """The search options that were chosen on the dev split."""
 
     beam_width: Annotated[int, Field(ge=1)]
     max_words: Annotated[int, Field(ge=1)]
     length_penalty: Annotated[float, Field(ge=0, le=2)]
 
     def options(self) -> SearchOptions:
-        """Return the same for ``decoding.search``."""
+        """Return the same as options of ``beam_search``."""
         return SearchOptions(self.beam_width, self.max_words, self.length_penalty)
 
 

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-# Fine enough to tell a sharp picture from a blurred one, coarse enough to average noise out.
+# Fine enough to distinguish a sharp picture from a blurred one, coarse enough to average noise out.
 _SMALL_LONGEST_PX = 160
 # Places: what is brighter or darker than its neighbourhood by noise alone is averaged out.
 _PLACES_PX = (20, 15)
-# Of the places' grey levels; a lamp in the night is no light.
+# Percentile of the places' grey levels: a single lamp does not make a dark picture bright.
 _BRIGHT_PERCENT = 95
 # Brighter places have lost what was in them.
 _BLOWN_OUT_LEVEL = 245

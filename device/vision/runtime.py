@@ -1,6 +1,6 @@
 """A thin wrapper of LiteRT around the bundle's two models.
 
-Invariant: only this module knows quantization and the runtime. Outside, a picture is uint8, and
+Invariant: quantization and the runtime are handled here only. Outside, a picture is uint8, and
 features, memory, state and logits are float32.
 """
 
@@ -69,7 +69,7 @@ class Encoder:
         path: the model; one uint8, int8 or float32 input [1, size, size, 3], one output.
         mean: what is subtracted from a pixel (0..255) before scaling.
         scale: what the difference is divided by.
-        threads: for the heavy operators; None takes one per core.
+        threads: number of threads; None takes one per core.
     """
 
     def __init__(self, path: Path, *, mean: float, scale: float, threads: int | None) -> None:
@@ -99,7 +99,7 @@ class Encoder:
         scale, zero_point = self._levels
         pixels_hwc = cv2.LUT(image_hwc, self._of_pixel)  # eight times as fast as indexing by it
         grid_hwc = self._grid(pixels_hwc)
-        if mirrored:  # added as levels: turning them into numbers is what takes the time
+        if mirrored:  # added as levels, because converting them to numbers takes the time
             turned_hwc = self._grid(cv2.flip(pixels_hwc, 1))[:, ::-1]
             sum_type = np.result_type(grid_hwc.dtype, np.int16)
             grid_hwc = np.add(grid_hwc, turned_hwc, dtype=sum_type)
@@ -116,15 +116,15 @@ class Encoder:
         return raw
 
     def invoke(self) -> None:
-        """Run the model on whatever its input holds; for benchmarks."""
+        """Run the model on the present content of its input; for benchmarks."""
         invoke(self._interpreter)
 
 
 class Decoder:
     """From features to the logits of one next word after another.
 
-    ``prepare`` takes a picture's features; then ``advance`` is what ``decoding.search_rows`` calls.
-    ``step`` is the same with the state in the caller's hands, for whoever compares or replays.
+    ``prepare`` takes a picture's features; then ``advance`` is what ``beam_search.search_rows``
+    calls. ``step`` is the same with a state that the caller keeps, for comparisons and replays.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -140,7 +140,7 @@ class Decoder:
         inputs, outputs = step.get_input_details(), step.get_output_details()
         self._tokens = inputs["tokens"]["index"]
         self._logits = outputs["logits"]["index"]
-        # A decoder that computes in int8 has no likeliest words: 256 levels tell no probabilities.
+        # A decoder that computes in int8 has no such outputs: 256 levels are too coarse for them.
         self._likeliest = (
             (outputs[WORDS_OUTPUT]["index"], outputs[LOG_PROBS_OUTPUT]["index"])
             if WORDS_OUTPUT in outputs
@@ -162,7 +162,7 @@ class Decoder:
         self._feature_shape = tuple(int(size) for size in shape[1:])
 
     def prepare(self, features: Features) -> None:
-        """Compute what the words look at and keep it in the step's inputs.
+        """Compute the memory that each step attends to, and keep it in the step's inputs.
 
         Args:
             features: float32 [cells, channels].
@@ -172,7 +172,7 @@ class Decoder:
         """
         if self._feature_shape != features.shape:
             raise InferenceError(
-                f"decoder takes features {self._feature_shape}, the encoder gives "
+                f"decoder takes features {self._feature_shape}, the encoder returns "
                 f"{features.shape}: the bundle's two models do not belong together"
             )
         try:
@@ -189,7 +189,7 @@ class Decoder:
         return tuple(np.zeros((n_rows, *shape[1:]), np.float32) for shape in self._state_shapes)
 
     def advance(self, tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Continuations:
-        """Return the ``beam_width`` likeliest words after each row; see ``decoding.Advance``.
+        """Return the ``beam_width`` likeliest words after each row; see ``beam_search.Advance``.
 
         The state stays in the model: its rows go from the last step's outputs right to the inputs.
 
@@ -208,11 +208,11 @@ class Decoder:
         invoke(self._interpreter)
         words, log_probs = self._likeliest
         log_probs_re = self._interpreter.get_tensor(log_probs)[:n_rows]
-        _check_numbers(log_probs_re[:, 0])  # one logit that is none spoils its whole row
+        _check_numbers(log_probs_re[:, 0])  # a single NaN logit makes its whole row NaN
         return Continuations(self._interpreter.get_tensor(words)[:n_rows], log_probs_re)
 
     def step(self, tokens_r: npt.NDArray[np.int32], state: State) -> tuple[Logits, State]:
-        """Return float32 [rows, words] logits and the next state; see ``decoding.Step``.
+        """Return float32 [rows, words] logits and the next state; see ``beam_search.Step``.
 
         The model's rows are fixed; fewer are filled up with zeros, which no other row sees.
 
@@ -240,7 +240,7 @@ class Decoder:
         return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
 
     def invoke(self) -> None:
-        """Run one step on whatever the inputs hold; for benchmarks."""
+        """Run one step on the present content of the inputs; for benchmarks."""
         invoke(self._interpreter)
 
 
@@ -257,7 +257,7 @@ def invoke(interpreter: Any) -> None:
 
 
 def _check_numbers(array: npt.NDArray[np.float32]) -> None:
-    if math.isnan(array.sum()):  # the search would make words of them
+    if math.isnan(array.sum()):  # the search would take NaN for words
         raise InferenceError("a logit of the decoder is not a number: export the bundle again")
 
 
@@ -272,7 +272,7 @@ def quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.ND
 
     Args:
         values: of any shape.
-        tensor: its details, as the runtime tells them.
+        tensor: its details, as the runtime returns them.
     """
     dtype = np.dtype(tensor["dtype"])
     if dtype == np.float32:

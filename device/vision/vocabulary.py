@@ -1,4 +1,4 @@
-"""Words and their ids; the file of it is the bundle's own.
+"""Words and their ids, stored in a file of the bundle.
 
 Invariant: line number = id, and the first four lines are the special marks in the order of
 ``SPECIALS``. Training writes the file, the device only reads it.
@@ -34,7 +34,7 @@ class Vocabulary:
                 "the file is not one of SeeAloud's; export the bundle again"
             )
         for number, word in enumerate(self.words):
-            if word.split() != [word]:  # in the file it would be no line, or two
+            if word.split() != [word]:  # in the file it would not be exactly one line
                 raise BundleError(
                     f"vocabulary: {word!r} (line {number + 1}) is not one word; "
                     "export the bundle again"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from device.camera.settings import CameraSettings
-from device.camera.source_name import SourceKind, parse_source
+from device.camera.source import SourceKind, parse_source
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_sources(text, kind, target, name):
     ["webcam", "camera:", "camera:-1", "camera:1000", "picamera2:", "picamera3", "0", "a.png"],
 )
 def test_a_source_that_means_nothing_names_itself(text):
-    with pytest.raises(ValidationError, match="is no camera") as caught:
+    with pytest.raises(ValidationError, match="is not a camera") as caught:
         CameraSettings(source=text)
     assert repr(text) in str(caught.value)
 

@@ -210,7 +210,7 @@ def test_what_is_not_sure_is_said_with_its_hedge() -> None:
 def test_another_captioner_takes_over_between_frames_and_the_old_one_is_closed() -> None:
     bench, other = DaemonBench(), DaemonBench()
     bench.show(scene(1), times=3)
-    bench.observer.replace_sight(other.sight)
+    bench.observer.replace_describer(other.sight)
     bench.show(scene(2), times=10)
     assert bench.eye.is_closed
     assert other.eye.encoded > 0
@@ -248,7 +248,7 @@ class NamingSight(FrameDescriber):
 
 def _naming(reason: str = "", things: tuple[Thing, ...] = THINGS, **narration: Any) -> DaemonBench:
     bench = DaemonBench(NarrationSettings(**narration))
-    bench.observer.replace_sight(NamingSight(bench.sight, things, reason))
+    bench.observer.replace_describer(NamingSight(bench.sight, things, reason))
     return bench
 
 

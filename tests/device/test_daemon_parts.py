@@ -12,12 +12,11 @@ import pytest
 
 from device.clock import ReplayClock
 from device.daemon.held_bus import HeldBus
-from device.daemon.stop_signals import ENDING, ending_signals
 from device.daemon.trigger_set import TriggerSet
 from device.errors import DaemonError, TriggerError
 from device.events import Event, EventBus, Part, ProblemChanged
 from device.testing import EventRecorder
-from device.worker import Worker
+from device.worker import ENDING, Worker, ending_signals
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

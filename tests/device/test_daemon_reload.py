@@ -26,7 +26,7 @@ class NotedSights:
     def __init__(self) -> None:
         self.sights: list[FrameDescriber] = []
 
-    def replace_sight(self, sight: FrameDescriber) -> None:
+    def replace_describer(self, sight: FrameDescriber) -> None:
         self.sights.append(sight)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from support.pictures import encoded, four_colours, write
 
+from device.camera.source import PICTURE_SUFFIXES
 from device.errors import PictureError, SeeAloudError
 from device.pictures import expand_sources
-from device.pictures.expand import PICTURE_SUFFIXES
 
 
 def names(*arguments, **options):

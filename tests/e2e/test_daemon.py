@@ -276,8 +276,9 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
         lambda line: line.get("id") == "still" and "answered" in line["message"]
     )
     assert still["encoder_ms"] > 0  # by the old bundle
-    told = daemon.wait_log(lambda line: "bundle is loaded anew" in line["message"])
-    assert "encoder.tflite" in told["message"]
+    refused = daemon.wait_log(lambda line: "the bundle is refused" in line["message"])
+    assert "encoder.tflite" in refused["message"]
+    assert not [line for line in daemon.log() if "bundle is loaded anew" in line["message"]]
 
     shutil.copyfile(shipped_bundle() / "encoder.tflite", bundle / "encoder.tflite")
     daemon.process.send_signal(signal.SIGHUP)

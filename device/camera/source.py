@@ -1,4 +1,7 @@
-"""From the text of ``camera.source`` to what it means; nothing is opened or looked up. Pure."""
+"""The one grammar of a camera's name: the daemon's setting and ``seealoud describe`` share it.
+
+Pure: nothing is opened or looked up.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,29 @@ import urllib.parse
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from device.pictures.address import is_address, public_address
-from device.pictures.expand import VIDEO_SUFFIXES
 from device.settings_base import check_path
 
 _NUMBERED = re.compile(r"camera:(\d{1,3})")
 _PICAMERA = re.compile(r"picamera2(?::(\d))?")
+_CAMERA_NAME = re.compile(
+    r"camera:.*|picamera2(:.*)?|/dev/(video\d|v4l/).*|(?i:rtsps?)://.*", re.DOTALL
+)
 _SCHEMES = frozenset({"rtsp", "rtsps", "http", "https"})
 _KNOWN = (
     "write camera:0, /dev/video0, /dev/v4l/by-id/…, picamera2, rtsp://…, http://…, "
     "or the path of a video or of a folder of pictures, with a / in it"
 )
+
+PICTURE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".jp2",
+    # Not readable, but a folder must not pass over an iPhone's pictures in silence.
+    ".heic", ".heif",
+})  # fmt: skip
+VIDEO_SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv",
+    ".3gp", ".h264", ".mjpeg",
+})  # fmt: skip
 
 
 class SourceKind(Enum):
@@ -69,7 +84,37 @@ def parse_source(text: str) -> CameraSource:
         return CameraSource(SourceKind.VIDEO, str(path), text)
     if "/" in text:
         return CameraSource(SourceKind.FOLDER, str(path), text)
-    raise ValueError(f"{text!r} is no camera: {_KNOWN}")
+    raise ValueError(f"{text} is not a camera: {_KNOWN}")
+
+
+def is_camera_name(text: str) -> bool:
+    """Return whether the text can only mean a live camera.
+
+    An http address may also be a picture, and other paths below /dev, such as /dev/stdin, may
+    also be files: their contents decide.
+    """
+    return _CAMERA_NAME.fullmatch(text) is not None
+
+
+def public_camera_name(text: str) -> str:
+    """Return a camera's name for messages: an address without user, password and query."""
+    if not is_address(text):
+        return text
+    try:
+        return _without_query(public_address(text))
+    except ValueError:  # the text cannot be split, and may hold a password
+        return text.partition("://")[0] + "://…"
+
+
+def is_address(text: str) -> bool:
+    """Return whether a source is an address rather than a path."""
+    return "://" in text
+
+
+def public_address(url: str) -> str:
+    """Return the address without user and password."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _stream(url: str) -> CameraSource:
