@@ -33,7 +33,7 @@ def check_line(text: str) -> str:
         ValueError: it contains a control character or half of a surrogate pair.
     """
     for char in text:
-        if unicodedata.category(char) in ("Cc", "Cs"):
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
             raise ValueError(f"{text[:80]!r} contains the character {char!r}")
     return text
 

@@ -80,9 +80,9 @@ class DaemonController:
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
         except Exception as exc:
-            reason = f"refused: {type(exc).__name__}: {exc}"
-            _LOGGER.error("the request %s failed: %s", request.action, reason)  # noqa: TRY400
-            _LOGGER.debug("the failed request was %r", request, exc_info=True)
+            # The event below logs it; the traceback is only written where it was asked for.
+            reason = f"internal error: {type(exc).__name__}: {exc}"
+            _LOGGER.debug("a request failed: %r", request, exc_info=True)
         self._bus.publish(
             Requested(
                 at=self._clock.utc(),

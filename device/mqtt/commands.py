@@ -119,7 +119,7 @@ class CommandHandler:
         try:
             return self._result(received, now_s)
         except Exception as exc:
-            reason = f"refused: {type(exc).__name__}: {exc}"
+            reason = f"internal error: {type(exc).__name__}: {exc}"
             _LOGGER.debug("a command failed", exc_info=True)
             return self._refused(received.topic, reason)
 
