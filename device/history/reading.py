@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,10 +14,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from device.errors import HistoryError
+from device.history.database import stored_text
 from device.history.entries import COLUMNS, Entry
 from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from device.history.time_parsing import to_us
 
+_LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0
 
 
@@ -47,6 +50,8 @@ class Selection:
 def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     """Yield entries by time, as they were when the reading began.
 
+    Damaged rows are left out, and their number is logged at the end.
+
     Raises:
         HistoryError: there is no history, or it cannot be read.
     """
@@ -63,8 +68,18 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     with open_for_reading(path) as connection:
         connection.create_function("has_words", 1, words, deterministic=True)
         connection.create_function("has_thing", 1, thing, deterministic=True)
+        damaged: list[str] = []
         for row in connection.execute(f"WITH rows AS ({_rows(connection)}) {sql}", values):
-            yield Entry.from_row(row)
+            try:
+                entry = Entry.from_row(row)
+            except ValueError as exc:
+                damaged.append(str(exc))
+            else:
+                yield entry
+    if damaged:
+        _LOGGER.warning(
+            "%s: %d damaged entries are left out (the first: %s)", path, len(damaged), damaged[0]
+        )
 
 
 def _rows(connection: sqlite3.Connection) -> str:
@@ -82,8 +97,15 @@ def _thing_matcher(search: str) -> Callable[[str], bool]:
 
     def has_thing(things: str) -> bool:
         # The JSON has the names unescaped, and parsing all of it takes ten times longer.
-        is_worth_parsing = things != NO_THINGS and all(x in things.lower() for x in first)
-        return is_worth_parsing and any(has_words(one["name"]) for one in json.loads(things))
+        is_worth_parsing = (
+            isinstance(things, str)
+            and things != NO_THINGS
+            and all(x in things.lower() for x in first)
+        )
+        try:
+            return is_worth_parsing and any(has_words(one["name"]) for one in json.loads(things))
+        except (LookupError, TypeError, ValueError, RecursionError):
+            return False  # a damaged row
 
     return has_thing
 
@@ -103,6 +125,7 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
                 "history.is_on is false; give another folder with --state"
             )
         connection = _connect(path)
+        connection.text_factory = stored_text
         if version_of(connection) > len(HISTORY.steps):
             raise HistoryError(f"the history {path} was written by a newer SeeAloud: update it")
         yield connection
@@ -137,4 +160,5 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _word_matcher(search: str) -> Callable[[str], bool]:
     """Return whether a text has the words; "man" finds "man" and "mans", not "woman"."""
     words = r"\w*\W+".join(map(re.escape, search.split()))
-    return lambda text: re.search(rf"(?<!\w){words}", text, re.IGNORECASE) is not None
+    pattern = re.compile(rf"(?<!\w){words}", re.IGNORECASE)
+    return lambda text: isinstance(text, str) and pattern.search(text) is not None
