@@ -125,10 +125,10 @@ class Database:
         def work(connection: sqlite3.Connection) -> None:
             names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             cut = [f"substr({name}, 1, {_SET_ASIDE_BYTES})" for name in names]
-            connection.execute(f"CREATE TABLE IF NOT EXISTS set_aside (reason, {', '.join(names)})")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS set_aside (damage, {', '.join(names)})")
             for seq, reason in reasons.items():
                 connection.execute(
-                    f"INSERT INTO set_aside (reason, {', '.join(names)}) "
+                    f"INSERT INTO set_aside (damage, {', '.join(names)}) "
                     f"SELECT ?, {', '.join(cut)} FROM {table} WHERE seq = ?",
                     (reason, seq),
                 )

@@ -72,6 +72,8 @@ class History:
         self._is_woken = False
         self.dropped = 0
         self.damaged = 0
+        # Damaged entries that could not be moved out of the table.
+        self._ignored: set[int] = set()
         # Held by the worker, or by a reader in another thread.
         self._database = Database(path, HISTORY, clock, publish)
         self._is_checked = False
@@ -126,10 +128,15 @@ class History:
             with self._changed:  # inside: no entry is written meanwhile
                 waiting = [x for x in self._waiting if since <= x.at < until]
             readable, damaged = readable_entries(rows)
-            if damaged:
-                self.damaged += len(damaged)
-                self._database.set_rows_aside("entry", damaged)
+            self._set_aside({x: why for x, why in damaged.items() if x not in self._ignored})
         return sorted([*readable, *waiting], key=lambda entry: entry.at)
+
+    def _set_aside(self, damaged: dict[int, str]) -> None:
+        if not damaged:
+            return
+        self.damaged += len(damaged)
+        if not self._database.set_rows_aside("entry", damaged):
+            self._ignored.update(damaged)
 
     def summary(self, minutes: float) -> HistorySummary:
         """Return what happened in the last minutes, with the machine's local times."""

@@ -21,6 +21,7 @@ from device.history.time_parsing import to_us
 
 _LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0
+_SEARCHED = (("has_words", "text"), ("has_words", "caption"), ("has_thing", "things"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     """
     condition, values = selection.where()
     if selection.search:
-        condition += " AND (has_words(text) OR has_words(caption) OR has_thing(things))"
+        # As bytes: SQLite refuses to pass a text that is not UTF-8.
+        found = (f"{x}(CAST({y} AS BLOB))" for x, y in _SEARCHED)
+        condition += f" AND ({' OR '.join(found)})"
     sql = f"SELECT {COLUMNS}, seq FROM rows WHERE {condition} ORDER BY at_us DESC, seq DESC"
     if selection.limit is not None:
         sql += " LIMIT ?"
@@ -91,20 +94,19 @@ def _rows(connection: sqlite3.Connection) -> str:
     return f"SELECT *{column} FROM entry"
 
 
-def _thing_matcher(search: str) -> Callable[[str], bool]:
+def _thing_matcher(search: str) -> Callable[[bytes | None], bool]:
     """Return whether one of an entry's things, as they are stored, has the words in its name."""
     first, has_words = search.lower().split()[:1], _word_matcher(search)
 
-    def has_thing(things: str) -> bool:
+    def has_thing(stored: bytes | None) -> bool:
+        things = (stored or b"").decode("utf-8", "replace")
         # The JSON has the names unescaped, and parsing all of it takes ten times longer.
-        is_worth_parsing = (
-            isinstance(things, str)
-            and things != NO_THINGS
-            and all(x in things.lower() for x in first)
-        )
+        is_worth_parsing = things != NO_THINGS and all(x in things.lower() for x in first)
         try:
-            return is_worth_parsing and any(has_words(one["name"]) for one in json.loads(things))
-        except (LookupError, TypeError, ValueError, RecursionError):
+            return is_worth_parsing and any(
+                has_words(one["name"].encode()) for one in json.loads(things)
+            )
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             return False  # a damaged row
 
     return has_thing
@@ -157,8 +159,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _word_matcher(search: str) -> Callable[[str], bool]:
+def _word_matcher(search: str) -> Callable[[bytes | None], bool]:
     """Return whether a text has the words; "man" finds "man" and "mans", not "woman"."""
     words = r"\w*\W+".join(map(re.escape, search.split()))
     pattern = re.compile(rf"(?<!\w){words}", re.IGNORECASE)
-    return lambda text: isinstance(text, str) and pattern.search(text) is not None
+    return lambda text: pattern.search((text or b"").decode("utf-8", "replace")) is not None
