@@ -95,12 +95,11 @@ def check_voice(settings: Settings) -> Finding:
     Raises:
         VoiceError: it is missing or broken.
     """
-    from device.speech.piper import PiperOptions, PiperVoiceProcess
+    from device.speech.piper import PiperVoiceProcess
     from device.speech.voice import find_voice
 
     voice = find_voice(settings.speech.voice)
-    options = PiperOptions(reply_timeout_s=settings.speech.phrase_timeout_s)
-    with PiperVoiceProcess(voice, options) as process:
+    with PiperVoiceProcess(voice) as process:
         process.start()
         began_s = time.monotonic()
         audio_s = sum(chunk.duration_s for chunk in process.synthesize(_TEST_WORDS))

@@ -18,7 +18,7 @@ from training.metrics.scores import BLEU_ORDERS, PERCENT, Scores
 
 Metric = Literal["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
 
-# METEOR is missing: its corpus value comes out of sums that pycocoevalcap does not hand out.
+# METEOR is missing: its corpus value is made of sums that pycocoevalcap does not return.
 METRICS: tuple[Metric, ...] = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
 
 RESAMPLES = 1000
@@ -45,27 +45,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def half_width(self) -> float:
-        """Half of high - low, for writing a value with its +-."""
-        return (self.high - self.low) / 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Difference(Interval):
-    """How much the first model is above the second, with its 95 % interval.
-
-    Attributes:
-        share_above: part of the resamples in which the first is above, 0..1.
-    """
-
-    share_above: float
-
-    @property
-    def is_significant(self) -> bool:
-        """Whether the 95 % interval leaves zero out."""
-        return self.low > 0.0 or self.high < 0.0
-
 
 def interval(
     scores: Scores, metric: Metric = "cider", *, resamples: int = RESAMPLES, seed: int = SEED
@@ -83,7 +62,7 @@ def paired_bootstrap(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> Difference:
+) -> Interval:
     """Return ``first`` - ``second`` with its 95 % interval; both see the same resamples.
 
     Raises:
@@ -96,7 +75,7 @@ def paired_bootstrap(
     values = _resampled(first, metric, weights_rn) - _resampled(second, metric, weights_rn)
     low, high = np.percentile(values, _BOUNDS_PERCENT)
     estimate = getattr(first, metric) - getattr(second, metric)
-    return Difference(estimate, float(low), float(high), float(np.mean(values > 0.0)))
+    return Interval(estimate, float(low), float(high))
 
 
 def _weights(pictures: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:

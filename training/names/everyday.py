@@ -1,4 +1,4 @@
-"""The reviewed names: what is said of ImageNet's 1000 classes, and which words confirm it.
+"""The reviewed names of ImageNet's 1000 classes, and the words that confirm each.
 
 ``names.txt`` is written by hand; ``everyday_names.tsv`` is made of it by ``training.names.make``
 and is all that fitting needs, so neither WordNet nor a class list is needed to train.
@@ -95,7 +95,7 @@ def read_rules(path: Path = RULES) -> Rules:
     """Return the rules of a file.
 
     Raises:
-        DatasetError: a line is malformed, a name is there twice, or a broader name is none.
+        DatasetError: a line is malformed, a name occurs twice, or a broader name does not exist.
     """
     names: dict[str, EverydayName] = {}
     lists: dict[str, list[str]] = {NEVER_SAID: [], _CONFIRMS_NOTHING: [], _PASSED_OVER: []}

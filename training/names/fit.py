@@ -1,4 +1,4 @@
-"""From a bundle and pictures to the names that it ships, and to what they are worth."""
+"""Fits the names that a bundle ships to pictures, and measures their precision."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ from training.data.dataset import CaptionedPicture, Dataset
 from training.errors import DatasetError
 from training.names.calibrate import Evidence, Scaling, cross_validated, doubtful, fit_scaling
 from training.names.everyday import Rules, read_rules, read_table
-from training.names.judge import CaptionJudge, read_captions, read_labels
-from training.names.pictures import is_held_back, pictures_in
+from training.names.judge import (
+    CaptionJudge,
+    least_threshold,
+    precision_facts,
+    read_captions,
+    read_labels,
+)
 from training.names.student import (
     Layer,
     class_groups,
@@ -30,8 +35,7 @@ from training.names.student import (
     targets,
     told_apart,
 )
-from training.names.teacher import teacher_probabilities
-from training.names.worth import least_threshold, worth
+from training.names.teacher import is_held_back, pictures_in, teacher_probabilities
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class FittedNames:
     Attributes:
         spec: for its manifest.
         arrays: for its file.
-        record: what they are worth, as JSON values.
+        record: their precision and calibration, as JSON values.
     """
 
     spec: NamesSpec
@@ -120,7 +124,7 @@ def fit_names(bundle: Bundle, sources: Sources) -> FittedNames:
         "threshold": threshold,
         "never_said": [name for name, is_never in zip(names, never, strict=True) if is_never],
         "worth": {
-            found.source: worth(
+            found.source: precision_facts(
                 tested if found.source == REFERENCE else scaling.probabilities(found.share_bn),
                 found.confirmed_bn,
                 never,
@@ -176,7 +180,7 @@ def _evidence(
     judge: CaptionJudge,
     layer: Layer,
 ) -> list[Evidence]:
-    """Return what captions say of the layer's names, household's evidence first."""
+    """Return which of the layer's names captions confirm, household's evidence first."""
     household = _captioned(sources.household)
     if not household:
         raise DatasetError(f"no captions.tsv in {sources.household}: give it with --household")

@@ -23,12 +23,11 @@ from device.vision.manifest import ENCODER
 from device.vision.names import softmax
 from training.encoders import default_cache_dir, load_encoder_weights
 from training.features import read_picture
-from training.names.pictures import kept
-from training.names.teacher import TEACHER
+from training.names.teacher import TEACHER, kept
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each
-# ImageNet's "studio couch, day bed" is what its classifiers see in every second bedroom.
+# ImageNet's classifiers find a "studio couch, day bed" in every second bedroom.
 CONFUSED = (("couch", "bed"),)
 _BATCH = 500
 _RATE = 1e-3
@@ -60,7 +59,8 @@ class _Eye:
     """The bundle's encoder, loaded when it is first needed."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._bundle, self._threads = bundle, threads
+        self._bundle = bundle
+        self._threads = threads
 
     @cached_property
     def _captioner(self) -> Captioner:
@@ -94,7 +94,7 @@ def class_groups(names: Sequence[str], table: Sequence[str]) -> Floats:
 
 
 def targets(probabilities_bk: npt.NDArray[Any], group_kn: Floats) -> Floats:
-    """Return float32 [pictures, names + 1]: what the teacher says, rolled up; rows sum to 1.
+    """Return float32 [pictures, names + 1]: the teacher, summed by name; rows sum to 1.
 
     What it spreads thinly over all classes goes to the last column: it was trained with smoothed
     labels, and 118 breeds of dog would make a tenth of a dog in every picture.
@@ -107,7 +107,7 @@ def targets(probabilities_bk: npt.NDArray[Any], group_kn: Floats) -> Floats:
 def told_apart(
     targets_bn: Floats, confirmed_bn: npt.NDArray[np.bool_], names: Sequence[str]
 ) -> Floats:
-    """Return targets in which what is known of the pictures overrules the teacher's confusions.
+    """Return targets in which captions and labels overrule the teacher's confusions.
 
     Where captions or labels confirm the second of two names in ``CONFUSED`` and not the first, the
     first's share is the second's.

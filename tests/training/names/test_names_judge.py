@@ -1,4 +1,4 @@
-"""What captions confirm, what probabilities they make, and what names are worth."""
+"""What captions confirm, what probabilities they make, and the precision of names."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from device.vision.names import log_odds
 from training.errors import DatasetError, TrainingError
 from training.names.calibrate import Evidence, cross_validated, doubtful, fit_scaling
 from training.names.everyday import read_rules
-from training.names.judge import CaptionJudge, read_captions, read_labels
-from training.names.pictures import is_held_back, kept, pictures_in
-from training.names.worth import least_threshold, said_from, worth
+from training.names.judge import (
+    CaptionJudge,
+    least_threshold,
+    precision_facts,
+    read_captions,
+    read_labels,
+    said_from,
+)
+from training.names.teacher import is_held_back, kept, pictures_in
 
 RULES = read_rules()
 NAMES = list(RULES.names)
@@ -157,7 +163,7 @@ def test_a_name_that_captions_do_not_confirm_is_doubted() -> None:
     assert doubtful([evidence], scaling).tolist() == [False, True, False]
 
 
-# --- worth --------------------------------------------------------------------------------------
+# --- precision ----------------------------------------------------------------------------------
 
 PROBABILITY = np.array([[0.9, 0.8, 0.1], [0.4, 0.7, 0.6], [0.1, 0.1, 0.35]], np.float32)
 RIGHT = np.array([[True, True, False], [False, True, False], [False, False, False]])
@@ -180,7 +186,7 @@ def test_the_least_threshold_that_is_precise_enough() -> None:
 
 
 def test_the_table_counts_names_and_pictures() -> None:
-    found = worth(PROBABILITY, RIGHT, NONE, TRIO, BROADER)
+    found = precision_facts(PROBABILITY, RIGHT, NONE, TRIO, BROADER)
     assert found["pictures"] == 3
     (row,) = (row for row in found["by_threshold"] if row["threshold"] == 0.5)
     assert row == {
