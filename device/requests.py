@@ -91,7 +91,6 @@ class Set(_Request):
     action: Literal["set"] = "set"
     name: Literal["volume", "rate", "minimum_gap_s", "snooze_min", "voice"]
     value: float | PathText
-    """A number, or the path of a voice; empty for the built-in one."""
 
 
 class SelfCheck(_Request):
