@@ -14,33 +14,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.orientation import Flip, orient
+from device.camera.camera import Flip, orient
+from device.camera.drivers import Driver
 from device.clock import Clock
 from device.errors import CameraError
 from device.records import Frame
 
+# Webcams pause for up to two seconds when they change their exposure, and Wi-Fi cameras when they
+# roam; a camera that is silent for longer is opened again.
+READ_TIMEOUT_S = 5.0
 _RETRY_S = 0.02
 _RELEASE_WAIT_S = 0.5
 # Frames come a little early or late: one is due when nearly a whole period has passed.
 _DUE = 0.9
-
-
-class Capture(Protocol):
-    """An open camera; all calls come from one thread, and may block without a limit."""
-
-    def grab(self) -> bool:
-        """Wait for the next frame and keep it undecoded; False where none came."""
-
-    def retrieve(self) -> npt.NDArray[np.uint8] | None:
-        """Return the kept frame, uint8 [height, width, 3], BGR; None where it was damaged."""
-
-    def release(self) -> None:
-        """Give the camera back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,7 @@ class LiveOptions:
     """
 
     rate_hz: float = 10.0
-    read_timeout_s: float = 5.0
+    read_timeout_s: float = READ_TIMEOUT_S
     lost_after_s: float = 1.0
     rotation_deg: int = 0
     flip: Flip = Flip.NONE
@@ -70,7 +60,7 @@ class _Fetched:
 
 
 class LiveCamera:
-    """A ``Camera`` around a driver; opens it in the background, ``read`` tells how that went.
+    """A ``Camera`` around a driver, opened in the background; ``read`` raises where that failed.
 
     Args:
         name: for messages, without a password.
@@ -82,16 +72,19 @@ class LiveCamera:
     def __init__(
         self,
         name: str,
-        open_capture: Callable[[], Capture],
+        open_capture: Callable[[], Driver],
         clock: Clock,
         options: LiveOptions = LiveOptions(),
     ) -> None:
-        self._name, self._open_capture = name, open_capture
-        self._clock, self._options = clock, options
+        self._name = name
+        self._open_capture = open_capture
+        self._clock = clock
+        self._options = options
         self._changed = threading.Condition()
         self._fetched: _Fetched | None = None
         self._error: CameraError | None = None
-        self._is_open, self._is_closed = False, False
+        self._is_open = False
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=f"fetch {name}", daemon=True)
         self._thread.start()
 
@@ -156,7 +149,7 @@ class LiveCamera:
         except CameraError as exc:
             self._fail(exc)
             return
-        except Exception as exc:  # noqa: BLE001 - a driver's: told to whoever reads, as any other
+        except Exception as exc:  # noqa: BLE001 - any error of a driver is raised by read
             self._fail(CameraError(f"{self._name} cannot be opened: {exc}"))
             return
         try:
@@ -168,7 +161,7 @@ class LiveCamera:
         finally:
             capture.release()
 
-    def _fetch(self, capture: Capture) -> None:
+    def _fetch(self, capture: Driver) -> None:
         """Keep the newest frame until the camera is closed or lost."""
         period_s = _DUE / self._options.rate_hz
         good_s, due_s = time.monotonic(), 0.0

@@ -1,4 +1,4 @@
-"""``seealoud doctor``: looks at everything the daemon needs, and says what mends it."""
+"""``seealoud doctor``: checks everything that the daemon needs and shows how to fix it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _show(finding: Finding) -> None:
 
 
 def _speak(config: Path | None, text: str) -> None:
-    """Say the result with whatever works: the settings may be what is broken."""
+    """Say the result aloud, with the default settings where the file is broken."""
     from device.settings.load import load_settings
     from device.settings.schema import Settings
     from device.speech.piper import PiperVoiceProcess
@@ -101,4 +101,4 @@ def _speak(config: Path | None, text: str) -> None:
         ):
             playback.play(chunks)
     except SeeAloudError as exc:
-        echo_error(f"this cannot be said aloud: {exc}")
+        echo_error(f"the result cannot be spoken: {exc}")

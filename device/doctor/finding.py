@@ -17,7 +17,7 @@ class Level(StrEnum):
 
     OK = "ok"
     NOTE = "note"
-    """Not in use or not to be found out; nothing to mend."""
+    """Not in use or not available; nothing to fix."""
     WARNING = "warning"
     """It works, but not for long or not well."""
     FAILURE = "failure"
@@ -32,7 +32,7 @@ class Finding:
         part: its name, one or two words.
         level: how bad it is.
         text: what was found, with the value, without full stop.
-        fix: the command or deed that mends it; empty where nothing is to be mended.
+        fix: the command or action that fixes it; empty where there is nothing to fix.
     """
 
     part: str
@@ -48,12 +48,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to be looked at.
+    """One check of one part.
 
     Attributes:
         part: what its finding is called.
-        look: returns what was found; an own error that it raises is a failure.
-        fix: what mends it when ``look`` raises.
+        look: returns what was found; a ``SeeAloudError`` that it raises is a failure.
+        fix: what fixes it when ``look`` raises.
     """
 
     part: str

@@ -51,7 +51,7 @@ def check_disk(folder: Path) -> Finding:
 
 
 def temperature_c(zone: Path = THERMAL_ZONE) -> float | None:
-    """Return the processor's temperature in degrees Celsius; None where it is not told."""
+    """Return the processor's temperature in degrees Celsius; None where it is not available."""
     try:
         return int(zone.read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def check_temperature(zone: Path = THERMAL_ZONE) -> Finding:
     """Return how hot the processor is."""
     celsius = temperature_c(zone)
     if celsius is None:
-        return Finding("Temperature", Level.NOTE, "this machine does not tell it")
+        return Finding("Temperature", Level.NOTE, "not available on this machine")
     text = f"{celsius:.0f} degrees"
     if celsius >= HOTTEST_C:
         fix = "let air reach the device, or give it a heat sink or a fan"
@@ -78,7 +78,7 @@ def check_power(command: Sequence[str] = ("vcgencmd", "get_throttled")) -> Findi
         ).stdout
         flags = int(said.strip().rpartition("=")[2], 16)
     except (OSError, subprocess.SubprocessError, ValueError):
-        return Finding("Power", Level.NOTE, "this machine does not tell it")
+        return Finding("Power", Level.NOTE, "not available on this machine")
     if flags & _UNDER_VOLTAGE_NOW:
         fix = "use the power supply made for this Raspberry Pi, and a short cable"
         return Finding("Power", Level.FAILURE, "too little voltage now", fix)

@@ -1,4 +1,4 @@
-"""Bytes of a picture file to an RGB array; only this module decodes pictures.
+"""Bytes of a picture file to an RGB array and back; only this module decodes pictures.
 
 Invariant: a damaged picture is refused, never shown with the missing part made up.
 """
@@ -22,6 +22,7 @@ from device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _WHITE = 255.0
+_JPEG_QUALITY = 85
 # libjpeg goes on after these and makes the rest of the picture up.
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 # ... but many cameras write a few bytes too many, which spoils nothing.
@@ -111,3 +112,10 @@ def _refuse_damage(said: list[str], name: str) -> None:
         if line.startswith(_DAMAGE) and _HARMLESS not in line:
             raise PictureError(f"{name} is damaged ({line}): copy or download it again")
         _LOGGER.debug("%s: %s", name, line)
+
+
+def encode_jpeg(image_hwc: npt.NDArray[np.uint8]) -> bytes:
+    """Return a picture, uint8 [height, width, 3] RGB, as JPEG."""
+    bgr_hwc = cv2.cvtColor(image_hwc, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr_hwc, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    return data.tobytes()

@@ -14,10 +14,10 @@ import urllib.request
 from dataclasses import dataclass
 
 from device import __version__
-from device.camera.source import public_address
 from device.errors import PictureError
 from device.pictures.decode import decode_picture
 from device.pictures.files import MAX_PICTURE_BYTES, too_large
+from device.pictures.names import public_address, sign_in
 from device.records import Frame
 
 _CHUNK_BYTES = 64 * 1024
@@ -90,10 +90,8 @@ def _request(url: str) -> urllib.request.Request:
     """Return the request, which signs in where the address says how."""
     headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*"}
     request = urllib.request.Request(public_address(url), headers=headers)
-    parts = urllib.parse.urlsplit(url)
-    if parts.username is not None:
-        user, password = (urllib.parse.unquote(x or "") for x in (parts.username, parts.password))
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    if (account := sign_in(url)) is not None:
+        token = base64.b64encode(":".join(account).encode()).decode()
         # Not sent again to where the server may redirect us.
         request.add_unredirected_header("Authorization", f"Basic {token}")
     return request

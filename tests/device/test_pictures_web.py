@@ -12,8 +12,8 @@ import pytest
 from support.mosquitto import free_port, silent_server
 from support.pictures import encoded, four_colours
 
+from device.commands.describe_sources import expand_sources
 from device.errors import PictureError
-from device.pictures import expand_sources
 from device.pictures.web import FetchLimits, fetch_picture
 
 PICTURE = encoded(four_colours(), ".png")

@@ -79,9 +79,6 @@ def _live(stream: PictureStream, *, narrates: bool = False, more: str = "") -> s
     return f"""
 [camera]
 source = "{stream.address}"
-first_retry_s = 0.2
-longest_retry_s = 0.5
-read_timeout_s = 2
 [narration]
 is_on = {str(narrates).lower()}
 {more}

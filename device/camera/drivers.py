@@ -1,0 +1,185 @@
+"""Drivers of cameras: USB and streams through OpenCV, the Raspberry Pi's own through picamera2.
+
+Invariant: only this module opens a live camera; picamera2 is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from device.camera.v4l2 import advice, check_device
+from device.errors import CameraError
+from device.pictures.decode import silence_opencv
+
+_MS_PER_S = 1000
+# FFmpeg writes anything to stderr, addresses among it: AV_LOG_QUIET.
+_FFMPEG_LOG_LEVEL = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Its "RGB888" is blue, green, red in memory, as OpenCV has it.
+_PICAMERA_FORMAT = "RGB888"
+_GRAB_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a camera; it takes the nearest that it has."""
+
+    width_px: int
+    height_px: int
+    rate_hz: float
+
+
+class OpenCvCapture:
+    """A driver around an open ``cv2.VideoCapture``."""
+
+    def __init__(self, video: Any) -> None:
+        self._video = video
+
+    def grab(self) -> bool:
+        """Wait for the next frame and keep it undecoded."""
+        return bool(self._video.grab())
+
+    def retrieve(self) -> npt.NDArray[np.uint8] | None:
+        """Return the kept frame, uint8 [height, width, 3], BGR; None where it was damaged."""
+        try:
+            is_read, bgr_hwc = self._video.retrieve()
+        except cv2.error:  # half a JPEG from a bad cable
+            return None
+        return bgr_hwc if is_read else None
+
+    def release(self) -> None:
+        """Give the camera back."""
+        self._video.release()
+
+
+class PicameraCapture:
+    """A driver around a started ``Picamera2``."""
+
+    def __init__(self, picamera: Any) -> None:
+        self._picamera = picamera
+        self._bgr_hwc: npt.NDArray[np.uint8] | None = None
+
+    def grab(self) -> bool:
+        """Wait a second at most for the next frame and keep it."""
+        try:
+            # Without a time it can wait for ever.
+            self._bgr_hwc = self._picamera.capture_array("main", wait=_GRAB_TIMEOUT_S)
+        except TimeoutError:
+            self._bgr_hwc = None
+        return self._bgr_hwc is not None
+
+    def retrieve(self) -> npt.NDArray[np.uint8] | None:
+        """Return the kept frame, uint8 [height, width, 3], BGR."""
+        return self._bgr_hwc
+
+    def release(self) -> None:
+        """Give the camera back."""
+        try:
+            self._picamera.stop()
+        finally:
+            self._picamera.close()
+
+
+# What ``LiveCamera`` reads from. All calls come from one thread and may block without a limit.
+Driver = OpenCvCapture | PicameraCapture
+
+
+def open_device(path: Path, name: str, wish: Wish) -> OpenCvCapture:
+    """Return an open USB camera.
+
+    Raises:
+        CameraError: it is missing, in use, not permitted or no camera.
+    """
+    check_device(path, name)
+    silence_opencv()
+    # OpenCV's V4L2 does not take a link below /dev/v4l/by-id everywhere.
+    video = cv2.VideoCapture(os.path.realpath(path), cv2.CAP_V4L2)
+    if not video.isOpened():
+        raise CameraError(f"{name} cannot be opened: {advice(path)}")
+    # MJPEG first: raw pictures of that size do not fit through USB 2 at every rate.
+    video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    video.set(cv2.CAP_PROP_FRAME_WIDTH, wish.width_px)
+    video.set(cv2.CAP_PROP_FRAME_HEIGHT, wish.height_px)
+    video.set(cv2.CAP_PROP_FPS, wish.rate_hz)
+    video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return OpenCvCapture(video)
+
+
+def open_stream(url: str, name: str, timeout_s: float) -> OpenCvCapture:
+    """Return an open network stream.
+
+    Raises:
+        CameraError: its server is away, refuses, or says nothing within the time.
+    """
+    silence_opencv()
+    os.environ.setdefault(*_FFMPEG_LOG_LEVEL)
+    timeout_ms = round(timeout_s * _MS_PER_S)
+    limits = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms,
+    ]  # fmt: skip
+    video = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+    if not video.isOpened():
+        video.release()
+        raise CameraError(
+            f"{name} cannot be opened within {timeout_s:g} s: check that its server is on, and "
+            "address, user and password"
+        )
+    return OpenCvCapture(video)
+
+
+def open_picamera(
+    number: int, name: str, wish: Wish, make: Callable[[int], Any] | None = None
+) -> PicameraCapture:
+    """Return the started camera of a number.
+
+    Args:
+        number: 0 is the first camera.
+        name: for messages.
+        wish: size and rate that are asked for.
+        make: makes a ``Picamera2`` of a number; the real one by default.
+
+    Raises:
+        CameraError: picamera2 is not installed, or there is no such camera, or it is in use.
+    """
+    try:
+        picamera = (make or _picamera2(name))(number)
+    except (IndexError, RuntimeError, OSError) as exc:
+        raise CameraError(
+            f"{name} cannot be opened ({exc or type(exc).__name__}): check the ribbon cable and "
+            "`rpicam-hello --list-cameras`, and end the program that uses it"
+        ) from exc
+    try:
+        picamera.configure(
+            picamera.create_video_configuration(
+                main={"size": (wish.width_px, wish.height_px), "format": _PICAMERA_FORMAT},
+                controls={"FrameRate": wish.rate_hz},
+            )
+        )
+        picamera.start()
+    except (RuntimeError, OSError, ValueError) as exc:
+        picamera.close()
+        raise CameraError(
+            f"{name} cannot be started with {wish.width_px} x {wish.height_px} at "
+            f"{wish.rate_hz:g} Hz ({exc}): try width_px 640 and height_px 480"
+        ) from exc
+    return PicameraCapture(picamera)
+
+
+def _picamera2(name: str) -> Callable[[int], Any]:
+    try:
+        from picamera2 import Picamera2
+    except ImportError as exc:
+        raise CameraError(
+            f"{name} needs picamera2, which comes with Raspberry Pi OS: "
+            "sudo apt install python3-picamera2, and a venv made with --system-site-packages"
+        ) from exc
+    make: Callable[[int], Any] = Picamera2
+    return make
