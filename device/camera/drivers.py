@@ -1,6 +1,6 @@
-"""Drivers of cameras: USB and streams through OpenCV, the Raspberry Pi's own through picamera2.
+"""Drivers of cameras: USB through OpenCV, the Raspberry Pi's own through picamera2.
 
-Invariant: only this module opens a live camera; picamera2 is imported only when it is used.
+Invariant: picamera2 is imported only here, and only when it is used.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from device.camera.v4l2 import advice, check_device
-from device.errors import CameraError
-from device.pictures.decode import silence_opencv
+from device.errors import CameraError, PictureError
+from device.pictures.decode import decode_frame, silence_opencv
 
-_MS_PER_S = 1000
-# FFmpeg writes anything to stderr, addresses among it: AV_LOG_QUIET.
-_FFMPEG_LOG_LEVEL = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Its "RGB888" is blue, green, red in memory, as OpenCV has it.
 _PICAMERA_FORMAT = "RGB888"
 _GRAB_TIMEOUT_S = 1.0
+_N_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,19 @@ class OpenCvCapture:
         return bool(self._video.grab())
 
     def retrieve(self) -> npt.NDArray[np.uint8] | None:
-        """Return the kept frame, uint8 [height, width, 3], BGR; None where it was damaged."""
+        """Return the kept frame, uint8 [height, width, 3], BGR; None where there is none.
+
+        Raises:
+            PictureError: it is damaged.
+        """
         try:
-            is_read, bgr_hwc = self._video.retrieve()
-        except cv2.error:  # half a JPEG from a bad cable
+            is_read, image = self._video.retrieve()
+        except cv2.error as exc:
+            raise PictureError("not readable") from exc
+        if not is_read or image is None:
             return None
-        return bgr_hwc if is_read else None
+        bgr_hwc: npt.NDArray[np.uint8] = image
+        return bgr_hwc if bgr_hwc.ndim == _N_AXES else decode_frame(bgr_hwc.tobytes())
 
     def release(self) -> None:
         """Give the camera back."""
@@ -87,10 +92,6 @@ class PicameraCapture:
             self._picamera.close()
 
 
-# What ``LiveCamera`` reads from. All calls come from one thread and may block without a limit.
-Driver = OpenCvCapture | PicameraCapture
-
-
 def open_device(path: Path, name: str, wish: Wish) -> OpenCvCapture:
     """Return an open USB camera.
 
@@ -104,34 +105,15 @@ def open_device(path: Path, name: str, wish: Wish) -> OpenCvCapture:
     if not video.isOpened():
         raise CameraError(f"{name} cannot be opened: {advice(path)}")
     # MJPEG first: raw pictures of that size do not fit through USB 2 at every rate.
-    video.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    motion_jpeg = cv2.VideoWriter.fourcc(*"MJPG")
+    video.set(cv2.CAP_PROP_FOURCC, motion_jpeg)
     video.set(cv2.CAP_PROP_FRAME_WIDTH, wish.width_px)
     video.set(cv2.CAP_PROP_FRAME_HEIGHT, wish.height_px)
     video.set(cv2.CAP_PROP_FPS, wish.rate_hz)
     video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-    return OpenCvCapture(video)
-
-
-def open_stream(url: str, name: str, timeout_s: float) -> OpenCvCapture:
-    """Return an open network stream.
-
-    Raises:
-        CameraError: its server is away, refuses, or says nothing within the time.
-    """
-    silence_opencv()
-    os.environ.setdefault(*_FFMPEG_LOG_LEVEL)
-    timeout_ms = round(timeout_s * _MS_PER_S)
-    limits = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms,
-    ]  # fmt: skip
-    video = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
-    if not video.isOpened():
-        video.release()
-        raise CameraError(
-            f"{name} cannot be opened within {timeout_s:g} s: check that its server is on, and "
-            "address, user and password"
-        )
+    if int(video.get(cv2.CAP_PROP_FOURCC)) == motion_jpeg:
+        # Undecoded: OpenCV would invent the missing part of a damaged picture.
+        video.set(cv2.CAP_PROP_CONVERT_RGB, 0)
     return OpenCvCapture(video)
 
 

@@ -19,18 +19,24 @@ import numpy as np
 import numpy.typing as npt
 
 from device.camera.camera import Flip, orient
-from device.camera.drivers import Driver
+from device.camera.drivers import OpenCvCapture, PicameraCapture
+from device.camera.stream import JpegStream
 from device.clock import Clock
-from device.errors import CameraError
+from device.errors import CameraError, PictureError
 from device.records import Frame
 
 # Webcams pause for up to two seconds when they change their exposure, and Wi-Fi cameras when they
 # roam; a camera that is silent for longer is opened again.
 READ_TIMEOUT_S = 5.0
+# A bad cable or Wi-Fi damages one picture after the other for a second or two and recovers.
+_DAMAGED_AFTER_S = 3.0
 _RETRY_S = 0.02
 _RELEASE_WAIT_S = 0.5
 # Frames come a little early or late: one is due when nearly a whole period has passed.
 _DUE = 0.9
+
+# All calls of a driver come from one thread and may block without a limit.
+Driver = OpenCvCapture | PicameraCapture | JpegStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class LiveOptions:
         read_timeout_s: longest wait for a frame that is due, in seconds; opening may take as long
             once more.
         lost_after_s: a driver that fails without a pause for so long has lost its camera.
+        damaged_after_s: a camera that gives only damaged pictures for so long is lost.
         rotation_deg: clockwise.
         flip: the mirroring after it.
     """
@@ -49,6 +56,7 @@ class LiveOptions:
     rate_hz: float = 10.0
     read_timeout_s: float = READ_TIMEOUT_S
     lost_after_s: float = 1.0
+    damaged_after_s: float = _DAMAGED_AFTER_S
     rotation_deg: int = 0
     flip: Flip = Flip.NONE
 
@@ -156,6 +164,8 @@ class LiveCamera:
             with self._changed:
                 self._is_open = True
             self._fetch(capture)
+        except CameraError as exc:
+            self._fail(CameraError(f"{self._name} is lost: {exc}"))
         except Exception as exc:  # noqa: BLE001 - as above
             self._fail(CameraError(f"{self._name} is lost: {exc}"))
         finally:
@@ -173,7 +183,14 @@ class LiveCamera:
             if is_grabbed and now_s < due_s:
                 good_s = now_s
                 continue
-            bgr_hwc = capture.retrieve() if is_grabbed else None
+            try:
+                bgr_hwc = capture.retrieve() if is_grabbed else None
+            except PictureError as exc:
+                if now_s - good_s > self._options.damaged_after_s:
+                    self._fail(self._damaged(exc))
+                    return
+                time.sleep(_RETRY_S)
+                continue
             if bgr_hwc is not None and bgr_hwc.size:
                 good_s, due_s = now_s, now_s + period_s
                 gone = "gives no frames any more: plug it in again"
@@ -183,6 +200,12 @@ class LiveCamera:
                 return
             else:  # an unplugged camera fails at once and for ever: do not spin
                 time.sleep(_RETRY_S)
+
+    def _damaged(self, reason: PictureError) -> CameraError:
+        return CameraError(
+            f"{self._name} gives only damaged pictures ({reason}): check its cable or its Wi-Fi, "
+            "and its power supply"
+        )
 
     def _stamp(self) -> Callable[[npt.NDArray[np.uint8]], Frame]:
         """Return what makes a frame of this moment of a picture."""

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from device.camera.camera import WARM_UP_FRAMES, Camera
-from device.camera.drivers import Driver, Wish, open_device, open_picamera, open_stream
-from device.camera.live import READ_TIMEOUT_S, LiveCamera, LiveOptions
+from device.camera.drivers import Wish, open_device, open_picamera
+from device.camera.live import READ_TIMEOUT_S, Driver, LiveCamera, LiveOptions
 from device.camera.replay import PictureFolder, ReplayCamera, ReplayOptions, VideoFile
 from device.camera.settings import CameraSettings
 from device.camera.source import CameraSource, SourceKind, parse_source
+from device.camera.stream import open_stream
 from device.clock import Clock, ReplayClock, SystemClock
 from device.errors import CameraError
 from device.records import Frame

@@ -1,6 +1,6 @@
 """Bytes of a picture file to an RGB array and back; only this module decodes pictures.
 
-Invariant: a damaged picture is refused, never shown with the missing part made up.
+Invariant: a damaged picture is refused, never returned with an invented part.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from device.errors import PictureError
 from device.pictures.picture_format import (
+    JPEG_END,
     exif_orientation,
     guess_what,
     is_cut_jpeg,
+    jpeg_pixels,
     may_be_transparent,
 )
 from device.vision.native_stderr import captured_native_stderr
@@ -23,10 +25,12 @@ from device.vision.native_stderr import captured_native_stderr
 _LOGGER = logging.getLogger(__name__)
 _WHITE = 255.0
 _JPEG_QUALITY = 85
-# libjpeg goes on after these and makes the rest of the picture up.
+# libjpeg continues after these and invents the rest of the picture.
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 # ... but many cameras write a few bytes too many, which spoils nothing.
 _HARMLESS = "extraneous bytes"
+# Twelve megapixels, the most that a Raspberry Pi's camera has: 38 MB for each copy of a frame.
+_MOST_FRAME_PIXELS = 4608 * 2800
 _TOO_MANY_PIXELS = "CV_IO_MAX_IMAGE_PIXELS"
 # EXIF orientation -> quarter turns to the left after an optional left-right mirroring.
 _TURNS = {
@@ -74,6 +78,32 @@ def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(bgr_hwc[:, :, ::-1])
 
 
+def decode_frame(data: bytes) -> npt.NDArray[np.uint8]:
+    """Return a camera's JPEG, for which a second one will come soon.
+
+    Some cameras leave the end mark out. The picture is whole all the same if the decoder does not
+    run out of data before it.
+
+    Returns:
+        uint8 [height, width, 3], BGR, contiguous.
+
+    Raises:
+        PictureError: the picture is cut short, damaged, too large or not a JPEG.
+    """
+    n_pixels = jpeg_pixels(data)
+    if not n_pixels:
+        raise PictureError("not a JPEG" if data else "no data")
+    if n_pixels > _MOST_FRAME_PIXELS:
+        raise PictureError(f"more than {_MOST_FRAME_PIXELS / 1e6:.0f} megapixels")
+    silence_opencv()
+    with captured_native_stderr() as lines:
+        bgr_hwc = _decode(data + JPEG_END if is_cut_jpeg(data) else data, "it")
+    _refuse_damage(lines, "it")
+    if bgr_hwc is None:
+        raise PictureError("not readable")
+    return bgr_hwc
+
+
 def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
     """Return uint8 [height, width, 3], BGR, or None for what OpenCV cannot read."""
     buffer = np.frombuffer(data, np.uint8)
@@ -107,7 +137,7 @@ def _turn(image_hwc: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.
 
 
 def _refuse_damage(said: list[str], name: str) -> None:
-    """Raise PictureError where a decoder said that it made pixels up."""
+    """Raise PictureError where a decoder reported that it invented pixels."""
     for line in said:
         if line.startswith(_DAMAGE) and _HARMLESS not in line:
             raise PictureError(f"{name} is damaged ({line}): copy or download it again")
