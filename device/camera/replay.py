@@ -10,21 +10,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from device.camera.camera import Flip, orient
 from device.clock import Clock, ReplayClock
 from device.errors import CameraError, EndOfReplay, PictureError
-from device.pictures.decode import silence_opencv
 from device.pictures.files import read_picture_file
 from device.pictures.names import PICTURE_SUFFIXES
+from device.pictures.video import Video
 from device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,41 +97,37 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._opened() as video:
-            rate_hz = float(video.get(cv2.CAP_PROP_FPS))
+        with closing(self._open()) as video:
+            rate_hz = video.rate_hz
         # Raw .h264 and .mjpeg have none, or nonsense.
         self.rate_hz = rate_hz if 0 < rate_hz <= _HIGHEST_RATE_HZ else _USUAL_RATE_HZ
 
     def images(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield uint8 [height, width, 3], RGB.
+        """Yield uint8 [height, width, 3], RGB; a damaged frame is left out with a warning.
 
         Raises:
-            CameraError: it is missing, or has no readable frame.
+            CameraError: the file is missing, or has no readable frame.
         """
-        with self._opened() as video:
-            is_any_read = False
+        is_any_read = False
+        with closing(self._open()) as video:
             while True:
-                is_read, bgr_hwc = video.read()
-                if not is_read or bgr_hwc is None:
+                try:
+                    image_hwc = video.read()
+                except PictureError as exc:
+                    _LOGGER.warning("replay: a frame of %s is left out: %s", self._path, exc)
+                    continue
+                if image_hwc is None:
                     break
                 is_any_read = True
-                yield np.ascontiguousarray(bgr_hwc[:, :, ::-1])
+                yield image_hwc
         if not is_any_read:
             raise CameraError(f"{self._path} has no readable frame: is it whole?")
 
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        if not self._path.is_file():
-            raise CameraError(f"{self._path} does not exist: check camera.source")
-        silence_opencv()
-        # FFmpeg by name: OpenCV's other backends take digits in a name for a picture sequence.
-        video = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+    def _open(self) -> Video:
         try:
-            if not video.isOpened():
-                raise CameraError(f"{self._path} is not a video that can be read")
-            yield video
-        finally:
-            video.release()
+            return Video(self._path)
+        except PictureError as exc:
+            raise CameraError(f"{self._path} {exc}: check camera.source") from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _fetch_picture(url: str) -> Frame:
 
 
 def _read_video(path: Path, name: str) -> Frame:
-    from device.pictures.files import read_first_frame
+    from device.pictures.video import read_first_frame
 
     return read_first_frame(path, name)
 

@@ -1,22 +1,15 @@
-"""Pictures from files, standard input and the beginning of videos."""
+"""Pictures from files, named pipes and standard input."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
-import cv2
-import numpy as np
-
 from device.errors import PictureError
-from device.pictures.decode import decode_picture, silence_opencv
+from device.pictures.decode import decode_picture
 from device.records import Frame
-from device.vision.native_stderr import captured_native_stderr
-
-_LOGGER = logging.getLogger(__name__)
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 STDIN = "-"
@@ -66,26 +59,3 @@ def read_limited(stream: BinaryIO, name: str, limit_bytes: int = MAX_PICTURE_BYT
 def too_large(name: str, limit_bytes: int) -> PictureError:
     """Return the error for a picture of more than so many bytes."""
     return PictureError(f"{name} is larger than {limit_bytes / 2**20:g} MiB: shrink it")
-
-
-def read_first_frame(path: Path, name: str) -> Frame:
-    """Return a video's first frame, upright by its rotation mark.
-
-    Raises:
-        PictureError: the file is missing, or OpenCV finds no frame in it.
-    """
-    if not path.is_file():
-        raise PictureError(f"{name} does not exist: check the path")
-    silence_opencv()
-    with captured_native_stderr() as said:
-        # FFmpeg by name: OpenCV's other backends take digits in a name for a picture sequence.
-        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-        try:
-            is_read, bgr_hwc = capture.read()
-        finally:
-            capture.release()
-    for line in said:
-        _LOGGER.debug("%s: %s", name, line)
-    if not is_read or bgr_hwc is None or bgr_hwc.size == 0:
-        raise PictureError(f"{name} has no readable video frame: {said[0] if said else 'unknown'}")
-    return Frame.now(np.ascontiguousarray(bgr_hwc[:, :, ::-1]), name)
