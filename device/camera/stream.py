@@ -71,6 +71,8 @@ class JpegStream:
             with self._deadline.checked():
                 is_grabbed = self._skip_to_part() and self._read_part()
                 self._deadline.check()
+        except CameraError:
+            raise
         except TimeoutError as exc:
             raise CameraError(
                 f"no whole picture came within {self._deadline.timeout_s:g} s"

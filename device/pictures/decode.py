@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import PictureError
+from device.errors import CameraError, PictureError
 from device.pictures.picture_format import (
     JPEG_END,
     exif_orientation,
@@ -29,8 +29,11 @@ _JPEG_QUALITY = 85
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 # ... but many cameras write a few bytes too many, which spoils nothing.
 _HARMLESS = "extraneous bytes"
-# Twelve megapixels, the most that a Raspberry Pi's camera has: 38 MB for each copy of a frame.
+# Twelve megapixels is the most that a Raspberry Pi's camera has.
 _MOST_FRAME_PIXELS = 4608 * 2800
+# The models look at no more than 640 pixels of a side. A frame of twelve megapixels takes 36 MB a
+# copy, and four copies exist at a time; in half its width and height, 9 MB.
+_LARGE_FRAME_PIXELS = 2560 * 1600
 _TOO_MANY_PIXELS = "CV_IO_MAX_IMAGE_PIXELS"
 # EXIF orientation -> quarter turns to the left after an optional left-right mirroring.
 _TURNS = {
@@ -85,26 +88,32 @@ def decode_frame(data: bytes) -> npt.NDArray[np.uint8]:
     run out of data before it.
 
     Returns:
-        uint8 [height, width, 3], BGR, contiguous.
+        uint8 [height, width, 3], BGR, contiguous; in half the size where it is over 4 megapixels.
 
     Raises:
-        PictureError: the picture is cut short, damaged, too large or not a JPEG.
+        PictureError: the picture is cut short, damaged or not a JPEG.
+        CameraError: the camera's pictures are too large.
     """
     n_pixels = jpeg_pixels(data)
     if not n_pixels:
         raise PictureError("not a JPEG" if data else "no data")
     if n_pixels > _MOST_FRAME_PIXELS:
-        raise PictureError(f"more than {_MOST_FRAME_PIXELS / 1e6:.0f} megapixels")
+        most = f"{_MOST_FRAME_PIXELS / 1e6:.0f} megapixels"
+        raise CameraError(
+            f"its pictures have more than {most}: choose a smaller size in the camera"
+        )
+    is_large = n_pixels > _LARGE_FRAME_PIXELS
+    flags = cv2.IMREAD_REDUCED_COLOR_2 if is_large else cv2.IMREAD_COLOR
     silence_opencv()
     with captured_native_stderr() as lines:
-        bgr_hwc = _decode(data + JPEG_END if is_cut_jpeg(data) else data, "it")
+        bgr_hwc = _decode(data + JPEG_END if is_cut_jpeg(data) else data, "it", flags)
     _refuse_damage(lines, "it")
     if bgr_hwc is None:
         raise PictureError("not readable")
     return bgr_hwc
 
 
-def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
+def _decode(data: bytes, name: str, flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8] | None:
     """Return uint8 [height, width, 3], BGR, or None for what OpenCV cannot read."""
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -112,7 +121,7 @@ def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
             raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
             if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
                 return _turn(_on_white(raw), exif_orientation(data))
-        decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
+        decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, flags)
     except cv2.error as exc:
         if _TOO_MANY_PIXELS in str(exc):
             raise PictureError(f"{name} has too many pixels for this device: shrink it") from exc
