@@ -34,7 +34,7 @@ from device.mqtt.identity import identity_of
 from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
 from device.pictures.decode import encode_jpeg
-from device.records import Earcon, HistorySummary
+from device.records import HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
 from device.settings.paths import Directories, StateLock
@@ -42,12 +42,15 @@ from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings.toml_text import masked_text
 from device.speech.announcer import Announcer
-from device.speech.open import PiperVoices, open_playback, with_kept_voice
+from device.speech.piper import PiperVoices
+from device.speech.playback import open_playback
+from device.speech.voice import with_kept_voice
 from device.triggers.button import ButtonTrigger
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
+from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Feedback, Target, Trigger
+from device.triggers.trigger import Target, Trigger
 from device.worker import Worker, ending_signals, stop_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -74,7 +77,7 @@ class Daemon:
         self._bus = HeldBus()
         self._clock = open_clock(settings.camera)
         self._workers: list[Worker] = []
-        self._voices = PiperVoices(settings.speech.phrase_timeout_s)
+        self._voices = PiperVoices()
         self._outbox: Outbox | None = None
 
     def run(self) -> int:
@@ -225,10 +228,8 @@ class Daemon:
     def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
         target = Target(self._controller, self._clock, self._fail)
-        feedback = Feedback(
-            on_down=lambda asked_s: self._announcer.earcon(Earcon.HEARD, asked_s),
-            on_hold=lambda asked_s: self._announcer.earcon(Earcon.CAPTURED, asked_s),
-        )
+        sound = self._announcer.earcon
+        timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
             Part.SOCKET: ControlSocket(socket, target),
@@ -236,10 +237,10 @@ class Daemon:
         }
         if settings.button.pin is not None:
             triggers[Part.BUTTON] = ButtonTrigger(
-                settings.button, target, feedback, lg_folder=self._directories.runtime
+                settings.button, target, sound, timing, lg_folder=self._directories.runtime
             )
         if settings.keys:
-            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, feedback)
+            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, sound, timing)
         return triggers
 
     # ------------------------------------------------------------ running

@@ -1,6 +1,6 @@
-"""What can be asked of the daemon, by button, key, signal, socket or MQTT: one strict model each.
+"""The requests to the daemon, by button, key, signal, socket or MQTT: one strict model each.
 
-Invariant: a request is obeyed whole or refused with a reason, never half.
+Invariant: a request is carried out whole or refused with a reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     id: Annotated[str, Field(max_length=64)] = ""
-    """The asker's own; it comes back with the answer."""
+    """Chosen by the sender; the answer carries it."""
 
 
 class Describe(_Request):
@@ -50,7 +50,7 @@ class Say(_Request):
 
 
 class Narrate(_Request):
-    """Switch narration; without ``is_on`` to the other state."""
+    """Switch narration on or off; without ``is_on``, toggle it."""
 
     action: Literal["narrate"] = "narrate"
     is_on: StrictBool | None = None
@@ -64,21 +64,21 @@ class Snooze(_Request):
 
 
 class Mute(_Request):
-    """Say nothing at all, but go on publishing."""
+    """Switch all sound off or on; publishing goes on."""
 
     action: Literal["mute"] = "mute"
     is_on: StrictBool
 
 
 class Privacy(_Request):
-    """Let the camera go, and look at nothing."""
+    """Close the camera, or open it again."""
 
     action: Literal["privacy"] = "privacy"
     is_on: StrictBool
 
 
 class Set(_Request):
-    """Change a setting that can change at run time."""
+    """Change a setting at run time."""
 
     action: Literal["set"] = "set"
     name: Literal["volume", "rate", "minimum_gap_s", "snooze_min", "voice"]
@@ -86,13 +86,13 @@ class Set(_Request):
 
 
 class SelfCheck(_Request):
-    """Say how the device is."""
+    """Say the result of a self-check."""
 
     action: Literal["self_check"] = "self_check"
 
 
 class Status(_Request):
-    """Tell the state, without a word."""
+    """Return the state without speaking."""
 
     action: Literal["status"] = "status"
 
@@ -123,43 +123,45 @@ _ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)
 
 
 class Outcome(BaseModel):
-    """What became of a request, at once; an answer in words may follow as an event."""
+    """The immediate result of a request; an answer in words may follow as an event."""
 
     model_config = ConfigDict(frozen=True)
 
     is_accepted: bool
     reason: str = ""
-    """Why it was refused, and what to do; empty when accepted."""
+    """Why it was refused and what to do; empty when accepted."""
     data: dict[str, bool | int | float | str | None] = {}
-    """Of ``status``: the state."""
+    """The state, for ``status``."""
     id: str = ""
 
 
 class Controller(Protocol):
-    """Carries requests out; every trigger has it and nothing else of the daemon."""
+    """Carries requests out; the only part of the daemon that triggers and MQTT use."""
 
     def handle(self, request: Request, cause: Cause, asked_s: float) -> Outcome:
         """Accept or refuse a request and return at once; from any thread.
 
         Args:
             request: what is asked.
-            cause: through what.
-            asked_s: the clock's monotonic seconds of the press.
+            cause: where the request came from.
+            asked_s: when it was asked, in monotonic seconds of the daemon's clock.
         """
 
 
 def parse_request(data: bytes) -> Request:
-    """Return the request that JSON bytes hold.
+    """Return the request in JSON bytes.
 
     Raises:
-        RequestError: too long, no JSON, an unknown action or key, or a value out of range; the
-            message names the value and what is allowed.
+        RequestError: it is too long, no JSON, has an unknown action or key, or a value out of
+            range; the message names the value and what is allowed.
     """
     if len(data) > MAX_REQUEST_BYTES:
-        raise RequestError(f"a request of {len(data)} bytes: at most {MAX_REQUEST_BYTES} are taken")
+        raise RequestError(
+            f"the request has {len(data)} bytes: at most {MAX_REQUEST_BYTES} are allowed"
+        )
     try:
         return _ADAPTER.validate_json(data)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "request"
-        raise RequestError(f"{key}: {first['msg']} (is {str(first['input'])[:80]!r})") from exc
+        raise RequestError(f"{key}: {first['msg']} (got {str(first['input'])[:80]!r})") from exc

@@ -103,6 +103,18 @@ WIRING = "device/app.py"
 LONGEST_PATH = {"The life of a press": 18, "The life of a caption": 8}
 
 
+def test_the_map_of_packages_is_complete() -> None:
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for part in ("device", "training", "convert")
+        for path in (ROOT / part).rglob("*.py")
+    }
+    section = PAGE.read_text(encoding="utf-8").partition("## Packages\n")[2].partition("\n## ")[0]
+    mapped = set(re.findall(r"`(\w[\w/]*/)`", section))
+    assert packages - mapped == set(), "add a row to docs/architecture.md"
+    assert [path for path in mapped if not (ROOT / path).is_dir()] == []
+
+
 def listed(heading: str) -> list[str]:
     """Return the modules of a section's numbered list."""
     section = PAGE.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from device.errors import BrokerError, SeeAloudError, SpeechError
 from device.speech.piper import PiperVoiceProcess
-from device.speech.voice import Voice, find_voice
+from device.speech.voice import VoiceFiles, find_voice
 from device.vision.bundle import Bundle, find_bundle, load_bundle
 from tools.broker import KINDS, LoopbackBroker, loopback_broker
 from tools.demo_run import Outcome, run_command
@@ -32,7 +32,7 @@ from tools.samples import SAMPLES, sample_pictures
 _OUTPUT = Path(__file__).resolve().parent.parent / "demo-output"
 _WAV_NAME = "captions.wav"
 _DESCRIPTION = (
-    "Captions sample photographs, or your own, speaks, and shows what goes out by MQTT. "
+    "Captions sample photographs or your own, speaks, and shows the MQTT messages. "
     "Nothing leaves this machine."
 )
 _TERMINATED = 128 + signal.SIGTERM
@@ -113,9 +113,9 @@ def has_sound_card() -> bool:
     return any(line.startswith("card ") for line in listed.stdout.splitlines())
 
 
-def _introduce(bundle: Bundle, voice: Voice, broker: LoopbackBroker, is_loud: bool) -> None:
+def _introduce(bundle: Bundle, voice: VoiceFiles, broker: LoopbackBroker, is_loud: bool) -> None:
     megabytes = sum(entry.bytes for entry in bundle.manifest.files.values()) / 1e6
-    show_heading("SeeAloud says what photographs show, on this machine alone.")
+    show_heading("SeeAloud describes photographs, on this machine alone.")
     show_facts(
         {
             "captioner": f"{bundle.name}, {megabytes:.1f} MB, {len(bundle.vocabulary)} words",
@@ -150,7 +150,7 @@ def _command(
 # ---------------------------------------------------------------- after
 
 
-def _report(outcome: Outcome, voice: Voice, wav: Path) -> None:
+def _report(outcome: Outcome, voice: VoiceFiles, wav: Path) -> None:
     show_heading("How long it took")
     delays_ms = _first_sounds_ms(voice, [caption["text"] for caption in outcome.captions])
     show_table([Row(*pair) for pair in zip(outcome.captions, delays_ms, strict=True)])
@@ -162,7 +162,7 @@ def _report(outcome: Outcome, voice: Voice, wav: Path) -> None:
     show("    Your own pictures: ./scripts/demo PICTURE...")
 
 
-def _first_sounds_ms(voice: Voice, sentences: Sequence[str]) -> list[float]:
+def _first_sounds_ms(voice: VoiceFiles, sentences: Sequence[str]) -> list[float]:
     with PiperVoiceProcess(voice) as speaker:
         first_sound_ms(speaker, sentences[0])  # the first one is slower than all later ones
         return [first_sound_ms(speaker, sentence) for sentence in sentences]

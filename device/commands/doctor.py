@@ -1,4 +1,4 @@
-"""``seealoud doctor``: checks everything that the daemon needs and shows how to fix it."""
+"""``seealoud doctor``: checks everything the daemon needs, and prints what fixes it."""
 
 from __future__ import annotations
 

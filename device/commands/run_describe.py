@@ -51,7 +51,8 @@ def _open_voice(path: Path | None) -> PiperVoiceProcess:
 
 
 def _open_playback(audio_device: str | None) -> Playback:
-    from device.speech.playback import DEFAULT_DEVICE, AlsaPlayback
+    from device.speech.playback import AlsaPlayback
+    from device.speech.settings import DEFAULT_DEVICE
 
     return AlsaPlayback(audio_device or DEFAULT_DEVICE)
 

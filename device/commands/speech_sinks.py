@@ -11,10 +11,9 @@ import numpy as np
 
 from device.errors import SpeechError
 from device.records import Description
-from device.speech.pcm import PcmChunk
+from device.speech.pcm import PcmChunk, write_wav
 from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
-from device.speech.wav import write_wav
 
 PAUSE_S = 0.6  # between two captions in one WAV file
 _SPOOL_READ_BYTES = 1 << 16

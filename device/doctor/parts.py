@@ -1,4 +1,4 @@
-"""Checks of what the daemon is made of: settings, model, voice, sound, camera, button, broker."""
+"""Checks of the daemon's parts: settings, model, voice, sound, camera, button, broker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
 
     Args:
         settings: as the daemon would read them.
-        is_daemon_running: whether one runs now; it then holds camera and button.
+        is_daemon_running: whether a daemon runs now and uses camera and button.
     """
 
     def held(part: str) -> Finding:
@@ -47,13 +47,13 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
         Check("Sound", lambda: check_sound(settings), "list the devices with: aplay -L"),
         Check("Camera", unless_held("Camera", check_camera), _camera_fix()),
         Check("Button", unless_held("Button", check_button)),
-        Check("Rules", lambda: check_rules(settings), "repair the model first"),
+        Check("Rules", lambda: check_rules(settings), "fix the model first"),
         Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
     ]
 
 
 def check_model(settings: Settings) -> Finding:
-    """Return whether the bundle captions, and how fast; its self-test included.
+    """Return whether the bundle passes its self-test, and how fast it captions.
 
     Raises:
         BundleError: it is missing or broken.
@@ -96,23 +96,22 @@ def check_voice(settings: Settings) -> Finding:
     Raises:
         VoiceError: it is missing or broken.
     """
-    from device.speech.piper import PiperOptions, PiperVoiceProcess
+    from device.speech.piper import PiperVoiceProcess
     from device.speech.voice import find_voice
 
     voice = find_voice(settings.speech.voice)
-    options = PiperOptions(reply_timeout_s=settings.speech.phrase_timeout_s)
-    with PiperVoiceProcess(voice, options) as process:
+    with PiperVoiceProcess(voice) as process:
         process.start()
         began_s = time.monotonic()
         audio_s = sum(chunk.duration_s for chunk in process.synthesize(_TEST_WORDS))
         took_s = time.monotonic() - began_s
     if not audio_s:
         return Finding("Voice", Level.FAILURE, f"{voice.name} makes no sound", "choose another")
-    return Finding("Voice", Level.OK, f"{voice.name}, a word after {took_s:.1f} s")
+    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} s")
 
 
 def check_sound(settings: Settings) -> Finding:
-    """Return whether the sound device takes sound; it plays a moment of silence.
+    """Return whether the sound device works; it plays a moment of silence.
 
     Raises:
         PlaybackError: it does not.
@@ -127,14 +126,14 @@ def check_sound(settings: Settings) -> Finding:
     silence = PcmChunk(np.zeros(round(_SILENCE_S * _SAMPLE_RATE_HZ), np.int16), _SAMPLE_RATE_HZ)
     with closing(AlsaPlayback(settings.speech.device)) as playback:
         playback.play([silence])
-    return Finding("Sound", Level.OK, f"the device {settings.speech.device!r} takes sound")
+    return Finding("Sound", Level.OK, f"the device {settings.speech.device!r} works")
 
 
 def check_camera(settings: Settings) -> Finding:
-    """Return whether the camera gives a picture, and whether it can be used.
+    """Return whether the camera delivers a picture that can be used.
 
     Raises:
-        CameraError: it gives none.
+        CameraError: it delivers none.
     """
     from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
@@ -147,10 +146,10 @@ def check_camera(settings: Settings) -> Finding:
             frame = camera.read()
         name = camera.name
     height, width = frame.image_hwc.shape[:2]
-    text = f"{name} gives {width} x {height} pixels"
+    text = f"{name} delivers {width} x {height} pixels"
     fault = PictureGate(is_on=settings.picture.is_gate_on).judge(frame.image_hwc)
     if fault is not None:
-        fix = "check light, lens cap and lens"
+        fix = "check light, lens cap and dirt in front of the camera"
         return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)
     return Finding("Camera", Level.OK, text)
 
@@ -175,9 +174,9 @@ def check_button(settings: Settings) -> Finding:
 
     pin = settings.triggers.button.pin
     if pin is None:
-        return Finding("Button", Level.NOTE, "none: set triggers.button.pin if there is one")
+        return Finding("Button", Level.NOTE, "none; if there is one, set triggers.button.pin")
     try:
-        # lgpio writes where it is started, where the asker may not.
+        # lgpio writes to the working directory, where the user may have no right to.
         with (
             TemporaryDirectory(prefix="seealoud-") as folder,
             closing(open_pin(settings.triggers.button, lg_folder=Path(folder))) as device,
@@ -199,7 +198,7 @@ def check_broker(settings: Settings) -> Finding:
         ConfigError: the settings cannot be used.
     """
     if not settings.mqtt.is_on:
-        return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
+        return Finding("Broker", Level.NOTE, "not used: mqtt.is_on is false")
     from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
@@ -219,13 +218,13 @@ def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: st
         return Finding(
             "Rules",
             Level.NOTE,
-            "none: [[narration.rules]] announces words that are seen",
+            "none; [[narration.rules]] would alert you to words",
         )
     known = split_words(" ".join(words))
     # A rule that is not in all words together is in no caption.
     dead = [rule for rule in rules if not KeywordRule(rule).is_in(known)]
     if not dead:
-        noun = "rule waits" if len(rules) == 1 else "rules wait"
+        noun = "rule looks" if len(rules) == 1 else "rules look"
         return Finding("Rules", Level.OK, f"{len(rules)} {noun} for words that {bundle} knows")
     text = "; ".join(
         f"the rule {rule.name!r} never fires: {bundle} does not know "

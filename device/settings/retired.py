@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _MEASURED = "the value that was measured is always used"
+_PRESS_TIME = "triggers.press_time_factor gives all presses more or less time"
 
 # Dotted name of the key, without positions in lists -> why nobody has to set it. Each reason
 # completes the sentence "x.y is no longer a setting: …". Version 0.3 may drop the rows of 0.2.
@@ -39,6 +40,16 @@ RETIRED: Mapping[str, str] = {
     "mqtt.commands_per_min": "120 commands a minute are taken",
     "mqtt.diagnostics_period_s": "diagnostics are published every 60 s",
     "history.outbox_rows": "5000 messages may wait for the broker",
+    "triggers.button.bounce_s": _PRESS_TIME,
+    "triggers.button.double_press_s": _PRESS_TIME,
+    "triggers.button.long_press_s": _PRESS_TIME,
+    "triggers.button.very_long_press_s": _PRESS_TIME,
+    "triggers.keys.bounce_s": _PRESS_TIME,
+    "triggers.keys.double_press_s": _PRESS_TIME,
+    "triggers.keys.long_press_s": _PRESS_TIME,
+    "triggers.keys.very_long_press_s": _PRESS_TIME,
+    "speech.stall_timeout_s": "a loudspeaker counts as lost after 10 seconds",
+    "speech.phrase_timeout_s": "a voice is started again after 60 seconds without sound",
     "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 

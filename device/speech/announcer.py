@@ -1,49 +1,37 @@
-"""The daemon's voice: takes words and short sounds from any thread and has them heard in turn.
+"""Speech of the daemon: takes words and short sounds from any thread and plays them in turn.
 
-Who goes first is `device.speech.speech_queue`'s. Invariant: every utterance ends in exactly one
-`Spoke` event, and nobody who announces ever waits for the sound.
+`device.speech.speech_queue` decides the order. Invariants: every utterance ends in exactly one
+`Spoke` event, and no caller waits for the sound.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from device.clock import Clock
 from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
-from device.speech.delivery import Delivered, Delivery, SpokenVoice
-from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
+from device.speech.delivery import Delivery, SpeechResult
+from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
-from device.speech.settings import LOUDEST, SpeechSettings
+from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
 from device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
 
 
-class LoadedVoice(SpokenVoice, Protocol):
-    """A voice that can be made to load before it is used."""
-
-    def start(self) -> object:
-        """Load it, and return when that is done.
-
-        Raises:
-            VoiceError: it cannot be loaded.
-        """
-
-
-OpenVoice = Callable[[str | None], LoadedVoice]
+OpenVoice = Callable[[str | None], PiperVoiceProcess]
 
 
 class Announcer:
-    """Says what it is told, the most important first; `step` for a ``Worker``.
+    """Speaks utterances, the most important first; `step` is for a ``Worker``.
 
     Args:
-        settings: of the speech.
+        settings: the table ``[speech]``.
         playback: where the sound goes; closed with the announcer.
-        bus: who is told what became of each utterance.
+        bus: takes a ``Spoke`` event for each utterance.
         clock: the time.
         open_voice: makes a voice from the path of its file.
     """
@@ -56,7 +44,9 @@ class Announcer:
         clock: Clock,
         open_voice: OpenVoice,
     ) -> None:
-        self._settings, self._bus, self._clock = settings, bus, clock
+        self._settings = settings
+        self._bus = bus
+        self._clock = clock
         self._open_voice = open_voice
         self._delivery = Delivery(None, playback, settings, bus, clock)
         self._voice_path = None if settings.voice is None else str(settings.voice)
@@ -66,14 +56,16 @@ class Announcer:
         self._asked_s: dict[Earcon, float] = {}
         # Of the present turn; each has its own, so that a cut never hits the next.
         self._cancelled = threading.Event()
-        self._retired: list[SpokenVoice] = []
-        self._is_muted = self._is_woken = self._is_closed = False
+        self._retired: list[PiperVoiceProcess] = []
+        self._is_muted = False
+        self._is_woken = False
+        self._is_closed = False
 
     # ------------------------------------------------------------ from any thread
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being said and nothing waits."""
+        """Whether nothing is being spoken and nothing waits."""
         with self._changed:
             return self._queue.current is None and self._queue.is_empty
 
@@ -89,24 +81,24 @@ class Announcer:
         return self._delivery.last_text
 
     def announce(self, utterance: Utterance) -> None:
-        """Have words said, or queued; never blocks."""
+        """Speak words now or in their turn; never blocks."""
         with self._changed:
             is_silent = self._is_muted or self._is_closed
             change = Change() if is_silent else self._queue.offer(utterance)
             self._apply(change)
         if is_silent:
-            self._tell(utterance, Delivered(SpeechOutcome.SILENT))
-        self._tell_ended(change)
+            self._publish(utterance, SpeechResult(SpeechOutcome.SILENT))
+        self._publish_ended(change)
 
     def earcon(self, earcon: Earcon, asked_s: float) -> None:
-        """Have a short sound played now; never blocks."""
+        """Play a short sound now; never blocks."""
         with self._changed:
             if not self._settings.are_earcons_on or self._is_muted or self._is_closed:
                 return
             self._asked_s[earcon] = asked_s
             change = self._queue.sound(earcon)
             self._apply(change)
-        self._tell_ended(change)
+        self._publish_ended(change)
 
     def repeat(self, cause: Cause, asked_s: float) -> bool:
         """Say the last words once more; False when there are none."""
@@ -117,11 +109,11 @@ class Announcer:
         return True
 
     def stop(self) -> None:
-        """Be silent now, and forget what waits."""
+        """Cut what sounds, and discard what waits."""
         with self._changed:
             change = self._queue.clear()
             self._apply(change)
-        self._tell_ended(change)
+        self._publish_ended(change)
 
     def set_rate(self, rate: float) -> None:
         """Speak as fast as this from the next utterance on, 0.25..4.0.
@@ -156,7 +148,7 @@ class Announcer:
         Returns when it is loaded, which takes 4 s on a Pi 4; the old one speaks meanwhile.
 
         Raises:
-            VoiceError: it cannot be used; the old one speaks on.
+            VoiceError: it cannot be used; the old one stays in use.
         """
         with self._voice_change:
             if path == self._voice_path and self._delivery.has_voice:
@@ -173,7 +165,7 @@ class Announcer:
     def warm(self) -> None:
         """Have voice and player started in the background, before the worker starts.
 
-        A voice without its files is told as a problem and tried again with each utterance.
+        A voice without its files is published as a problem and tried again with each utterance.
         """
         self._delivery.prepare()
         self._warm_voice()
@@ -185,7 +177,7 @@ class Announcer:
             self._apply(Change(is_cut=True))
 
     def close(self) -> None:
-        """Say no more; whatever waits ends as cut. May be repeated."""
+        """Stop speaking; whatever waits ends as cut. May be repeated."""
         with self._changed:
             self._is_closed = True
         self.stop()
@@ -228,17 +220,17 @@ class Announcer:
                 self._replace_voice(voice)
 
     def _say(self, utterance: Utterance, cancelled: threading.Event) -> None:
-        # Told also when a defect ends the step.
-        delivered = Delivered(SpeechOutcome.FAILED, detail="saying it failed; the log tells why")
+        # Published also when a defect ends the step.
+        delivered = SpeechResult(SpeechOutcome.FAILED, detail="speaking failed; see the log")
         self._warm_voice()
         try:
             delivered = self._delivery.say(utterance, cancelled)
         finally:
             self._finish()
-            self._tell(utterance, delivered)
+            self._publish(utterance, delivered)
         is_mute = delivered.outcome is SpeechOutcome.FAILED and not self._delivery.has_voice
         if is_mute and utterance.priority is Priority.ANSWER:
-            # Whoever waits for an answer hears at least that none will come.
+            # A sound at least, for whoever waits for the answer.
             self.earcon(Earcon.FAILED, self._clock.now_s())
 
     def _finish(self) -> None:
@@ -253,7 +245,7 @@ class Announcer:
             self._delivery.cut()
         self._changed.notify_all()
 
-    def _replace_voice(self, voice: SpokenVoice) -> None:
+    def _replace_voice(self, voice: PiperVoiceProcess) -> None:
         with self._changed:
             old, self._delivery.voice = self._delivery.voice, voice
             if old is not None:
@@ -266,11 +258,11 @@ class Announcer:
         for voice in retired:
             voice.close()
 
-    def _tell_ended(self, change: Change) -> None:
+    def _publish_ended(self, change: Change) -> None:
         for ended in change.ended:
-            self._tell(ended.utterance, Delivered(ended.outcome))
+            self._publish(ended.utterance, SpeechResult(ended.outcome))
 
-    def _tell(self, utterance: Utterance, delivered: Delivered) -> None:
+    def _publish(self, utterance: Utterance, delivered: SpeechResult) -> None:
         self._bus.publish(
             Spoke(
                 at=self._clock.utc(),

@@ -1,17 +1,16 @@
-"""Says one utterance or plays one short sound, and tells what became of it.
+"""Speaks one utterance or plays one short sound, and returns the result.
 
 Invariant: a voice or a loudspeaker that fails is tried once more at once and from the beginning;
-then it counts as away, is told so once, and what waits for it never piles up.
+then it counts as failed, which is published once, and later utterances do not pile up.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -22,11 +21,12 @@ from device.part_health import Backoff, PartHealth
 from device.records import Earcon, Priority, Utterance
 from device.speech.earcons import render_earcon
 from device.speech.pcm import PcmChunk
+from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
-# Short enough that progress is seen and a new volume heard soon.
+# Short, so that progress is reported and a new volume heard soon.
 _PIECE_S = 0.25
 # A Bluetooth loudspeaker that got no sound for so long may swallow the next.
 _SLEEPS_AFTER_S = 5.0
@@ -37,30 +37,9 @@ _USUAL_RATE_HZ = 22_050
 _LOWEST, _HIGHEST = -32_768, 32_767
 
 
-class SpokenVoice(Protocol):
-    """What turns words into sound; ``device.speech.piper.PiperVoiceProcess``."""
-
-    def warm(self) -> None:
-        """Start loading, if that is needed, and return at once."""
-
-    def synthesize(
-        self,
-        text: str,
-        *,
-        rate: float = 1.0,
-        volume: float = 1.0,
-        cancelled: threading.Event | None = None,
-        on_wait: Callable[[], None] | None = None,
-    ) -> Generator[PcmChunk, None, None]:
-        """Return the sound of ``text``, sentence by sentence as each is ready."""
-
-    def close(self) -> None:
-        """End; may be repeated."""
-
-
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """What became of one utterance; as in ``device.events.Spoke``."""
+class SpeechResult:
+    """The result of one utterance; as in ``device.events.Spoke``."""
 
     outcome: SpeechOutcome
     first_sample_s: float | None = None
@@ -71,10 +50,10 @@ class Delivery:
     """Voice and loudspeaker joined; `cut` and the attributes from any thread, the rest from one.
 
     Args:
-        voice: makes the sound; None where there is none yet.
+        voice: makes the sound; None if there is none yet.
         playback: takes it.
         settings: lead-in, loudness of the short sounds, and the first rate and volume.
-        bus: who is told of trouble.
+        bus: takes the problems of voice and loudspeaker.
         clock: the time.
 
     Attributes:
@@ -87,15 +66,18 @@ class Delivery:
 
     def __init__(
         self,
-        voice: SpokenVoice | None,
+        voice: PiperVoiceProcess | None,
         playback: Playback,
         settings: SpeechSettings,
         bus: EventBus,
         clock: Clock,
     ) -> None:
-        self._playback, self._settings, self._clock = playback, settings, clock
+        self._playback = playback
+        self._settings = settings
+        self._clock = clock
         self.voice = voice
-        self.rate, self.volume = settings.rate, settings.volume
+        self.rate = settings.rate
+        self.volume = settings.volume
         self.last_text: str | None = None
         self.on_progress: Callable[[], None] = lambda: None
         self._sound = _health(Part.SOUND, bus, clock)
@@ -109,13 +91,13 @@ class Delivery:
         """Whether the voice spoke when it was last asked to."""
         return not self._voice_health.is_problem
 
-    def say(self, utterance: Utterance, cancelled: threading.Event) -> Delivered:
+    def say(self, utterance: Utterance, cancelled: threading.Event) -> SpeechResult:
         """Say the words; return when they are heard, cut, or cannot be said."""
         is_patient = utterance.priority is not Priority.ANSWER
         if is_patient and self._sound.is_resting:
-            return Delivered(SpeechOutcome.SILENT, detail=self._sound.text)
+            return SpeechResult(SpeechOutcome.SILENT, detail=self._sound.text)
         if is_patient and self._voice_health.is_resting:
-            return Delivered(SpeechOutcome.FAILED, detail=self._voice_health.text)
+            return SpeechResult(SpeechOutcome.FAILED, detail=self._voice_health.text)
         before = self.last_text
         try:
             has_ended = self._twice(lambda: self._pieces(utterance, cancelled))
@@ -123,11 +105,11 @@ class Delivery:
             self.last_text = before
             return self._given_up(exc, cancelled)
         if cancelled.is_set() or not has_ended:
-            return Delivered(SpeechOutcome.CUT, self._first_sample_s(utterance))
+            return SpeechResult(SpeechOutcome.CUT, self._first_sample_s(utterance))
         if self._begun_s is None:
-            return Delivered(SpeechOutcome.FAILED, detail="the text has no words")
+            return SpeechResult(SpeechOutcome.FAILED, detail="the text has no words")
         self._voice_health.worked("The voice works again.")
-        return Delivered(SpeechOutcome.HEARD, self._first_sample_s(utterance))
+        return SpeechResult(SpeechOutcome.HEARD, self._first_sample_s(utterance))
 
     def sound(self, earcon: Earcon, asked_s: float) -> None:
         """Play a short sound; return when it is heard or cut."""
@@ -142,7 +124,7 @@ class Delivery:
             _LOGGER.debug("Earcon %s sounded after %.0f ms", earcon, 1000 * waited_s)
 
     def cut(self) -> None:
-        """Stop what sounds, within 100 ms; what comes later is not touched."""
+        """Stop what sounds, within 100 ms; later sounds are not affected."""
         self._playback.cut()
 
     def look_after(self) -> None:
@@ -162,7 +144,7 @@ class Delivery:
             self._sound.failed(str(exc))
 
     def voice_failed(self, exc: VoiceError) -> None:
-        """Note that the voice cannot be had at all."""
+        """Note that the voice cannot be opened."""
         self._voice_health.failed(str(exc))
 
     def close(self) -> None:
@@ -237,14 +219,14 @@ class Delivery:
     def _first_sample_s(self, utterance: Utterance) -> float | None:
         return None if self._begun_s is None else max(0.0, self._begun_s - utterance.asked_s)
 
-    def _given_up(self, exc: SpeechError, cancelled: threading.Event) -> Delivered:
+    def _given_up(self, exc: SpeechError, cancelled: threading.Event) -> SpeechResult:
         if cancelled.is_set():
-            return Delivered(SpeechOutcome.CUT)
+            return SpeechResult(SpeechOutcome.CUT)
         if isinstance(exc, PlaybackError):
             self._sound.failed(str(exc))
-            return Delivered(SpeechOutcome.SILENT, detail=str(exc))
+            return SpeechResult(SpeechOutcome.SILENT, detail=str(exc))
         self._voice_health.failed(str(exc))
-        return Delivered(SpeechOutcome.FAILED, detail=str(exc))
+        return SpeechResult(SpeechOutcome.FAILED, detail=str(exc))
 
 
 def _health(part: Part, bus: EventBus, clock: Clock) -> PartHealth:

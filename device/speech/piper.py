@@ -21,14 +21,13 @@ from device.errors import VoiceError
 from device.speech.pcm import PcmChunk
 from device.speech.phrases import speakable
 from device.speech.protocol import Audio, Failure, Ready, Reply, SpeechRequest
-from device.speech.voice import Voice
+from device.speech.settings import FASTEST_RATE, SLOWEST_RATE
+from device.speech.voice import VoiceFiles, find_voice
 from device.speech.worker_process import Inbox, WorkerProcess
 
 _LOGGER = logging.getLogger(__name__)
 # A cut while the voice is awaited, and so the sound of a press, comes later by this at most.
 _POLL_S = 0.005
-SLOWEST_RATE = 0.25
-FASTEST_RATE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +36,27 @@ class PiperOptions:
 
     Attributes:
         threads: threads per sentence; None leaves one core to the captioner.
-        is_deterministic: the same text gives the same bytes; for tests, it sounds flatter.
+        is_deterministic: the same text gives the same bytes; sounds flatter, for tests.
         start_timeout_s: longest time the voice may take to load (4 s is usual on a Pi 4).
-        reply_timeout_s: longest time one phrase of at most 120 characters may take.
+        reply_timeout_s: longest time one phrase of at most 120 characters may take; then the voice
+            counts as hung and is started anew. The slowest Raspberry Pi takes about 20 s.
     """
 
     threads: int | None = None
     is_deterministic: bool = False
     start_timeout_s: float = 60.0
-    reply_timeout_s: float = 30.0
+    reply_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """A wait for the voice, seen from whoever waits."""
+    """Lets a wait for the voice be cancelled, and report that it goes on."""
 
     cancelled: threading.Event
     on_wait: Callable[[], None]
 
     def is_cancelled(self) -> bool:
-        """Return whether to wait no more; tell that somebody still waits."""
+        """Report that the wait goes on; return whether it was cancelled."""
         self.on_wait()
         return self.cancelled.is_set()
 
@@ -79,12 +79,13 @@ class PiperVoiceProcess:
 
     def __init__(
         self,
-        voice: Voice,
+        voice: VoiceFiles,
         options: PiperOptions | None = None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> None:
         self._voice = voice
-        self._options, self._on_restart = options or PiperOptions(), on_restart
+        self._options = options or PiperOptions()
+        self._on_restart = on_restart
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
@@ -189,10 +190,10 @@ class PiperVoiceProcess:
     def _living_worker(self) -> WorkerProcess:
         with self._lock:
             if self._is_closed:
-                raise VoiceError(f"the voice {self._voice.name} was closed; it speaks no more")
+                raise VoiceError(f"the voice {self._voice.name} is closed")
             if self._worker is not None and not self._worker.is_alive:
                 _LOGGER.warning(
-                    "The voice's process ended (%s): new one", self._worker.last_words()
+                    "The voice's process ended (%s); starting a new one", self._worker.end_reason()
                 )
                 self._worker.stop()
                 self._worker = None
@@ -216,11 +217,13 @@ class PiperVoiceProcess:
             return worker.wait_ready(self._options.start_timeout_s, wait.is_cancelled)
         except VoiceError as exc:
             raise VoiceError(
-                f"{self._voice.model_path}: {exc}. Try another voice, or none for the built-in one"
+                f"{self._voice.model_path}: {exc}. Use another voice, or the built-in one"
             ) from exc
         except TimeoutError as exc:
             worker.stop()
-            raise VoiceError(f"the voice {self._voice.model_path} is {exc}; killed") from exc
+            raise VoiceError(
+                f"the voice {self._voice.model_path} is {exc}; its process was killed"
+            ) from exc
 
     def _next_reply(self, worker: WorkerProcess, inbox: Inbox, wait: _Wait) -> Reply | None:
         """Return the next reply, or None when cancelled."""
@@ -235,7 +238,7 @@ class PiperVoiceProcess:
                 continue
             if reply is None:
                 raise VoiceError(
-                    f"the voice's process ended while it spoke: {worker.last_words()}. "
+                    f"the voice's process ended while it spoke: {worker.end_reason()}. "
                     "The next words start a new one"
                 )
             return reply
@@ -250,4 +253,28 @@ class PiperVoiceProcess:
     @staticmethod
     def _check(reply: Reply) -> None:
         if isinstance(reply, Failure):
-            raise VoiceError(f"the voice could not say it: {reply.message}")
+            raise VoiceError(f"the voice could not say this text: {reply.message}")
+
+
+class PiperVoices:
+    """Opens Piper voices; from any thread.
+
+    Attributes:
+        restarts: how often the process of any of them had died and was started again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.restarts = 0
+
+    def open(self, path: str | None) -> PiperVoiceProcess:
+        """Return a voice that is not loaded yet; None is the built-in one.
+
+        Raises:
+            VoiceError: its files are missing.
+        """
+        return PiperVoiceProcess(find_voice(path), on_restart=self._count)
+
+    def _count(self) -> None:
+        with self._lock:
+            self.restarts += 1

@@ -55,7 +55,7 @@ class RequestReader:
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
     def next(self) -> SpeechRequest | Failure:
-        """Return the next request, or the reply to a line that was none; waits for it."""
+        """Return the next request, or the reply to an invalid line; waits for it."""
         request = self._waiting.get()
         if isinstance(request, SpeechRequest):
             with self._lock:
@@ -88,7 +88,7 @@ class RequestReader:
             self._waiting.put(request)
 
 
-class Synthesizer:
+class PiperSynthesizer:
     """A loaded Piper voice.
 
     Args:
@@ -123,7 +123,12 @@ class Synthesizer:
 
 
 def _load_voice(model_path: Path, threads: int) -> PiperVoice:
-    """Return the voice; as ``PiperVoice.load``, which cannot be told how many threads to use."""
+    """Return the voice; as ``PiperVoice.load``, which has no option for the number of threads.
+
+    This is the only place that loads ONNX Runtime. Its telemetry, which would write a device id
+    below ``~/.cache`` and send events to its maker, is switched off before the import.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # type: ignore[import-untyped]
     from piper import PiperConfig, PiperVoice
 
@@ -157,7 +162,7 @@ def send(fd: int, reply: Reply) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def serve(synthesizer: Synthesizer, requests: RequestReader, frames_fd: int) -> None:
+def serve(synthesizer: PiperSynthesizer, requests: RequestReader, frames_fd: int) -> None:
     """Answer requests, one after the other, until the client is gone.
 
     Raises:
@@ -189,14 +194,14 @@ def default_threads() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the process; return its exit code: 1 when the voice cannot be loaded."""
     started_s = time.monotonic()
-    # Ctrl-C reaches the whole group; what becomes of the voice is the client's decision.
+    # Ctrl-C reaches the whole group, but the client decides when the voice ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     frames_fd = claim_stdout()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     options = _parse(arguments)
     requests = RequestReader(0)
     try:
-        synthesizer = Synthesizer(options.voice, options.threads, options.deterministic)
+        synthesizer = PiperSynthesizer(options.voice, options.threads, options.deterministic)
     except Exception as exc:
         _LOGGER.exception("The voice %s cannot be loaded", options.voice)
         send(frames_fd, Failure(None, f"{type(exc).__name__}: {exc}"))

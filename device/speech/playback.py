@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from device.errors import PlaybackError
 from device.speech.aplay import AplayStream
 from device.speech.pcm import PcmChunk
+from device.speech.settings import DEFAULT_DEVICE, SpeechSettings
 
-DEFAULT_DEVICE = "default"
-# A Bluetooth loudspeaker that reconnects may take some seconds before it takes sound.
-DEFAULT_STALL_TIMEOUT_S = 10.0
-# By then the first sound is on its way and not held up by the start of another process.
+# A Bluetooth loudspeaker that reconnects may need some seconds before it accepts sound; and the
+# watchdog restarts a daemon whose speech makes no progress for 20 s.
+STALL_TIMEOUT_S = 10.0
+# By then the first sound plays and is not delayed by the start of another process.
 _CHUNKS_BEFORE_SPARE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What became of one utterance.
+    """The result of playing one utterance.
 
     Attributes:
         first_sample_s: from the call to the first sample handed to the device, in seconds;
@@ -58,7 +58,7 @@ class Playback(Protocol):
         """
 
     def cut(self) -> None:
-        """Stop the utterance that plays, within 100 ms; later ones are not touched.
+        """Stop the utterance that plays, within 100 ms; later ones are not affected.
 
         `play` returns then, or when its chunks yield next if it was waiting for them.
         """
@@ -67,94 +67,7 @@ class Playback(Protocol):
         """Cut and play no more; may be repeated."""
 
 
-class Stream(Protocol):
-    """One utterance's way to a device."""
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether `cut` was called."""
-
-    def write(self, chunk: PcmChunk) -> None:
-        """Hand over a chunk; nothing happens after a cut."""
-
-    def finish(self) -> None:
-        """Return when the last sample is played, or at once when cut."""
-
-    def cut(self) -> None:
-        """Stop now; from any thread."""
-
-    def close(self) -> None:
-        """Free all."""
-
-
-class StreamPlayback(ABC):
-    """The rules that every playback keeps: turns, cutting and closing."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._lock = threading.Lock()
-        self._stream: Stream | None = None
-        self._is_closed = False
-
-    @abstractmethod
-    def _open(self) -> Stream:
-        """Return a fresh stream for one utterance."""
-
-    def play(self, chunks: Iterable[PcmChunk]) -> Played:
-        """Play the chunks as they come; return when all is heard or cut.
-
-        Raises:
-            PlaybackError: there is no such device, it refused, or the playback is closed.
-        """
-        with self._turn:
-            stream = self._begin()
-            try:
-                return _play_through(stream, chunks)
-            finally:
-                with self._lock:
-                    self._stream = None
-                stream.close()
-
-    @abstractmethod
-    def prepare(self, sample_rate_hz: int) -> None:
-        """Get ready for sound of this rate, where that makes it start sooner; returns at once."""
-
-    def cut(self) -> None:
-        """Stop the utterance that plays, within 100 ms; later ones are not touched."""
-        with self._lock:
-            if self._stream is not None:
-                self._stream.cut()
-
-    def close(self) -> None:
-        """Cut and play no more; may be repeated."""
-        with self._lock:
-            self._is_closed = True
-        self.cut()
-
-    def _begin(self) -> Stream:
-        with self._lock:
-            if self._is_closed:
-                raise PlaybackError("the playback was closed; it plays no more")
-            self._stream = self._open()
-            return self._stream
-
-
-def _play_through(stream: Stream, chunks: Iterable[PcmChunk]) -> Played:
-    started_s = time.monotonic()
-    first_sample_s: float | None = None
-    audio_s = 0.0
-    for chunk in chunks:
-        if stream.is_cut:
-            break
-        if first_sample_s is None:
-            first_sample_s = time.monotonic() - started_s
-        stream.write(chunk)
-        audio_s += chunk.duration_s
-    stream.finish()
-    return Played(first_sample_s, audio_s, stream.is_cut)
-
-
-class AlsaPlayback(StreamPlayback):
+class AlsaPlayback:
     """Plays through ALSA's `aplay`.
 
     From a press to its first sample at the device, p50 / p95 (x86_64 under load, file plugin):
@@ -166,22 +79,25 @@ class AlsaPlayback(StreamPlayback):
 
     Args:
         device: an ALSA device as in ``aplay -L``.
-        stall_timeout_s: longest time the device may take no sound, in seconds.
+        stall_timeout_s: longest time without the device accepting sound, in seconds.
         is_kept_open: hold a player ready for the next utterance, from the first one on.
     """
 
     def __init__(
         self,
         device: str = DEFAULT_DEVICE,
-        stall_timeout_s: float = DEFAULT_STALL_TIMEOUT_S,
+        stall_timeout_s: float = STALL_TIMEOUT_S,
         *,
         is_kept_open: bool = False,
     ) -> None:
-        super().__init__()
         self._device = device
         self._stall_timeout_s = stall_timeout_s
         self._is_kept_open = is_kept_open
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        self._stream: AplayStream | None = None
         self._spare: AplayStream | None = None
+        self._is_closed = False
 
     @property
     def spare_pid(self) -> int | None:
@@ -195,23 +111,20 @@ class AlsaPlayback(StreamPlayback):
         Raises:
             PlaybackError: there is no such device, it refused, or the playback is closed.
         """
-        rate_hz = 0
-
-        def watched() -> Iterator[PcmChunk]:
-            nonlocal rate_hz
-            for index, chunk in enumerate(chunks):
-                rate_hz = chunk.sample_rate_hz
-                if index == _CHUNKS_BEFORE_SPARE:  # for whoever cuts this long utterance
-                    self.prepare(rate_hz)
-                yield chunk
-
-        played = super().play(watched())
+        with self._turn:
+            stream = self._begin()
+            try:
+                played, rate_hz = self._play_through(stream, chunks)
+            finally:
+                with self._lock:
+                    self._stream = None
+                stream.close()
         if rate_hz:
             self.prepare(rate_hz)
         return played
 
     def prepare(self, sample_rate_hz: int) -> None:
-        """Hold a player ready for sound of this rate, if that is wanted.
+        """Hold a player ready for sound of this rate, if the device is kept open.
 
         Raises:
             PlaybackError: there is no aplay.
@@ -233,59 +146,104 @@ class AlsaPlayback(StreamPlayback):
         if is_late:
             self.close()
 
+    def cut(self) -> None:
+        """Stop the utterance that plays, within 100 ms; later ones are not affected."""
+        with self._lock:
+            if self._stream is not None:
+                self._stream.cut()
+
     def close(self) -> None:
         """Cut and play no more; may be repeated."""
-        super().close()
         with self._lock:
+            self._is_closed = True
             spare, self._spare = self._spare, None
+        self.cut()
         if spare is not None:
             spare.close()
 
-    def _open(self) -> Stream:
-        spare, self._spare = self._spare, None
-        return spare or AplayStream(self._device, self._stall_timeout_s)
+    def _begin(self) -> AplayStream:
+        with self._lock:
+            if self._is_closed:
+                raise _closed()
+            spare, self._spare = self._spare, None
+            self._stream = spare or AplayStream(self._device, self._stall_timeout_s)
+            return self._stream
+
+    def _play_through(self, stream: AplayStream, chunks: Iterable[PcmChunk]) -> tuple[Played, int]:
+        """Return what was played, and its rate: 0 without any sound."""
+        started_s = time.monotonic()
+        first_sample_s: float | None = None
+        audio_s = 0.0
+        rate_hz = 0
+        for index, chunk in enumerate(chunks):
+            rate_hz = chunk.sample_rate_hz
+            if index == _CHUNKS_BEFORE_SPARE:  # for a cut of this long utterance
+                self.prepare(rate_hz)
+            if stream.is_cut:
+                break
+            if first_sample_s is None:
+                first_sample_s = time.monotonic() - started_s
+            stream.write(chunk)
+            audio_s += chunk.duration_s
+        stream.finish()
+        return Played(first_sample_s, audio_s, stream.is_cut), rate_hz
 
 
-class NullPlayback(StreamPlayback):
+class NullPlayback:
     """Plays nothing, at once, for machines without sound; keeps the last utterance.
 
     Attributes:
-        utterances: how many utterances it was given.
+        utterances: how many utterances were played.
         last_chunks: the chunks of the last one; only that one, it may run for months.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.utterances = 0
         self.last_chunks: list[PcmChunk] = []
+        self._is_cut = threading.Event()
+        self._is_closed = False
+
+    def play(self, chunks: Iterable[PcmChunk]) -> Played:
+        """Take the chunks as they come; return when there are no more, or when cut.
+
+        Raises:
+            PlaybackError: the playback is closed.
+        """
+        if self._is_closed:
+            raise _closed()
+        started_s = time.monotonic()
+        first_sample_s: float | None = None
+        self._is_cut.clear()
+        self.utterances += 1
+        self.last_chunks = []
+        for chunk in chunks:
+            if self._is_cut.is_set():
+                break
+            if first_sample_s is None:
+                first_sample_s = time.monotonic() - started_s
+            self.last_chunks.append(chunk)
+        audio_s = sum(chunk.duration_s for chunk in self.last_chunks)
+        return Played(first_sample_s, audio_s, self._is_cut.is_set())
 
     def prepare(self, sample_rate_hz: int) -> None:
         """Do nothing: it is always ready."""
 
-    def _open(self) -> Stream:
-        self.utterances += 1
-        self.last_chunks = []
-        return _MemoryStream(self.last_chunks)
-
-
-class _MemoryStream:
-    def __init__(self, chunks: list[PcmChunk]) -> None:
-        self._chunks = chunks
-        self._is_cut = threading.Event()
-
-    @property
-    def is_cut(self) -> bool:
-        return self._is_cut.is_set()
-
-    def write(self, chunk: PcmChunk) -> None:
-        if not self.is_cut:
-            self._chunks.append(chunk)
-
-    def finish(self) -> None:
-        pass
-
     def cut(self) -> None:
+        """Stop the utterance that plays; later ones are not affected."""
         self._is_cut.set()
 
     def close(self) -> None:
-        pass
+        """Cut and play no more; may be repeated."""
+        self._is_closed = True
+        self.cut()
+
+
+def open_playback(settings: SpeechSettings) -> Playback:
+    """Return the playback that the settings choose."""
+    if settings.output == "none":
+        return NullPlayback()
+    return AlsaPlayback(settings.device, is_kept_open=settings.is_device_kept_open)
+
+
+def _closed() -> PlaybackError:
+    return PlaybackError("the playback is closed")

@@ -1,4 +1,4 @@
-r"""What the Piper process and its client say to each other; bytes in, values out, no I/O.
+r"""Messages between the Piper process and its client; bytes in, values out, no I/O.
 
     client -> worker (stdin)   one JSON object a line:  {"id", "text", "length_scale", "volume"}
                                                         {"cancel": id}
@@ -9,7 +9,7 @@ r"""What the Piper process and its client say to each other; bytes in, values ou
                                {"kind": "end",   "id", "bytes": 0}      after the last, or cancelled
                                {"kind": "error", "id", "message", "bytes": 0}
 
-Anything else raises ValueError: whoever reads it is out of step and must start again.
+Anything else raises ValueError: the streams are out of step and must be opened again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from device.speech.pcm import SAMPLE_BYTES
 
-# Far above any real message (a sentence is some 100 kB); refuses what a stray print would claim.
+# Far above any real message (a sentence is some 100 kB); refuses the output of a stray print.
 MAX_HEADER_BYTES = 1 << 16
 MAX_AUDIO_BYTES = 1 << 26
 
@@ -97,10 +97,10 @@ def encode_request(request: Request) -> bytes:
 
 
 def decode_request(line: bytes) -> Request:
-    """Return the request that a line holds.
+    """Return the request in a line.
 
     Raises:
-        ValueError: the line is no request.
+        ValueError: the line is not a request.
     """
     values = _json_object(line)
     try:

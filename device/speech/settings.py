@@ -1,4 +1,4 @@
-"""Settings of the speech; what is wrong is refused with its value."""
+"""The table ``[speech]`` of the settings, and the limits of rate and volume."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool
 
 from device.settings_base import SettingsGroup
-from device.speech.piper import FASTEST_RATE, SLOWEST_RATE
-from device.speech.playback import DEFAULT_DEVICE, DEFAULT_STALL_TIMEOUT_S
 
+DEFAULT_DEVICE = "default"
+SLOWEST_RATE = 0.25
+FASTEST_RATE = 4.0
 LOUDEST = 2.0
 _LONGEST_LEAD_IN_MS = 3000
 
 
 class SpeechSettings(SettingsGroup):
-    """Words and short sounds, and the loudspeaker they come from."""
+    """Speech, short sounds, and the loudspeaker that plays them."""
 
     output: Literal["alsa", "none"] = "alsa"
     """Where the sound goes. "none" makes all of it, plays nothing and is done at once: for a
@@ -51,10 +52,3 @@ class SpeechSettings(SettingsGroup):
     lead_in_ms: Annotated[int, Field(ge=0, le=_LONGEST_LEAD_IN_MS)] = 0
     """Silence before the first sound after a pause, in milliseconds. Some Bluetooth loudspeakers
     swallow the first words without 300 or so."""
-
-    stall_timeout_s: Annotated[float, Field(gt=0, le=15)] = DEFAULT_STALL_TIMEOUT_S
-    """How long the loudspeaker may take no sound before it counts as lost."""
-
-    phrase_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
-    """How long the voice may take to make a phrase, of about 120 letters at most, before it counts
-    as hung and is started anew."""

@@ -1,23 +1,26 @@
-"""Which voice speaks: the one that comes with the package, or any other Piper voice by path.
+"""Finds the files of a voice: the built-in one, or any other Piper voice by path.
 
 A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import VoiceError
+from device.speech.settings import SpeechSettings
 
+_LOGGER = logging.getLogger(__name__)
 _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
-    "https://huggingface.co/rhasspy/piper-voices, or name no voice to use the built-in one"
+    "https://huggingface.co/rhasspy/piper-voices, or set no voice to use the built-in one"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class VoiceFiles:
     """The two files of a Piper voice, both present.
 
     Attributes:
@@ -34,7 +37,7 @@ class Voice:
         return self.model_path.stem
 
 
-def find_voice(path: str | Path | None = None) -> Voice:
+def find_voice(path: str | Path | None = None) -> VoiceFiles:
     """Return the voice at ``path`` (its ``.onnx`` file), or the built-in one for None.
 
     Raises:
@@ -44,7 +47,25 @@ def find_voice(path: str | Path | None = None) -> Voice:
     config_path = model_path.with_name(model_path.name + ".json")
     for needed in (model_path, config_path):
         _require_readable(needed)
-    return Voice(model_path, config_path)
+    return VoiceFiles(model_path, config_path)
+
+
+def with_kept_voice(settings: SpeechSettings, kept: str | None) -> SpeechSettings:
+    """Return the settings with the voice that was chosen last, if it can still be used.
+
+    Args:
+        settings: as they were loaded.
+        kept: path of the voice; empty for the built-in one, None if none was chosen.
+    """
+    if kept is None:
+        return settings
+    path = Path(kept) if kept else None
+    try:
+        find_voice(path)
+    except VoiceError as exc:
+        _LOGGER.warning("the voice that was chosen last cannot be used: %s", exc)
+        return settings
+    return settings.model_copy(update={"voice": path})
 
 
 def _builtin_model_path() -> Path:

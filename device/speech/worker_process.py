@@ -1,6 +1,6 @@
-"""One Piper process seen from the client: started, listened to by two threads, killed.
+"""One Piper process seen from the client: started, read by two threads, killed.
 
-Knows no voice and no policy; when the process ends, everyone who waits for it is told.
+Knows no voice and no policy; when the process ends, every wait for it ends with an error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device.errors import VoiceError
-from device.speech.pipes import write_bounded
+from device.speech.child_process import KILL_TIMEOUT_S, kill_child, start_child, write_bounded
 from device.speech.protocol import (
     CancelRequest,
     Failure,
@@ -31,10 +31,9 @@ from device.speech.protocol import (
 
 _LOGGER = logging.getLogger(__name__)
 _POLL_S = 0.02
-_END_TIMEOUT_S = 5.0
 _WRITE_TIMEOUT_S = 5.0
 _READ_BYTES = 1 << 16
-_LAST_WORDS_LINES = 8
+_KEPT_STDERR_LINES = 8
 
 Inbox = queue.SimpleQueue[Reply | None]
 
@@ -43,7 +42,7 @@ class WorkerProcess:
     """A running Piper process.
 
     Args:
-        command: what to run; it talks `device.speech.protocol` on its stdin and stdout.
+        command: what to run; it speaks `device.speech.protocol` on its stdin and stdout.
 
     Raises:
         VoiceError: the process cannot be started at all.
@@ -58,11 +57,10 @@ class WorkerProcess:
         # Set when the process is ready or will never be.
         self._is_settled = threading.Event()
         self._has_ended = threading.Event()
-        self._stderr_lines: deque[str] = deque(maxlen=_LAST_WORDS_LINES)
+        self._stderr_lines: deque[str] = deque(maxlen=_KEPT_STDERR_LINES)
         self._process = _spawn(command)
         assert self._process.stdin is not None
         self._stdin = self._process.stdin
-        os.set_blocking(self._stdin.fileno(), False)
         self._threads = (
             threading.Thread(target=self._read_replies, name="voice-replies", daemon=True),
             threading.Thread(target=self._read_stderr, name="voice-stderr", daemon=True),
@@ -81,7 +79,7 @@ class WorkerProcess:
         return not self._has_ended.is_set() and self._process.poll() is None
 
     def wait_ready(self, timeout_s: float, is_cancelled: Callable[[], bool]) -> Ready | None:
-        """Return what the loaded voice says of itself, or None when cancelled meanwhile.
+        """Return the message that the voice is loaded, or None when cancelled meanwhile.
 
         Raises:
             VoiceError: the process ended instead.
@@ -94,14 +92,14 @@ class WorkerProcess:
             if time.monotonic() > deadline_s:
                 raise TimeoutError(f"not ready after {timeout_s:g} s")
         if self._ready is None:
-            raise VoiceError(f"the voice cannot be loaded: {self.last_words()}")
+            raise VoiceError(f"the voice cannot be loaded: {self.end_reason()}")
         return self._ready
 
     def submit(self, request: SpeechRequest) -> Inbox:
         """Send a request; return where its replies arrive, None being the process's end.
 
         Raises:
-            VoiceError: the process takes no more requests.
+            VoiceError: the process accepts no more requests.
         """
         inbox: Inbox = queue.SimpleQueue()
         with self._lock:
@@ -121,39 +119,35 @@ class WorkerProcess:
             except VoiceError as exc:
                 _LOGGER.debug("Request %d needs no cancelling: %s", request_id, exc)
 
-    def last_words(self) -> str:
-        """Return why the process ended, as far as it said; call it only after the end."""
-        self._threads[1].join(_END_TIMEOUT_S)
+    def end_reason(self) -> str:
+        """Return why the process ended, if it reported that; call it only after the end."""
+        self._threads[1].join(KILL_TIMEOUT_S)
         try:
-            code: int | str = self._process.wait(_END_TIMEOUT_S)
+            code: int | str = self._process.wait(KILL_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             code = "still running"
-        said = self._failure or " | ".join(self._stderr_lines) or "it said nothing"
-        return f"{said} (exit code {code})"
+        reason = self._failure or " | ".join(self._stderr_lines) or "it gave no reason"
+        return f"{reason} (exit code {code})"
 
     def stop(self) -> None:
         """Kill the process and wait until it and its threads are gone; may be repeated."""
-        # It holds nothing worth a farewell, and synthesis cannot be interrupted politely.
-        self._process.kill()
-        try:
-            self._process.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            _LOGGER.exception("The voice's process %d survives its killing", self.pid)
+        # It has nothing to save, and synthesis cannot be interrupted otherwise.
+        kill_child(self._process)
         for thread in self._threads:
-            thread.join(_END_TIMEOUT_S)
+            thread.join(KILL_TIMEOUT_S)
             if thread.is_alive():
-                _LOGGER.error("The thread %s survives its process", thread.name)
+                _LOGGER.error("The thread %s is still running after its process ended", thread.name)
         with self._write_lock:
             self._stdin.close()
 
     def _write(self, request: Request) -> None:
         try:
             with self._write_lock:
-                write_bounded(self._stdin.fileno(), encode_request(request), _WRITE_TIMEOUT_S)
+                write_bounded(self._process, encode_request(request), _WRITE_TIMEOUT_S)
         except (OSError, ValueError) as exc:  # ValueError: closed by stop()
             # Half a line may have been written: nothing after it could be understood.
             self._process.kill()
-            raise VoiceError(f"the voice's process takes no more text: {exc}") from exc
+            raise VoiceError(f"the voice's process accepts no more text: {exc}") from exc
 
     def _read_replies(self) -> None:
         decoder = ReplyDecoder()
@@ -202,16 +196,8 @@ def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
     package_root = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     python_path = os.pathsep.join([package_root, inherited] if inherited else [package_root])
+    env = {**os.environ, "PYTHONPATH": python_path}
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env={**os.environ, "PYTHONPATH": python_path},
-            # Out of the terminal's group: Ctrl-C before it can ignore SIGINT would kill it.
-            process_group=0,
-        )
+        return start_child(command, subprocess.PIPE, subprocess.PIPE, env)
     except OSError as exc:
         raise VoiceError(f"the voice's process cannot be started: {exc}") from exc

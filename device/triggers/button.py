@@ -1,8 +1,8 @@
 """A button at a GPIO pin; the only module that knows gpiozero.
 
-gpiozero calls back from a thread of its own, which is only used to note the edge: an exception or a
-delay there would cost edges. Its ``bounce_time`` is not used: mock pins ignore it, and lgpio's
-holds the first edge back. Never fork after a pin was opened.
+gpiozero calls back from its own thread, which only queues the edge: an exception or a delay there
+would lose edges. Its ``bounce_time`` is not used: mock pins ignore it, and lgpio's delays the first
+edge. Never fork after a pin was opened.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from device.errors import TriggerError
 from device.records import Cause
-from device.triggers.press import PressClassifier
-from device.triggers.presses import PressActions
+from device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
 from device.triggers.settings import ButtonSettings
-from device.triggers.trigger import Feedback, Target
+from device.triggers.trigger import Target
 from device.worker import Worker
+
+if TYPE_CHECKING:
+    from gpiozero import DigitalInputDevice
 
 _LOGGER = logging.getLogger(__name__)
 _IDLE_S = 0.5
@@ -32,35 +34,21 @@ _INSTALL = "sudo apt install python3-lgpio, and pip install gpiozero into SeeAlo
 _Edge = tuple[bool, float]
 
 
-class Pin(Protocol):
-    """The part of gpiozero's ``DigitalInputDevice`` that is used."""
-
-    when_activated: Any
-    when_deactivated: Any
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the button is pressed now."""
-
-    def close(self) -> None:
-        """Let go of the pin; may be repeated."""
-
-
 def open_pin(
     settings: ButtonSettings, pin_factory: Any = None, lg_folder: Path | None = None
-) -> Pin:
+) -> DigitalInputDevice:
     """Return the button's pin, as an input.
 
     Args:
-        settings: which, and how it is wired.
-        pin_factory: gpiozero's way to the pins; the machine's best one by default.
-        lg_folder: where lgpio may write, for it cannot do without.
+        settings: the pin, and how it is wired.
+        pin_factory: of gpiozero; the default is the machine's best one.
+        lg_folder: where lgpio may write its files, which it cannot do without.
 
     Raises:
-        TriggerError: there is no pin, no GPIO, no permission, or the pin is in use.
+        TriggerError: no pin is set, there is no GPIO or no permission, or the pin is in use.
     """
     if settings.pin is None:
-        raise TriggerError("there is no button: set triggers.button.pin")
+        raise TriggerError("no button is configured: set triggers.button.pin")
     if lg_folder is not None:
         _let_lgpio_write_to(lg_folder)
     try:
@@ -71,26 +59,25 @@ def open_pin(
     active_high = settings.active == "high" if pull_up is None else None
     try:
         with warnings.catch_warnings():
-            # It warns of every library that is not there before it takes the one that is.
+            # gpiozero warns of each missing library before it uses the one that is installed.
             warnings.simplefilter("ignore")
-            pin: Pin = gpiozero.DigitalInputDevice(
+            return gpiozero.DigitalInputDevice(
                 settings.pin, pull_up=pull_up, active_state=active_high, pin_factory=pin_factory
             )
     except gpiozero.BadPinFactory as exc:
         raise TriggerError(
-            f"GPIO {settings.pin} cannot be used: no way to this machine's pins ({exc}); on a "
-            f"Raspberry Pi: {_INSTALL}; elsewhere take triggers.button.pin out"
+            f"GPIO {settings.pin} cannot be used: no library gives access to the pins ({exc}); on "
+            f"a Raspberry Pi: {_INSTALL}; on other machines remove triggers.button.pin"
         ) from exc
     except gpiozero.GPIOPinInUse as exc:
         raise TriggerError(
-            f"GPIO {settings.pin} is in use by another part: set triggers.button.pin to another one"
+            f"GPIO {settings.pin} is already in use: set triggers.button.pin to another one"
         ) from exc
     except Exception as exc:  # each of its libraries raises errors of its own
         raise TriggerError(
-            f"GPIO {settings.pin} cannot be used: {exc}; is it a pin of this machine, used by "
-            "nobody else (gpioinfo), and are you in the group gpio (sudo usermod -aG gpio $USER)?"
+            f"GPIO {settings.pin} cannot be used: {exc}; does this machine have that pin, is "
+            "it free (gpioinfo), and are you in the group gpio (sudo usermod -aG gpio $USER)?"
         ) from exc
-    return pin
 
 
 def _let_lgpio_write_to(folder: Path) -> None:
@@ -105,12 +92,13 @@ def _let_lgpio_write_to(folder: Path) -> None:
 
 
 class ButtonTrigger:
-    """See ``device.triggers.trigger.Trigger``.
+    """A ``device.triggers.trigger.Trigger`` for a button at a GPIO pin.
 
     Args:
-        settings: the pin and what its presses do.
+        settings: the pin, and the actions of its presses.
         target: where requests go.
-        feedback: the sounds of a press.
+        play_sound: plays the sounds of a press.
+        timing: what counts as short and long.
         pin_factory: as in ``open_pin``.
         lg_folder: as in ``open_pin``.
     """
@@ -119,16 +107,19 @@ class ButtonTrigger:
         self,
         settings: ButtonSettings,
         target: Target,
-        feedback: Feedback,
+        play_sound: PlaySound,
+        timing: PressTiming = USUAL_TIMING,
+        *,
         pin_factory: Any = None,
         lg_folder: Path | None = None,
     ) -> None:
-        self._settings, self._pin_factory, self._lg_folder = settings, pin_factory, lg_folder
-        self._presses = PressClassifier(settings.timing)
-        self._actions = PressActions(settings, Cause.BUTTON, target, feedback)
+        self._settings = settings
+        self._pin_factory = pin_factory
+        self._lg_folder = lg_folder
+        self._presses = PressActions(settings, Cause.BUTTON, target, play_sound, timing)
         self._edges: queue.SimpleQueue[_Edge | None] = queue.SimpleQueue()
         self._worker = Worker("button", self._step, target.give_up, wake=self._wake)
-        self._pin: Pin | None = None
+        self._pin: DigitalInputDevice | None = None
 
     @property
     def workers(self) -> Sequence[Worker]:
@@ -136,24 +127,25 @@ class ButtonTrigger:
         return () if self._pin is None else (self._worker,)
 
     def start(self) -> None:
-        """Watch the pin; a button that is held already counts from its next press.
+        """Watch the pin; a button that is already held counts from its next press.
 
         Raises:
             TriggerError: as in ``open_pin``.
         """
         pin = open_pin(self._settings, self._pin_factory, self._lg_folder)
-        pin.when_activated, pin.when_deactivated = self._note_down, self._note_up
+        pin.when_activated = self._note_down
+        pin.when_deactivated = self._note_up
         self._pin = pin
         self._worker.start()
         if pin.is_active:
             _LOGGER.warning(
-                "GPIO %s is pressed already at the start: a stuck button, or the wrong pull?",
+                "GPIO %s is already active at the start: is the button stuck, or `pull` wrong?",
                 self._settings.pin,
             )
-        _LOGGER.info("button: GPIO %s is watched", self._settings.pin)
+        _LOGGER.info("button: watching GPIO %s", self._settings.pin)
 
     def close(self) -> None:
-        """Let go of the pin; may be repeated."""
+        """Free the pin; may be repeated."""
         pin, self._pin = self._pin, None
         if pin is None:
             return
@@ -161,7 +153,7 @@ class ButtonTrigger:
             pin.close()
         self._worker.request_stop()
         if not self._worker.join(_JOIN_TIMEOUT_S):
-            _LOGGER.error("button: still busy %g s after the stop", _JOIN_TIMEOUT_S)
+            _LOGGER.error("button: the thread is still busy %g s after the stop", _JOIN_TIMEOUT_S)
 
     def _note_down(self) -> None:
         self._edges.put((True, time.monotonic()))
@@ -177,9 +169,7 @@ class ButtonTrigger:
         try:
             edge = self._edges.get(timeout=max(0.0, wait_s))
         except queue.Empty:
-            self._actions.carry_out(self._presses.poll(time.monotonic()))
+            self._presses.poll()
             return
         if edge is not None:
-            is_down, at_s = edge
-            presses = self._presses
-            self._actions.carry_out(presses.down(at_s) if is_down else presses.up(at_s))
+            self._presses.change(*edge)

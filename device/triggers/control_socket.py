@@ -1,59 +1,50 @@
-"""The Unix socket on which ``seealoud press`` and other programs of this machine ask for things.
+"""The Unix socket on which ``seealoud press`` and other programs of this machine send requests.
 
 A connection carries one line of JSON, a request of ``device.requests``, and is answered by one
-line, a ``device.requests.Outcome``; then it is closed. One thread serves all clients and waits for
-none: who is slow, silent or gone is dropped after a moment, and delays nobody else.
+line, a ``device.requests.Outcome``; then it is closed. Every client has a thread of its own and a
+deadline: one that is slow, silent or gone is disconnected and delays nobody else.
+
+The socket's file is for this user and group, replaces that of a daemon that is dead, and never
+that of one that runs.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import select
 import socket
+import socketserver
+import stat
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from device.errors import RequestError
+from device.errors import DaemonError, RequestError, TriggerError
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Outcome, parse_request
-from device.triggers.socket_file import SocketFile
+from device.triggers.control_client import is_daemon_running, receive_line
 from device.triggers.trigger import Target
 from device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 MAX_CLIENTS = 64
 CLIENT_TIMEOUT_S = 5.0
+FOLDER_MODE = 0o750
+SOCKET_MODE = 0o660
 _IDLE_S = 0.5
 _JOIN_TIMEOUT_S = 2.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
-class _Client:
-    """One connection: first it is read from, then written to."""
-
-    def __init__(self, connection: socket.socket, deadline_s: float) -> None:
-        self.connection, self.deadline_s = connection, deadline_s
-        self.received = bytearray()
-        self.answer = memoryview(b"")
-
-    @property
-    def line(self) -> bytes | None:
-        """The request without its line end; None as long as it is not whole."""
-        head, end, _ = self.received.partition(b"\n")
-        if end:
-            return bytes(head)
-        return bytes(head) if len(head) > MAX_REQUEST_BYTES else None
-
-
 class ControlSocket:
-    """See ``device.triggers.trigger.Trigger``.
+    """A ``device.triggers.trigger.Trigger`` for requests of other programs.
 
     Args:
-        path: where the socket is to be; its folder is made where there is none.
+        path: where the socket is to be; its folder is made where it does not exist.
         target: where requests go.
         client_timeout_s: how long a client may take, from connecting to having its answer.
     """
@@ -61,18 +52,16 @@ class ControlSocket:
     def __init__(
         self, path: Path, target: Target, client_timeout_s: float = CLIENT_TIMEOUT_S
     ) -> None:
-        self._file, self._target = SocketFile(path), target
+        self._path = path
+        self._target = target
         self._client_timeout_s = client_timeout_s
-        self._listener: socket.socket | None = None
-        self._clients: dict[int, _Client] = {}  # by file descriptor, oldest first
-        self._poller = select.poll()
-        self._wake_reader, self._wake_writer = -1, -1
+        self._server: _Server | None = None
         self._worker = Worker("control", self._step, target.give_up, wake=self._wake)
 
     @property
     def workers(self) -> Sequence[Worker]:
-        """The thread that serves; empty before ``start``."""
-        return () if self._listener is None else (self._worker,)
+        """The thread that accepts connections; empty before ``start``."""
+        return () if self._server is None else (self._worker,)
 
     def start(self) -> None:
         """Listen.
@@ -81,117 +70,164 @@ class ControlSocket:
             DaemonError: another daemon listens there.
             TriggerError: the socket cannot be made there.
         """
-        self._listener = self._file.listen(MAX_CLIENTS)
-        self._listener.setblocking(False)
-        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._poller.register(self._wake_reader, select.POLLIN)
-        self._poller.register(self._listener, select.POLLIN)
+        try:
+            self._server = _Server(self._path, self._target, self._client_timeout_s)
+        except (DaemonError, TriggerError):
+            raise
+        except OSError as exc:
+            raise TriggerError(
+                f"no socket can be made at {self._path}: {exc.strerror or exc}; set "
+                "triggers.socket.path to another place"
+            ) from exc
         self._worker.start()
-        _LOGGER.info("control: listening on %s", self._file.path)
+        _LOGGER.info("control: listening on %s", self._path)
 
     def close(self) -> None:
-        """Listen no more, let all clients go and remove the socket; may be repeated."""
-        if self._listener is None:
+        """Stop listening, disconnect all clients and remove the socket; may be repeated."""
+        if self._server is None:
             return
         self._worker.request_stop()
         if not self._worker.join(_JOIN_TIMEOUT_S):
-            _LOGGER.error("control: still busy %g s after the stop", _JOIN_TIMEOUT_S)
-            return  # it still uses what would be closed
-        for client in [*self._clients.values()]:
-            self._drop(client)
-        self._file.remove()
-        self._listener.close()
-        self._listener = None
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
-
-    def _wake(self) -> None:
-        os.write(self._wake_writer, b"w")
+            _LOGGER.error("control: the thread is still busy %g s after the stop", _JOIN_TIMEOUT_S)
+            return  # the thread still uses the socket
+        self._server.server_close()
+        self._server = None
 
     def _step(self) -> None:
-        assert self._listener is not None  # since start
-        now_s = time.monotonic()
-        first_s = min((client.deadline_s for client in self._clients.values()), default=now_s + 1)
-        wait_s = max(0.0, min(_IDLE_S, first_s - now_s))
-        for fd, _ in self._poller.poll(wait_s * 1000):
-            if fd == self._listener.fileno():
-                self._accept(self._listener)
-            elif fd in self._clients:
-                self._serve(self._clients[fd])
-        now_s = time.monotonic()
-        for client in [x for x in self._clients.values() if x.deadline_s <= now_s]:
-            self._time_out(client)
+        assert self._server is not None  # since start
+        self._server.handle_request()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _wake(self) -> None:
+        if self._server is not None:
+            with suppress(OSError):  # closed already
+                self._server.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a client
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    """Listens from its making on.
+
+    Raises:
+        DaemonError: another daemon listens there.
+        TriggerError: there is a file that is not a socket.
+        OSError: the socket cannot be made there.
+    """
+
+    timeout = _IDLE_S
+    request_queue_size = MAX_CLIENTS
+    daemon_threads = True
+
+    def __init__(self, path: Path, target: Target, client_timeout_s: float) -> None:
+        self.target = target
+        self.client_timeout_s = client_timeout_s
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+        self._lock = threading.Lock()
+        self._clients: dict[socket.socket, None] = {}  # in order of their coming
+        super().__init__(str(path), _ClientHandler)
+
+    def server_bind(self) -> None:
+        """Make the socket's file."""
+        self._path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        self._make_room()
+        super().server_bind()
+        # Before listen() nobody can connect: the mode is right from the first client on.
+        self._path.chmod(SOCKET_MODE)
+        self._identity = _identity(self._path)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a client in a thread; of too many, the one that connected first has to go."""
+        with self._lock:
+            if len(self._clients) >= MAX_CLIENTS:
+                self._disconnect(next(iter(self._clients)))
+            self._clients[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the connection of a client that was served."""
+        with self._lock:
+            self._clients.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log a failed request; other clients are not affected."""
+        del request, client_address
+        _LOGGER.exception("control: a request failed")
+
+    def server_close(self) -> None:
+        """Disconnect all clients; remove the file, unless another daemon has replaced it."""
+        with self._lock:
+            for client in [*self._clients]:
+                self._disconnect(client)
+        if self._identity is not None and _identity(self._path) == self._identity:
+            self._path.unlink(missing_ok=True)
+        super().server_close()
+
+    def _disconnect(self, client: socket.socket) -> None:
+        """End the connection, which its thread notices and then closes; under the lock."""
+        del self._clients[client]
+        with suppress(OSError):  # gone already
+            client.shutdown(socket.SHUT_RDWR)
+
+    def _make_room(self) -> None:
+        """Remove the socket of a daemon that is dead."""
         try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # gone again
-        connection.setblocking(False)
-        if len(self._clients) == MAX_CLIENTS:
-            self._drop(next(iter(self._clients.values())))
-        client = _Client(connection, time.monotonic() + self._client_timeout_s)
-        self._clients[connection.fileno()] = client
-        self._poller.register(connection, select.POLLIN)
-        self._log_peer(connection)
+            mode = self._path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise TriggerError(
+                f"{self._path} exists and is no socket: remove it, or set triggers.socket.path"
+            )
+        if is_daemon_running(self._path):
+            raise DaemonError(
+                f"another daemon listens on {self._path}: stop it, or give each of several daemons "
+                "a triggers.socket.path of its own"
+            )
+        self._path.unlink(missing_ok=True)
 
-    def _log_peer(self, connection: socket.socket) -> None:
-        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+
+class _ClientHandler(socketserver.BaseRequestHandler):
+    """Answers one client, in a thread of its own."""
+
+    request: socket.socket
+    server: _Server
+
+    def handle(self) -> None:
+        """Read one line, carry it out, and send the outcome."""
+        deadline_s = time.monotonic() + self.server.client_timeout_s
+        try:
+            self._log_peer()
+            line = receive_line(self.request, MAX_REQUEST_BYTES, deadline_s)
+            if line:
+                self._send(self._outcome(line), deadline_s)
+        except TimeoutError:
+            reason = f"no whole line was received within {self.server.client_timeout_s:g} s"
+            with suppress(OSError):
+                self._send(Outcome(is_accepted=False, reason=reason), time.monotonic() + 0.01)
+        except OSError as exc:
+            _LOGGER.debug("control: a client disconnected: %s", exc.strerror)
+
+    def _log_peer(self) -> None:
+        raw = self.request.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, _ = _CREDENTIALS.unpack(raw)
         _LOGGER.debug("control: process %d of user %d connected", pid, uid)
 
-    def _serve(self, client: _Client) -> None:
-        try:
-            if client.answer:
-                self._send(client)
-            else:
-                self._receive(client)
-        except BlockingIOError:
-            pass  # nothing to do after all
-        except OSError as exc:
-            _LOGGER.debug("control: a client went away: %s", exc.strerror)
-            self._drop(client)
-
-    def _receive(self, client: _Client) -> None:
-        data = client.connection.recv(MAX_REQUEST_BYTES + 2)
-        client.received += data
-        line = client.line
-        if line is None and not data:  # no more will come: what is there has to do
-            line = bytes(client.received)
-            if not line:
-                self._drop(client)
-                return
-        if line is not None:
-            self._answer(client, self._outcome(line))
-
     def _outcome(self, line: bytes) -> Outcome:
-        asked_s = self._target.clock.now_s()
+        asked_s = self.server.target.clock.now_s()
         try:
-            request = parse_request(line)
+            request = parse_request(line.removesuffix(b"\n"))
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        return self._target.controller.handle(request, Cause.CLI, asked_s)
+        return self.server.target.controller.handle(request, Cause.CLI, asked_s)
 
-    def _answer(self, client: _Client, outcome: Outcome) -> None:
-        client.answer = memoryview(outcome.model_dump_json().encode() + b"\n")
-        self._poller.modify(client.connection, select.POLLOUT)
-        self._send(client)
+    def _send(self, outcome: Outcome, deadline_s: float) -> None:
+        self.request.settimeout(max(0.001, deadline_s - time.monotonic()))
+        self.request.sendall(outcome.model_dump_json().encode() + b"\n")
 
-    def _send(self, client: _Client) -> None:
-        client.answer = client.answer[client.connection.send(client.answer) :]
-        if not client.answer:
-            self._drop(client)
 
-    def _time_out(self, client: _Client) -> None:
-        """Let a client go, and tell it why if it can be told at once."""
-        if not client.answer:
-            reason = f"no whole line came within {self._client_timeout_s:g} s"
-            with suppress(OSError):
-                self._answer(client, Outcome(is_accepted=False, reason=reason))
-        self._drop(client)
-
-    def _drop(self, client: _Client) -> None:
-        fd = client.connection.fileno()
-        if self._clients.pop(fd, None) is not None:
-            self._poller.unregister(fd)
-            client.connection.close()
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

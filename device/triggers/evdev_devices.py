@@ -1,70 +1,24 @@
-"""The kernel's input devices; the only module that knows the package evdev."""
+"""The kernel's input devices, and when to open which; the only module that imports evdev."""
 
 from __future__ import annotations
 
 import difflib
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from device.errors import TriggerError
 
+if TYPE_CHECKING:
+    from evdev import InputDevice
+
 INPUT_FOLDER = Path("/dev/input")
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 10.0
 _INSTALL = "sudo apt install python3-evdev"
-
-
-class InputEvent(Protocol):
-    """One event, as the kernel has it: ``linux/input.h``."""
-
-    type: int
-    code: int
-    value: int
-
-
-class InputDevice(Protocol):
-    """The part of ``evdev.InputDevice`` that is used; all of it raises OSError once it is gone."""
-
-    name: str
-
-    def fileno(self) -> int:
-        """Return what to wait on."""
-
-    def read(self) -> Iterable[InputEvent]:
-        """Return what waits to be read; BlockingIOError when nothing does."""
-
-    def capabilities(self, verbose: Any = False, absinfo: bool = True) -> dict[Any, Any]:
-        """Return the codes of each type of event that it can send."""
-
-    def active_keys(self) -> list[Any]:
-        """Return the codes of the keys that are down now."""
-
-    def grab(self) -> None:
-        """Keep its events from everyone else."""
-
-    def close(self) -> None:
-        """Let go of it; may be repeated."""
-
-
-class InputDevices(Protocol):
-    """Where input devices are found."""
-
-    def code_of(self, key: str) -> int:
-        """Return the number of a key by its name, as in ``KEY_ENTER``.
-
-        Raises:
-            TriggerError: there is no such key.
-        """
-
-    def present(self) -> dict[str, int]:
-        """Return every device's path, with a number that changes when another takes its place."""
-
-    def open(self, path: str) -> InputDevice:
-        """Open one.
-
-        Raises:
-            OSError: it is gone, or we may not.
-        """
 
 
 class EvdevDevices:
@@ -82,7 +36,11 @@ class EvdevDevices:
         self._evdev = evdev
 
     def code_of(self, key: str) -> int:
-        """Return the number of a key by its name; see ``InputDevices``."""
+        """Return the number of a key by its name, as in ``KEY_ENTER``.
+
+        Raises:
+            TriggerError: there is no such key.
+        """
         known = self._evdev.ecodes.ecodes
         if key not in known:
             names = [name for name in known if name.startswith(("KEY_", "BTN_"))]
@@ -92,7 +50,7 @@ class EvdevDevices:
         return int(known[key])
 
     def present(self) -> dict[str, int]:
-        """Return every device's path and inode; see ``InputDevices``."""
+        """Return every device's path and inode, which changes when another takes its place."""
         found: dict[str, int] = {}
         try:
             with os.scandir(INPUT_FOLDER) as entries:
@@ -100,10 +58,68 @@ class EvdevDevices:
                     if entry.name.startswith("event"):
                         found[entry.path] = entry.inode()
         except FileNotFoundError:
-            pass  # without any device the kernel has no folder for them
+            pass  # without any device the kernel makes no folder
         return found
 
     def open(self, path: str) -> InputDevice:
-        """Open one; see ``InputDevices``."""
-        device: InputDevice = self._evdev.InputDevice(path)
-        return device
+        """Open a device; all its methods raise OSError once it is unplugged.
+
+        Raises:
+            OSError: it is gone, or there is no permission.
+        """
+        return self._evdev.InputDevice(path)
+
+
+@dataclass(slots=True)
+class _Known:
+    identity: int
+    next_try_s: float
+    wait_s: float = FIRST_RETRY_S
+    failures: int = 0
+
+
+class DeviceWatch:
+    """Which device files to open now. Sans-IO: the files present and the time are passed in.
+
+    A key that was asleep sends its press within moments of coming back, so new files are tried at
+    once. One that cannot be opened is tried again after growing waits: udev sets the group of a new
+    file only after a moment (up to 2 s were measured), and some never become accessible. A file
+    that was opened, or that has no key of ours, is left alone until it goes away or is replaced.
+
+    Used by one thread.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def due(self, present: Mapping[str, int], now_s: float) -> list[str]:
+        """Return the paths to try to open now.
+
+        Args:
+            present: each path that exists, with the inode of its file.
+            now_s: monotonic seconds.
+        """
+        self._known = {
+            path: known
+            for path, known in self._known.items()
+            if present.get(path) == known.identity
+        }
+        for path, identity in present.items():
+            self._known.setdefault(path, _Known(identity, now_s))
+        return [path for path, known in self._known.items() if known.next_try_s <= now_s]
+
+    def failed(self, path: str, now_s: float) -> bool:
+        """Note that a file could not be opened; return whether that was its first failure."""
+        known = self._known[path]
+        known.next_try_s = now_s + known.wait_s
+        known.wait_s = min(2 * known.wait_s, LONGEST_RETRY_S)
+        known.failures += 1
+        return known.failures == 1
+
+    def settled(self, path: str) -> None:
+        """Note that a file is open, or has no key of ours."""
+        self._known[path].next_try_s = math.inf
+
+    def lost(self, path: str) -> None:
+        """Note that an open device failed; its file, if it still exists, is tried again."""
+        self._known.pop(path, None)

@@ -1,8 +1,8 @@
 """Keys of USB and Bluetooth keyboards, remote controls and buttons.
 
 One thread waits for all of them. Devices come and go: a Bluetooth button sleeps and wakes as
-another file. A key that is down while its device goes away counts as let go, so that the press is
-answered.
+another file. A key that is down while its device disappears counts as released, so that the press
+is answered.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from device.records import Cause
-from device.triggers.device_watch import DeviceWatch
-from device.triggers.evdev_devices import EvdevDevices, InputDevice, InputDevices
-from device.triggers.press import PressClassifier
-from device.triggers.presses import PressActions
+from device.triggers.evdev_devices import DeviceWatch, EvdevDevices
+from device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
 from device.triggers.settings import KeySettings
-from device.triggers.trigger import Feedback, Target
+from device.triggers.trigger import Target
 from device.worker import Worker
+
+if TYPE_CHECKING:
+    from evdev import InputDevice
 
 _LOGGER = logging.getLogger(__name__)
 # linux/input-event-codes.h
@@ -33,41 +35,33 @@ _JOIN_TIMEOUT_S = 2.0
 
 
 class _Binding:
-    """One key of the settings, wherever it is."""
+    """One key of the settings, on whichever device it is pressed."""
 
-    def __init__(self, settings: KeySettings, code: int, actions: PressActions) -> None:
-        self.settings, self.code = settings, code
-        self._actions = actions
-        self._presses = PressClassifier(settings.timing)
+    def __init__(self, settings: KeySettings, code: int, presses: PressActions) -> None:
+        self.settings = settings
+        self.code = code
+        self.presses = presses
         self._holder: str | None = None  # path of the device on which it is down
 
-    @property
-    def deadline_s(self) -> float:
-        return self._presses.deadline_s
-
     def is_on(self, path: str, device: InputDevice) -> bool:
-        """Return whether this device is meant, and has the key."""
+        """Return whether the settings mean this device, and it has the key."""
         wanted = self.settings.device
         is_meant = wanted in ("any", device.name) or os.path.realpath(wanted) == path
         return is_meant and self.code in device.capabilities().get(_EV_KEY, ())
 
     def change(self, path: str, is_down: bool, now_s: float) -> None:
-        """Take that it went down or up; while it is down on one device others do not count."""
+        """Process an edge; while the key is down on one device, other devices do not count."""
         if is_down and self._holder is None:
             self._holder = path
-            self._actions.carry_out(self._presses.down(now_s))
+            self.presses.change(True, now_s)
         elif not is_down and self._holder == path:
             self._holder = None
-            self._actions.carry_out(self._presses.up(now_s))
-
-    def poll(self, now_s: float) -> None:
-        """Do what is due."""
-        self._actions.carry_out(self._presses.poll(now_s))
+            self.presses.change(False, now_s)
 
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A device that has keys of ours."""
+    """An open device that has at least one key of the settings."""
 
     path: str
     device: InputDevice
@@ -75,29 +69,37 @@ class _Open:
 
 
 class KeyTrigger:
-    """See ``device.triggers.trigger.Trigger``.
+    """A ``device.triggers.trigger.Trigger`` for the keys of input devices.
 
     Args:
-        settings: the keys and what they do.
+        settings: the keys and their actions.
         target: where requests go.
-        feedback: the sounds of a press.
-        devices: where to find them; this machine's by default.
+        play_sound: plays the sounds of a press.
+        timing: what counts as short and long.
+        devices: where to find the keys; the default is this machine's devices.
     """
 
     def __init__(
         self,
         settings: Sequence[KeySettings],
         target: Target,
-        feedback: Feedback,
-        devices: InputDevices | None = None,
+        play_sound: PlaySound,
+        timing: PressTiming = USUAL_TIMING,
+        *,
+        devices: EvdevDevices | None = None,
     ) -> None:
-        self._settings, self._target, self._feedback = settings, target, feedback
+        self._settings = settings
+        self._target = target
+        self._play_sound = play_sound
+        self._timing = timing
         self._devices = devices
         self._bindings: tuple[_Binding, ...] = ()
         self._open: dict[int, _Open] = {}
-        self._watch, self._next_scan_s = DeviceWatch(), 0.0
+        self._watch = DeviceWatch()
+        self._next_scan_s = 0.0
         self._poller = select.poll()
-        self._wake_reader, self._wake_writer = -1, -1
+        self._wake_reader = -1
+        self._wake_writer = -1
         self._worker = Worker("keys", self._step, target.give_up, wake=self._wake)
 
     @property
@@ -106,17 +108,17 @@ class KeyTrigger:
         return (self._worker,) if self._wake_writer >= 0 else ()
 
     def start(self) -> None:
-        """Wait for keys, of devices that are there and of those that will be.
+        """Wait for keys, of devices that are present and of those that come later.
 
         Raises:
-            TriggerError: evdev is not installed, or a key has a name that does not exist.
+            TriggerError: evdev is not installed, or a key's name does not exist.
         """
         devices = self._devices = self._devices or EvdevDevices()
         self._bindings = tuple(
             _Binding(
                 key,
                 devices.code_of(key.code),
-                PressActions(key, Cause.KEY, self._target, self._feedback),
+                PressActions(key, Cause.KEY, self._target, self._play_sound, self._timing),
             )
             for key in self._settings
         )
@@ -125,13 +127,13 @@ class KeyTrigger:
         self._worker.start()
 
     def close(self) -> None:
-        """Let go of every device; may be repeated."""
+        """Close every device; may be repeated."""
         if self._wake_writer < 0:
             return
         self._worker.request_stop()
         if not self._worker.join(_JOIN_TIMEOUT_S):
-            _LOGGER.error("keys: still busy %g s after the stop", _JOIN_TIMEOUT_S)
-            return  # it still uses what would be closed
+            _LOGGER.error("keys: the thread is still busy %g s after the stop", _JOIN_TIMEOUT_S)
+            return  # the thread still uses the devices
         for held in self._open.values():
             held.device.close()
         self._open.clear()
@@ -147,13 +149,14 @@ class KeyTrigger:
         if now_s >= self._next_scan_s:
             self._scan(now_s)
             self._next_scan_s = now_s + SCAN_S
-        deadline_s = min((self._next_scan_s, *(binding.deadline_s for binding in self._bindings)))
+        deadline_s = min(
+            (self._next_scan_s, *(binding.presses.deadline_s for binding in self._bindings))
+        )
         for fd, _ in self._poller.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
             if fd in self._open:
                 self._read(self._open[fd])
-        now_s = time.monotonic()
         for binding in self._bindings:
-            binding.poll(now_s)
+            binding.presses.poll()
 
     def _read(self, held: _Open) -> None:
         now_s = time.monotonic()
@@ -171,14 +174,14 @@ class KeyTrigger:
             self._lose(held, exc)
 
     def _catch_up(self, held: _Open, now_s: float) -> None:
-        """After the kernel dropped events: a key whose up was among them is up."""
+        """Release the keys whose up was among the events that the kernel dropped."""
         down = held.device.active_keys()
         for binding in held.bindings:
             if binding.code not in down:
                 binding.change(held.path, False, now_s)
 
     def _scan(self, now_s: float) -> None:
-        """Open what has come; what has gone says so itself when it is read."""
+        """Open devices that are new; those that are gone raise OSError when they are read."""
         assert self._devices is not None  # since start
         for path in self._watch.due(self._devices.present(), now_s):
             try:
@@ -186,7 +189,7 @@ class KeyTrigger:
             except OSError as exc:
                 if self._watch.failed(path, now_s):
                     _LOGGER.info(
-                        "key device %s cannot be used yet: %s; if it stays so: "
+                        "key device %s cannot be used yet: %s; if this does not change: "
                         "sudo usermod -aG input $USER",
                         path,
                         exc.strerror or exc,
@@ -195,10 +198,10 @@ class KeyTrigger:
                 self._watch.settled(path)
 
     def _take(self, path: str, device: InputDevice) -> None:
-        """Keep a device that has keys of ours.
+        """Keep a device that has a key of the settings; close any other.
 
         Raises:
-            OSError: it is gone again, or somebody else has grabbed it.
+            OSError: it is gone again, or another program has grabbed it.
         """
         try:
             bindings = tuple(x for x in self._bindings if x.is_on(path, device))
@@ -213,7 +216,7 @@ class KeyTrigger:
         self._open[device.fileno()] = _Open(path, device, bindings)
         self._poller.register(device.fileno(), select.POLLIN)
         names = ", ".join(binding.settings.code for binding in bindings)
-        _LOGGER.info("key device %s (%s) is there: %s", path, device.name, names)
+        _LOGGER.info("key device %s (%s) is used for %s", path, device.name, names)
 
     def _lose(self, held: _Open, exc: OSError) -> None:
         fd = held.device.fileno()
@@ -221,7 +224,9 @@ class KeyTrigger:
         del self._open[fd]
         held.device.close()
         self._watch.lost(held.path)
-        _LOGGER.info("key device %s (%s) went away: %s", held.path, held.device.name, exc.strerror)
+        _LOGGER.info(
+            "key device %s (%s) disconnected: %s", held.path, held.device.name, exc.strerror
+        )
         now_s = time.monotonic()
         for binding in held.bindings:
             binding.change(held.path, False, now_s)

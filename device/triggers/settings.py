@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -19,7 +18,6 @@ from pydantic import (
 
 from device.requests import MAX_SNOOZE_MIN
 from device.settings_base import SettingsGroup
-from device.triggers.press import PressTiming
 
 # What the kernel takes, without the closing zero: unix(7).
 MAX_SOCKET_PATH_BYTES = 107
@@ -28,7 +26,7 @@ Action = Literal["describe", "repeat", "narrate", "self_check", "stop", "snooze"
 
 
 class PressSettings(SettingsGroup):
-    """What presses of a button or key do, and what counts as short and long."""
+    """The actions of the presses of a button or key."""
 
     short_press: Action = "describe"
     """What a short press does: describe what the camera sees, repeat the last words, narrate
@@ -37,50 +35,17 @@ class PressSettings(SettingsGroup):
 
     double_press: Action = "repeat"
     """What two short presses in a row do. With none, a short press is answered as soon as the
-    button is let go, double_press_s sooner."""
+    button is released, 0.35 s sooner."""
 
     long_press: Action = "narrate"
-    """What a long press does, when the button is let go; a sound tells when it is long enough.
-    With none, a press may last as long as it likes and is a short one."""
+    """What a long press does, when the button is released; a sound is played as soon as the press
+    is long enough. With none, a press of any length counts as short."""
 
     very_long_press: Action = "self_check"
     """What a very long press does, while the button is still held."""
 
-    bounce_s: Annotated[_Number, Field(ge=0, le=0.2)] = 0.03
-    """Seconds for which a button must be let go for it to count; shorter is a bounce of its
-    contacts."""
-
-    double_press_s: Annotated[_Number, Field(ge=0, le=2)] = 0.35
-    """Seconds from letting go to pressing again that make a double press; for so long a short
-    press waits for its answer. 0: no double presses, and no wait."""
-
-    long_press_s: Annotated[_Number, Field(ge=0.2, le=10)] = 0.8
-    """Seconds from which a press is long."""
-
-    very_long_press_s: Annotated[_Number, Field(ge=0.5, le=60)] = 5
-    """Seconds from which it is very long."""
-
     snooze_min: Annotated[_Number, Field(gt=0, le=MAX_SNOOZE_MIN)] = 30
     """Minutes for which the action snooze pauses narration."""
-
-    @model_validator(mode="after")
-    def _very_long_is_longer(self) -> Self:
-        if self.very_long_press_s <= self.long_press_s:
-            raise ValueError(
-                f"very_long_press_s = {self.very_long_press_s:g} must be more than "
-                f"long_press_s = {self.long_press_s:g}"
-            )
-        return self
-
-    @property
-    def timing(self) -> PressTiming:
-        """What counts as short and long; nobody waits for a press that does nothing."""
-        return PressTiming(
-            bounce_s=self.bounce_s,
-            double_s=0.0 if self.double_press == "none" else self.double_press_s,
-            long_s=math.inf if self.long_press == "none" else self.long_press_s,
-            very_long_s=math.inf if self.very_long_press == "none" else self.very_long_press_s,
-        )
 
 
 class ButtonSettings(PressSettings):
@@ -152,6 +117,12 @@ class SocketSettings(SettingsGroup):
 
 class TriggerSettings(SettingsGroup):
     """What makes the device do something, besides MQTT and narration."""
+
+    press_time_factor: Annotated[_Number, Field(ge=0.5, le=4)] = 1
+    """How much time presses get, of the button and of keys. With 1, two presses within 0.35 s are a
+    double press, a long press lasts 0.8 s and a very long one 5 s, and a release shorter than
+    0.03 s is ignored. With 2 all of that is twice as long, for hands that move slowly or
+    tremble."""
 
     button: ButtonSettings = ButtonSettings()
     keys: tuple[KeySettings, ...] = ()

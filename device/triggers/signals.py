@@ -1,7 +1,7 @@
-"""Signals: SIGUSR1 describes, SIGHUP reads the settings anew.
+"""Signals: SIGUSR1 describes the scene, SIGHUP reloads the settings.
 
-A handler runs between any two instructions of the main thread, also while that holds a lock:
-handlers here only put a note on a queue that is made for it, and a thread does the work.
+A handler runs between any two instructions of the main thread, also while that holds a lock: so
+handlers only put the signal on a reentrant queue, and a thread does the work.
 """
 
 from __future__ import annotations
@@ -26,48 +26,48 @@ _JOIN_TIMEOUT_S = 2.0
 
 
 class SignalTrigger:
-    """See ``device.triggers.trigger.Trigger``; started and closed by the main thread.
+    """A ``device.triggers.trigger.Trigger``; started and closed by the main thread.
 
     Args:
         target: where requests go.
-        on_reload: called, from a thread of the trigger's own, at SIGHUP; without it SIGHUP is
-            left alone.
+        on_reload: called at SIGHUP, from the trigger's thread; without it SIGHUP is not handled.
     """
 
     def __init__(self, target: Target, on_reload: Callable[[], None] | None = None) -> None:
-        self._target, self._on_reload = target, on_reload
-        # SimpleQueue.put may be called within itself, which is what a handler does.
+        self._target = target
+        self._on_reload = on_reload
+        # SimpleQueue.put is reentrant, as a handler needs.
         self._notes: queue.SimpleQueue[tuple[int, float] | None] = queue.SimpleQueue()
         self._worker = Worker("signals", self._step, target.give_up, wake=self._wake)
         self._before: dict[int, Any] = {}
 
     @property
     def workers(self) -> Sequence[Worker]:
-        """The thread that does what handlers noted; empty before ``start``."""
+        """The thread that handles the queued signals; empty before ``start``."""
         return (self._worker,) if self._before else ()
 
     def start(self) -> None:
-        """Take the signals over.
+        """Install the handlers.
 
         Raises:
-            TriggerError: this is not the main thread, which alone may.
+            TriggerError: this is not the main thread; Python allows it there only.
         """
         if threading.current_thread() is not threading.main_thread():
-            raise TriggerError("signals can be taken over by the main thread only: start there")
+            raise TriggerError("signal handlers can be installed by the main thread only")
         numbers = [signal.SIGUSR1, *([signal.SIGHUP] if self._on_reload is not None else [])]
         self._worker.start()
         for number in numbers:
             self._before[number] = signal.signal(number, self._note)
 
     def close(self) -> None:
-        """Give the signals back; may be repeated."""
+        """Restore the previous handlers; may be repeated."""
         if not self._before:
             return
         while self._before:
             signal.signal(*self._before.popitem())
         self._worker.request_stop()
         if not self._worker.join(_JOIN_TIMEOUT_S):
-            _LOGGER.error("signals: still busy %g s after the stop", _JOIN_TIMEOUT_S)
+            _LOGGER.error("signals: the thread is still busy %g s after the stop", _JOIN_TIMEOUT_S)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._notes.put((number, self._target.clock.now_s()))
@@ -83,13 +83,8 @@ class SignalTrigger:
         if note is None:
             return
         number, asked_s = note
-        _LOGGER.info("%s came", signal.Signals(number).name)
+        _LOGGER.info("received %s", signal.Signals(number).name)
         if number == signal.SIGUSR1:
-            self._describe(asked_s)
+            self._target.ask(r.Describe(), Cause.SIGNAL, asked_s)
         elif self._on_reload is not None:
             self._on_reload()
-
-    def _describe(self, asked_s: float) -> None:
-        outcome = self._target.controller.handle(r.Describe(), Cause.SIGNAL, asked_s)
-        if not outcome.is_accepted:
-            _LOGGER.warning("SIGUSR1: describe was refused: %s", outcome.reason)

@@ -1,33 +1,37 @@
-"""What every trigger is to the daemon, and where presses go."""
+"""What the daemon expects of every trigger, and where triggers send their requests."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from device.clock import Clock
-from device.requests import Controller
+from device.records import Cause
+from device.requests import Controller, Request
 from device.worker import Worker
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Trigger(Protocol):
-    """Turns something from outside into requests, from threads of its own."""
+    """Turns events from outside into requests, in threads of its own."""
 
     @property
     def workers(self) -> Sequence[Worker]:
         """Its threads, for the watchdog; empty before ``start``."""
 
     def start(self) -> None:
-        """Listen from now on; once.
+        """Listen from now on; may be called again where it failed.
 
         Raises:
-            TriggerError: what it listens to cannot be used; the daemon goes on without it.
-            DaemonError: another daemon has it.
+            TriggerError: the device cannot be used; the daemon goes on without it.
+            DaemonError: another daemon uses it.
         """
 
     def close(self) -> None:
-        """Listen no more and let go of everything; may be repeated, also without ``start``."""
+        """Stop listening and free everything; may be repeated, also without ``start``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +41,15 @@ class Target:
     Attributes:
         controller: carries them out.
         clock: the daemon's; ``asked_s`` of every request is by it.
-        give_up: told why a trigger's thread failed for good; called from that thread.
+        give_up: called with the reason when a trigger's thread failed for good, from that thread.
     """
 
     controller: Controller
     clock: Clock
     give_up: Callable[[str], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """Sounds that tell a finger that it was felt; each is called at once, and must return at once.
-
-    Attributes:
-        on_down: at every press, with the daemon's clock's seconds of it.
-        on_hold: when a press has become a long one, so that it can be let go; the same seconds.
-    """
-
-    on_down: Callable[[float], None]
-    on_hold: Callable[[float], None]
+    def ask(self, request: Request, cause: Cause, asked_s: float) -> None:
+        """Send a request on which nobody waits; a refusal is logged."""
+        outcome = self.controller.handle(request, cause, asked_s)
+        if not outcome.is_accepted:
+            _LOGGER.warning("%s: %s was refused: %s", cause, request.action, outcome.reason)

@@ -19,7 +19,7 @@ KEYS = list(ROOT.walk_keys())
 DIMENSIONLESS = {
     *("frames", "rows", "flight", "threads", "port", "pin"),
     *("share", "change", "probability", "volume", "rate"),
-    *("level", "contrast", "sharpness"),
+    *("level", "contrast", "sharpness", "factor"),
 }
 
 

@@ -59,10 +59,10 @@ class Loudspeaker(NullPlayback):
     def _held(self, chunks: Iterable[PcmChunk]) -> Iterator[PcmChunk]:
         for chunk in chunks:
             yield chunk
-            if self.is_holding and self._stream is not None:
+            if self.is_holding:
                 self.holds.set()
                 deadline_s = time.monotonic() + DEADLINE_S
-                while not self._stream.is_cut:
+                while not self._is_cut.is_set():
                     assert time.monotonic() < deadline_s
                     time.sleep(0.002)
                 self.holds.clear()

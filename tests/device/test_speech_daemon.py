@@ -23,9 +23,8 @@ from support.speech_rig import SharedPiper, announcing
 from device.clock import ReplayClock, SystemClock
 from device.events import Part, SpeechOutcome
 from device.records import Earcon, Priority
-from device.speech.open import open_playback
 from device.speech.piper import PiperOptions
-from device.speech.playback import AlsaPlayback
+from device.speech.playback import AlsaPlayback, open_playback
 from device.speech.settings import SpeechSettings
 from device.speech.voice import find_voice
 

@@ -8,12 +8,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from support.speech_cards import DEADLINE_S
 
 from device.errors import VoiceError
-from device.speech.open import PiperVoices, open_playback, with_kept_voice
-from device.speech.playback import AlsaPlayback, NullPlayback
+from device.speech.piper import PiperVoices
+from device.speech.playback import AlsaPlayback, NullPlayback, open_playback
 from device.speech.settings import SpeechSettings
+from device.speech.voice import with_kept_voice
 
 
 def _voice_files(folder: Path) -> Path:
@@ -23,7 +23,7 @@ def _voice_files(folder: Path) -> Path:
 
 
 def test_a_voice_that_dies_is_counted_when_its_successor_starts_and_another_voice_goes_on() -> None:
-    voices = PiperVoices(phrase_timeout_s=DEADLINE_S)
+    voices = PiperVoices()
     first = voices.open(None)
     try:
         first.start()
@@ -45,7 +45,7 @@ def test_a_voice_that_dies_is_counted_when_its_successor_starts_and_another_voic
 
 def test_a_voice_without_its_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VoiceError, match=r"nobody\.onnx"):
-        PiperVoices(phrase_timeout_s=1.0).open(str(tmp_path / "nobody.onnx"))
+        PiperVoices().open(str(tmp_path / "nobody.onnx"))
 
 
 def test_the_sound_goes_where_the_settings_want_it() -> None:

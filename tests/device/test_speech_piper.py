@@ -17,7 +17,7 @@ import pytest
 from device.errors import VoiceError
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.protocol import Audio, End, Failure, Ready, Reply, ReplyDecoder
-from device.speech.voice import Voice, find_voice
+from device.speech.voice import VoiceFiles, find_voice
 from device.speech.worker_process import WorkerProcess
 
 DOG = "A brown dog runs through the grass."
@@ -202,7 +202,7 @@ def test_a_broken_voice_is_named_with_the_reason(tmp_path: Path) -> None:
     model.write_bytes(b"this is no model")
     config = tmp_path / "broken.onnx.json"
     config.write_bytes(good.config_path.read_bytes())
-    with PiperVoiceProcess(Voice(model, config)) as voice:
+    with PiperVoiceProcess(VoiceFiles(model, config)) as voice:
         for _ in range(2):  # the second attempt is a new process with the same answer
             with pytest.raises(VoiceError, match=rf"{model}.*cannot be loaded.*Protobuf"):
                 voice.start()
@@ -226,7 +226,7 @@ def test_closing_is_final_and_may_be_repeated() -> None:
     [
         ("print('Loading the model', flush=True); input()", "cannot be understood"),
         ("import sys; sys.exit('no such module')", r"no such module \(exit code 1\)"),
-        ("pass", r"said nothing \(exit code 0\)"),
+        ("pass", r"gave no reason \(exit code 0\)"),
     ],
 )
 def test_a_process_that_is_no_worker_is_an_error(program: str, reason: str) -> None:
@@ -326,7 +326,7 @@ def test_stray_prints_do_not_reach_the_frames() -> None:
 
 def test_our_own_process_never_loads_piper() -> None:
     program = (
-        "import sys, device.speech.announcer, device.speech.wav, device.speech.voice as v;"
+        "import sys, device.speech.announcer, device.speech.pcm, device.speech.voice as v;"
         "v.find_voice(); assert not {'piper', 'onnxruntime'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from device.errors import SpeechError, VoiceError
 from device.speech import protocol
-from device.speech.pcm import PcmChunk
+from device.speech.pcm import PcmChunk, write_wav
 from device.speech.phrases import MAX_PHRASE_CHARS, speakable, split_phrases
 from device.speech.protocol import (
     Audio,
@@ -28,7 +28,6 @@ from device.speech.protocol import (
     encode_request,
 )
 from device.speech.voice import find_voice
-from device.speech.wav import write_wav
 
 RATE_HZ = 22_050
 IDS = st.integers(0, 2**53)

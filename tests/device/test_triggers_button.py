@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,13 +25,15 @@ from device.clock import ReplayClock
 from device.errors import TriggerError
 from device.requests import Narrate, SelfCheck, Snooze
 from device.triggers.button import ButtonTrigger, open_pin
+from device.triggers.press import PressTiming
 from device.triggers.settings import ButtonSettings
 from device.triggers.trigger import Target
 
 PIN = 17
 # Long enough that a loaded machine does not make a short press of a long one, or the other way.
-PATIENT = {"pin": PIN, "double_press_s": 0, "long_press_s": 10, "very_long_press_s": 60}
-HASTY = {"pin": PIN, "double_press_s": 0, "long_press_s": 0.2, "very_long_press_s": 0.5}
+PATIENT = PressTiming(double_s=0, long_s=10, very_long_s=60)
+HASTY = PressTiming(double_s=0, long_s=0.2, very_long_s=0.5)
+ONLY_LONG = replace(HASTY, very_long_s=60)
 
 
 @pytest.fixture
@@ -41,20 +44,21 @@ def factory() -> Iterator[MockFactory]:
 
 
 class Rig:
-    def __init__(self, factory: MockFactory, **settings: object) -> None:
+    def __init__(self, factory: MockFactory, timing: PressTiming, **settings: object) -> None:
         self.controller, self.felt = NotingController(), Felt()
         self.pin = factory.pin(PIN)
         self.trigger = ButtonTrigger(
-            ButtonSettings.model_validate(settings),
+            ButtonSettings.model_validate({"pin": PIN} | settings),
             target(self.controller),
-            self.felt.feedback,
+            self.felt.play,
+            timing,
             pin_factory=factory,
         )
         self.trigger.start()
 
 
 def test_the_sound_comes_at_the_down_and_the_answer_at_the_up(factory: MockFactory) -> None:
-    rig = Rig(factory, **PATIENT)
+    rig = Rig(factory, PATIENT)
     rig.pin.drive_low()
     assert rig.felt.down.wait(WAIT_S)
     assert rig.controller.actions == []
@@ -68,9 +72,9 @@ def test_while_a_recording_is_replayed_fingers_keep_their_own_time(factory: Mock
     """The recording's clock stands still: only what is asked for is stamped by it."""
     controller, felt, clock = NotingController(), Felt(), ReplayClock(datetime.now(UTC))
     clock.advance_to(1000.0)
-    settings = ButtonSettings.model_validate(HASTY | {"very_long_press_s": 60})
+    settings = ButtonSettings(pin=PIN)
     aim = Target(controller, clock, never_given_up)
-    trigger = ButtonTrigger(settings, aim, felt.feedback, pin_factory=factory)
+    trigger = ButtonTrigger(settings, aim, felt.play, ONLY_LONG, pin_factory=factory)
     trigger.start()
     factory.pin(PIN).drive_low()
     assert felt.held.wait(WAIT_S)
@@ -82,7 +86,7 @@ def test_while_a_recording_is_replayed_fingers_keep_their_own_time(factory: Mock
 
 def test_from_press_to_sound_it_takes_milliseconds(factory: MockFactory) -> None:
     """Of 20 presses the middle one: the machine is not ours alone. The promise is 50 ms."""
-    rig, delays_s = Rig(factory, **PATIENT), []
+    rig, delays_s = Rig(factory, PATIENT), []
     for count in range(1, 21):
         rig.felt.down.clear()
         began_s = time.monotonic()
@@ -96,7 +100,7 @@ def test_from_press_to_sound_it_takes_milliseconds(factory: MockFactory) -> None
 
 
 def test_a_held_button_tells_when_to_let_go_and_then_checks_itself(factory: MockFactory) -> None:
-    rig = Rig(factory, **HASTY)
+    rig = Rig(factory, HASTY)
     rig.pin.drive_low()
     assert rig.felt.held.wait(WAIT_S)
     assert rig.controller.wait_for(1) == ["self_check"]  # while it is still held
@@ -109,7 +113,7 @@ def test_a_held_button_tells_when_to_let_go_and_then_checks_itself(factory: Mock
 
 
 def test_a_long_press_switches_narration_when_let_go(factory: MockFactory) -> None:
-    rig = Rig(factory, **(HASTY | {"very_long_press_s": 60}))
+    rig = Rig(factory, ONLY_LONG)
     rig.pin.drive_low()
     assert rig.felt.held.wait(WAIT_S)
     assert rig.controller.actions == []
@@ -121,7 +125,7 @@ def test_a_long_press_switches_narration_when_let_go(factory: MockFactory) -> No
 
 def test_bouncing_contacts_are_one_press(factory: MockFactory) -> None:
     """gpiozero's mock pins know no bounce time: ours alone holds."""
-    rig = Rig(factory, **(PATIENT | {"bounce_s": 0.2}))
+    rig = Rig(factory, replace(PATIENT, bounce_s=0.2))
     for _ in range(20):
         rig.pin.drive_low()
         rig.pin.drive_high()
@@ -134,7 +138,7 @@ def test_bouncing_contacts_are_one_press(factory: MockFactory) -> None:
 
 
 def test_a_double_press_repeats(factory: MockFactory) -> None:
-    rig = Rig(factory, **(PATIENT | {"double_press_s": 2, "bounce_s": 0}))
+    rig = Rig(factory, replace(PATIENT, double_s=2, bounce_s=0))
     for _ in range(2):
         rig.pin.drive_low()
         rig.pin.drive_high()
@@ -143,7 +147,7 @@ def test_a_double_press_repeats(factory: MockFactory) -> None:
 
 
 def test_actions_are_those_of_the_settings(factory: MockFactory) -> None:
-    rig = Rig(factory, **(PATIENT | {"short_press": "snooze", "snooze_min": 7}))
+    rig = Rig(factory, PATIENT, short_press="snooze", snooze_min=7)
     rig.pin.drive_low()
     rig.pin.drive_high()
     rig.controller.wait_for(1)
@@ -152,7 +156,7 @@ def test_actions_are_those_of_the_settings(factory: MockFactory) -> None:
 
 
 def test_a_press_that_does_nothing_is_felt_all_the_same(factory: MockFactory) -> None:
-    rig = Rig(factory, **(PATIENT | {"short_press": "none"}))
+    rig = Rig(factory, PATIENT, short_press="none")
     rig.pin.drive_low()
     assert rig.felt.down.wait(WAIT_S)
     rig.pin.drive_high()
@@ -184,11 +188,11 @@ def test_a_button_that_is_stuck_at_the_start_is_told_and_is_no_press(
     factory: MockFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     controller = NotingController()
-    settings = ButtonSettings.model_validate(PATIENT | {"pull": "none", "active": "low"})
+    settings = ButtonSettings(pin=PIN, pull="none", active="low")
     factory.pin(PIN).drive_low()
-    trigger = ButtonTrigger(settings, target(controller), Felt().feedback, pin_factory=factory)
+    trigger = ButtonTrigger(settings, target(controller), Felt().play, PATIENT, pin_factory=factory)
     trigger.start()
-    assert "pressed already" in caplog.text
+    assert "already active" in caplog.text
     factory.pin(PIN).drive_high()
     factory.pin(PIN).drive_low()
     factory.pin(PIN).drive_high()
@@ -217,7 +221,7 @@ def test_a_pin_that_does_not_exist_or_is_taken_is_named(factory: MockFactory) ->
     with pytest.raises(TriggerError, match="GPIO 53 cannot be used"):
         open_pin(ButtonSettings(pin=53), factory)
     held = open_pin(ButtonSettings(pin=PIN), factory)
-    with pytest.raises(TriggerError, match="GPIO 17 is in use"):
+    with pytest.raises(TriggerError, match="GPIO 17 is already in use"):
         open_pin(ButtonSettings(pin=PIN), factory)
     held.close()
 
@@ -228,9 +232,9 @@ def test_without_a_pin_there_is_no_button() -> None:
 
 
 def test_a_button_that_cannot_be_opened_can_be_closed(factory: MockFactory) -> None:
-    rig = Rig(factory, **PATIENT)
+    rig = Rig(factory, PATIENT)
     again = ButtonTrigger(
-        ButtonSettings(pin=PIN), target(rig.controller), Felt().feedback, pin_factory=factory
+        ButtonSettings(pin=PIN), target(rig.controller), Felt().play, pin_factory=factory
     )
     with pytest.raises(TriggerError):
         again.start()
@@ -251,10 +255,10 @@ def test_lgpio_is_told_where_it_may_write(
     assert os.environ["LG_WD"] == str(tmp_path / "run")  # what is set already stays
 
 
-def test_a_feedback_that_fails_costs_one_press_only(
+def test_a_sound_that_fails_costs_one_press_only(
     factory: MockFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig = Rig(factory, **PATIENT)
+    rig = Rig(factory, PATIENT)
     rig.felt.times_s = None  # type: ignore[assignment]
     rig.pin.drive_low()
     assert eventually(lambda: "a step failed" in caplog.text)

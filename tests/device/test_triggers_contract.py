@@ -26,11 +26,13 @@ from device.triggers.button import ButtonTrigger
 from device.triggers.control_client import ask
 from device.triggers.control_socket import ControlSocket
 from device.triggers.keys import KeyTrigger
+from device.triggers.press import PressTiming
 from device.triggers.settings import ButtonSettings, KeySettings
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Trigger
 
 PIN = 17
+QUICK = PressTiming(bounce_s=0.001, double_s=0)
 
 
 class Rig:
@@ -56,8 +58,8 @@ class Rig:
 @contextmanager
 def button(folder: Path) -> Iterator[Rig]:
     controller, factory = NotingController(), MockFactory()
-    settings = ButtonSettings(pin=PIN, bounce_s=0.001, double_press_s=0)
-    trigger = ButtonTrigger(settings, target(controller), Felt().feedback, pin_factory=factory)
+    settings = ButtonSettings(pin=PIN)
+    trigger = ButtonTrigger(settings, target(controller), Felt().play, QUICK, pin_factory=factory)
     pin = factory.pin(PIN)
 
     def press() -> None:
@@ -75,8 +77,8 @@ def button(folder: Path) -> Iterator[Rig]:
 def key(folder: Path) -> Iterator[Rig]:
     controller, devices = NotingController(), PipeDevices()
     keyboard = devices.plug("/dev/input/event0")
-    settings = (KeySettings(bounce_s=0.001, double_press_s=0),)
-    trigger = KeyTrigger(settings, target(controller), Felt().feedback, devices)
+    settings = (KeySettings(),)
+    trigger = KeyTrigger(settings, target(controller), Felt().play, QUICK, devices=devices)
 
     def press() -> None:
         assert keyboard.opened.wait(WAIT_S)

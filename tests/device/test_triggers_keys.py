@@ -22,20 +22,28 @@ from support.triggers_parts import (
 )
 
 from device.errors import TriggerError
-from device.triggers.device_watch import FIRST_RETRY_S, LONGEST_RETRY_S, DeviceWatch
-from device.triggers.evdev_devices import EvdevDevices
+from device.triggers.evdev_devices import (
+    FIRST_RETRY_S,
+    LONGEST_RETRY_S,
+    DeviceWatch,
+    EvdevDevices,
+)
 from device.triggers.keys import KeyTrigger
+from device.triggers.press import PressTiming
 from device.triggers.settings import KeySettings
 
 EVENT0, EVENT1 = "/dev/input/event0", "/dev/input/event1"
-SIMPLE = {"bounce_s": 0.001, "double_press": "none", "long_press": "none"}
+SIMPLE = {"double_press": "none", "long_press": "none"}
+QUICK = PressTiming(bounce_s=0.001)
 
 
 class Rig:
     def __init__(self, devices: PipeDevices, *keys: dict[str, object]) -> None:
         self.controller, self.felt = NotingController(), Felt()
         settings = [KeySettings.model_validate(SIMPLE | key) for key in keys or ({},)]
-        self.trigger = KeyTrigger(settings, target(self.controller), self.felt.feedback, devices)
+        self.trigger = KeyTrigger(
+            settings, target(self.controller), self.felt.play, QUICK, devices=devices
+        )
         self.trigger.start()
 
 
@@ -202,7 +210,7 @@ def test_an_unknown_key_is_refused_at_the_start_with_what_was_meant(devices: Pip
 
 
 def test_without_keys_it_waits_for_nothing(devices: PipeDevices) -> None:
-    trigger = KeyTrigger((), target(NotingController()), Felt().feedback, devices)
+    trigger = KeyTrigger((), target(NotingController()), Felt().play, devices=devices)
     trigger.start()
     assert not trigger.workers[0].is_stuck
     trigger.close()
@@ -213,7 +221,7 @@ def test_without_keys_it_waits_for_nothing(devices: PipeDevices) -> None:
 
 def test_no_evdev_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "evdev", None)
-    trigger = KeyTrigger((KeySettings(),), target(NotingController()), Felt().feedback)
+    trigger = KeyTrigger((KeySettings(),), target(NotingController()), Felt().play)
     with pytest.raises(TriggerError, match="sudo apt install python3-evdev"):
         trigger.start()
     trigger.close()
@@ -237,7 +245,7 @@ def test_a_real_device_of_the_kernel() -> None:
         pytest.skip(f"no uinput here: {exc}")
     controller, felt = NotingController(), Felt()
     settings = KeySettings.model_validate(SIMPLE | {"device": "seealoud-test"})
-    trigger = KeyTrigger((settings,), target(controller), felt.feedback)
+    trigger = KeyTrigger((settings,), target(controller), felt.play, QUICK)
     with device:
         trigger.start()
         deadline_s = time.monotonic() + WAIT_S

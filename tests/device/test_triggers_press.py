@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.triggers.press import ENDS, PressClassifier, PressEvent, PressKind, PressTiming
+from device.triggers.press import (
+    ENDS,
+    USUAL_TIMING,
+    PressClassifier,
+    PressEvent,
+    PressKind,
+    PressTiming,
+)
+from device.triggers.settings import ButtonSettings
 
 TIMING = PressTiming(bounce_s=0.03, double_s=0.35, long_s=0.8, very_long_s=5.0)
 NO_DOUBLE = replace(TIMING, double_s=0.0)
@@ -20,7 +28,7 @@ NEVER_S = 1e6
 
 
 def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
-    """Return when each sign was told by someone who polls exactly at each deadline.
+    """Return each event with its time, polled exactly at each deadline.
 
     Args:
         timing: of the classifier.
@@ -28,8 +36,8 @@ def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
     """
     classifier, told = PressClassifier(timing), []
 
-    def note(at_s: float, signs: list[PressEvent]) -> None:
-        told.extend((round(at_s, 6), sign.kind.value) for sign in signs)
+    def note(at_s: float, events: list[PressEvent]) -> None:
+        told.extend((round(at_s, 6), event.kind.value) for event in events)
 
     def poll_until(end_s: float) -> None:
         nonlocal now_s
@@ -107,22 +115,33 @@ def test_bounces_and_odd_edges(edges: str, expected: list[tuple[float, str]]) ->
     assert played(TIMING, edges) == [(float(at_s), kind) for at_s, kind in expected]
 
 
-def test_a_sign_tells_when_its_press_began() -> None:
+def test_nobody_waits_for_a_press_that_does_nothing() -> None:
+    assert USUAL_TIMING == TIMING
+    assert USUAL_TIMING.for_actions(ButtonSettings()) == TIMING
+    none = ButtonSettings(double_press="none", long_press="none", very_long_press="none")
+    assert USUAL_TIMING.for_actions(none) == ONLY_SHORT
+
+
+def test_a_factor_gives_every_press_more_time() -> None:
+    assert USUAL_TIMING.scaled(2) == PressTiming(0.06, 0.7, 1.6, 10.0)
+
+
+def test_an_event_has_the_time_at_which_its_press_began() -> None:
     classifier = PressClassifier(TIMING)
-    signs = [*classifier.down(10.0), *classifier.up(10.1), *classifier.down(10.3)]
-    assert [(sign.kind, sign.pressed_s) for sign in signs] == [
+    events = [*classifier.down(10.0), *classifier.up(10.1), *classifier.down(10.3)]
+    assert [(event.kind, event.pressed_s) for event in events] == [
         (PressKind.DOWN, 10.0),
         (PressKind.DOWN, 10.3),
         (PressKind.DOUBLE, 10.3),
     ]
     long = PressClassifier(TIMING)
-    signs = [*long.down(20.0), *long.up(21.0), *long.poll(22.0)]
-    assert [sign.pressed_s for sign in signs] == [20.0, 20.0, 20.0]
+    events = [*long.down(20.0), *long.up(21.0), *long.poll(22.0)]
+    assert [event.pressed_s for event in events] == [20.0, 20.0, 20.0]
 
 
 def test_time_never_goes_back() -> None:
     classifier = PressClassifier(TIMING)
-    assert [sign.pressed_s for sign in classifier.down(5.0)] == [5.0]
+    assert [event.pressed_s for event in classifier.down(5.0)] == [5.0]
     classifier.up(4.0)
     assert classifier.deadline_s == pytest.approx(5.03)
 
@@ -150,26 +169,27 @@ def _at_times(edges: list[tuple[float, bool]]) -> list[tuple[float, bool]]:
 
 
 def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[PressEvent]:
-    classifier, signs = PressClassifier(timing), []
+    classifier, events = PressClassifier(timing), []
     for at_s, is_down in _at_times(edges):
-        signs += classifier.down(at_s) if is_down else classifier.up(at_s)
-    signs += classifier.up(NEVER_S)  # a finger lets go in the end
-    return signs + classifier.poll(2 * NEVER_S)
+        events += classifier.down(at_s) if is_down else classifier.up(at_s)
+    events += classifier.up(NEVER_S)  # a finger lets go in the end
+    return events + classifier.poll(2 * NEVER_S)
 
 
 @given(_TIMINGS, _EDGES)
 def test_every_press_is_answered_once_whatever_the_edges(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
-    signs = _told(timing, edges)
-    presses = sum(sign.kind is PressKind.DOWN for sign in signs)
-    spent = sum(2 if sign.kind is PressKind.DOUBLE else 1 for sign in signs if sign.kind in ENDS)
+    events = _told(timing, edges)
+    presses = sum(event.kind is PressKind.DOWN for event in events)
+    ends = [event.kind for event in events if event.kind in ENDS]
+    spent = sum(2 if kind is PressKind.DOUBLE else 1 for kind in ends)
     assert spent == presses
     waiting = 0  # at no time is anything told that no press stands for
-    for sign in signs:
-        waiting += sign.kind is PressKind.DOWN
-        if sign.kind in ENDS:
-            waiting -= 2 if sign.kind is PressKind.DOUBLE else 1
+    for event in events:
+        waiting += event.kind is PressKind.DOWN
+        if event.kind in ENDS:
+            waiting -= 2 if event.kind is PressKind.DOUBLE else 1
         assert 0 <= waiting <= 2
 
 
@@ -191,7 +211,7 @@ def test_a_first_down_is_always_felt_at_once(
 def test_between_two_presses_the_button_was_let_go_for_longer_than_a_bounce(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
-    downs_s = [sign.pressed_s for sign in _told(timing, edges) if sign.kind is PressKind.DOWN]
+    downs_s = [event.pressed_s for event in _told(timing, edges) if event.kind is PressKind.DOWN]
     timed = _at_times(edges)
     for before_s, after_s in pairwise(downs_s):
         # The level between the two presses, edge by edge.
@@ -212,11 +232,11 @@ def test_it_does_not_matter_when_and_how_often_it_is_polled(
     timed = [(at_s, 0, is_down) for at_s, is_down in _at_times(edges)]
     # At the same moment the edge comes first, or a poll would be what decides.
     steps = sorted([*timed, *((at_s, 1, False) for at_s in polls_s)], key=lambda x: x[:2])
-    classifier, signs = PressClassifier(timing), []
+    classifier, events = PressClassifier(timing), []
     for at_s, is_poll, is_down in steps:
         if is_poll:
-            signs += classifier.poll(at_s)
+            events += classifier.poll(at_s)
         else:
-            signs += classifier.down(at_s) if is_down else classifier.up(at_s)
-    signs += [*classifier.up(NEVER_S), *classifier.poll(2 * NEVER_S)]
-    assert signs == _told(timing, edges)
+            events += classifier.down(at_s) if is_down else classifier.up(at_s)
+    events += [*classifier.up(NEVER_S), *classifier.poll(2 * NEVER_S)]
+    assert events == _told(timing, edges)

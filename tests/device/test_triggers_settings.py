@@ -8,7 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from device.requests import MAX_SNOOZE_MIN
-from device.triggers.settings import ButtonSettings, KeySettings, SocketSettings, TriggerSettings
+from device.triggers.settings import (
+    ButtonSettings,
+    KeySettings,
+    PressSettings,
+    SocketSettings,
+    TriggerSettings,
+)
 
 
 def test_by_default_there_is_no_button_and_no_key() -> None:
@@ -27,13 +33,11 @@ def test_by_default_there_is_no_button_and_no_key() -> None:
         ({"pin": "17"}, "pin"),
         ({"bounce": 1}, "bounce"),
         ({"short_press": "dance"}, "short_press"),
-        ({"long_press_s": 5, "very_long_press_s": 5}, "very_long_press_s = 5 must be more"),
         ({"pull": "none"}, "needs active"),
         ({"pull": "up", "active": "high"}, 'makes active = "low"'),
         ({"pull": "down", "active": "low"}, 'makes active = "high"'),
         ({"snooze_min": 0}, "snooze_min"),
         ({"snooze_min": MAX_SNOOZE_MIN + 1}, "snooze_min"),
-        ({"double_press_s": math.nan}, "double_press_s"),
     ],
 )
 def test_what_a_button_cannot_be(table: dict[str, object], named: str) -> None:
@@ -54,14 +58,13 @@ def test_where_no_socket_can_be(path: str, named: str) -> None:
     assert SocketSettings.model_validate({"path": "/" + "x" * 106}).path is not None
 
 
-def test_nobody_waits_for_a_press_that_does_nothing() -> None:
-    usual = ButtonSettings().timing
-    assert (usual.double_s, usual.long_s, usual.very_long_s) == (0.35, 0.8, 5)
-    none = ButtonSettings(double_press="none", long_press="none", very_long_press="none").timing
-    assert (none.double_s, none.long_s, none.very_long_s) == (0, math.inf, math.inf)
+@pytest.mark.parametrize("factor", [0, 0.4, 4.1, math.nan, "2", True])
+def test_what_no_press_time_factor_can_be(factor: object) -> None:
+    with pytest.raises(ValidationError, match="press_time_factor"):
+        TriggerSettings.model_validate({"press_time_factor": factor})
 
 
 def test_every_setting_is_explained() -> None:
-    for group in (ButtonSettings, KeySettings, SocketSettings):
+    for group in (ButtonSettings, KeySettings, SocketSettings, PressSettings):
         undocumented = [name for name, x in group.model_fields.items() if not x.description]
         assert undocumented == [], group

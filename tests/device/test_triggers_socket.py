@@ -136,7 +136,7 @@ def test_who_is_silent_is_told_and_let_go_while_others_are_served(tmp_path: Path
     with closing(rig.trigger), rig.connect() as silent:
         assert ask([rig.path], Describe()).is_accepted
         outcome = read_outcome(silent)
-        assert "no whole line came within 0.3 s" in outcome.reason
+        assert "no whole line was received within 0.3 s" in outcome.reason
 
 
 def test_who_drips_bytes_has_no_longer_than_others(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_daemon_that_takes_nobody_is_alive_but_told_as_stuck(tmp_path: Path) -
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as first:
             first.connect(str(path))
             assert is_daemon_running(path)
-            with pytest.raises(DaemonError, match=r"took no connection within 0\.1 s"):
+            with pytest.raises(DaemonError, match=r"accepted no connection within 0\.1 s"):
                 ask([path], Describe(), timeout_s=0.1)
 
 
@@ -299,8 +299,8 @@ def serve_once(path: Path, answer: bytes | None) -> threading.Thread:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "does not talk like"),
-        (b"hello\n", "does not talk like .*hello"),
+        (b"", "does not answer like"),
+        (b"hello\n", "does not answer like .*hello"),
         (None, "gave no answer within 0.2 s"),
     ],
 )

@@ -27,7 +27,7 @@ from device.vision.detector_model import (
 )
 from device.vision.manifest import DETECTOR
 from device.vision.specs import DetectorSpec
-from training.tflite import to_tflite
+from training.features import to_tflite
 
 _PATTERN = 2
 

@@ -1,4 +1,4 @@
-"""What triggers are tried with: a controller that keeps notes, and input devices made of pipes."""
+"""Parts to test triggers with: a controller that records, and input devices made of pipes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 
 from device.clock import SystemClock
 from device.errors import TriggerError
-from device.records import Cause
+from device.records import Cause, Earcon
 from device.requests import Outcome, Request
-from device.triggers.trigger import Feedback, Target
+from device.triggers.trigger import Target
 
 WAIT_S = 30.0
 _EVENT = struct.Struct("3i")  # type, code, value
@@ -70,19 +70,14 @@ class Felt:
     down: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def feedback(self) -> Feedback:
-        return Feedback(self._on_down, self._on_hold)
-
-    def _on_down(self, asked_s: float) -> None:
-        self.sounds.append("down")
+    def play(self, earcon: Earcon, asked_s: float) -> None:
+        name, event = {
+            Earcon.HEARD: ("down", self.down),
+            Earcon.CAPTURED: ("hold", self.held),
+        }[earcon]
+        self.sounds.append(name)
         self.times_s.append(asked_s)
-        self.down.set()
-
-    def _on_hold(self, asked_s: float) -> None:
-        self.sounds.append("hold")
-        self.times_s.append(asked_s)
-        self.held.set()
+        event.set()
 
 
 def never_given_up(why: str) -> None:
@@ -104,7 +99,9 @@ class PipeKeyboard:
     """One plugged-in device; its other end is ``send``. Grabbed by one opener at a time."""
 
     def __init__(self, name: str, keys: tuple[str, ...], identity: int) -> None:
-        self.name, self.keys, self.identity = name, keys, identity
+        self.name = name
+        self.keys = keys
+        self.identity = identity
         self.down: set[int] = set()
         self.grabbed = 0
         self.is_foreign_grabbed = False
@@ -140,7 +137,9 @@ class PipeDevice:
     """The methods of ``evdev.InputDevice`` that we use, with its errors."""
 
     def __init__(self, keyboard: PipeKeyboard, reader: int) -> None:
-        self.name, self._keyboard, self._reader = keyboard.name, keyboard, reader
+        self.name = keyboard.name
+        self._keyboard = keyboard
+        self._reader = reader
 
     def fileno(self) -> int:
         return self._reader
@@ -169,7 +168,7 @@ class PipeDevice:
 
 
 class PipeDevices:
-    """A machine's input devices; see ``device.triggers.evdev_devices.InputDevices``."""
+    """A machine's input devices; as ``device.triggers.evdev_devices.EvdevDevices``."""
 
     def __init__(self) -> None:
         self._plugged: dict[str, PipeKeyboard] = {}

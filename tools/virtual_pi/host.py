@@ -1,4 +1,4 @@
-"""Boots the image, answers what the guest asks of the outside world, and writes the transcript.
+"""Boots the image, carries out the guest's requests to the host, and writes the transcript.
 
 host.py IMAGE KERNEL INITRD DTB TRANSCRIPT
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# A boot with all that is tried after it took ten to thirty minutes here.
+# A boot with all its checks took ten to thirty minutes here.
 _BOOT_TIMEOUT_S = 5400.0
 _APPEND = "root=/dev/vda rw console=ttyAMA0 systemd.show_status=0 quiet"
 _MARK = "LAB "
@@ -23,14 +23,15 @@ _CUT, _DONE, _PRESS = "cut", "done", "press"
 _HEAD = """\
 # A virtual Raspberry Pi
 
-What `sudo ./tools/virtual-pi` showed last: an arm64 Debian 13 in QEMU, SeeAloud installed into it
-by `scripts/install-pi` as on a real one, and the real unit under real systemd. Its first camera is
-a v4l2loopback that sees a photograph, with a sensor's noise, and freezes once; the second, which is
-unplugged, is the kernel's vivid with its test pattern, rightly called unlike anything that was
-trained on; its sound card is snd-aloop; the edges of its button at GPIO 3 come from QEMU. It is
-some thirty times slower than a Raspberry Pi, so this proves function and says nothing about speed;
-for the same reason systemd's time limits were longer here (`tools/virtual_pi/slow.conf`) and the
-voice spoke four times as fast. Seconds in brackets are how long was waited.
+The output of the last run of `sudo ./tools/virtual-pi`. It installs SeeAloud with
+`scripts/install-pi` into an arm64 Debian 13 in QEMU, with the real unit under real systemd. The
+first camera is a v4l2loopback that shows a photograph with sensor noise, and freezes once; the
+second one, which is unplugged, is the kernel's vivid with its test pattern, which is refused as
+unlike all training pictures. The sound card is snd-aloop; QEMU generates the edges of the button
+at GPIO 3. It is about thirty times slower than a Raspberry Pi, so this proves function and says
+nothing about speed. For the same reason systemd's time limits were longer
+(`tools/virtual_pi/slow.conf`) and the voice spoke four times as fast. Seconds in brackets are
+waiting times.
 """
 
 
@@ -50,7 +51,7 @@ class Files:
 
     @property
     def serial(self) -> Path:
-        """Where all that the console said is kept."""
+        """File with the console's output."""
         return self.image.with_suffix(".serial.log")
 
 
@@ -80,7 +81,7 @@ class Machine:
         self._limit.start()
 
     def lines(self) -> Iterator[str]:
-        """Yield what the guest's driver says."""
+        """Yield the lines of the guest's driver."""
         assert self._process.stdout is not None
         with self._files.serial.open("a", encoding="utf-8") as log:
             for line in self._process.stdout:
@@ -99,7 +100,7 @@ class Machine:
             time.sleep(1)
 
     def cut_power(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut does."""
         self._limit.cancel()
         self._process.kill()
         self._process.wait()
@@ -135,8 +136,8 @@ def main(arguments: list[str]) -> int:
     failed = sum(line.startswith("FAILED") for line in said)
     passed = sum(line.startswith("ok ") for line in said)
     is_good = bool(said) and said[-1] == _DONE and not failed
-    told = [line for line in said if line not in (_PRESS, _DONE)]
-    lines = "\n".join(line.rstrip() for line in told)
+    results = [line for line in said if line not in (_PRESS, _DONE)]
+    lines = "\n".join(line.rstrip() for line in results)
     transcript.write_text(
         f"{_HEAD}\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, "
         f"{(time.monotonic() - began_s) / 60:.0f} minutes: "

@@ -1,4 +1,4 @@
-"""``docs/results.md``, its figure and README's rows, made from the records below ``docs``.
+"""``docs/results.md`` and its figure of reliability curves, from the records below ``docs``.
 
 The same records give the same bytes: a test compares the committed page with a new one.
 """
@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from device.vision.sentences import caption_sentence
 from device.vision.wording import Hedge
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
+from training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin
 from training.records.homes import Homes, read_homes
 from training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
-from training.report.plot import RELIABILITY, write_reliability_plot
-from training.report.readme import write_homes_rows
+from training.report.readme import write_readme_rows
 from training.report.scores import (
     NOT_MEASURED,
     PUBLISHED,
@@ -28,6 +30,7 @@ from training.report.scores import (
     percent,
     score_rows,
 )
+from training.run_pictures import save_figure
 
 COMMAND = "seealoud-train report"
 
@@ -39,6 +42,9 @@ _PHOTO = re.compile(
     re.MULTILINE,
 )
 _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
+
+RELIABILITY = "figures/reliability.svg"  # below docs/
+_FLICKR_COLOUR, _HOME_COLOUR = "#1f77b4", "#d62728"
 
 
 def page_of(docs: Path) -> str:
@@ -89,7 +95,7 @@ def render(
 
 
 def write_report(docs: Path) -> Path:
-    """Write ``results.md`` and its figure, and README's rows on homes; return the page's path.
+    """Write ``results.md``, its figure and README's generated rows; return the page's path.
 
     Raises:
         TrainingError: a record is wrong, or a file cannot be written.
@@ -102,7 +108,7 @@ def write_report(docs: Path) -> Path:
         if run is not None and run.reliability and run.reliability.confidence:
             write_reliability_plot(run.name, run.reliability.confidence, docs / RELIABILITY)
         page.write_text(text, encoding="utf-8")
-        write_homes_rows(docs)
+        write_readme_rows(docs, read_photos(docs))
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
     return page
@@ -165,3 +171,48 @@ def _wrong_names(names: Mapping[str, tuple[int, int]]) -> str:
 
 def _odd(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+
+
+def write_reliability_plot(name: str, found: ConfidenceQuality, path: Path) -> None:
+    """Write the curves of captions and, where there are any, of names; Wilson's 95 % intervals.
+
+    Args:
+        name: of the bundle.
+        found: how well its probabilities predict what is right.
+        path: PNG or SVG.
+    """
+    panels: list[tuple[str, str, Quality | None, Quality | None]] = [
+        ("captions", "Flickr8k test", found.test, found.household)
+    ]
+    if found.names:
+        of_names = found.names.get("dev"), found.names.get("household")
+        panels.append(("names of things, cross-fitted", "Flickr8k dev", *of_names))
+    figure = Figure(figsize=(1.0 + 4.5 * len(panels), 5.0), layout="constrained")
+    figure.suptitle(name)
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, flickr_title, flickr, home) in zip(grid, panels, strict=True):
+        axes.set(title=title, xlabel="predicted probability", ylabel="share that is right")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.plot((0, 1), (0, 1), "--", color="#7f7f7f", label="true probabilities")
+        _draw(axes, flickr, _FLICKR_COLOUR, flickr_title)
+        _draw(axes, home, _HOME_COLOUR, "ordinary photographs")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper left")
+    save_figure(figure, path)
+
+
+def _draw(axes: Axes, found: Quality | None, colour: str, label: str) -> None:
+    if found is None:
+        return
+    bins: Sequence[ReliabilityBin] = found.bins
+    below = [max(0.0, b.right - b.low) for b in bins]
+    above = [max(0.0, b.high - b.right) for b in bins]
+    axes.errorbar(
+        [b.predicted for b in bins],
+        [b.right for b in bins],
+        yerr=[below, above],
+        fmt="o-",
+        color=colour,
+        capsize=3,
+        label=f"{label}, 95 % interval",
+    )
