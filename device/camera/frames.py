@@ -45,7 +45,7 @@ class Frames:
         self.count = 0
         self.drops = 0
 
-    # ------------------------------------------------------------ who grabs
+    # ------------------------------------------------------------ the thread that grabs
 
     def put(self, frame: Frame) -> None:
         """Put the next frame in; never blocks."""
@@ -54,7 +54,7 @@ class Frames:
                 self._drop_untaken()
             self._newest = frame
             self._untaken.append(frame)
-            # Whoever waits is served, or will say so again: it has only not woken up yet.
+            # A thread that waits has its frame now; if it wants another, it sets this again.
             self._is_wanted = False
             self.count += 1
             self._changed.notify_all()
@@ -70,7 +70,7 @@ class Frames:
             return self._changed.wait_for(lambda: not self._untaken, timeout_s)
 
     def clear(self) -> None:
-        """Forget every frame, as when the camera was let go for privacy."""
+        """Forget every frame, as when the camera is released for privacy."""
         with self._changed:
             self._newest = None
             self._untaken.clear()
@@ -82,7 +82,7 @@ class Frames:
             self._is_closed = True
             self._changed.notify_all()
 
-    # ------------------------------------------------------------ who looks
+    # ------------------------------------------------------------ the threads that use frames
 
     @property
     def age_s(self) -> float | None:

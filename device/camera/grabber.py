@@ -135,7 +135,7 @@ class Grabber:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the camera was let go on purpose."""
+        """Whether the camera was released on purpose."""
         return self._is_paused
 
     @property
@@ -149,7 +149,7 @@ class Grabber:
         """Let the camera go and forget its frames, until ``resume``."""
         self._is_paused = True
         self._is_frozen = False
-        self._let_go()
+        self._release()
         self._frames.clear()
 
     def resume(self) -> None:
@@ -159,16 +159,16 @@ class Grabber:
         self._changed.set()
 
     def wake(self) -> None:
-        """End a step that waits: the worker stops, so the camera is let go for good."""
+        """End a step that waits: the worker stops, so the camera is released for good."""
         self.close()
 
     def close(self) -> None:
         """Let the camera go for good, and everyone who waits for a frame; may be repeated."""
         self._is_closed = True
-        self._let_go()
+        self._release()
         self._frames.close()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             camera, self._camera = self._camera, None
         if camera is not None:
@@ -229,7 +229,7 @@ class Grabber:
             self._lose(camera, FrozenCameraError(reason))
             return
         with self._lock:
-            if self._camera is not camera:  # let go meanwhile, perhaps for privacy
+            if self._camera is not camera:  # released meanwhile, perhaps for privacy
                 return
             self._frames.put(frame)
         self._is_frozen = False
@@ -270,6 +270,6 @@ class Grabber:
                 return
         if self._frames.wait_until_taken(_STEP_WAIT_S):
             self._has_ended = True
-            self._let_go()
+            self._release()
             _LOGGER.info("%s", end)
             self._on_end()

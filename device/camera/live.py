@@ -1,8 +1,8 @@
 """A camera that goes on whether anybody looks or not: USB, Raspberry Pi, network stream.
 
 Drivers block when they like, cannot be interrupted from outside and hand out buffered frames after
-a pause. So a thread of its own fetches all the time and keeps the newest; whoever reads waits here,
-with a timeout, and can be let go at once.
+a pause. So a thread fetches all the time and keeps the newest; a ``read`` waits here, with a
+timeout, and ends at once when the camera is closed.
 
 Invariants: only that thread touches the driver, and it releases the camera as soon as the driver
 lets it; a frame is given once, and its time is the moment at which it came from the driver.
@@ -112,7 +112,7 @@ class LiveCamera:
         return fetched.frame_of(orient(rgb_hwc, self._options.rotation_deg, self._options.flip))
 
     def close(self) -> None:
-        """Let the camera go; waits a moment for the driver, which may not let go at once."""
+        """Release the camera; waits half a second for the driver, which may take longer."""
         with self._changed:
             self._is_closed = True
             self._fetched = None

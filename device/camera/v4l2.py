@@ -31,7 +31,7 @@ def check_device(path: Path, name: str) -> None:
     """Look whether a device file is a camera that we may open.
 
     Raises:
-        CameraError: it is not; the message says what to do.
+        CameraError: it is not; the message names the next step.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -27,7 +27,7 @@ def is_cut_jpeg(data: bytes) -> bool:
     """Return whether this is a JPEG whose end is missing.
 
     A thumbnail in the header has an end mark of its own, so only one after the start of the
-    real pixels counts. OpenCV before 4.12 fills the missing part with grey without a word.
+    real pixels counts. OpenCV before 4.12 fills the missing part with grey and reports nothing.
     """
     if not data.startswith(_JPEG_MAGIC):
         return False
@@ -74,7 +74,7 @@ def may_be_transparent(data: bytes) -> bool:
 
 
 def exif_orientation(data: bytes) -> int:
-    """Return the EXIF orientation (1..8) of a PNG or WebP; 1 where it says none."""
+    """Return the EXIF orientation (1..8) of a PNG or WebP; 1 where it has none."""
     for name, contents in _webp_chunks(data) if _is_webp(data) else _png_chunks(data):
         if name in _EXIF_CHUNKS:
             return _orientation_in(contents.removeprefix(b"Exif\0\0"))
