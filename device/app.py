@@ -16,7 +16,6 @@ from pathlib import Path
 
 from device.camera.camera import Camera
 from device.camera.grabber import Grabber
-from device.camera.jpeg import jpeg
 from device.camera.open import open_camera, open_clock
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
@@ -34,6 +33,7 @@ from device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from device.mqtt.identity import identity_of
 from device.mqtt.outbox import Outbox
 from device.narrator.narrator import Narrator
+from device.pictures.decode import encode_jpeg
 from device.records import HistorySummary
 from device.settings.effective import differing_keys
 from device.settings.load import load_settings
@@ -192,7 +192,7 @@ class Daemon:
 
     def _newest_jpeg(self) -> bytes | None:
         frame = self._grabber.latest()
-        return None if frame is None else jpeg(frame.image_hwc)
+        return None if frame is None else encode_jpeg(frame.image_hwc)
 
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:

@@ -1,4 +1,4 @@
-"""Frames between the thread that grabs them and whoever looks at them.
+"""Frames between the thread that grabs them and those that use them; and frozen cameras.
 
 Invariants: a live camera's next frame replaces one that nobody took, which is counted; a lossless
 replay's frames queue up and none is lost; an old frame is never handed out.
@@ -10,8 +10,14 @@ import threading
 import time
 from collections import deque
 
+import numpy as np
+import numpy.typing as npt
+
 from device.clock import Clock
 from device.records import Frame
+
+# A sensor in a dark room, or under a cap, may well give the same black again and again.
+_LEAST_CONTRAST = 8
 
 
 class Frames:
@@ -28,7 +34,8 @@ class Frames:
     """
 
     def __init__(self, clock: Clock, stale_after_s: float, is_lossless: bool) -> None:
-        self._clock, self._stale_after_s = clock, stale_after_s
+        self._clock = clock
+        self._stale_after_s = stale_after_s
         self._is_lossless = is_lossless
         self._changed = threading.Condition()
         self._newest: Frame | None = None
@@ -38,7 +45,7 @@ class Frames:
         self.count = 0
         self.drops = 0
 
-    # ------------------------------------------------------------ who grabs
+    # ------------------------------------------------------------ the thread that grabs
 
     def put(self, frame: Frame) -> None:
         """Put the next frame in; never blocks."""
@@ -47,7 +54,7 @@ class Frames:
                 self._drop_untaken()
             self._newest = frame
             self._untaken.append(frame)
-            # Whoever waits is served, or will say so again: it has only not woken up yet.
+            # A thread that waits has its frame now; if it wants another, it sets this again.
             self._is_wanted = False
             self.count += 1
             self._changed.notify_all()
@@ -63,7 +70,7 @@ class Frames:
             return self._changed.wait_for(lambda: not self._untaken, timeout_s)
 
     def clear(self) -> None:
-        """Forget every frame, as when the camera was let go for privacy."""
+        """Forget every frame, as when the camera is released for privacy."""
         with self._changed:
             self._newest = None
             self._untaken.clear()
@@ -75,7 +82,7 @@ class Frames:
             self._is_closed = True
             self._changed.notify_all()
 
-    # ------------------------------------------------------------ who looks
+    # ------------------------------------------------------------ the threads that use frames
 
     @property
     def age_s(self) -> float | None:
@@ -151,3 +158,41 @@ class Frames:
         if self._is_lossless:
             return False
         return self._clock.now_s() - frame.captured_s > self._stale_after_s
+
+
+class FrozenWatch:
+    """Distinguishes a frozen camera from a quiet scene: a sensor always has noise.
+
+    Args:
+        frozen_after_s: frames that are the very same for so long are frozen; 0 never are.
+
+    Attributes:
+        is_frozen: whether the last frame was; only one that differs ends it.
+    """
+
+    def __init__(self, frozen_after_s: float) -> None:
+        self._frozen_after_s = frozen_after_s
+        self._image_hwc: npt.NDArray[np.uint8] | None = None
+        self._since_s = 0.0
+        self.is_frozen = False
+
+    def look(self, image_hwc: npt.NDArray[np.uint8], now_s: float) -> bool:
+        """Return whether the camera is frozen, now that it gave this frame."""
+        last_hwc = self._image_hwc
+        if last_hwc is None or not np.array_equal(last_hwc, image_hwc):
+            self._image_hwc = image_hwc
+            self._since_s = now_s
+            self.is_frozen = False
+        elif self._frozen_after_s > 0 and not self.is_frozen:
+            lasted_s = now_s - self._since_s
+            self.is_frozen = lasted_s >= self._frozen_after_s and _has_contrast(image_hwc)
+        return self.is_frozen
+
+    def forget(self) -> None:
+        """Begin anew, as after privacy: nothing of the pictures is kept."""
+        self._image_hwc = None
+        self.is_frozen = False
+
+
+def _has_contrast(image_hwc: npt.NDArray[np.uint8]) -> bool:
+    return int(image_hwc.max()) - int(image_hwc.min()) >= _LEAST_CONTRAST

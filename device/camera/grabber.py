@@ -1,8 +1,8 @@
-"""Keeps one camera open and its newest frame at hand; opens it again when it was lost.
+"""Keeps one camera open and its newest frame available; opens it again when it was lost.
 
 Invariants: a loss is reported once, and the recovery once; while the camera is closed for privacy,
-the device is really released and no frame of it is left; nothing here waits longer than a moment
-once ``wake`` or ``close`` was called.
+the device is really released and no frame of it is kept; nothing here waits longer than half a
+second once ``wake`` or ``close`` was called.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from device.camera.camera import Camera
-from device.camera.frames import Frames
-from device.camera.frozen import FrozenWatch
+from device.camera.camera import WARM_UP_FRAMES, Camera
+from device.camera.frames import Frames, FrozenWatch
 from device.camera.settings import CameraSettings
 from device.clock import Clock
 from device.errors import CameraError, EndOfReplay, FrozenCameraError
@@ -27,6 +27,26 @@ _STEP_WAIT_S = 0.5
 _LONGEST_WARM_UP_S = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class GrabberTimes:
+    """How long a camera may take; no user has to change these."""
+
+    warm_up_frames: int = WARM_UP_FRAMES
+    """Frames that are discarded after opening."""
+    stale_after_s: float = 2.0
+    """A frame older than this is never described: a press asks for what is there now, and the
+    slowest camera that is supported gives a frame each second."""
+    frozen_after_s: float = 30.0
+    """Identical frames for this long mean a frozen camera; 0 never does. The noise of a sensor
+    changes some pixel in every frame, also in a scene at rest; a stream that stalls and repeats
+    its last picture recovers sooner."""
+    first_retry_s: float = 0.5
+    """Wait before a lost camera is opened again; it doubles with each failure. A USB camera is
+    back on the bus half a second after it was plugged in."""
+    longest_retry_s: float = 30.0
+    """Longest wait between two attempts, so that a camera that returns is soon in use."""
+
+
 class Grabber:
     """Grabs frames; ``step`` for a ``Worker``, the rest from any thread.
 
@@ -35,7 +55,9 @@ class Grabber:
         clock: the time of the frames.
         bus: carries the reports of losses.
         settings: of the camera.
-        on_end: called once, from the worker's thread, when a replay is over and looked at.
+        on_end: called once, from the worker's thread, when a replay is over and its last frame
+            was taken.
+        times: how long the camera may take.
     """
 
     def __init__(
@@ -45,21 +67,26 @@ class Grabber:
         bus: EventBus,
         settings: CameraSettings,
         on_end: Callable[[], None] = lambda: None,
+        times: GrabberTimes = GrabberTimes(),
     ) -> None:
         self._open_camera = open_camera
         self._settings = settings
         self._on_end = on_end
-        self._frames = Frames(clock, settings.stale_after_s, settings.is_lossless)
-        self._frozen = FrozenWatch(0 if settings.is_replay else settings.frozen_after_s)
-        self._backoff = Backoff(settings.first_retry_s, settings.longest_retry_s)
+        self._times = times
+        self._frames = Frames(clock, times.stale_after_s, settings.is_lossless)
+        self._frozen = FrozenWatch(0 if settings.is_replay else times.frozen_after_s)
+        self._backoff = Backoff(times.first_retry_s, times.longest_retry_s)
         self._health = PartHealth(Part.CAMERA, bus.publish, clock, self._backoff)
         self._lock = threading.Lock()
         self._changed = threading.Event()
         self._camera: Camera | None = None
-        self._is_paused, self._is_closed, self._has_ended = False, False, False
+        self._is_paused = False
+        self._is_closed = False
+        self._has_ended = False
         self._is_frozen = False
         self._was_lost = False
-        self._warm_up_left, self._warm_up_end_s = 0, 0.0
+        self._warm_up_left = 0
+        self._warm_up_end_s = 0.0
         self._reconnects = 0
 
     # ------------------------------------------------------------ the frames, from any thread
@@ -108,7 +135,7 @@ class Grabber:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the camera was let go on purpose."""
+        """Whether the camera was released on purpose."""
         return self._is_paused
 
     @property
@@ -116,13 +143,13 @@ class Grabber:
         """Whether a replay is over."""
         return self._has_ended
 
-    # ------------------------------------------------------------ steering, from any thread
+    # ------------------------------------------------------------ control, from any thread
 
     def pause(self) -> None:
         """Let the camera go and forget its frames, until ``resume``."""
         self._is_paused = True
         self._is_frozen = False
-        self._let_go()
+        self._release()
         self._frames.clear()
 
     def resume(self) -> None:
@@ -132,16 +159,16 @@ class Grabber:
         self._changed.set()
 
     def wake(self) -> None:
-        """End a step that waits: the worker stops, so the camera is let go for good."""
+        """End a step that waits: the worker stops, so the camera is released for good."""
         self.close()
 
     def close(self) -> None:
         """Let the camera go for good, and everyone who waits for a frame; may be repeated."""
         self._is_closed = True
-        self._let_go()
+        self._release()
         self._frames.close()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             camera, self._camera = self._camera, None
         if camera is not None:
@@ -188,7 +215,7 @@ class Grabber:
         if not is_wanted:
             camera.close()
             return None
-        self._warm_up_left = 0 if self._settings.is_replay else self._settings.warm_up_frames
+        self._warm_up_left = 0 if self._settings.is_replay else self._times.warm_up_frames
         self._warm_up_end_s = 0.0
         return camera
 
@@ -197,12 +224,12 @@ class Grabber:
         if self._is_warming_up():
             return
         if self._frozen.look(frame.image_hwc, frame.captured_s):
-            limit_s = self._settings.frozen_after_s
+            limit_s = self._times.frozen_after_s
             reason = f"{camera.name} gives the very same picture for {limit_s:g} s: replug it"
             self._lose(camera, FrozenCameraError(reason))
             return
         with self._lock:
-            if self._camera is not camera:  # let go meanwhile, perhaps for privacy
+            if self._camera is not camera:  # released meanwhile, perhaps for privacy
                 return
             self._frames.put(frame)
         self._is_frozen = False
@@ -243,6 +270,6 @@ class Grabber:
                 return
         if self._frames.wait_until_taken(_STEP_WAIT_S):
             self._has_ended = True
-            self._let_go()
+            self._release()
             _LOGGER.info("%s", end)
             self._on_end()

@@ -1,8 +1,8 @@
 """A camera that goes on whether anybody looks or not: USB, Raspberry Pi, network stream.
 
 Drivers block when they like, cannot be interrupted from outside and hand out buffered frames after
-a pause. So a thread of its own fetches all the time and keeps the newest; whoever reads waits here,
-with a timeout, and can be let go at once.
+a pause. So a thread fetches all the time and keeps the newest; a ``read`` waits here, with a
+timeout, and ends at once when the camera is closed.
 
 Invariants: only that thread touches the driver, and it releases the camera as soon as the driver
 lets it; a frame is given once, and its time is the moment at which it came from the driver.
@@ -14,33 +14,29 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.orientation import Flip, orient
+from device.camera.camera import Flip, orient
+from device.camera.drivers import OpenCvCapture, PicameraCapture
+from device.camera.stream import JpegStream
 from device.clock import Clock
-from device.errors import CameraError
+from device.errors import CameraError, PictureError
 from device.records import Frame
 
+# Webcams pause for up to two seconds when they change their exposure, and Wi-Fi cameras when they
+# roam; a camera that is silent for longer is opened again.
+READ_TIMEOUT_S = 5.0
+# A bad cable or Wi-Fi damages one picture after the other for a second or two and recovers.
+_DAMAGED_AFTER_S = 3.0
 _RETRY_S = 0.02
 _RELEASE_WAIT_S = 0.5
 # Frames come a little early or late: one is due when nearly a whole period has passed.
 _DUE = 0.9
 
-
-class Capture(Protocol):
-    """An open camera; all calls come from one thread, and may block without a limit."""
-
-    def grab(self) -> bool:
-        """Wait for the next frame and keep it undecoded; False where none came."""
-
-    def retrieve(self) -> npt.NDArray[np.uint8] | None:
-        """Return the kept frame, uint8 [height, width, 3], BGR; None where it was damaged."""
-
-    def release(self) -> None:
-        """Give the camera back."""
+# All calls of a driver come from one thread and may block without a limit.
+Driver = OpenCvCapture | PicameraCapture | JpegStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +48,15 @@ class LiveOptions:
         read_timeout_s: longest wait for a frame that is due, in seconds; opening may take as long
             once more.
         lost_after_s: a driver that fails without a pause for so long has lost its camera.
+        damaged_after_s: a camera that gives only damaged pictures for so long is lost.
         rotation_deg: clockwise.
         flip: the mirroring after it.
     """
 
     rate_hz: float = 10.0
-    read_timeout_s: float = 5.0
+    read_timeout_s: float = READ_TIMEOUT_S
     lost_after_s: float = 1.0
+    damaged_after_s: float = _DAMAGED_AFTER_S
     rotation_deg: int = 0
     flip: Flip = Flip.NONE
 
@@ -70,7 +68,7 @@ class _Fetched:
 
 
 class LiveCamera:
-    """A ``Camera`` around a driver; opens it in the background, ``read`` tells how that went.
+    """A ``Camera`` around a driver, opened in the background; ``read`` raises where that failed.
 
     Args:
         name: for messages, without a password.
@@ -82,16 +80,19 @@ class LiveCamera:
     def __init__(
         self,
         name: str,
-        open_capture: Callable[[], Capture],
+        open_capture: Callable[[], Driver],
         clock: Clock,
         options: LiveOptions = LiveOptions(),
     ) -> None:
-        self._name, self._open_capture = name, open_capture
-        self._clock, self._options = clock, options
+        self._name = name
+        self._open_capture = open_capture
+        self._clock = clock
+        self._options = options
         self._changed = threading.Condition()
         self._fetched: _Fetched | None = None
         self._error: CameraError | None = None
-        self._is_open, self._is_closed = False, False
+        self._is_open = False
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name=f"fetch {name}", daemon=True)
         self._thread.start()
 
@@ -111,7 +112,7 @@ class LiveCamera:
         return fetched.frame_of(orient(rgb_hwc, self._options.rotation_deg, self._options.flip))
 
     def close(self) -> None:
-        """Let the camera go; waits a moment for the driver, which may not let go at once."""
+        """Release the camera; waits half a second for the driver, which may take longer."""
         with self._changed:
             self._is_closed = True
             self._fetched = None
@@ -156,19 +157,21 @@ class LiveCamera:
         except CameraError as exc:
             self._fail(exc)
             return
-        except Exception as exc:  # noqa: BLE001 - a driver's: told to whoever reads, as any other
+        except Exception as exc:  # noqa: BLE001 - any error of a driver is raised by read
             self._fail(CameraError(f"{self._name} cannot be opened: {exc}"))
             return
         try:
             with self._changed:
                 self._is_open = True
             self._fetch(capture)
+        except CameraError as exc:
+            self._fail(CameraError(f"{self._name} is lost: {exc}"))
         except Exception as exc:  # noqa: BLE001 - as above
             self._fail(CameraError(f"{self._name} is lost: {exc}"))
         finally:
             capture.release()
 
-    def _fetch(self, capture: Capture) -> None:
+    def _fetch(self, capture: Driver) -> None:
         """Keep the newest frame until the camera is closed or lost."""
         period_s = _DUE / self._options.rate_hz
         good_s, due_s = time.monotonic(), 0.0
@@ -180,7 +183,14 @@ class LiveCamera:
             if is_grabbed and now_s < due_s:
                 good_s = now_s
                 continue
-            bgr_hwc = capture.retrieve() if is_grabbed else None
+            try:
+                bgr_hwc = capture.retrieve() if is_grabbed else None
+            except PictureError as exc:
+                if now_s - good_s > self._options.damaged_after_s:
+                    self._fail(self._damaged(exc))
+                    return
+                time.sleep(_RETRY_S)
+                continue
             if bgr_hwc is not None and bgr_hwc.size:
                 good_s, due_s = now_s, now_s + period_s
                 gone = "gives no frames any more: plug it in again"
@@ -190,6 +200,12 @@ class LiveCamera:
                 return
             else:  # an unplugged camera fails at once and for ever: do not spin
                 time.sleep(_RETRY_S)
+
+    def _damaged(self, reason: PictureError) -> CameraError:
+        return CameraError(
+            f"{self._name} gives only damaged pictures ({reason}): check its cable or its Wi-Fi, "
+            "and its power supply"
+        )
 
     def _stamp(self) -> Callable[[npt.NDArray[np.uint8]], Frame]:
         """Return what makes a frame of this moment of a picture."""

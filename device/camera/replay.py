@@ -1,4 +1,4 @@
-"""A recording in place of a camera, with its own time.
+"""A recording in place of a camera: a folder of pictures or a video, with its own time.
 
 Invariant: frame ``i`` has the time ``i / rate`` whatever the machine does meanwhile, so that a
 replay decides the same at every run, also far faster than real time.
@@ -10,21 +10,126 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.orientation import Flip, orient
-from device.camera.recording import Recording
+from device.camera.camera import Flip, orient
 from device.clock import Clock, ReplayClock
-from device.errors import CameraError, EndOfReplay
+from device.errors import CameraError, EndOfReplay, PictureError
+from device.pictures.files import read_picture_file
+from device.pictures.names import PICTURE_SUFFIXES
+from device.pictures.video import Video
 from device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)
+# The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
+_LARGEST_PICTURE_BYTES = 120 * 10**6
 _LOOK_AGAIN_S = 0.002
 # A longer wait would look like a hang, for which the daemon is restarted.
 _LONGEST_WORK_S = 10.0
+_USUAL_RATE_HZ = 25.0
+_HIGHEST_RATE_HZ = 1000.0
+
+
+class PictureFolder:
+    """The pictures in a folder, by name; one that cannot be read is left out with a warning.
+
+    Args:
+        path: of the folder.
+        rate_hz: pictures a second.
+
+    Attributes:
+        rate_hz: pictures a second.
+    """
+
+    def __init__(self, path: Path, rate_hz: float) -> None:
+        self._path = path
+        self.rate_hz = rate_hz
+
+    def images(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield uint8 [height, width, 3], RGB.
+
+        Raises:
+            CameraError: the folder is missing, or has no readable picture.
+        """
+        is_any_read = False
+        for path in self._paths():
+            try:
+                image_hwc = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES).image_hwc
+            except PictureError as exc:
+                _LOGGER.warning("replay: %s", exc)
+                continue
+            is_any_read = True
+            yield image_hwc
+        if not is_any_read:
+            raise CameraError(
+                f"{self._path} has no readable picture: .jpg, .png and the like are replayed"
+            )
+
+    def _paths(self) -> list[Path]:
+        try:
+            entries = list(self._path.iterdir())
+        except OSError as exc:
+            raise CameraError(
+                f"{self._path} is not a folder of pictures ({exc.strerror}): check camera.source"
+            ) from exc
+        return sorted(
+            entry
+            for entry in entries
+            if entry.suffix.lower() in PICTURE_SUFFIXES and not entry.name.startswith(".")
+        )
+
+
+class VideoFile:
+    """The frames of a video file, at its own rate.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        rate_hz: frames a second.
+
+    Raises:
+        CameraError: it is missing, or no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with closing(self._open()) as video:
+            rate_hz = video.rate_hz
+        # Raw .h264 and .mjpeg have none, or nonsense.
+        self.rate_hz = rate_hz if 0 < rate_hz <= _HIGHEST_RATE_HZ else _USUAL_RATE_HZ
+
+    def images(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """Yield uint8 [height, width, 3], RGB; a damaged frame is left out with a warning.
+
+        Raises:
+            CameraError: the file is missing, or has no readable frame.
+        """
+        is_any_read = False
+        with closing(self._open()) as video:
+            while True:
+                try:
+                    image_hwc = video.read()
+                except PictureError as exc:
+                    _LOGGER.warning("replay: a frame of %s is left out: %s", self._path, exc)
+                    continue
+                if image_hwc is None:
+                    break
+                is_any_read = True
+                yield image_hwc
+        if not is_any_read:
+            raise CameraError(f"{self._path} has no readable frame: is it whole?")
+
+    def _open(self) -> Video:
+        try:
+            return Video(self._path)
+        except PictureError as exc:
+            raise CameraError(f"{self._path} {exc}: check camera.source") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +162,12 @@ class ReplayCamera:
     """
 
     def __init__(
-        self, name: str, recording: Recording, clock: Clock, options: ReplayOptions
+        self, name: str, recording: PictureFolder | VideoFile, clock: Clock, options: ReplayOptions
     ) -> None:
-        self._name, self._recording = name, recording
-        self._clock, self._options = clock, options
+        self._name = name
+        self._recording = recording
+        self._clock = clock
+        self._options = options
         self._period_s = 1 / recording.rate_hz
         self._closed = threading.Event()
         self._images = self._play()

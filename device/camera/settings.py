@@ -1,17 +1,15 @@
-"""Settings of the camera; what is wrong is refused with its value."""
+"""Settings of the camera; a wrong value is refused by name."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator
 
-from device.camera.orientation import Flip
+from device.camera.camera import Flip
 from device.camera.source import CameraSource, parse_source
-from device.settings_base import LineText, SettingsGroup
+from device.settings_base import LineText, Number, SettingsGroup
 
-# An integer is a number too; a text or a truth value in its place is a mistake.
-_Number = StrictFloat | StrictInt
 _HIGHEST_RATE_HZ = 120
 _LONGEST_SIDE_PX = 4608
 
@@ -19,7 +17,7 @@ _LONGEST_SIDE_PX = 4608
 class ReplaySettings(SettingsGroup):
     """A recording in place of a camera: a video, or a folder of pictures in the order of names."""
 
-    rate_hz: Annotated[_Number, Field(ge=0.1, le=_HIGHEST_RATE_HZ)] = 2.0
+    rate_hz: Annotated[Number, Field(ge=0.1, le=_HIGHEST_RATE_HZ)] = 2.0
     """Pictures a second of a folder; a video has its own."""
 
     is_looped: StrictBool = False
@@ -32,7 +30,7 @@ class ReplaySettings(SettingsGroup):
 
 
 class CameraSettings(SettingsGroup):
-    """What looks, and how."""
+    """The camera and how it is read."""
 
     source: Annotated[
         LineText, Field(min_length=1, examples=["/dev/v4l/by-id/usb-046d_C270-index0"])
@@ -48,34 +46,14 @@ class CameraSettings(SettingsGroup):
     height_px: Annotated[StrictInt, Field(ge=32, le=_LONGEST_SIDE_PX)] = 480
     """Height that is asked of the camera, before turning."""
 
-    rate_hz: Annotated[_Number, Field(ge=1, le=_HIGHEST_RATE_HZ)] = 10.0
-    """Frames a second; more cost processor time and bring nothing."""
+    rate_hz: Annotated[Number, Field(ge=1, le=_HIGHEST_RATE_HZ)] = 10.0
+    """Frames a second; a higher rate costs processor time and improves nothing."""
 
     rotation_deg: Literal[0, 90, 180, 270] = 0
     """How far the picture is turned clockwise, so that up is up."""
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
     """How the picture is mirrored after turning; "horizontal" exchanges left and right."""
-
-    warm_up_frames: Annotated[StrictInt, Field(ge=0, le=100)] = 12
-    """Frames that are thrown away after opening: brightness and colours of webcams settle within
-    about ten."""
-
-    read_timeout_s: Annotated[_Number, Field(ge=0.2, le=8)] = 5.0
-    """A camera that gives no frame for so long is lost, and is opened again."""
-
-    stale_after_s: Annotated[_Number, Field(ge=0.1, le=60)] = 2.0
-    """A frame older than this is never captioned."""
-
-    frozen_after_s: Annotated[_Number, Field(ge=0, le=3600)] = 30.0
-    """A camera whose frames are the very same for so long is frozen, which is reported; 0 never
-    is. Pictures without any contrast are not judged, nor are recordings."""
-
-    first_retry_s: Annotated[_Number, Field(ge=0.01, le=60)] = 0.5
-    """Wait before a lost camera is opened again; it doubles with each failure."""
-
-    longest_retry_s: Annotated[_Number, Field(ge=0.01, le=3600)] = 30.0
-    """Longest wait between two attempts to open it."""
 
     replay: ReplaySettings = ReplaySettings()
 
@@ -85,15 +63,6 @@ class CameraSettings(SettingsGroup):
         parse_source(text)
         return text
 
-    @model_validator(mode="after")
-    def _is_in_order(self) -> CameraSettings:
-        if self.first_retry_s > self.longest_retry_s:
-            raise ValueError(
-                f"first_retry_s {self.first_retry_s:g} is longer than "
-                f"longest_retry_s {self.longest_retry_s:g}"
-            )
-        return self
-
     @property
     def parsed_source(self) -> CameraSource:
         """What ``source`` means."""
@@ -101,7 +70,7 @@ class CameraSettings(SettingsGroup):
 
     @property
     def flipping(self) -> Flip:
-        """``flip`` as ``device.camera.orientation`` takes it."""
+        """``flip`` as ``orient`` takes it."""
         return Flip(self.flip)
 
     @property

@@ -10,6 +10,7 @@ import urllib.parse
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from device.pictures.names import VIDEO_SUFFIXES, is_address, public_address
 from device.settings_base import check_path
 
 _NUMBERED = re.compile(r"camera:(\d{1,3})")
@@ -22,17 +23,6 @@ _KNOWN = (
     "write camera:0, /dev/video0, /dev/v4l/by-id/…, picamera2, rtsp://…, http://…, "
     "or the path of a video or of a folder of pictures, with a / in it"
 )
-
-PICTURE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".gif", ".avif", ".jp2",
-    # Not readable, but a folder must not pass over an iPhone's pictures in silence.
-    ".heic", ".heif",
-})  # fmt: skip
-VIDEO_SUFFIXES = frozenset({
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv",
-    ".3gp", ".h264", ".mjpeg",
-})  # fmt: skip
 
 
 class SourceKind(Enum):
@@ -106,28 +96,17 @@ def public_camera_name(text: str) -> str:
         return text.partition("://")[0] + "://…"
 
 
-def is_address(text: str) -> bool:
-    """Return whether a source is an address rather than a path."""
-    return "://" in text
-
-
-def public_address(url: str) -> str:
-    """Return the address without user and password."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def _stream(url: str) -> CameraSource:
     try:
         name = public_address(url)
         parts = urllib.parse.urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket or a port that is none; the address itself may hold a password
-        raise ValueError("the address of the camera is none: check host and port") from None
+    except ValueError:  # a wrong bracket or port; the address itself may hold a password
+        raise ValueError("the address of the camera is wrong: check host and port") from None
     if parts.scheme.lower() not in _SCHEMES or not is_complete:
         raise ValueError(
-            f"{_without_query(name)!r} is no stream's address: it takes rtsp, rtsps, http or https "
-            "and a host"
+            f"{_without_query(name)!r} is not the address of a stream: it needs rtsp, rtsps, "
+            "http or https, and a host"
         )
     return CameraSource(SourceKind.STREAM, url, _without_query(name))
 

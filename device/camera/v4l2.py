@@ -1,6 +1,6 @@
 """What Linux knows of a camera's device file: why it cannot be used, and what to do.
 
-Invariant: only looks; the camera is left as it was.
+Invariant: the device is only queried, never changed.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ import getpass
 import os
 import stat
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera.holders import holders_of
 from device.errors import CameraError
 
 _DEVICES = Path("/dev")
+_PROC = Path("/proc")
 # linux/videodev2.h: _IOR('V', 0, struct v4l2_capability), which ends in two words of capabilities
 # and three reserved ones.
 _VIDIOC_QUERYCAP = 0x80685600
 _CAPABILITY = struct.Struct("=16s32s32sIII12x")
 _CAPTURES = 0x00000001 | 0x00001000  # V4L2_CAP_VIDEO_CAPTURE, V4L2_CAP_VIDEO_CAPTURE_MPLANE
-_TELLS_DEVICE_CAPS = 0x80000000
+_HAS_DEVICE_CAPS = 0x80000000
 
 
 def check_device(path: Path, name: str) -> None:
     """Look whether a device file is a camera that we may open.
 
     Raises:
-        CameraError: it is not; the message says what to do.
+        CameraError: it is not; the message names the next step.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -49,14 +51,14 @@ def check_device(path: Path, name: str) -> None:
 
 def _check_captures(fd: int, path: Path, name: str) -> None:
     if not stat.S_ISCHR(os.fstat(fd).st_mode):
-        raise CameraError(f"{name} is no camera: {path} is no device file")
+        raise CameraError(f"{name} is not a camera: {path} is not a device file")
     buffer = bytearray(_CAPABILITY.size)
     try:
         fcntl.ioctl(fd, _VIDIOC_QUERYCAP, buffer)
     except OSError as exc:
-        raise CameraError(f"{name} is no camera: {path} is another kind of device") from exc
+        raise CameraError(f"{name} is not a camera: {path} is another kind of device") from exc
     _, card, _, _, capabilities, of_node = _CAPABILITY.unpack(buffer)
-    if not (of_node if capabilities & _TELLS_DEVICE_CAPS else capabilities) & _CAPTURES:
+    if not (of_node if capabilities & _HAS_DEVICE_CAPS else capabilities) & _CAPTURES:
         label = card.partition(b"\0")[0].decode(errors="replace")
         raise CameraError(
             f"{name} gives no pictures: {path} is another node of {label!r}; "
@@ -68,16 +70,24 @@ def advice(path: Path, devices: Path = _DEVICES) -> str:
     """Return what is there instead of a device that cannot be opened, and what to do next."""
     if path.exists():
         return busy(path)
-    prefix = f"{devices}/video"
+    found = camera_names(devices)
+    if not found:
+        return f"there is no {devices}/video*: plug a camera in"
+    paths = ", ".join(map(str, found.values()))
+    return f"there is no {path}, but {paths}: try {next(iter(found))}"
+
+
+def camera_names(devices: Path = _DEVICES) -> dict[str, Path]:
+    """Return the device files of cameras, in their order, by the names of ``device.camera.source``.
+
+    Some may be nodes of a camera that give no pictures.
+    """
     numbers = sorted(
         int(entry.name.removeprefix("video"))
         for entry in devices.glob("video*")
         if entry.name.removeprefix("video").isdecimal()
     )
-    if not numbers:
-        return f"there is no {prefix}*: plug a camera in"
-    found = ", ".join(f"{prefix}{number}" for number in numbers)
-    return f"there is no {path}, but {found}: try camera:{numbers[0]}"
+    return {f"camera:{number}": devices / f"video{number}" for number in numbers}
 
 
 def busy(path: Path) -> str:
@@ -99,3 +109,53 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         return str(os.getuid())
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process that has the file open."""
+
+    pid: int
+    program: str
+
+    def __str__(self) -> str:
+        return f"{self.program} (pid {self.pid})"
+
+
+def holders_of(path: Path) -> list[Holder]:
+    """Return the other processes that have a file open; those of other users only for root."""
+    real = os.path.realpath(path)
+    return [
+        Holder(pid, _program(pid))
+        for pid in _pids()
+        if pid != os.getpid() and any(target == real for target in _open_files(pid))
+    ]
+
+
+def _pids() -> Iterator[int]:
+    try:
+        names = os.listdir(_PROC)
+    except OSError:  # not Linux, or hidden from us
+        return
+    yield from sorted(int(name) for name in names if name.isdecimal())
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    """Yield the targets of a process's open files; nothing where it has ended or is another's."""
+    folder = _PROC / str(pid) / "fd"
+    try:
+        numbers = os.listdir(folder)
+    except OSError:
+        return
+    for number in numbers:
+        try:
+            yield os.readlink(folder / number)
+        except OSError:  # closed meanwhile
+            continue
+
+
+def _program(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "comm").read_text(errors="replace").strip()
+    except OSError:
+        return "a program"

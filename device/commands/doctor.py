@@ -82,7 +82,7 @@ def _show(finding: Finding) -> None:
 
 
 def _speak(config: Path | None, text: str) -> None:
-    """Say the result with whatever works: the settings may be what is broken."""
+    """Say the result aloud, with the default settings where the file is broken."""
     from device.settings.load import load_settings
     from device.settings.schema import Settings
     from device.speech.piper import PiperVoiceProcess

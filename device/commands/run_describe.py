@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.commands.describe_sources import Source, expand_sources
 from device.commands.options import DescribeOptions
 from device.commands.report import ErrorReport
 from device.commands.sinks import JsonSink, PrintSink, Sink
 from device.errors import ConfigError, SeeAloudError
-from device.pictures import Source, expand_sources
 from device.records import Description
 
 if TYPE_CHECKING:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from device.doctor.finding import Check, Finding, Level
-from device.errors import TriggerError
+from device.english import split_words
+from device.errors import CameraError, TriggerError
+from device.narrator.rules import KeywordRule
+from device.narrator.settings import NarrationRule
 from device.records import Frame
 from device.settings.schema import Settings
 
@@ -20,7 +24,7 @@ _SILENCE_S = 0.1
 _SAMPLE_RATE_HZ = 22_050
 _TEST_WORDS = "Hello."
 _SLOWEST_CAPTION_MS = 1500.0
-SOUND_CARDS = Path("/proc/asound/cards")
+_MOST_NAMED = 5
 
 
 def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
@@ -41,9 +45,7 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
         Check("Model", lambda: check_model(settings), "copy the bundle again, or name another"),
         Check("Voice", lambda: check_voice(settings), "set speech.voice to another voice"),
         Check("Sound", lambda: check_sound(settings), "list the devices with: aplay -L"),
-        Check(
-            "Camera", unless_held("Camera", check_camera), "list cameras: v4l2-ctl --list-devices"
-        ),
+        Check("Camera", unless_held("Camera", check_camera), _camera_fix()),
         Check("Button", unless_held("Button", check_button)),
         Check("Rules", lambda: check_rules(settings), "fix the model first"),
         Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
@@ -79,7 +81,6 @@ def check_rules(settings: Settings) -> Finding:
     Raises:
         BundleError: there is no bundle whose words could be read.
     """
-    from device.doctor.rules import judge_rules
     from device.vision.bundle import find_bundle, load_bundle
     from device.vision.thing_finder import thing_names
     from device.vision.vocabulary import SPECIALS
@@ -134,13 +135,14 @@ def check_camera(settings: Settings) -> Finding:
     Raises:
         CameraError: it delivers none.
     """
+    from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
     from device.clock import SystemClock
     from device.vision.picture_gate import PictureGate
 
     with closing(open_camera(settings.camera, SystemClock())) as camera:
         frame = camera.read()
-        for _ in range(settings.camera.warm_up_frames):
+        for _ in range(WARM_UP_FRAMES):
             frame = camera.read()
         name = camera.name
     height, width = frame.image_hwc.shape[:2]
@@ -150,6 +152,20 @@ def check_camera(settings: Settings) -> Finding:
         fix = "check light, lens cap and dirt in front of the camera"
         return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)
     return Finding("Camera", Level.OK, text)
+
+
+def _camera_fix() -> str:
+    """Return which cameras there are, by the names that ``camera.source`` takes."""
+    from device.camera.v4l2 import camera_names, check_device
+
+    found: list[str] = []
+    for name, path in camera_names().items():
+        with suppress(CameraError):
+            check_device(path, name)
+            found.append(name)
+    if not found:
+        return "plug a camera in, or set camera.source to picamera2 or to the address of a stream"
+    return f"set camera.source to one of the cameras that are there: {', '.join(found)}"
 
 
 def check_button(settings: Settings) -> Finding:
@@ -188,3 +204,66 @@ def check_broker(settings: Settings) -> Finding:
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)
     return Finding("Broker", Level.OK, f"{broker.address} accepts the connection")
+
+
+def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: str) -> Finding:
+    """Return whether every rule waits for words that the captioner can say.
+
+    Args:
+        rules: of the settings.
+        words: all that the bundle can say.
+        bundle: its name.
+    """
+    if not rules:
+        return Finding(
+            "Rules",
+            Level.NOTE,
+            "none; [[narration.rules]] would alert you to words",
+        )
+    known = split_words(" ".join(words))
+    # A rule that is not in all words together is in no caption.
+    dead = [rule for rule in rules if not KeywordRule(rule).is_in(known)]
+    if not dead:
+        noun = "rule looks" if len(rules) == 1 else "rules look"
+        return Finding("Rules", Level.OK, f"{len(rules)} {noun} for words that {bundle} knows")
+    text = "; ".join(
+        f"the rule {rule.name!r} never fires: {bundle} does not know "
+        f"{_listed(unknown_words(rule, known))}"
+        for rule in dead
+    )
+    return Finding("Rules", Level.WARNING, text, _fix(dead, known))
+
+
+def unknown_words(rule: NarrationRule, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a rule that are not known, nor any of their synonyms.
+
+    Args:
+        rule: of the settings.
+        known: all words that there are, as ``split_words`` returns them.
+    """
+    waited_for = dict.fromkeys(
+        word for phrase in rule.words for word in phrase.replace("-", " ").split()
+    )
+    return tuple(word for word in waited_for if not _with_words(rule, word).is_in(known))
+
+
+def _with_words(rule: NarrationRule, *words: str) -> KeywordRule:
+    return KeywordRule(rule.model_copy(update={"words": words}))
+
+
+def _fix(dead: Sequence[NarrationRule], known: Sequence[str]) -> str:
+    unknown = dict.fromkeys(word for rule in dead for word in unknown_words(rule, known))
+    alike = dict.fromkeys(
+        found for word in unknown for found in get_close_matches(word.rstrip("*"), known, n=1)
+    )
+    instead = f", perhaps {_listed(tuple(alike))}" if alike else ""
+    return (
+        f"in [[narration.rules]] write words from the bundle's vocabulary.txt{instead}, "
+        "or add such words as synonyms"
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    named = ", ".join(map(repr, words[:_MOST_NAMED]))
+    left = len(words) - _MOST_NAMED
+    return f"{named} and {left} more" if left > 0 else named

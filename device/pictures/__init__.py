@@ -1,8 +1,1 @@
-"""Where frames come from when they are asked for one at a time: files, addresses, cameras.
-
-Invariant: a source is read only when asked, and one that fails says so without stopping the others.
-"""
-
-from device.pictures.expand import Source, expand_sources
-
-__all__ = ["Source", "expand_sources"]
+"""Pictures from files, standard input and web addresses, decoded; nothing here opens a camera."""

@@ -1,7 +1,7 @@
-"""Bytes of a picture file to an RGB array; only this module decodes pictures.
+"""Bytes of a picture file to an RGB array and back; only this module decodes pictures.
 
-Invariants: a damaged picture is refused, never shown with the missing part made up; one that would
-take too much memory is refused by its header.
+Invariants: a damaged picture is refused, never returned with an invented part; one that would take
+too much memory is refused by its header.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import PictureError
+from device.errors import CameraError, PictureError
 from device.pictures.picture_format import (
+    JPEG_END,
     exif_orientation,
     guess_what,
     is_cut_jpeg,
+    jpeg_pixels,
     may_be_transparent,
 )
 from device.pictures.picture_size import LARGEST_PICTURE_BYTES, refuse_too_large
@@ -24,12 +26,18 @@ from device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _WHITE = 255.0
+_JPEG_QUALITY = 85
 # Rows that are mixed with white at a time: floating point takes four times the memory.
 _BAND_ROWS = 64
-# libjpeg goes on after these and makes the rest of the picture up.
+# libjpeg continues after these and invents the rest of the picture.
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 # ... but many cameras write a few bytes too many, which spoils nothing.
 _HARMLESS = "extraneous bytes"
+# Twelve megapixels is the most that a Raspberry Pi's camera has.
+_MOST_FRAME_PIXELS = 4608 * 2800
+# The models look at no more than 640 pixels of a side. A frame of twelve megapixels takes 36 MB a
+# copy, and four copies exist at a time; in half its width and height, 9 MB.
+_LARGE_FRAME_PIXELS = 2560 * 1600
 _TOO_MANY_PIXELS = "CV_IO_MAX_IMAGE_PIXELS"
 # EXIF orientation -> quarter turns to the left after an optional left-right mirroring.
 _TURNS = {
@@ -83,7 +91,39 @@ def decode_picture(
     return rgb_hwc
 
 
-def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
+def decode_frame(data: bytes) -> npt.NDArray[np.uint8]:
+    """Return a camera's JPEG, for which a second one will come soon.
+
+    Some cameras leave the end mark out. The picture is whole all the same if the decoder does not
+    run out of data before it.
+
+    Returns:
+        uint8 [height, width, 3], BGR, contiguous; in half the size where it is over 4 megapixels.
+
+    Raises:
+        PictureError: the picture is cut short, damaged or not a JPEG.
+        CameraError: the camera's pictures are too large.
+    """
+    n_pixels = jpeg_pixels(data)
+    if not n_pixels:
+        raise PictureError("not a JPEG" if data else "no data")
+    if n_pixels > _MOST_FRAME_PIXELS:
+        most = f"{_MOST_FRAME_PIXELS / 1e6:.0f} megapixels"
+        raise CameraError(
+            f"its pictures have more than {most}: choose a smaller size in the camera"
+        )
+    is_large = n_pixels > _LARGE_FRAME_PIXELS
+    flags = cv2.IMREAD_REDUCED_COLOR_2 if is_large else cv2.IMREAD_COLOR
+    silence_opencv()
+    with captured_native_stderr() as lines:
+        bgr_hwc = _decode(data + JPEG_END if is_cut_jpeg(data) else data, "it", flags)
+    _refuse_damage(lines, "it")
+    if bgr_hwc is None:
+        raise PictureError("not readable")
+    return bgr_hwc
+
+
+def _decode(data: bytes, name: str, flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[np.uint8] | None:
     """Return uint8 [height, width, 3], BGR, or None for what OpenCV cannot read."""
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -91,7 +131,7 @@ def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
             transparent = _decode_transparent(buffer)
             if transparent is not None:
                 return _turn(transparent, exif_orientation(data))
-        decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
+        decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, flags)
     except cv2.error as exc:
         if _TOO_MANY_PIXELS in str(exc):
             raise PictureError(f"{name} has too many pixels for this device: shrink it") from exc
@@ -126,8 +166,15 @@ def _turn(image_hwc: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.
 
 
 def _refuse_damage(said: list[str], name: str) -> None:
-    """Raise PictureError where a decoder said that it made pixels up."""
+    """Raise PictureError where a decoder reported that it invented pixels."""
     for line in said:
         if line.startswith(_DAMAGE) and _HARMLESS not in line:
             raise PictureError(f"{name} is damaged ({line}): copy or download it again")
         _LOGGER.debug("%s: %s", name, line)
+
+
+def encode_jpeg(image_hwc: npt.NDArray[np.uint8]) -> bytes:
+    """Return a picture, uint8 [height, width, 3] RGB, as JPEG."""
+    bgr_hwc = cv2.cvtColor(image_hwc, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr_hwc, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
+    return data.tobytes()

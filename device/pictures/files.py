@@ -1,4 +1,4 @@
-"""Pictures from files, pipes and stdin."""
+"""Pictures from files, named pipes and standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture tell before any decoder sees them.
+"""What the bytes of a picture show before any decoder sees them.
 
 Pure functions over bytes; only this module knows the formats' markers.
 """
@@ -13,7 +13,9 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOUR_AT = 25
 _PNG_ALPHA = (b"\x04", b"\x06")  # grey and colour with an alpha channel
 _SOS = 0xDA  # start of scan: compressed pixels follow
-_EOI = b"\xff\xd9"  # end of image
+JPEG_END = b"\xff\xd9"  # end of image
+# Headers of frames of every JPEG process; what lies between them are tables.
+_FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
@@ -27,28 +29,45 @@ def is_cut_jpeg(data: bytes) -> bool:
     """Return whether this is a JPEG whose end is missing.
 
     A thumbnail in the header has an end mark of its own, so only one after the start of the
-    real pixels counts. OpenCV before 4.12 fills the missing part with grey without a word.
+    real pixels counts. OpenCV before 4.12 fills the missing part with grey and reports nothing.
     """
     if not data.startswith(_JPEG_MAGIC):
         return False
     pixels_at = _jpeg_pixels_at(data)
-    return pixels_at is None or data.find(_EOI, pixels_at) < 0
+    return pixels_at is None or data.find(JPEG_END, pixels_at) < 0
+
+
+def jpeg_pixels(data: bytes) -> int | None:
+    """Return how many pixels the header of a JPEG announces; None for what is not a JPEG."""
+    if not data.startswith(_JPEG_MAGIC):
+        return None
+    for marker, at in _jpeg_headers(data):
+        if marker in _FRAME_HEADERS and at + 9 <= len(data):
+            height = int.from_bytes(data[at + 5 : at + 7], "big")
+            return height * int.from_bytes(data[at + 7 : at + 9], "big")
+    return None
 
 
 def _jpeg_pixels_at(data: bytes) -> int | None:
     """Return the offset of the first scan's header, or None where the file ends before it."""
+    return next((at + 2 for marker, at in _jpeg_headers(data) if marker == _SOS), None)
+
+
+def _jpeg_headers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield marker and offset of a JPEG's headers, to that of the first scan."""
     at = 2
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
+        if marker not in _STANDALONE and marker != 0xFF:
+            yield marker, at
         if marker == _SOS:
-            return at + 2
+            return
         if marker == 0xFF:  # padding
             at += 1
         elif marker in _STANDALONE:
             at += 2
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
 
 
 def may_be_transparent(data: bytes) -> bool:
@@ -59,7 +78,7 @@ def may_be_transparent(data: bytes) -> bool:
 
 
 def exif_orientation(data: bytes) -> int:
-    """Return the EXIF orientation (1..8) of a PNG or WebP; 1 where it says none."""
+    """Return the EXIF orientation (1..8) of a PNG or WebP; 1 where it has none."""
     for name, contents in _webp_chunks(data) if _is_webp(data) else _png_chunks(data):
         if name in _EXIF_CHUNKS:
             return _orientation_in(contents.removeprefix(b"Exif\0\0"))

@@ -1,4 +1,4 @@
-"""Pictures from http and https addresses; only this module opens them.
+"""Pictures from http and https addresses; only this module opens such addresses.
 
 Invariant: bounded in bytes and in time, and a password in an address never leaves this module.
 """
@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import base64
 import http.client
+import socket
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from device import __version__
-from device.camera.source import public_address
 from device.errors import PictureError
 from device.pictures.decode import decode_picture
 from device.pictures.files import MAX_PICTURE_BYTES, too_large
+from device.pictures.names import public_address, sign_in
 from device.records import Frame
 
 _CHUNK_BYTES = 64 * 1024
@@ -33,7 +38,7 @@ class FetchLimits:
     """How long and how much a picture may take."""
 
     timeout_s: float = 10.0
-    """Seconds for each answer of the server and for the whole picture."""
+    """Seconds for everything from the connection to the last byte, redirects included."""
     max_bytes: int = MAX_PICTURE_BYTES
 
 
@@ -46,7 +51,7 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
     """
     name = public_address(url)
     if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
-        raise PictureError(f"{name} is no picture's address: only http and https are read")
+        raise PictureError(f"{name} is not the address of a picture: only http and https are read")
     try:
         data = _fetch(url, name, limits)
     except (PictureError, StreamFound):
@@ -68,38 +73,174 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
 
 def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
     """Return the body behind an address."""
-    deadline_s = time.monotonic() + limits.timeout_s
-    with _opener().open(_request(url), timeout=limits.timeout_s) as response:
-        if response.headers.get_content_type().startswith(_STREAM_TYPES):
-            raise StreamFound
-        if int(response.headers.get("Content-Length") or 0) > limits.max_bytes:
-            raise too_large(name, limits.max_bytes)
-        body = bytearray()
-        while chunk := response.read1(_CHUNK_BYTES):
-            body += chunk
-            if len(body) > limits.max_bytes:
+    with Deadline(limits.timeout_s) as deadline:
+        request = _request(url)
+        with deadline.checked(), open_address(request, url, deadline) as response:
+            if response.headers.get_content_type().startswith(_STREAM_TYPES):
+                raise StreamFound
+            if int(response.headers.get("Content-Length") or 0) > limits.max_bytes:
                 raise too_large(name, limits.max_bytes)
-            if time.monotonic() > deadline_s:
-                raise _too_slow(name, limits)
-        if (missing := response.length) and missing > 0:
-            raise PictureError(f"{name}: the server stopped {missing} bytes early: try again")
+            body = bytearray()
+            while chunk := response.read1(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > limits.max_bytes:
+                    raise too_large(name, limits.max_bytes)
+            deadline.check()
+            if (missing := response.length) and missing > 0:
+                raise PictureError(f"{name}: the server stopped {missing} bytes early: try again")
     return bytes(body)
+
+
+class Deadline:
+    """Ends the connections of a request when its time is over, whatever they are doing.
+
+    A time-out of a socket counts from each byte, so that a server could drip bytes for ever.
+
+    Args:
+        timeout_s: the time, from now on.
+
+    Attributes:
+        timeout_s: as given.
+        is_over: whether the connections were ended.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self.is_over = False
+        self._end_s = time.monotonic() + timeout_s
+        self._sockets: list[socket.socket] = []
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="http deadline", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Deadline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, connected: socket.socket) -> None:
+        """Watch one more connection of the request."""
+        self._sockets.append(connected)
+
+    def renew(self) -> None:
+        """Begin the time again."""
+        self._end_s = time.monotonic() + self.timeout_s
+
+    def check(self) -> None:
+        """Raise TimeoutError if the time is over."""
+        if self.is_over:
+            raise TimeoutError(f"not complete within {self.timeout_s:g} s")
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Raise TimeoutError in place of what an ended connection leads to."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException, ValueError):
+            self.check()
+            raise
+
+    def close(self) -> None:
+        """End the watch; the connections stay open."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        while (rest_s := self._end_s - time.monotonic()) > 0:
+            if self._closed.wait(rest_s):
+                return
+        self.is_over = True
+        for connected in self._sockets:
+            with suppress(OSError, ValueError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def open_address(request: urllib.request.Request, url: str, deadline: Deadline) -> Any:
+    """Return the open answer to a request, of ``http.client.HTTPResponse``.
+
+    Args:
+        request: to the address without its password.
+        url: the address with user and password, by which a server that asks is answered.
+        deadline: its time-out also holds for each single read.
+
+    Raises:
+        OSError: the server is away or refuses, among them urllib.error.URLError and HTTPError.
+        http.client.HTTPException: the answer is not HTTP.
+        ValueError: the answer leads to an impossible address.
+    """
+    opener = _opener(deadline)
+    if (account := sign_in(url)) is not None:
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, request.full_url, *account)
+        opener.add_handler(_DigestSignIn(passwords))
+        opener.add_handler(_BasicSignIn(passwords))
+    return opener.open(request, timeout=deadline.timeout_s)
 
 
 def _request(url: str) -> urllib.request.Request:
     """Return the request, which signs in where the address says how."""
     headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*"}
     request = urllib.request.Request(public_address(url), headers=headers)
-    parts = urllib.parse.urlsplit(url)
-    if parts.username is not None:
-        user, password = (urllib.parse.unquote(x or "") for x in (parts.username, parts.password))
-        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    if (account := sign_in(url)) is not None:
+        token = base64.b64encode(":".join(account).encode()).decode()
         # Not sent again to where the server may redirect us.
         request.add_unredirected_header("Authorization", f"Basic {token}")
     return request
 
 
-def _opener() -> urllib.request.OpenerDirector:
+class _ClosingRefusal:
+    """Closes the server's first refusal when the request is repeated with user and password."""
+
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            answer = super().http_error_401(req, fp, code, msg, headers)  # type: ignore[misc]
+        except OSError as exc:
+            if getattr(exc, "fp", None) is not fp:
+                fp.close()
+            raise
+        if answer is not None:
+            fp.close()
+        return answer
+
+
+class _DigestSignIn(_ClosingRefusal, urllib.request.HTTPDigestAuthHandler):
+    """Signs in by the scheme that does not send the password."""
+
+
+class _BasicSignIn(_ClosingRefusal, urllib.request.HTTPBasicAuthHandler):
+    """Signs in by the scheme that every server knows."""
+
+
+class _WatchedHttp(urllib.request.HTTPHandler):
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_watched(http.client.HTTPConnection, self._deadline), req)
+
+
+class _WatchedHttps(urllib.request.HTTPSHandler):
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_watched(http.client.HTTPSConnection, self._deadline), req)
+
+
+def _watched(kind: type[Any], deadline: Deadline) -> Any:
+    """Return a kind of connection that a deadline ends."""
+
+    class Watched(kind):  # type: ignore[misc]
+        def connect(self) -> None:
+            super().connect()
+            deadline.add(self.sock)
+
+    return Watched
+
+
+def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     """Return an opener for http and https alone.
 
     The default one also follows file: and ftp: addresses, to which no picture should lead.
@@ -107,8 +248,8 @@ def _opener() -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        _WatchedHttp(deadline),
+        _WatchedHttps(deadline),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),

@@ -14,6 +14,12 @@ _PRESS_TIME = "triggers.press_time_factor gives all presses more or less time"
 # Dotted name of the key, without positions in lists -> why nobody has to set it. Each reason
 # completes the sentence "x.y is no longer a setting: …". Version 0.3 may drop the rows of 0.2.
 RETIRED: Mapping[str, str] = {
+    "camera.warm_up_frames": "the first 12 frames after opening are discarded",
+    "camera.read_timeout_s": "a camera without a frame for 5 s is opened again",
+    "camera.stale_after_s": "no frame older than 2 s is described",
+    "camera.frozen_after_s": "the same picture for 30 s is reported as a frozen camera",
+    "camera.first_retry_s": "the first new attempt is made after 0.5 s",
+    "camera.longest_retry_s": "a new attempt is made at least every 30 s",
     "narration.stable_frames": _MEASURED,
     "narration.stable_s": _MEASURED,
     "narration.restless_s": _MEASURED,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +39,8 @@ def captured_native_stderr() -> Iterator[list[str]]:
             return
         if sys.stderr is not None:
             sys.stderr.flush()
-        with tempfile.TemporaryFile() as scratch:
+        # In memory: a camera's frames are decoded ten times a second, and the disk may be full.
+        with os.fdopen(os.memfd_create("stderr"), "w+b") as scratch:
             os.dup2(scratch.fileno(), _STDERR_FD)
             try:
                 yield said

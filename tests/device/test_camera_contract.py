@@ -15,10 +15,9 @@ from support.camera_fakes import FakePicamera2
 from support.camera_streams import mjpeg_server
 
 from device.camera.camera import Camera
+from device.camera.drivers import OpenCvCapture, Wish, open_picamera
 from device.camera.live import LiveCamera
 from device.camera.open import open_camera, open_clock
-from device.camera.opencv import OpenCvCapture, Wish
-from device.camera.picamera import open_picamera
 from device.camera.settings import CameraSettings
 from device.clock import SystemClock
 from device.errors import CameraError
@@ -106,8 +105,8 @@ MAKERS = [
 def camera(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
     if request.param == "mjpeg":
         with mjpeg_server() as where:
-            settings = CameraSettings(source=f"http://{where}/v.mjpg", read_timeout_s=8)
-            opened = open_camera(settings, SystemClock())
+            settings = CameraSettings(source=f"http://{where}/v.mjpg")
+            opened = open_camera(settings, SystemClock(), read_timeout_s=8)
             yield opened
             opened.close()
         return

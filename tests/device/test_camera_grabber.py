@@ -15,7 +15,7 @@ from support.camera_fakes import (
 )
 
 from device.camera.frames import Frames
-from device.camera.grabber import Grabber
+from device.camera.grabber import Grabber, GrabberTimes
 from device.camera.live import LiveCamera, LiveOptions
 from device.camera.settings import CameraSettings
 from device.clock import SystemClock
@@ -31,15 +31,18 @@ LOST = CameraError("camera:0 is lost")
 class Bench:
     """A grabber over cameras that are opened one after the other."""
 
-    def __init__(self, *cameras, clock=None, on_end=lambda: None, **settings):
+    def __init__(self, *cameras, clock=None, on_end=lambda: None, times=None, **settings):
         self.clock = clock or ManualClock()
         self.cameras = list(cameras)
         self.opened = []
         self.noted = EventRecorder()
         bus = EventBus()
         bus.subscribe(self.noted)
-        values = {"warm_up_frames": 0, "first_retry_s": 0.01, "longest_retry_s": 0.02, **settings}
-        self.grabber = Grabber(self.open, self.clock, bus, CameraSettings(**values), on_end)
+        quick = {"warm_up_frames": 0, "first_retry_s": 0.01, "longest_retry_s": 0.02}
+        grabber_times = GrabberTimes(**(quick | (times or {})))
+        self.grabber = Grabber(
+            self.open, self.clock, bus, CameraSettings(**settings), on_end, grabber_times
+        )
 
     def open(self):
         camera = self.cameras.pop(0)
@@ -87,7 +90,7 @@ def test_the_newest_frame_replaces_untaken_ones_and_drops_are_counted():
 
 
 def test_a_stale_frame_is_never_handed_out():
-    bench = Bench(stale_after_s=2.0)
+    bench = Bench()
     bench.script(noise(0))
     bench.step()
     bench.clock.advance(2.0)
@@ -139,7 +142,7 @@ def test_a_frame_from_before_the_press_is_no_answer():
 
 
 def test_the_first_frames_after_opening_are_thrown_away():
-    bench = Bench(warm_up_frames=3)
+    bench = Bench(times={"warm_up_frames": 3})
     bench.script(*map(noise, range(5)))
     bench.step(4)
     assert (bench.grabber.take(0).image_hwc == noise(3)).all()
@@ -207,7 +210,7 @@ def test_a_camera_that_is_missing_from_the_start_is_a_problem_too():
 
 
 def test_a_camera_that_comes_and_goes_waits_longer_each_time():
-    bench = Bench(*[LOST] * 3, first_retry_s=0.2, longest_retry_s=60)
+    bench = Bench(*[LOST] * 3, times={"first_retry_s": 0.2, "longest_retry_s": 60})
     bench.step()
     assert len(bench.cameras) == 2
     bench.step()  # waits for what is left of the time, which wakes nobody up
@@ -226,8 +229,8 @@ def test_a_real_thread_gets_over_a_camera_that_vanishes_and_returns():
 
     noted, bus = EventRecorder(), EventBus()
     bus.subscribe(noted)
-    settings = CameraSettings(warm_up_frames=1, first_retry_s=0.01, stale_after_s=60)
-    grabber = Grabber(open_it, clock, bus, settings)
+    times = GrabberTimes(warm_up_frames=1, first_retry_s=0.01, stale_after_s=60)
+    grabber = Grabber(open_it, clock, bus, CameraSettings(), times=times)
     worker = Worker("camera", grabber.step, lambda reason: None, wake=grabber.wake)
     worker.start()
     assert grabber.take(20) is not None
@@ -247,7 +250,7 @@ def test_a_real_thread_gets_over_a_camera_that_vanishes_and_returns():
 
 
 def test_a_frozen_camera_is_a_problem_until_a_picture_differs():
-    bench = Bench(frozen_after_s=30.0)
+    bench = Bench()
 
     def later(image, seconds):
         return lambda: bench.clock.advance(seconds) or image
@@ -271,7 +274,7 @@ def test_a_frozen_camera_is_a_problem_until_a_picture_differs():
 
 
 def test_a_camera_that_is_unplugged_while_frozen_is_frozen_no_more():
-    bench = Bench(frozen_after_s=30.0)
+    bench = Bench()
     bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
     bench.cameras.append(LOST)
     bench.step(2)
@@ -285,7 +288,7 @@ def test_a_camera_that_is_unplugged_while_frozen_is_frozen_no_more():
     ("image", "settings"),
     [
         (noise(1) // 64, {}),  # a dark room
-        (noise(1), {"frozen_after_s": 0}),
+        (noise(1), {"times": {"frozen_after_s": 0}}),
         (noise(1), {"source": "pictures/"}),
     ],
 )
@@ -297,7 +300,7 @@ def test_darkness_and_recordings_are_not_frozen(image, settings):
 
 
 def test_a_camera_that_was_let_go_for_privacy_is_frozen_no_more():
-    bench = Bench(frozen_after_s=30.0)
+    bench = Bench()
     bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
     bench.step(2)
     bench.grabber.pause()

@@ -13,14 +13,12 @@ import pytest
 from support.camera_fakes import FakeCapture, FakePicamera2, read_to_the_end, wait_for
 from support.camera_streams import mjpeg_server, silent_server
 
-from device.camera.holders import holders_of
+from device.camera.camera import Flip
+from device.camera.drivers import Wish, open_picamera
 from device.camera.live import LiveCamera, LiveOptions
 from device.camera.open import open_camera
-from device.camera.opencv import Wish
-from device.camera.orientation import Flip
-from device.camera.picamera import open_picamera
 from device.camera.settings import CameraSettings
-from device.camera.v4l2 import advice, busy, check_device
+from device.camera.v4l2 import advice, busy, check_device, holders_of
 from device.clock import SystemClock
 from device.errors import CameraError
 from device.testing import ManualClock
@@ -123,8 +121,8 @@ def test_a_bug_of_a_driver_is_a_lost_camera():
 
 def test_a_silent_stream_ends_at_the_timeout():
     with silent_server() as where:
-        settings = CameraSettings(source=f"http://{where}/v.mjpg", read_timeout_s=0.5)
-        camera = open_camera(settings, SystemClock())
+        settings = CameraSettings(source=f"http://{where}/v.mjpg")
+        camera = open_camera(settings, SystemClock(), read_timeout_s=0.5)
         began_s = time.monotonic()
         with pytest.raises(CameraError, match=r"cannot be opened within|does not open within"):
             camera.read()
@@ -136,7 +134,7 @@ def test_a_stream_signs_in_and_its_password_is_never_shown(caplog, capfd):
     caplog.set_level(logging.DEBUG)
     with mjpeg_server(sign_in="ann:hunter2") as where:
         url = f"http://ann:hunter2@{where}/v.mjpg?token=hunter2"
-        camera = open_camera(CameraSettings(source=url, read_timeout_s=8), SystemClock())
+        camera = open_camera(CameraSettings(source=url), SystemClock(), read_timeout_s=8)
         frame = camera.read()
         camera.close()
         wrong = open_camera(CameraSettings(source=url.replace("ann", "bob")), SystemClock())
@@ -152,7 +150,7 @@ def test_a_stream_signs_in_and_its_password_is_never_shown(caplog, capfd):
 def test_an_rtsp_password_is_never_shown(caplog, capfd):
     with silent_server() as where:
         url = f"rtsp://ann:hunter2@{where}/stream1"
-        camera = open_camera(CameraSettings(source=url, read_timeout_s=0.3), SystemClock())
+        camera = open_camera(CameraSettings(source=url), SystemClock(), read_timeout_s=0.3)
         with pytest.raises(CameraError) as caught:
             camera.read()
         camera.close()
@@ -197,13 +195,13 @@ def test_a_missing_device_tells_what_is_there(tmp_path: Path):
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_another_device_is_no_camera(device: str):
-    with pytest.raises(CameraError, match=f"{device} is no camera"):
+    with pytest.raises(CameraError, match=f"{device} is not a camera"):
         open_camera(CameraSettings(source=device), SystemClock()).read()
 
 
 def test_a_file_is_no_camera(tmp_path: Path):
     (tmp_path / "video0").touch()
-    with pytest.raises(CameraError, match="is no device file"):
+    with pytest.raises(CameraError, match="is not a device file"):
         check_device(tmp_path / "video0", "camera:0")
 
 

@@ -154,10 +154,10 @@ def test_recordings_are_turned_and_mirrored(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("none/", "no folder of pictures"),
+        ("none/", "not a folder of pictures"),
         ("empty/", "no readable picture"),
         ("none.mp4", "does not exist"),
-        ("bad.mp4", "no video that can be read"),
+        ("bad.mp4", "not a video that can be read"),
     ],
 )
 def test_what_cannot_be_replayed_is_a_camera_error(name, words, is_looped, tmp_path: Path):

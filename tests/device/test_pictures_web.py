@@ -12,8 +12,8 @@ import pytest
 from support.mosquitto import free_port, silent_server
 from support.pictures import encoded, four_colours
 
+from device.commands.describe_sources import expand_sources
 from device.errors import PictureError
-from device.pictures import expand_sources
 from device.pictures.web import FetchLimits, fetch_picture
 
 PICTURE = encoded(four_colours(), ".png")
@@ -25,7 +25,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """One path for each way a server can behave."""
 
     def do_GET(self):
-        behave = getattr(self, "do_" + self.path.strip("/").replace("-", "_"), None)
+        path = self.path.strip("/").partition("?")[0]
+        behave = getattr(self, "do_" + path.replace("-", "_"), None)
         if behave is None:
             self.send_error(404)
         else:
@@ -70,6 +71,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.2)
         except OSError:
             self.close_connection = True
+
+    def drip(self, begin: bytes) -> None:
+        try:
+            self.wfile.write(begin)
+            for _ in range(100):
+                self.wfile.write(b"1")
+                self.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            self.close_connection = True
+
+    def do_drips_status(self):
+        self.drip(b"HTTP/1.1 ")
+
+    def do_drips_headers(self):
+        self.drip(b"HTTP/1.1 200 OK\r\nX-Y: ")
+
+    def do_drips_chunks(self):
+        self.drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def do_slowly_moved(self):
+        time.sleep(0.4)
+        self.redirect(f"/slowly-moved?{time.monotonic()}")
 
     def do_broken(self):
         self.send_error(500)
@@ -145,10 +169,13 @@ def test_what_the_server_gets_wrong_is_told(site, path, why):
     assert "\n" not in str(caught.value)
 
 
-def test_a_slow_server_is_left_in_time(site):
+@pytest.mark.parametrize(
+    "path", ["slow", "drips-status", "drips-headers", "drips-chunks", "slowly-moved"]
+)
+def test_a_slow_server_is_left_in_time(site, path):
     started_s = time.monotonic()
     with pytest.raises(PictureError, match="did not arrive within 1 s"):
-        fetch_picture(f"{site}/slow", SOON)
+        fetch_picture(f"{site}/{path}", SOON)
     assert time.monotonic() - started_s < 3
 
 

@@ -79,9 +79,6 @@ def _live(stream: PictureStream, *, narrates: bool = False, more: str = "") -> s
     return f"""
 [camera]
 source = "{stream.address}"
-first_retry_s = 0.2
-longest_retry_s = 0.5
-read_timeout_s = 2
 [narration]
 is_on = {str(narrates).lower()}
 {more}
@@ -163,6 +160,31 @@ def test_the_camera_goes_and_comes_back_and_both_are_said_once(
         lambda line: line.get("id") == "after" and "answered" in line["message"]
     )
     assert after["encoder_ms"] > 0  # a caption was made
+    assert daemon.stop()[0] == 0
+
+
+def test_half_pictures_are_not_captioned_and_a_problem_that_is_spoken(
+    start: Start, stream: PictureStream, card: LastingCard
+) -> None:
+    daemon = start(_live(stream))
+    daemon.wait_ready()
+    daemon.wait_log(_has_frame)
+    stream.damage()
+    began_s = time.monotonic()
+    lost = daemon.wait_log(lambda line: line.get("part") == "camera" and line["level"] == "warning")
+    assert "damaged pictures" in lost["message"]
+    card.wait_sound(began_s)
+    for number in range(3):
+        daemon.ask(r.Describe(id=f"half {number}"))
+    for number in range(3):
+        answer = daemon.wait_log(
+            lambda line, wanted=f"half {number}": (
+                line.get("id") == wanted and "answered" in line["message"]
+            )
+        )
+        assert not answer.get("encoder_ms")  # no caption was made
+    stream.repair()
+    daemon.wait_log(lambda line: line.get("part") == "camera" and line["level"] == "info")
     assert daemon.stop()[0] == 0
 
 

@@ -23,8 +23,8 @@ from support.mosquitto import Heard, Listener, listening, running_mosquitto
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import flip_byte
 
+from device.commands.describe_sources import expand_sources
 from device.mqtt.payloads import CaptionMessage
-from device.pictures import expand_sources
 from device.vision.bundle import load_bundle
 from device.vision.captioner import Captioner
 from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY

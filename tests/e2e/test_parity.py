@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.pictures import TURNS_RIGHT_BY_90, Image, encoded, four_colours, jpeg_turned, write
 
-from device.pictures import expand_sources
+from device.commands.describe_sources import expand_sources
 from device.pictures.files import read_picture_file
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Encoder

@@ -29,6 +29,7 @@ class PictureStream:
         self._rng = np.random.default_rng(0)
         self._is_closed = False
         self._has_vanished = threading.Event()
+        self._is_damaged = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}/stream.mjpeg"
@@ -47,6 +48,14 @@ class PictureStream:
         """Serve again."""
         self._has_vanished.clear()
 
+    def damage(self) -> None:
+        """Send half of each picture from now on, as over a bad connection."""
+        self._is_damaged.set()
+
+    def repair(self) -> None:
+        """Send whole pictures again."""
+        self._is_damaged.clear()
+
     def close(self) -> None:
         """Serve no more."""
         self._is_closed = True
@@ -59,7 +68,7 @@ class PictureStream:
         noise = self._rng.integers(-1, 2, (*image_hwc.shape[:2], 1), dtype=np.int16)
         noisy = np.clip(image_hwc + noise, 0, 255).astype(np.uint8)
         data: bytes = cv2.imencode(".jpg", noisy[:, :, ::-1])[1].tobytes()
-        return data
+        return data[: len(data) // 2] if self._is_damaged.is_set() else data
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         stream = self

@@ -1,4 +1,7 @@
-"""From the words of a command line to the sources they mean."""
+"""From the arguments of ``seealoud describe`` to the pictures that they name.
+
+Invariant: a source is read only when asked, and one that fails does not stop the others.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera.source import (
+from device.camera.source import is_camera_name, public_camera_name
+from device.errors import PictureError
+from device.pictures.names import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
     is_address,
-    is_camera_name,
     public_address,
-    public_camera_name,
+    readable_name,
 )
-from device.errors import PictureError
 from device.records import Frame
 
 
@@ -31,11 +34,6 @@ class Source:
 
     name: str
     read: Callable[[], Frame]
-
-
-def readable_name(path: str) -> str:
-    """Return a path as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> Iterator[Source]:
@@ -88,7 +86,7 @@ def _read_stdin() -> Frame:
 
 
 def _grab_frame(name: str) -> Frame:
-    from device.pictures.camera import grab_frame
+    from device.camera.open import grab_frame
 
     return grab_frame(name)
 

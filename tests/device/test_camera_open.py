@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.camera_fakes import ScriptedCamera
 
+from device.camera.open import WarmUp, grab_frame
 from device.errors import CameraError
-from device.pictures.camera import WarmUp, grab_frame
 from device.testing import ManualClock
 
 

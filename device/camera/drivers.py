@@ -1,23 +1,71 @@
-"""The Raspberry Pi's own camera; only this module imports picamera2, and only when it is used."""
+"""Drivers of cameras: USB through OpenCV, the Raspberry Pi's own through picamera2.
+
+Invariant: picamera2 is imported only here, and only when it is used.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.opencv import Wish
-from device.errors import CameraError
+from device.camera.v4l2 import advice, check_device
+from device.errors import CameraError, PictureError
+from device.pictures.decode import decode_frame, silence_opencv
 
 # Its "RGB888" is blue, green, red in memory, as OpenCV has it.
-_BGR_FORMAT = "RGB888"
+_PICAMERA_FORMAT = "RGB888"
 _GRAB_TIMEOUT_S = 1.0
+_N_AXES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a camera; it takes the nearest that it has."""
+
+    width_px: int
+    height_px: int
+    rate_hz: float
+
+
+class OpenCvCapture:
+    """A driver around an open ``cv2.VideoCapture``."""
+
+    def __init__(self, video: Any) -> None:
+        self._video = video
+
+    def grab(self) -> bool:
+        """Wait for the next frame and keep it undecoded."""
+        return bool(self._video.grab())
+
+    def retrieve(self) -> npt.NDArray[np.uint8] | None:
+        """Return the kept frame, uint8 [height, width, 3], BGR; None where there is none.
+
+        Raises:
+            PictureError: it is damaged.
+        """
+        try:
+            is_read, image = self._video.retrieve()
+        except cv2.error as exc:
+            raise PictureError("not readable") from exc
+        if not is_read or image is None:
+            return None
+        bgr_hwc: npt.NDArray[np.uint8] = image
+        return bgr_hwc if bgr_hwc.ndim == _N_AXES else decode_frame(bgr_hwc.tobytes())
+
+    def release(self) -> None:
+        """Give the camera back."""
+        self._video.release()
 
 
 class PicameraCapture:
-    """A ``Capture`` around a started ``Picamera2``."""
+    """A driver around a started ``Picamera2``."""
 
     def __init__(self, picamera: Any) -> None:
         self._picamera = picamera
@@ -44,6 +92,31 @@ class PicameraCapture:
             self._picamera.close()
 
 
+def open_device(path: Path, name: str, wish: Wish) -> OpenCvCapture:
+    """Return an open USB camera.
+
+    Raises:
+        CameraError: it is missing, in use, not permitted or no camera.
+    """
+    check_device(path, name)
+    silence_opencv()
+    # OpenCV's V4L2 does not take a link below /dev/v4l/by-id everywhere.
+    video = cv2.VideoCapture(os.path.realpath(path), cv2.CAP_V4L2)
+    if not video.isOpened():
+        raise CameraError(f"{name} cannot be opened: {advice(path)}")
+    # MJPEG first: raw pictures of that size do not fit through USB 2 at every rate.
+    motion_jpeg = cv2.VideoWriter.fourcc(*"MJPG")
+    video.set(cv2.CAP_PROP_FOURCC, motion_jpeg)
+    video.set(cv2.CAP_PROP_FRAME_WIDTH, wish.width_px)
+    video.set(cv2.CAP_PROP_FRAME_HEIGHT, wish.height_px)
+    video.set(cv2.CAP_PROP_FPS, wish.rate_hz)
+    video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    if int(video.get(cv2.CAP_PROP_FOURCC)) == motion_jpeg:
+        # Undecoded: OpenCV would invent the missing part of a damaged picture.
+        video.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+    return OpenCvCapture(video)
+
+
 def open_picamera(
     number: int, name: str, wish: Wish, make: Callable[[int], Any] | None = None
 ) -> PicameraCapture:
@@ -68,7 +141,7 @@ def open_picamera(
     try:
         picamera.configure(
             picamera.create_video_configuration(
-                main={"size": (wish.width_px, wish.height_px), "format": _BGR_FORMAT},
+                main={"size": (wish.width_px, wish.height_px), "format": _PICAMERA_FORMAT},
                 controls={"FrameRate": wish.rate_hz},
             )
         )

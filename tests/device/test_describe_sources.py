@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from support.pictures import encoded, four_colours, write
 
-from device.camera.source import PICTURE_SUFFIXES
+from device.commands.describe_sources import expand_sources
 from device.errors import PictureError, SeeAloudError
-from device.pictures import expand_sources
+from device.pictures.names import PICTURE_SUFFIXES
 
 
 def names(*arguments, **options):
@@ -195,7 +195,7 @@ def test_names_that_are_not_utf8_stay_usable(tmp_path):
 
 def test_nothing_is_read_and_opencv_not_loaded_before_a_source_is(picture):
     code = (
-        "import sys; from device.pictures import expand_sources\n"
+        "import sys; from device.commands.describe_sources import expand_sources\n"
         f"assert len(list(expand_sources([{str(picture)!r}, 'camera:0', 'http://x/', '-']))) == 4\n"
         "assert 'cv2' not in sys.modules"
     )
