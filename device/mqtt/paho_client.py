@@ -1,4 +1,6 @@
-"""Paho's client for one connection, from the socket to DISCONNECT; only this module knows paho.
+"""Paho's client for one connection, from the socket to DISCONNECT.
+
+Only this module and ``bounded_client`` know paho.
 
 Facts that are easy to miss: an exception in a callback kills paho's thread, so callbacks only put
 values on a queue; paho calls ``on_publish`` while it holds its own lock, so no lock of ours may be
@@ -25,15 +27,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from device.errors import BrokerError
+from device.mqtt.bounded_client import MAX_PACKET_BYTES, BoundedClient
 from device.mqtt.broker import BrokerSettings, Protocol, tls_context
 from device.mqtt.topics import OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
 MAX_RECEIVED_BYTES = 2**13
 _MAX_WAITING = 1000
-# A broker of MQTT 5 sends no longer ones; of what another sends, only the beginning is kept.
-_MAX_PACKET_BYTES = 2**16
-_READ_BYTES = 2**14
 # The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000
 _UNSUPPORTED_PROTOCOL = 0x84
@@ -86,22 +86,6 @@ ClientEvent = ConnectAnswer | ConnectionLost | PublishAnswer | ReceivedMessage
 def broker_error(settings: BrokerSettings, what: str) -> BrokerError:
     """Return an error about the broker, with its address."""
     return BrokerError(f"MQTT broker {settings.address} {what}")
-
-
-class _BoundedClient(paho.Client):
-    """Keeps the beginning of a packet that is too long, and reads the rest without keeping it.
-
-    MQTT 3.1.1 cannot tell the broker what is too long, and packets go up to 268 MB. Paho has no
-    setting for it; this overrides the one method through which it reads, and a test with a real
-    broker shows whether a new version of paho still reads in this way.
-    """
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        data = super()._sock_recv(min(bufsize, _READ_BYTES))
-        kept = self._in_packet["packet"]
-        if len(kept) + len(data) > _MAX_PACKET_BYTES:
-            del kept[_MAX_PACKET_BYTES - len(data) :]  # paho appends the data
-        return data
 
 
 class PahoClient:
@@ -254,7 +238,7 @@ def _make_client(
     settings: BrokerSettings, will: OutgoingMessage | None, protocol: MQTTProtocolVersion
 ) -> paho.Client:
     """Return a client that is set up, but for its callbacks, and has not connected."""
-    client = _BoundedClient(
+    client = BoundedClient(
         CallbackAPIVersion.VERSION2,
         client_id=settings.client_id,
         protocol=protocol,
@@ -282,7 +266,7 @@ def _reach_broker(
     properties = None
     if protocol is MQTTProtocolVersion.MQTTv5:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.MaximumPacketSize = _MAX_PACKET_BYTES
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
     try:
         client.connect(
             settings.host, settings.effective_port, settings.keepalive_s, properties=properties
