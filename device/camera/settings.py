@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, field_validator
 
 from device.camera.camera import Flip
 from device.camera.source import CameraSource, parse_source
-from device.settings_base import Number, SettingsGroup
+from device.settings_base import LineText, Number, SettingsGroup
 
 _HIGHEST_RATE_HZ = 120
 _LONGEST_SIDE_PX = 4608
@@ -33,7 +33,7 @@ class CameraSettings(SettingsGroup):
     """The camera and how it is read."""
 
     source: Annotated[
-        str, Field(min_length=1, examples=["/dev/v4l/by-id/usb-046d_C270-index0"])
+        LineText, Field(min_length=1, examples=["/dev/v4l/by-id/usb-046d_C270-index0"])
     ] = "camera:0"
     """A USB camera by number (camera:0) or path (/dev/video0, or one below /dev/v4l/by-id, which
     stays the same), the Raspberry Pi's own (picamera2, picamera2:1), a stream (rtsp, rtsps, http
