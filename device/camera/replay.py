@@ -31,6 +31,8 @@ _LARGEST_PICTURE_BYTES = 120 * 10**6
 _LOOK_AGAIN_S = 0.002
 # A longer wait would look like a hang, for which the daemon is restarted.
 _LONGEST_WORK_S = 10.0
+# The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
+_LARGEST_PICTURE_BYTES = 120 * 10**6
 _USUAL_RATE_HZ = 25.0
 _HIGHEST_RATE_HZ = 1000.0
 
