@@ -19,8 +19,7 @@ from device.vision.manifest import (
     VOCABULARY,
     Manifest,
 )
-from device.vision.sentences import caption_sentence
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge, caption_sentence
 
 CARD = "MODEL_CARD.md"
 

@@ -29,7 +29,7 @@ from device.vision.captioner import CaptionOptions
 from device.vision.confidence import Confidence
 from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.describe import open_describer
-from device.vision.everyday import PERSON
+from device.vision.thing_words import PERSON
 from training.confidence.observe import choose, observe
 from training.confidence.things import Confirmation
 from training.data.dataset import CaptionedPicture

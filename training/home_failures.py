@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from device.vision.everyday import ANIMALS
+from device.vision.thing_words import ANIMALS
 from training.confidence.thing_lexicon import PLACES
 from training.metrics.lexicon import LEXICONS, SUBJECT
 from training.names.everyday import read_rules

@@ -21,7 +21,7 @@ from device.english import (
 )
 from device.narrator.settings import NarrationRule
 from device.records import Thing
-from device.vision.noun_phrases import sentences
+from device.vision.sentences import name_things
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
@@ -153,7 +153,7 @@ class Alerts:
                 continue
             self._fired_s[rule.name] = now_s
             is_spoken = rule.is_spoken and not is_silent
-            text = rule.text(sentences(among) if among else sentence) if is_spoken else ""
+            text = rule.text(name_things(among) if among else sentence) if is_spoken else ""
             found.append(RuleMatch(rule.name, text, among))
         return tuple(found)
 

@@ -20,16 +20,16 @@ from device.records import Hypothesis
 from device.vision.choice import chosen_first
 from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.correction import corrected
-from device.vision.everyday import detectable_names, log_odds
 from device.vision.manifest import ConfidenceSpec
 from device.vision.mentions import Mention, Mentions
+from device.vision.sentences import Hedge, hedge
+from device.vision.thing_words import detectable_names, log_odds
 from device.vision.unsure_colours import (
     COLOUR,
     JudgedMention,
     unsure_colours,
     without_colours,
 )
-from device.vision.wording import Hedge, hedge
 
 # What the weights are for, in the order of ``Signals.of``.
 SIGNALS = (

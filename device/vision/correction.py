@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from device.english import indefinite, is_plural, plural
 from device.records import Hypothesis
-from device.vision.everyday import ANIMALS, is_named
-from device.vision.noun_phrases import indefinite, is_plural, plural
+from device.vision.thing_words import ANIMALS, is_named
 
 # The detector's best score of another animal, and of the caption's own one, from which on and up to
 # which the caption is corrected.

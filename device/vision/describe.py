@@ -19,9 +19,8 @@ from device.vision.names import NameClassifier
 from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
 from device.vision.scene import UNSURE
-from device.vision.sentences import caption_sentence
+from device.vision.sentences import Hedge, caption_sentence
 from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
-from device.vision.wording import Hedge
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from device.records import Description, Thing
 from device.vision import sentences
-from device.vision.everyday import mentions_person
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
+from device.vision.thing_words import mentions_person
 
 MOST_NAMES = 3
 # Why a caption is withheld that is too improbable to be said.

@@ -17,7 +17,12 @@ import numpy.typing as npt
 from device.errors import InferenceError
 from device.records import Description, Frame, Side, Thing, ThingSource
 from device.vision.detector import Detection, Detector
-from device.vision.everyday import (
+from device.vision.manifest import Manifest
+from device.vision.names import NameClassifier, NamedThing
+from device.vision.scene import Certainty, compose
+from device.vision.sentences import Hedge
+from device.vision.specs import ThingsSpec, ThingWeights
+from device.vision.thing_words import (
     DETECTABLE,
     EVERYDAY_NAMES,
     PERSON,
@@ -25,11 +30,6 @@ from device.vision.everyday import (
     log_odds,
     mentions_person,
 )
-from device.vision.manifest import Manifest
-from device.vision.names import NameClassifier, NamedThing
-from device.vision.scene import Certainty, compose
-from device.vision.specs import ThingsSpec, ThingWeights
-from device.vision.wording import Hedge
 
 # The middle of a box within these shares of the picture's width is ahead.
 _LEFT_OF, _RIGHT_OF = 0.38, 0.62

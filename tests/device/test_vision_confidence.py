@@ -20,7 +20,7 @@ from device.vision.confidence import Confidence, JudgedCaption, sigmoid
 from device.vision.confidence_model import ConfidenceModel
 from device.vision.manifest import CONFIDENCE
 from device.vision.mentions import Mention, Mentions
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
 REDDISH = GREY_PICTURE + np.array([0.3, 0, 0, 0], np.float32)

@@ -20,7 +20,7 @@ from device.vision.captioner import Encoded
 from device.vision.confidence import JudgedCaption, Scores
 from device.vision.describe import FrameDescriber
 from device.vision.picture_gate import PictureGate
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 _SIZE_PX = 48

@@ -19,8 +19,8 @@ from device.vision.confidence import Confidence, Signals
 from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.confidence_model import Novelty
 from device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.sentences import Hedge, hedge
 from device.vision.specs import ThingsSpec
-from device.vision.wording import Hedge, hedge
 from training.confidence.judged_mentions import (
     JudgedMentions,
     cross_fitted,
@@ -64,8 +64,8 @@ from training.train import household_pictures, open_extra_data
 # 75 %; 0.2 is the lowest limit above which 55 % say nothing wrong. COLOUR: of the colours left on
 # dev 83 % are right, at 0.5 it is 76 %. ``tools/sight_checks.py said`` prints the trade-off.
 WORDING = WordingSpec(plain=0.6, think=0.4, maybe=0.2, colour=0.75)
-# Chosen on dev among .25 to 1.5, docs/experiments.md: CIDEr 61.4 -> 61.6, household_dev 48.7 -> 50.9,
-# fewer mentions that are wrong and fewer repeated nouns.
+# Chosen on dev among .25 to 1.5, docs/experiments.md: CIDEr 61.4 -> 61.6, household_dev 48.7 ->
+# 50.9, fewer mentions that are wrong and fewer repeated nouns.
 CHOICE = ChoiceSpec(support=0.25, repeat=1.0)
 # Of dev's photographs, which are like the training's, ...
 LARGEST_REFUSED = 0.01

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from device.vision.confidence import Confidence
-from device.vision.everyday import DETECTABLE, PERSON, is_named
 from device.vision.scene import MOST_NAMES
 from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
 from device.vision.thing_finder import (
@@ -24,7 +23,7 @@ from device.vision.thing_finder import (
     Signs,
     weighted_probability,
 )
-from device.vision.thing_words import THINGS, ThingWords
+from device.vision.thing_words import DETECTABLE, PERSON, THINGS, ThingWords, is_named
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
 from training.metrics.lexicon import LEXICONS, SUBJECT

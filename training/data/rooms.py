@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from device.vision.noun_phrases import indefinite, listed
+from device.english import indefinite
+from device.vision.sentences import listed
 from training.data.tables import rows
 
 LABELS_TABLE = "labels.tsv"

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from device.vision.sentences import caption_sentence
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge, caption_sentence
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
 from training.records.homes import Homes, read_homes
