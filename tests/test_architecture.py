@@ -33,7 +33,7 @@ TOO_SHORT = {
     "device/pictures/source.py",
     "device/speech/pipes.py",
 }
-TOO_LONG = {"device/vision/thing_finder.py"}
+TOO_LONG: set[str] = set()
 
 MODULES = sorted((ROOT / "device").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in MODULES]

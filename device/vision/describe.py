@@ -13,14 +13,13 @@ from dataclasses import replace
 from device.records import Description, Frame
 from device.vision.bundle import Bundle
 from device.vision.captioner import Captioner, CaptionOptions, Encoded
-from device.vision.confidence_model import ConfidenceModel
-from device.vision.detector import Detector
-from device.vision.names import NameClassifier
+from device.vision.confidence import ConfidenceModel
 from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
 from device.vision.scene import UNSURE
 from device.vision.sentences import Hedge, caption_sentence
-from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
+from device.vision.sighting import NOTHING, Sighting
+from device.vision.thing_finder import Search, ThingFinder, open_finder
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"
@@ -173,17 +172,3 @@ def open_describer(
     for line in lines:
         _LOGGER.debug("%s", line)
     return FrameDescriber(PictureGate(is_on=is_gate_on), captioner, confidence, finder)
-
-
-def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | None:
-    """Return what names things with a bundle; None where the bundle has nothing for it.
-
-    Raises:
-        BundleError: the detector fails its self-test, or a part does not fit the manifest.
-    """
-    manifest = bundle.manifest
-    if manifest.things is None:
-        return None
-    detector = Detector(bundle, threads=threads) if manifest.detector is not None else None
-    names = NameClassifier(bundle) if manifest.names is not None else None
-    return ThingFinder(manifest.things, detector, names)

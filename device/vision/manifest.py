@@ -113,7 +113,7 @@ class WordingSpec(ManifestPart):
 
 
 class ChoiceSpec(ManifestPart):
-    """How one of the search's hypotheses is chosen (``device.vision.choice``).
+    """How one of the search's hypotheses is chosen (``device.vision.hypotheses``).
 
     Attributes:
         support: what the mean logarithm of the mentions' probabilities counts beside the score.
@@ -129,7 +129,7 @@ class NoveltySpec(ManifestPart):
 
     Attributes:
         largest: distance from what training pictures looked like that is still familiar, 0..1; see
-            ``device.vision.confidence_model``.
+            ``device.vision.evidence``.
     """
 
     largest: Annotated[float, Field(ge=0, le=1)]

@@ -17,8 +17,9 @@ from device.vision.bundle import load_bundle
 from device.vision.detector import Detection, Detector
 from device.vision.names import NamedThing
 from device.vision.sentences import NOBODY, Hedge
+from device.vision.sighting import by_name, combine
 from device.vision.specs import ThingsSpec
-from device.vision.thing_finder import ThingFinder, by_name, combine
+from device.vision.thing_finder import ThingFinder
 from device.vision.thing_words import log_odds
 
 # Weights of 1 leave each source's own number; with both their log-odds add up.

@@ -17,8 +17,9 @@ from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
 from device.testing import EventRecorder
 from device.vision.captioner import Encoded
-from device.vision.confidence import JudgedCaption, Scores
+from device.vision.confidence import JudgedCaption
 from device.vision.describe import FrameDescriber
+from device.vision.evidence import Scores
 from device.vision.picture_gate import PictureGate
 from device.vision.sentences import Hedge
 
