@@ -182,7 +182,11 @@ class Daemon:
         )
         stack.callback(outbox.close)
         side = DaemonSide(
-            self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
+            self._controller.handle,
+            self._bus,
+            self._controller.status,
+            self._clock,
+            self._newest_jpeg,
         )
         identity = identity_of(settings.device.id, settings.device.name, settings.speech)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
@@ -227,7 +231,7 @@ class Daemon:
 
     def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
-        target = Target(self._controller, self._clock, self._fail)
+        target = Target(self._controller.handle, self._clock, self._fail)
         sound = self._announcer.earcon
         timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket

@@ -218,7 +218,7 @@ class _ClientHandler(socketserver.BaseRequestHandler):
             request = parse_request(line.removesuffix(b"\n"))
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        return self.server.target.controller.handle(request, Cause.CLI, asked_s)
+        return self.server.target.handle(request, Cause.CLI, asked_s)
 
     def _send(self, outcome: Outcome, deadline_s: float) -> None:
         self.request.settimeout(max(0.001, deadline_s - time.monotonic()))
