@@ -27,19 +27,19 @@ _PROJECT = Path(__file__).resolve().parent.parent
     type=click.Path(path_type=Path),
     default=_PROJECT / "models",
     show_default="models/",
-    help="Folder in which the bundle's folder is written.",
+    help="Folder that the bundle's folder is written to.",
 )
 @click.option(
     "--records",
     type=click.Path(path_type=Path),
     default=_PROJECT / "docs" / "runs",
     show_default="docs/runs/",
-    help="Folder in which the run's record is written, for seealoud-train report.",
+    help="Folder that the run's record is written to, for seealoud-train report.",
 )
 @click.option(
     "--calibrate",
     is_flag=True,
-    help="Only measure the confidence of the bundle that --out holds for RUN; minutes.",
+    help="Only calibrate the confidence of RUN's bundle in --out again (takes minutes).",
 )
 @detector_option
 def cli(  # noqa: PLR0913 - a command's options
@@ -51,11 +51,11 @@ def cli(  # noqa: PLR0913 - a command's options
     calibrate: bool,
     with_detector: bool,
 ) -> None:
-    """Export RUN, verify it against Keras, and write its bundle; refuse when it differs."""
+    """Export RUN, verify it against Keras and write its bundle; fail if the captions differ."""
     set_up_logging()
     dataset = data.open()
     if calibrate:
-        from convert.confidence import add_confidence
+        from convert.parts import add_confidence
 
         target = add_confidence(out / run, dataset, records)
     else:

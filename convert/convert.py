@@ -1,4 +1,4 @@
-"""A trained run becomes a bundle: export both variants, verify, score, write, calibrate."""
+"""Makes a bundle of a trained run: exports both variants, verifies, scores and writes it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
-from convert.model_card import write_manifest_and_card
-from convert.origin import earlier_runs, with_origin
+from convert.model_card import earlier_runs, with_origin, write_manifest_and_card
 from convert.variants import Variant, export_variant, training_facts
 from convert.verify import (
     Verification,
@@ -40,7 +39,7 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
 
     Args:
         folder: of the trained run.
-        dataset: calibrates on train, verifies on dev, reports on test.
+        dataset: calibrated on train, verified on dev, reported on test.
         out: where the bundle's folder is written.
         records: where the run's record is written; None writes none.
 

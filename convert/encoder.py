@@ -12,9 +12,8 @@ import tensorflow as tf
 from device.vision.preprocess import preprocess
 from training.data.dataset import CaptionedPicture
 from training.encoders import LITE_NAMES, EncoderSpec, apply_weights, build_encoder, collect_weights
-from training.features import read_picture
+from training.features import picture_function, read_picture, to_tflite
 from training.model import BuiltCaptioner
-from training.tflite import picture_function, to_tflite
 
 # Enough that another draw moved no quantization range by more than a level here; training split
 # only, through the device's own preprocessing.

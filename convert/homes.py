@@ -1,6 +1,6 @@
-"""``python -m convert.homes``: puts what was measured on ordinary photographs into a bundle's card.
+"""``python -m convert.homes``: adds the figures of ordinary photographs to a bundle's card.
 
-Invariant: the models' files stay as they are.
+Invariant: the models' files are not changed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def add_homes(folder: Path, docs: Path) -> Path:
     help=f"Folder with {HOMES}.",
 )
 def cli(bundle: str, docs: Path) -> None:
-    """Put the figures of docs/homes.json into BUNDLE's manifest and model card."""
+    """Copy the figures of docs/homes.json into BUNDLE's manifest and model card."""
     click.echo(f"wrote {add_homes(find_bundle(bundle), docs) / CARD}")
 
 

@@ -1,6 +1,6 @@
-"""``python -m convert.names BUNDLE``: puts everyday names of what the encoder sees into a bundle.
+"""``python -m convert.names BUNDLE``: adds everyday names for the encoder's features to a bundle.
 
-Invariant: the models' files stay as they are.
+Invariant: the models' files are not changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def add_names(path: Path, fitted: FittedNames) -> Path:
 
 
 def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
-    """Write the quality of a bundle's names, as ``docs/names.json`` has it."""
+    """Write the quality of a bundle's names, in the form of ``docs/names.json``."""
     facts = {"bundle": bundle.resolve().name, "bytes": (bundle / NAMES).stat().st_size}
     text = json.dumps({**facts, **fitted.record}, indent=2)
     path.write_text(f"{text}\n", encoding="utf-8")
@@ -61,22 +61,25 @@ def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
-    help="Folder of more pictures that teach, with captions.tsv or things.tsv or without; "
+    help="Folder of further pictures to learn from, with or without a captions.tsv or things.tsv; "
     "may be given several times.",
 )
 @click.option(
     "--household",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder of household photographs with captions.tsv, about five each: they only judge.",
+    help="Folder of household photographs with a captions.tsv, about five captions each; they are "
+    "only used for evaluation.",
 )
-@click.option("--most", type=click.IntRange(min=1), help="Take at most so many of each folder.")
+@click.option(
+    "--most", type=click.IntRange(min=1), help="Use at most this many pictures of each folder."
+)
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
     default=_RECORD,
     show_default="docs/names.json",
-    help="Where to write the quality of the names.",
+    help="File that the quality of the names is written to.",
 )
 def cli(
     bundle: Path,
@@ -86,7 +89,7 @@ def cli(
     most: int | None,
     record: Path,
 ) -> None:
-    """Teach names to the features of BUNDLE's encoder and write them into it; minutes."""
+    """Learn names for the features of BUNDLE's encoder and write them into it (takes minutes)."""
     from training.data.readers import default_data, open_dataset
     from training.names.fit import Sources, fit_names
 

@@ -1,6 +1,6 @@
 """Files of a pinned npm package, downloaded once and checked each time.
 
-Invariant: what is returned has the pinned hashes, whatever lay in the cache.
+Invariant: the returned files have the pinned hashes, whatever the cache contained.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TIMEOUT_S = 900.0
 
 @dataclass(frozen=True, slots=True)
 class NpmPackage:
-    """A package and those of its files that are wanted.
+    """A package and the required files in it.
 
     Attributes:
         name: as the registry knows it.
@@ -42,10 +42,10 @@ class NpmPackage:
         return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
     def fetch(self, cache_dir: Path | None = None) -> Path:
-        """Return a folder that holds the wanted files at their paths.
+        """Return a folder that holds the required files at their paths.
 
-        They are kept in the cache. A tarball that lies there already is used, so a machine without
-        network can be given one.
+        They are kept in the cache. A tarball that is there already is used, which
+        also serves machines without a network.
 
         Args:
             cache_dir: default: ``$SEEALOUD_CACHE`` or ``~/.cache/seealoud``.

@@ -1,8 +1,8 @@
 """Stores the weights of a float32 .tflite file small, to be unpacked once at load.
 
 Convolutions become int8, each output channel with a scale of its own; depthwise kernels, which are
-few and lose most by int8, become float16. Behind each small tensor stands a DEQUANTIZE operator,
-which XNNPACK carries out once while it packs the weights: the file is nearly as small as the
+few and lose most by int8, become float16. A DEQUANTIZE operator follows each small tensor;
+XNNPACK runs it once while it packs the weights: the file is nearly as small as the
 converter's "dynamic range" one and runs as fast as float32. The converter's own form quantizes
 activations anew at run time, and takes depthwise convolutions off XNNPACK's fast path.
 """

@@ -1,6 +1,7 @@
-"""What goes into a bundle in addition to the captioner: detector, names, confidence.
+"""Adds the detector, the names and the confidence to a bundle, in this order.
 
-In this order: names need the encoder that ships, and the confidence judges what all of them say.
+Names need the encoder that ships, and the confidence is fitted to the output of all of them. The
+captioner's files are not changed.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from convert.confidence import add_confidence
 from convert.detector import add_detector, export_detector
+from convert.model_card import write_manifest_and_card
 from convert.names import add_names, write_names_record
-from device.vision.bundle import load_bundle
+from device.vision.bundle import file_entry, load_bundle
+from device.vision.manifest import CONFIDENCE
+from training.confidence.calibrate import calibrate
 from training.data.dataset import Dataset
 from training.names.fit import Sources, fit_names
+from training.records.run import read_record, write_record
 from training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
@@ -27,7 +31,7 @@ def add_parts(
 ) -> Path:
     """Put the detector, the names and the confidence into the bundle in a folder; return it.
 
-    Names are learned where the run learned from further pictures: Flickr8k's alone show too little.
+    Names are learned only if the run learned from further pictures: Flickr8k shows too few things.
 
     Args:
         path: of a verified bundle.
@@ -58,3 +62,44 @@ def add_parts(
 def _further_folders(path: Path, dataset: Dataset) -> tuple[Path, ...]:
     extra = load_bundle(path).manifest.training.get("extra_data") or ()
     return tuple(dataset.extra_folder(str(one["name"])) for one in extra)
+
+
+def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) -> Path:
+    """Measure the confidence of the bundle in a folder and write it there; return the folder.
+
+    Args:
+        path: of a verified bundle; the confidence that it had is replaced.
+        dataset: fitted on train, calibrated on dev, reported on test.
+        records: folder of the bundle's record, which is updated; None updates none.
+
+    Raises:
+        BundleError: the bundle is broken.
+        TrainingError: it was never judged, or its record is wrong.
+    """
+    bundle = load_bundle(path)
+    found = calibrate(bundle, dataset)
+    _LOGGER.info("confidence on test: %s", found.quality.test.model_dump(exclude={"bins"}))
+    found.arrays.write(bundle.confidence)
+    manifest = bundle.manifest
+    calibration = manifest.metrics.get("calibration", {})
+    quality = found.quality.model_dump(mode="json")
+    manifest = manifest.model_copy(
+        update={
+            "confidence": found.spec,
+            "things": found.things,
+            "files": {**manifest.files, CONFIDENCE: file_entry(bundle.confidence)},
+            "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
+        }
+    )
+    variant = write_manifest_and_card(path, manifest)
+    if records is not None:
+        record = read_record(records / f"{manifest.name}.json")
+        if record.reliability is not None:
+            reliability = record.reliability.model_copy(update={"confidence": found.quality})
+            write_record(
+                record.model_copy(
+                    update={"reliability": reliability, "bundle_bytes": variant.bytes}
+                ),
+                records,
+            )
+    return path

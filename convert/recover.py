@@ -49,7 +49,7 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
     built = build_captioner(config, bundle.vocabulary)
     _recover_decoder(built.model.decoder, bundle)
     if built.model.tail is not None:
-        from convert.recover_tail import recover_tail
+        from convert.stored_weights import recover_tail
 
         recover_tail(built.model.tail, bundle.encoder)
     folder.prepare(config, bundle.vocabulary)
@@ -140,9 +140,9 @@ def _other_code(path: Path) -> Exception:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @runs_option
 def cli(bundle: Path, runs: Path | None) -> None:
-    """Put the weights of BUNDLE (a folder, or a shipped name) where the run of its name has them.
+    """Recover the weights of BUNDLE (a folder, or a shipped name) into the folder of its run.
 
-    So that other runs can start from it. It cannot be trained further itself.
+    Other runs can then start from it; the run itself cannot be trained further.
     """
     set_up_logging()
     from device.vision.bundle import find_bundle, load_bundle

@@ -1,6 +1,6 @@
-"""``python -m convert.reproduce``: the shipped bundle from photographs, by one command.
+"""``python -m convert.reproduce``: makes the shipped bundle from photographs with one command.
 
-What is over is skipped, so a stopped one continues when it is started again.
+Finished stages are skipped, so an interrupted run continues when it is started again.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ class Planned:
 @click.option(
     "--from-bundle",
     type=click.Path(path_type=Path),
-    help="Begin with the weights in this bundle of an earlier run (a folder, or a shipped name), "
-    "instead of training it and all before it.",
+    help="Start from the weights in this bundle of an earlier run (a folder, or a shipped name) "
+    "instead of training that run and those before it.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("reproduced"),
     show_default=True,
-    help="Folder for the bundle's folder, and for the run's record. What ships is left alone.",
+    help="Folder for the new bundle and the run's record; the shipped bundle is not changed.",
 )
 @detector_option
 @click.option("--dry-run", is_flag=True, help="Only list the stages and their expected times.")

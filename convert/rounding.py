@@ -1,4 +1,4 @@
-"""Rounds the encoder's 1x1 convolutions to int8 by what comes out of them.
+"""Rounds the encoder's 1x1 convolutions to int8 so that their outputs change least.
 
 The converter rounds each weight to its nearest level. Rounded one input after the other instead,
 one weight's rounding error is compensated by the weights that are still to be rounded, as far as
@@ -39,9 +39,9 @@ def best_int8_encoder(
 ) -> bytes:
     """Return the int8 encoder, rounded by outputs where that helps.
 
-    Photographs gain by it (docs/experiments.md), drawings of flat shapes do not, as most of the
-    error is of the activations. So both encoders are made, and their grids compared with float32
-    grids on training pictures.
+    It helps on photographs (docs/experiments.md) but not on drawings of flat shapes, where most of
+    the error comes from the activations. So both encoders are made, and their grids are compared
+    with float32 grids on training pictures.
 
     Args:
         built: the captioner with its trained weights.
@@ -127,7 +127,7 @@ def round_kernel(
     scale_o[scale_o == 0] = 1.0
     held_o = np.abs(weights_io).argmax(axis=0)
     square_ii = (inputs_ni.T @ inputs_ni).astype(np.float64) / len(inputs_ni)
-    # What hardly ever comes in is rounded last: it may take any error.
+    # Inputs that are almost always zero are rounded last: their errors hardly matter.
     order_i = np.argsort(-np.diag(square_ii), kind="stable")
     damping = _DAMPING * np.diag(square_ii).mean() or 1.0
     square_ii = square_ii[np.ix_(order_i, order_i)] + damping * np.eye(len(order_i))

@@ -1,6 +1,6 @@
-"""The stages in which a bundle is made from photographs, and which of them are over.
+"""The stages in which a bundle is made from photographs, and which of them are finished.
 
-Invariant: the files alone show what is over, so that a killed process can be continued.
+Invariant: the files alone show which stages are finished, so a killed process can be continued.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from device.errors import BundleError
 from device.vision.bundle import load_bundle
 from device.vision.manifest import HASHED_FILES, MANIFEST
 from device.vision.vocabulary import Vocabulary
-from training.chain import in_training_order
-from training.config import CONFIGS, RunConfig, read_run_config
+from training.config import CONFIGS, RunConfig, in_training_order, read_run_config
 from training.data.dataset import Dataset
 from training.errors import RunConfigError
 from training.run_folder import RunFolder, is_over
@@ -80,24 +79,24 @@ def _read(name: str, folder: Path) -> RunConfig:
 
 
 class Stage(Protocol):
-    """One step on the way."""
+    """One stage."""
 
     @property
     def name(self) -> str:
-        """What it does, for people."""
+        """Text that describes the stage."""
 
     def is_over(self) -> bool:
         """Return whether nothing is left to do."""
 
     def require_data(self, dataset: Dataset, /) -> None:
-        """Refuse what would fail hours later for what is missing now.
+        """Check that nothing is missing which would make the stage fail hours later.
 
         Raises:
             TrainingError: something that it needs is missing.
         """
 
     def run(self, dataset: Dataset, /) -> None:
-        """Do it, or go on with it.
+        """Run or continue the stage.
 
         Raises:
             SeeAloudError: it cannot be done.

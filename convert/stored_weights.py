@@ -1,14 +1,23 @@
-"""The numbers that a TFLite model stores, as float32, and where a known weight lies among them."""
+"""The weights that a TFLite model stores, as float32, and where a known weight is among them.
+
+``recover_tail`` unfolds an encoder's fine-tuned blocks from the convolutions of its int8 model. The
+normalisations keep ImageNet's statistics. A 1x1 kernel gets what remains after ImageNet's factor is
+divided out; a depthwise kernel was fixed in training, so its factor can be found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
+
+from training.errors import TrainingError
 
 # Rounding to int8 leaves random weights this similar to themselves.
 _LEAST_CORRELATION = 0.999
@@ -23,14 +32,20 @@ Floats = npt.NDArray[np.float32]
 Key = tuple[int, int]  # (subgraph, tensor)
 Constants = Mapping[Key, Floats]
 
+_SMALLEST_FACTOR = 1e-6  # below this a channel's normalisation gives nothing to divide by
+# Of a depthwise kernel and the stored one, as a share of the channel's largest number: half of
+# one of 127 levels, and what the factor, found from 9 or 25 rounded weights, is off.
+_LARGEST_DIFFERENCE = 1.01 / 127
+_DEAD = 1e-3  # of the layer's largest number: smaller channels say nothing of their factor
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a weight lies in a model.
+    """The place of a weight in a model.
 
     Attributes:
-        tensor: which one holds it.
-        is_transposed: whether it lies there transposed.
+        tensor: key of the tensor that holds it.
+        is_transposed: whether it is stored transposed.
         factor: what it was multiplied by.
     """
 
@@ -105,3 +120,70 @@ def _dequantized(model: Any, tensor: Any) -> Floats:
     zero = np.asarray(parameters.zeroPoint, np.float32).reshape(shape)
     scale = np.asarray(parameters.scale, np.float32).reshape(shape)
     return np.asarray((raw.astype(np.float32) - zero) * scale, np.float32)
+
+
+def recover_tail(tail: keras.Model, encoder: Path) -> None:
+    """Put the weights of an int8 encoder's last blocks into a tail with ImageNet's.
+
+    Raises:
+        TrainingError: the encoder has other shapes, or other depthwise kernels.
+    """
+    pairs = _convolutions(tail)
+    stored = convolutions_of(encoder.read_bytes())[-len(pairs) :]
+    if len(stored) != len(pairs):
+        raise TrainingError(f"{encoder} has {len(stored)} convolutions, the run {len(pairs)}")
+    for (layer, normalisation), (kernel, bias) in zip(pairs, stored, strict=True):
+        is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+        (own,) = layer.get_weights()
+        # [1, h, w, channels] -> [h, w, channels, 1]; [out, h, w, in] -> [h, w, in, out]
+        now = kernel[0][..., None] if is_depthwise else kernel.transpose(1, 2, 3, 0)
+        if now.shape != own.shape:
+            raise TrainingError(f"{encoder}: {layer.name} is {now.shape}, in the run {own.shape}")
+        if is_depthwise:
+            _recover_factor(own, now, normalisation, bias, encoder)
+        else:
+            layer.set_weights([_recovered_kernel(now, normalisation, bias)])
+
+
+def _recover_factor(
+    own: Floats,
+    now: Floats,
+    normalisation: keras.layers.BatchNormalization,
+    bias: Floats,
+    encoder: Path,
+) -> None:
+    """Find what a fixed depthwise kernel [h, w, channels, 1] was multiplied by."""
+    factor = (now * own).sum((0, 1, 3)) / np.maximum((own * own).sum((0, 1, 3)), 1e-12)
+    difference = np.abs(factor[:, None] * own - now).max((0, 1, 3))
+    largest = np.maximum(np.abs(now).max((0, 1, 3)), _DEAD * np.abs(now).max())
+    if np.any(difference > _LARGEST_DIFFERENCE * largest):
+        raise TrainingError(
+            f"{encoder} was trained from other weights of the encoder than the run's: give those "
+            "(encoder.weights), or train the run anew"
+        )
+    _, _, mean, variance = normalisation.get_weights()
+    gamma = factor * np.sqrt(variance + normalisation.epsilon)
+    normalisation.set_weights([gamma, bias + mean * factor, mean, variance])
+
+
+def _recovered_kernel(
+    now: Floats, normalisation: keras.layers.BatchNormalization, bias: Floats
+) -> Floats:
+    """Return a kernel [h, w, in, out] without its normalisation's factor; set the offset."""
+    gamma, _, mean, variance = normalisation.get_weights()
+    deviation = np.sqrt(variance + normalisation.epsilon)
+    gamma = np.where(np.abs(gamma / deviation) < _SMALLEST_FACTOR, deviation, gamma)
+    factor = gamma / deviation
+    normalisation.set_weights([gamma, bias + mean * factor, mean, variance])
+    return np.asarray(now / factor, np.float32)
+
+
+def _convolutions(
+    model: keras.Model,
+) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
+    """Return each convolution with its normalisation, in the order in which they run."""
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    layers = model.layers
+    return [
+        (layer, layers[index + 1]) for index, layer in enumerate(layers) if isinstance(layer, kinds)
+    ]

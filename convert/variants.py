@@ -1,4 +1,7 @@
-"""A run's models as two folders in the bundle's form: float32 to compare with, int8 to ship."""
+"""A run's models as two bundle folders: float32 to compare with, int8 to ship.
+
+Each manifest gets a self-test: the generated picture whose words are most certain.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ import numpy.typing as npt
 
 from convert.decoder import export_decoder
 from convert.encoder import float_encoder, whole_encoder
-from convert.golden import choose_self_test
 from convert.rounding import best_int8_encoder
-from device.vision.bundle import file_entry
+from device.vision.beam_search import search
+from device.vision.bundle import N_PATTERNS, file_entry, pattern
 from device.vision.manifest import (
     DECODER,
     ENCODER,
@@ -26,11 +29,14 @@ from device.vision.manifest import (
     InputSpec,
     Manifest,
     SearchSpec,
+    SelfTest,
 )
+from device.vision.preprocess import preprocess
+from device.vision.runtime import Decoder, Encoder
 from training.config import RunConfig
 from training.model import BuiltCaptioner
 from training.records.keras_run import recorded_config
-from training.source import source_commit
+from training.run_folder import source_commit
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
@@ -125,3 +131,23 @@ def _manifest(config: RunConfig, built: BuiltCaptioner, folder: Path) -> Manifes
 def training_facts(config: RunConfig) -> dict[str, Any]:
     """Return the run's settings as the manifest and the records state them."""
     return recorded_config(config)
+
+
+def choose_self_test(folder: Path, spec: InputSpec, search_spec: SearchSpec) -> SelfTest:
+    """Return the self-test of the models in a folder.
+
+    Among the generated pictures the one is taken whose best caption leads the second by most: the
+    device compares how likely it finds these words, and a clear case moves least with rounding.
+    """
+    encoder = Encoder(folder / ENCODER, mean=spec.mean, scale=spec.scale, threads=1)
+    decoder = Decoder(folder / DECODER)
+    options = search_spec.options()
+    candidates = []
+    for number in range(N_PATTERNS):
+        square_hwc = preprocess(pattern(number), encoder.size_px)
+        decoder.prepare(encoder.encode(square_hwc, mirrored=spec.mirrored))
+        found = search(decoder.step, decoder.initial_state(options.beam_width), options)[0]
+        lead = found[0].score - found[1].score if len(found) > 1 else np.inf
+        candidates.append((lead, number, found[0]))
+    _, number, best = max(candidates, key=lambda candidate: candidate[0])
+    return SelfTest(pattern=number, ids=list(best.ids), log_probability=best.log_probability)

@@ -1,7 +1,7 @@
 """Compares a bundle with its Keras captioner: numbers per signature, words, scores, mistakes.
 
-Nothing is written to ``models/`` unless every claim holds. The thresholds and their reasons
-stand here, once.
+Nothing is written to ``models/`` unless every check passes. The thresholds and the reasons for them
+are defined only here.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from training.encoders import default_cache_dir
 from training.errors import TrainingError
 from training.evaluate import Captions
 from training.features import read_picture
-from training.judged import judge_split
 from training.metrics.failures import Failures, count_failures
+from training.metrics.judgement import judge_split
 from training.model import BuiltCaptioner
 from training.records.confidence import Reliability
 from training.records.run import Bounds, Metrics
@@ -42,7 +42,7 @@ LARGEST_FLOAT_DIFFERENCE = 1e-3
 SMALLEST_INT8_COSINE = 0.90
 # Float words differ only where two beams are tied to the last bit.
 SMALLEST_FLOAT_AGREEMENT = 0.97
-# The issue's own limit: what int8 may lose against float, CIDEr on dev.
+# Largest loss of int8 against float32, CIDEr on dev.
 LARGEST_CIDER_LOSS = 1.0
 N_COMPARED = 50
 
@@ -104,7 +104,7 @@ def check_signatures(
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """What a bundle's captions of test get wrong.
+    """The errors in a bundle's captions of test.
 
     Attributes:
         reliability: how many captions are right.

@@ -35,7 +35,7 @@ MAX_BYTES = 5_000_000
 MODELS_MAX_BYTES = 14_000_000  # all files of a bundle together
 # Flickr8k's pictures are called 1000268201_693b08cb0e.jpg.
 FLICKR8K_PICTURE = re.compile(r"\d{6,}_[0-9a-f]{10}\.jpe?g", re.IGNORECASE)
-SCRIPTS = ("benchmark", "check", "demo", "install-pi", "reproduce", "setup", "test")
+SCRIPTS = ("benchmark", "check", "demo", "install-pi", "lock", "reproduce", "setup", "test")
 SHELL_PROGRAMS = (
     *(f"scripts/{name}" for name in SCRIPTS),
     "tools/home-assistant-lab",

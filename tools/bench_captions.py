@@ -1,4 +1,4 @@
-"""The captioner's stages: each alone, as bare runs of the models, and all together."""
+"""Times the captioner's stages: each alone, as bare model runs, and all together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _P95 = 95
 
 @dataclass(frozen=True, slots=True)
 class CaptionCase:
-    """What is measured.
+    """A variant and thread count to measure.
 
     Attributes:
         variant: int8 or float32.
@@ -107,7 +107,7 @@ def measure_captions(
     """Return the figures of each case: per stage median and 95th percentile, in milliseconds.
 
     Args:
-        cases: what takes turns.
+        cases: the cases, which take turns.
         images: uint8 [height, width, 3], RGB.
         runs: rounds over all pictures.
     """

@@ -1,8 +1,8 @@
-"""Measures the running daemon: how soon a press is heard, what rest costs, whether it grows.
+"""Measures the running daemon: press to sound, cost of a static scene, memory over time.
 
     .venv/bin/python -m tools.bench_daemon press     # 50 presses while it narrates
     .venv/bin/python -m tools.bench_daemon start     # to READY=1, and from SIGTERM to the end
-    .venv/bin/python -m tools.bench_daemon static    # ten minutes of a scene that rests
+    .venv/bin/python -m tools.bench_daemon static    # ten minutes of a static scene
     .venv/bin/python -m tools.bench_daemon soak      # 20,000 frames of changing scenes
 
 Everything is real but the hardware: `seealoud run` in a process of its own, the shipped bundle,

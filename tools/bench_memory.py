@@ -1,4 +1,4 @@
-"""Peak memory, each captioner in a process of its own that does nothing else."""
+"""Measures peak memory, with each captioner in a process of its own that does nothing else."""
 
 from __future__ import annotations
 

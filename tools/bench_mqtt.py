@@ -1,4 +1,4 @@
-"""How many devices one broker bears: N simulated ones that publish a caption a second each.
+"""Measures how many devices a broker can serve: N simulated ones, each with a caption a second.
 
     .venv/bin/python -m tools.bench_mqtt [N...]      # 1 10 100 1000 by default
 
@@ -46,7 +46,7 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 
 class NoController:
-    """Refuses everything: nobody asks here."""
+    """Refuses every request: the benchmark sends none."""
 
     def handle(
         self,
@@ -75,13 +75,13 @@ class SimulatedDevice:
         self.worker.start()
 
     def close(self) -> None:
-        """Say offline, and remove what was stored."""
+        """Publish "offline" and remove the stored files."""
         self.sink.close()
         self._outbox.close()
         self._folder.cleanup()
 
     def caption(self) -> None:
-        """Have seen something just now."""
+        """Publish a caption of the current time."""
         now = datetime.now(UTC)
         hypothesis = Hypothesis("a brown dog runs through the grass", -6.25, -0.75)
         caption = Caption("camera:0", now, (hypothesis,), Timings(1.0, 12.0, 6.0), "load")
@@ -114,7 +114,7 @@ def be_devices(
 
 
 def measure(n_devices: int) -> dict[str, Any]:
-    """Return what so many devices did to one broker, and it to them."""
+    """Return the figures of a broker and so many devices."""
     arrivals: queue.SimpleQueue[tuple[float, str]] = queue.SimpleQueue()
     with loopback_broker() as broker:
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id="subscriber")

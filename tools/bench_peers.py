@@ -1,8 +1,8 @@
-"""The whole caption beside others' ways of it: time and peak memory, one thread each.
+"""Compares the whole caption with other captioners: time and peak memory, one thread each.
 
 Each contestant is a process of its own, so that its peak memory is its own, and warm before the
 first round. They take turns within each round, and are compared by the median of the rounds'
-ratios, so that whatever else the machine does meets all of them alike.
+ratios, so that other load on the machine affects all of them alike.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ Rounds = list[list[Times]]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """Who takes turns.
+    """A captioner that takes turns.
 
     Attributes:
         name: in the figures, and at the head of its column; at most 19 characters.
-        command: starts its process, which speaks as ``peer_worker.serve`` does.
+        command: starts its process, with the protocol of ``peer_worker.serve``.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What came of it.
+    """The result of a contestant.
 
     Attributes:
         name: the contestant's.
-        facts: what it said of itself.
-        rounds: what it took.
+        facts: the facts that its process reported.
+        rounds: its times, by round.
         peak_mb: peak resident memory, in MB of 10^6 bytes.
     """
 
@@ -107,12 +107,12 @@ class ContestantProcess:
         self.close()
 
     def facts(self) -> dict[str, Any]:
-        """Return what it says of itself when it is warm; to be called once, before any turn."""
+        """Return the facts that it reports when it is warm; call this once, before any turn."""
         facts: dict[str, Any] = self._answer()
         return facts
 
     def turn(self) -> list[Times]:
-        """Let it caption, and return the times of each caption."""
+        """Run one turn and return the time of each caption."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write("go\n")
@@ -138,7 +138,7 @@ class ContestantProcess:
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         if not select.select([self._process.stdout], [], [], _SILENCE_TIMEOUT_S)[0]:
-            raise InferenceError(f"{self._name} said nothing for {_SILENCE_TIMEOUT_S:.0f} s")
+            raise InferenceError(f"{self._name} did not answer for {_SILENCE_TIMEOUT_S:.0f} s")
         line = self._process.stdout.readline()
         if not line:
             raise self._failure()
@@ -149,7 +149,7 @@ class ContestantProcess:
         self._log.seek(0)
         end = self._log.read().decode(errors="replace").strip()[-_SHOWN_CHARACTERS:]
         return InferenceError(
-            # The kernel kills whoever takes the last memory: then there is no message.
+            # When memory runs out the kernel kills the process, without a message.
             f"{self._name} ended with exit code {self._process.returncode}: "
             f"{end or 'killed? --peers takes 3 GB of memory'}\n"
             f"To see all of it: {' '.join(self._process.args)}"  # type: ignore[arg-type]
@@ -157,11 +157,11 @@ class ContestantProcess:
 
 
 def contestants(bundle: Path, pictures: Sequence[Path], torch_python: Path) -> list[Contestant]:
-    """Return the three of them, ours first.
+    """Return the three contestants, SeeAloud first.
 
     Args:
-        bundle: folder of ours.
-        pictures: what ours captions in each turn; the others' time hangs on no picture.
+        bundle: folder of SeeAloud's bundle.
+        pictures: captioned by SeeAloud in each turn; the others' times depend on no picture.
         torch_python: the Python that has PyTorch and transformers.
     """
 

@@ -1,9 +1,9 @@
-"""What a press costs: encoder, decoder, detector, and all of it one after the other and at once.
+"""Times a press: encoder, decoder, detector, and all of them in sequence and in parallel.
 
     python -m tools.bench_press BUNDLE PICTURE... [--runs N] [--threads N]
 
-Prints medians in milliseconds over all runs and pictures. The two ways of doing it alternate, so
-that whatever else the machine does slows both alike.
+Prints medians in milliseconds over all runs and pictures. The two ways alternate, so that other
+load on the machine slows both alike.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[str, list[float]]:
-    """Return wall times in milliseconds by what was done.
+    """Return wall times in milliseconds by stage.
 
     Raises:
         SystemExit: the bundle names no things, or every picture is refused.
@@ -50,7 +50,7 @@ def measure(folder: Path, frames: list[Frame], runs: int, threads: int) -> dict[
         captioner = Captioner(bundle, CaptionOptions(threads=threads))
         finder = open_finder(bundle, threads)
         if finder is None or bundle.manifest.detector is None:
-            raise SystemExit(f"bundle {folder} has no detector, or nothing says what it is worth")
+            raise SystemExit(f"bundle {folder} has no detector, or no calibration of things")
         detector = Detector(bundle, threads=threads)
     sight = FrameDescriber(PictureGate(), captioner, ConfidenceModel(bundle), finder)
     found: dict[str, list[float]] = {}
@@ -87,7 +87,7 @@ def _times(
 
 def main() -> None:
     """Print the medians, and the ratio of both ways."""
-    parser = argparse.ArgumentParser(description="Time what a press costs.")
+    parser = argparse.ArgumentParser(description="Time the stages of a press.")
     parser.add_argument("bundle", help="a bundle with a detector")
     parser.add_argument("pictures", nargs="+", type=Path)
     parser.add_argument("--runs", type=int, default=20, help="of every picture")

@@ -1,4 +1,4 @@
-"""The benchmark's figures for people: one column for each variant and thread count."""
+"""Prints the benchmark's figures: one column for each variant and thread count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return what the figures hang on: processor, cores, load, versions."""
+    """Return what the figures depend on: processor, cores, load, versions."""
     return {
         "processor": _processor(),
         "architecture": platform.machine(),
@@ -57,7 +57,7 @@ def print_report(result: dict[str, Any]) -> None:
 
 
 def print_peers(peers: dict[str, Any]) -> None:
-    """Print the whole caption beside others' ways of it."""
+    """Print the comparison of whole captions with other captioners."""
     columns = peers["contestants"]
     print(f"Whole captions, taking turns for {peers['rounds']} rounds, one thread each")
     for column in columns:

@@ -1,4 +1,4 @@
-"""The voice: from a caption's text to its first samples, the voice being loaded."""
+"""Times a loaded voice from a caption's text to its first samples."""
 
 from __future__ import annotations
 

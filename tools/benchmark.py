@@ -1,7 +1,7 @@
-"""How long every stage takes on this machine, and how much memory, float32 and int8 side by side.
+"""Measures the time of every stage and the memory on this machine, float32 beside int8.
 
-Variants and thread counts take turns within each round, so that whatever else the machine does
-meets all of them alike; they are compared by medians and 95th percentiles, never by means.
+Variants and thread counts take turns within each round, so that other load on the machine affects
+all of them alike; they are compared by medians and 95th percentiles, never by means.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _peers(bundle: Path, pictures: Sequence[Path]) -> list[Contestant]:
-    """Return who takes part in ``--peers``, having set up what they need."""
+    """Install what ``--peers`` needs and return the contestants."""
     if importlib.util.find_spec("tensorflow") is None:
         raise SeeAloudError("--peers needs TensorFlow for the seed's way: scripts/setup training")
     return contestants(bundle, pictures, peers_python(_cache_folder() / "peers-venv"))

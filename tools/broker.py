@@ -1,4 +1,4 @@
-"""A broker of one's own on a free loopback port, gone with the block that started it."""
+"""A private broker on a free loopback port, stopped at the end of the block that started it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.05
-# The port is free when it is chosen; somebody may take it before the broker does.
+# The port is free when it is chosen, but another program may take it before the broker does.
 _TRIES = 3
 # Debian puts it where only root's path leads.
 _MORE_PATH = "/usr/sbin:/usr/local/sbin"

@@ -1,4 +1,4 @@
-"""Prints what the picture gate measures and refuses, to choose and to publish its thresholds.
+"""Prints the picture gate's measures and refusals, to choose and document its thresholds.
 
     .venv/bin/python -m tools.calibrate_gate [--data DIR] [--split dev|test] [--pictures N]
 

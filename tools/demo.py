@@ -32,7 +32,7 @@ from tools.samples import SAMPLES, sample_pictures
 _OUTPUT = Path(__file__).resolve().parent.parent / "demo-output"
 _WAV_NAME = "captions.wav"
 _DESCRIPTION = (
-    "Captions sample photographs, or your own, speaks, and shows what goes out by MQTT. "
+    "Captions sample photographs or your own, speaks, and shows the MQTT messages. "
     "Nothing leaves this machine."
 )
 _TERMINATED = 128 + signal.SIGTERM
@@ -115,7 +115,7 @@ def has_sound_card() -> bool:
 
 def _introduce(bundle: Bundle, voice: VoiceFiles, broker: LoopbackBroker, is_loud: bool) -> None:
     megabytes = sum(entry.bytes for entry in bundle.manifest.files.values()) / 1e6
-    show_heading("SeeAloud says what photographs show, on this machine alone.")
+    show_heading("SeeAloud describes photographs, on this machine alone.")
     show_facts(
         {
             "captioner": f"{bundle.name}, {megabytes:.1f} MB, {len(bundle.vocabulary)} words",

@@ -1,4 +1,4 @@
-"""Runs the demo's command; shows what it prints and what comes back from the broker as it comes.
+"""Runs the demo's command and shows its output and the broker's messages as they arrive.
 
 Every wait has a deadline, and both ends are closed with the block that opened them.
 """
@@ -44,7 +44,7 @@ class Heard:
 
     @property
     def is_farewell(self) -> bool:
-        """Whether the device says that no more messages come."""
+        """Whether the device announces that it sends no more messages."""
         return _is_of(self.topic, AVAILABILITY.template) and self.payload == OFFLINE.encode()
 
 
@@ -58,7 +58,7 @@ Events = queue.SimpleQueue[Said | Heard | Ended]
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of the pictures, shown as it comes.
+    """The results for the pictures, shown as they arrive.
 
     Attributes:
         captions: what the command printed, in order.
@@ -116,10 +116,14 @@ def _listening(broker: LoopbackBroker, events: Events) -> Iterator[None]:
         client.loop_start()
         client.subscribe(f"{ROOT}/#", qos=1)
         if not is_subscribed.wait(_BROKER_TIMEOUT_S):
-            raise BrokerError(f"{broker.name} took no subscription in {_BROKER_TIMEOUT_S:g} s")
+            raise BrokerError(
+                f"{broker.name} accepted no subscription within {_BROKER_TIMEOUT_S:g} s"
+            )
         yield
     except OSError as exc:
-        raise BrokerError(f"{broker.name} on {broker.address} takes no connection: {exc}") from exc
+        raise BrokerError(
+            f"{broker.name} on {broker.address} accepts no connection: {exc}"
+        ) from exc
     finally:
         client.disconnect()
         client.loop_stop()

@@ -1,4 +1,4 @@
-"""What the demo prints; only here does a terminal have a width or a colour."""
+"""Prints the demo's output; only this module uses the terminal's width and colours."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Row:
 
 
 def is_coloured() -> bool:
-    """Return whether stdout is a terminal whose user wants colours."""
+    """Return whether stdout is a terminal and colours are not switched off."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 

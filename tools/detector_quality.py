@@ -1,4 +1,4 @@
-"""How many of the names that a detector finds the captions of household photographs confirm."""
+"""Measures how many names of a detector are confirmed by captions of household photographs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def best(log_odds: npt.NDArray[np.float32], sides: npt.NDArray[np.float32]) -> F
 
 
 def sure(found: Found) -> set[str]:
-    """Return the classes found surely."""
+    """Return the classes found with a high score."""
     return {name for name, score in found.items() if score >= _SURE}
 
 

@@ -1,4 +1,4 @@
-"""How soon a caption is heard; measured alike in the demo and in the benchmark."""
+"""Measures the time to a caption's first sound, in the same way for demo and benchmark."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def first_sound_ms(voice: PiperVoiceProcess, sentence: str) -> float:
     chunks = voice.synthesize(sentence)
     next(chunks)
     delay_ms = (time.perf_counter() - began_s) * 1000
-    for _ in chunks:  # to its end, or it would be cut and the next one wait for that
+    for (
+        _
+    ) in chunks:  # read to its end: otherwise it would be cut, and the next one would wait for that
         pass
     return delay_ms

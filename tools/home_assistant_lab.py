@@ -2,8 +2,8 @@
 
     python -m tools.home_assistant_lab ROOT TRANSCRIPT
 
-Called by ``tools/home-assistant-lab``, which has built ROOT. Nothing is faked but the camera
-(pictures by HTTP) and the loudspeaker (none).
+Called by ``tools/home-assistant-lab``, which has built ROOT. Only the camera (pictures by HTTP) is
+simulated, and there is no loudspeaker.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from tools.home_assistant.transcript import Transcript
 
 
 def main(arguments: list[str]) -> int:
-    """Run the lab; 0 when everything was as it should be."""
+    """Run the lab; return 0 if every check passed."""
     root, transcript = map(Path, arguments)
-    told = Transcript()
+    transcript = Transcript()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seealoud-lab-") as name:
         lab = Lab(root, Path(name))
         try:
-            use_everything(lab, told)
+            use_everything(lab, transcript)
             picture = transcript.parent / "figures" / "home-assistant-device.png"
             if not lab.home.take_picture(picture):
-                told.say("       no picture of the device's page: there is no chromedriver")
-            break_everything(lab, told)
+                transcript.say("       no picture of the device's page: there is no chromedriver")
+            break_everything(lab, transcript)
         finally:
             lab.close()
-    passed = sum(line.startswith("ok") for line in told.lines)
+    passed = sum(line.startswith("ok") for line in transcript.lines)
     transcript.write_text(
         "# In a real Home Assistant\n\n"
         "What `sudo ./tools/home-assistant-lab` showed last: a Home Assistant of its own, a "
         "Mosquitto and the real\n`seealoud run`, used over Home Assistant's REST API.\n\n"
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {time.monotonic() - began_s:.0f} s: "
-        f"{passed} checks passed, {told.failed} failed.\n\n"
-        "```\n" + "\n".join(told.lines) + "\n```\n",
+        f"{passed} checks passed, {transcript.failed} failed.\n\n"
+        "```\n" + "\n".join(transcript.lines) + "\n```\n",
         encoding="utf-8",
     )
-    return 1 if told.failed else 0
+    return 1 if transcript.failed else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A contestant of ``scripts/benchmark --peers``: BLIP-base's architecture in PyTorch, float32.
 
 Source: Li et al. 2022, "BLIP" (arXiv 2201.12086); the sizes are those of
-Salesforce/blip-image-captioning-base. The weights are random, so nothing is downloaded and what
-it says is noise: only time and memory mean anything. The picture comes scaled and normalised,
-which is in its favour.
+Salesforce/blip-image-captioning-base. The weights are random, so nothing is downloaded and its
+captions are noise: only time and memory are meaningful. Its picture is already scaled and
+normalised, which is in its favour.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The Keras tutorials' way: InceptionV3's pooled vector by ``predict``, then the merge captioner
 (Tanti, Gatt and Camilleri 2018, arXiv 1703.09137) by ``predict`` over the padded sentence again for
-each word, greedily. The weights are random: only time and memory mean anything. The picture comes
-scaled and normalised, which is in its favour.
+each word, greedily. The weights are random: only time and memory are meaningful. Its picture is
+already scaled and normalised, which is in its favour.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A contestant's side of ``scripts/benchmark --peers``: one line of JSON for each turn.
 
-Standard library only: this runs in PyTorch's environment too, and what it takes of memory counts
-as the contestant's.
+Standard library only: this runs in PyTorch's environment too, and its memory counts as the
+contestant's.
 """
 
 from __future__ import annotations

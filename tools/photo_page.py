@@ -81,7 +81,7 @@ def read_verdicts(folder: Path) -> dict[tuple[str, str], str]:
     """Return what a person judged, by photograph and sentence.
 
     Raises:
-        PictureError: a verdict is none of ``RIGHT``.
+        PictureError: a verdict is not in ``RIGHT``.
     """
     rows = _read_table(folder / VERDICTS)
     for row in rows:
@@ -161,7 +161,7 @@ def cli() -> None:
 
 @cli.command("page")
 @click.option("--bundle", help="Name or folder; default: the one that ships.")
-@click.option("--print", "only_print", is_flag=True, help="Print what is said; write nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Print the sentences and write nothing.")
 def write_page(bundle: str | None, only_print: bool) -> None:
     """Caption the photographs and write the page."""
     photos = read_photos(PHOTOS)

@@ -24,7 +24,7 @@ class Sample:
     is_usual: bool = True
 
 
-# From a man on a lawn, much like the training pictures, to a rocket, of which there is none.
+# From a man on a lawn, much like the training pictures, to a rocket, which they do not contain.
 SAMPLES = (
     Sample("camera.png", "a man on a lawn behind a camera on a tripod"),
     Sample("motorcycle_left.png", "a motorcycle in a garage; nobody is on it"),

@@ -1,4 +1,4 @@
-"""Checks of what a bundle says that no score of the training covers.
+"""Checks of a bundle's sentences that no score of the training covers.
 
     python -m tools.sight_checks said  precision and share said over the limits
     python -m tools.sight_checks degraded  dark, blurred, tilted, noisy, wide frames
@@ -31,7 +31,7 @@ from device.vision.describe import open_describer
 from device.vision.evidence import ConfidenceArrays
 from device.vision.thing_words import PERSON
 from training.confidence.observe import choose, observe
-from training.confidence.things import Confirmation
+from training.confidence.things import ThingConfirmation
 from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.evaluate import caption_with_bundle
@@ -76,7 +76,7 @@ def blurred(image: Image, _: np.random.Generator, share: float = 0.012) -> Image
 
 
 def tilted(image: Image, random: np.random.Generator, degrees: float = 20.0) -> Image:
-    """Return a picture of a camera that hangs askew, without black corners."""
+    """Return the picture of a tilted camera, without black corners."""
     height, width = image.shape[:2]
     angle = degrees * (1 if random.random() < 0.5 else -1)
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
@@ -109,9 +109,9 @@ CHANGES: dict[str, Change] = {
 
 
 def degraded(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
-    """Print what is refused and what is right of the same photographs made worse."""
+    """Print how many degraded photographs are refused, and the right names of the others."""
     describer = open_describer(bundle, CaptionOptions(threads=1))
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     print(
         "frames\trefused by the gate or as strange\tnothing named\tright and sure\tprecision\tnames"
     )
@@ -149,7 +149,7 @@ def captioned_people(picture: CaptionedPicture) -> str:
 
 
 def said_people(spoken: Spoken) -> str:
-    """Return what is said of people: "nobody", "one", "several" or "" for nothing."""
+    """Return how many people are mentioned: "nobody", "one", "several", or "" for no mention."""
     if spoken.says_nobody:
         return "nobody"
     if any(thing.name == PERSON and thing.is_sure and thing.is_several for thing in spoken.things):
@@ -161,7 +161,7 @@ def said_people(spoken: Spoken) -> str:
 
 
 def people(spoken: Sequence[Spoken]) -> None:
-    """Print what is said of people beside what captions say."""
+    """Print the mentions of people beside those of the captions."""
     counts = Counter((captioned_people(one.picture), said_people(one)) for one in spoken)
     print("captions\t" + "\t".join(("nobody", "one", "several", "nothing said")))
     for truth in ("nobody", "one", "several", ""):

@@ -22,12 +22,12 @@ _docs = click.option(
     type=click.Path(path_type=Path),
     default=Path(__file__).resolve().parent.parent / "docs",
     show_default="docs/",
-    help="Folder of the documentation.",
+    help="Folder of the documentation, with the records in runs/.",
 )
 
 
 @click.group()
-@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+@click.option("--verbose", "-v", is_flag=True, help="Log debug messages as well.")
 def cli(verbose: bool) -> None:
     """Train and score SeeAloud's captioner."""
     set_up_logging(logging.DEBUG if verbose else logging.INFO)
@@ -37,9 +37,11 @@ def cli(verbose: bool) -> None:
 @click.argument("config_name", metavar="CONFIG")
 @data_options
 @_runs
-@click.option("--weights", type=click.Path(path_type=Path), help="The encoder's ImageNet weights.")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="File of the encoder's ImageNet weights."
+)
 def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | None) -> None:
-    """Train the run CONFIG (a TOML file, or a name from training/configs), or continue it."""
+    """Train or continue the run CONFIG (a TOML file, or a name from training/configs)."""
     from training.config import read_run_config
     from training.run_folder import run_folder
     from training.train import train
@@ -60,7 +62,11 @@ def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | 
 @click.option("--split", type=click.Choice(["dev", "test"]), default="dev", show_default=True)
 @_data
 @_runs
-@click.option("--no-meteor", is_flag=True, help="Leave out METEOR (half a minute, needs Java).")
+@click.option(
+    "--no-meteor",
+    is_flag=True,
+    help="Do not compute METEOR, which takes half a minute and needs Java.",
+)
 def evaluate(
     model: str, split: Split, data: Path | None, runs: Path | None, no_meteor: bool
 ) -> None:
@@ -105,9 +111,11 @@ def describe_metrics(metrics: Metrics) -> str:
 @_data
 @_runs
 @_docs
-@click.option("--force", is_flag=True, help="Write even over the record of an int8 bundle.")
+@click.option(
+    "--force", is_flag=True, help="Replace the record even if it is that of an int8 bundle."
+)
 def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, force: bool) -> None:
-    """Score a trained run in Keras on dev and test and write its record; minutes."""
+    """Score a trained run in Keras on dev and test and write its record (takes minutes)."""
     from training.records.run import refuse_to_hide_a_bundle, write_record
     from training.run_folder import run_folder
 
@@ -123,14 +131,19 @@ def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, forc
 @cli.command()
 @click.argument("bundle", metavar="BUNDLE")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the scores there as JSON.")
 @click.option(
-    "--show", is_flag=True, help="Print each picture's sentence, and which names are wrong."
+    "--out", type=click.Path(path_type=Path), help="Also write the scores to this JSON file."
+)
+@click.option(
+    "--show",
+    is_flag=True,
+    help="Print each picture's sentence and its wrong names instead of the scores.",
 )
 def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
-    """Score BUNDLE's sentences for the photographs of FOLDER (with a captions.tsv); minutes.
+    """Score BUNDLE's sentences for the photographs in FOLDER, which needs a captions.tsv.
 
-    The device's own code makes them: caption, detector, names and the whole sentence.
+    The sentences are made by the device's own code, with caption, detector and names. This takes
+    minutes.
     """
     import json
     from dataclasses import asdict
@@ -157,7 +170,7 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
 @click.argument("benchmark", type=click.Path(path_type=Path), metavar="BENCHMARK.json")
 @_docs
 def latency(benchmark: Path, docs: Path) -> None:
-    """Put what scripts/benchmark --json wrote into the record of its bundle."""
+    """Copy the caption time that scripts/benchmark --json measured into its bundle's record."""
     from training.records.latency import record_latency
 
     click.echo(f"wrote {record_latency(benchmark, docs / 'runs')}")
@@ -167,12 +180,15 @@ def latency(benchmark: Path, docs: Path) -> None:
 @_data
 @_docs
 def baselines(data: Path | None, docs: Path) -> None:
-    """Write the records of the constant caption and of people (leave one out); minutes."""
+    """Write the records of the constant caption and of people's captions (takes minutes).
+
+    Each caption that a person wrote is scored against the others of its picture.
+    """
     from training.data.readers import default_data, open_dataset
     from training.encoders import default_cache_dir
     from training.records.baselines import floor_record, human_record
     from training.records.run import write_record
-    from training.source import source_commit
+    from training.run_folder import source_commit
 
     dataset = open_dataset(data or default_data())
     dev, test = (
@@ -187,7 +203,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md, its figure and README's rows on homes from the records."""
+    """Write docs/results.md, its figure and README's rows on photographs from the records."""
     from training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")

@@ -1,7 +1,7 @@
-"""What a step sees: pictures in a seeded order, each with all its captions.
+"""The batches of training steps: pictures in a seeded order, each with all its captions.
 
 Invariant: the order depends on (seed, epoch, step) alone, so a run that was killed inside an epoch
-goes on with the very batches it had not seen.
+continues with exactly the batches that it had not used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from training.text import encode_captions, words_of
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's material.
+    """The data of one step.
 
     Attributes:
         features: float16 [pictures, height, width, channels].
@@ -122,11 +122,11 @@ class ExtraFeatures:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSets:
-    """All that a run learns from and is scored on.
+    """The pictures that a run is trained and scored on.
 
     Attributes:
         train: the main pictures.
-        dev: what epochs are chosen by.
+        dev: pictures by which epochs are chosen.
         extra: pictures that have a share of every batch.
         household: household photographs, by which epochs are chosen too; None without any.
     """
@@ -170,7 +170,7 @@ def encode_pictures(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return inputs and targets, int32 [pictures, captions, max_words + 1].
 
-    Pictures with fewer captions than others get rows of padding, which no loss counts.
+    Pictures with fewer captions than others get rows of padding, which the losses ignore.
     """
     n_captions = max(len(picture.captions) for picture in pictures)
     shape = (len(pictures), n_captions, max_words + 1)

@@ -1,4 +1,4 @@
-"""What the commands of training and conversion share: options, log, errors as exit codes."""
+"""Options, logging and exit codes that the commands of training and conversion share."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ _extra_option = click.option(
     multiple=True,
     metavar="NAME=DIR",
     callback=_folders,
-    help="Folder of further pictures that a run's extra_data names; may be given several times. "
-    "Default: the folder NAME beside the one of --data.",
+    help="Folder of the additional pictures that a run's extra_data calls NAME; may be repeated. "
+    "Default: the folder NAME beside the folder of --data.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DataFolders:
-    """The folders of pictures that a command line gives.
+    """The folders of pictures given on a command line.
 
     Attributes:
-        root: the main data set's; None is the default.
-        extra: those of further pictures, by name.
+        root: folder of the main data set; None is the default folder.
+        extra: folders of additional pictures, by name.
     """
 
     root: Path | None
@@ -117,7 +117,7 @@ def duration(seconds: float) -> str:
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
-    """Log to stderr from a level on; other libraries warnings only."""
+    """Log to stderr from a level on; of other libraries only warnings."""
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)

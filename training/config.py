@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -44,7 +44,7 @@ class ExtraDataConfig(_Strict):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    """Of the folder: ``--extra NAME=DIR``, else a folder of that name beside the main one."""
+    """Name of the folder: ``--extra NAME=DIR``, else a folder of that name beside the main one."""
     batch_pictures: Count
     """Pictures a step, each with all its captions."""
     loss_weight: Positive = 0.5
@@ -59,7 +59,7 @@ class ExtraDataConfig(_Strict):
 
 
 class EncoderConfig(_Strict):
-    """The CNN that looks at the picture."""
+    """The CNN that encodes the picture."""
 
     name: str
     input_size_px: Annotated[int, Field(ge=32)] | None = None
@@ -73,7 +73,7 @@ class EncoderConfig(_Strict):
 
 
 class DecoderConfig(_Strict):
-    """The part that finds the words."""
+    """The part that generates the words."""
 
     name: Literal["merge", "transformer"]
     width: Count = 256
@@ -90,7 +90,7 @@ class DecoderConfig(_Strict):
 
 
 class OptimiserConfig(_Strict):
-    """How the weights are moved (AdamW; linear warm-up, then a cosine to zero)."""
+    """The optimiser (AdamW) and its schedule: linear warm-up, then a cosine to zero."""
 
     epochs: Count = 15
     batch_pictures: Count = 32
@@ -102,11 +102,11 @@ class OptimiserConfig(_Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     label_smoothing: Share = 0.1
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What the decoder computes in while it is trained; weights and shipped models are float32."""
+    """Number type of the decoder in training; weights and shipped models are float32."""
     clip_norm: Positive = 1.0
     """Largest global norm of a step's gradient."""
     ema_decay: Share = 0.998
-    """Of the moving average of the weights, which is what is evaluated and shipped."""
+    """Decay of the moving average of the weights, which is evaluated and shipped."""
     patience_epochs: Count = 3
     """Epochs without a better dev CIDEr before the run stops."""
     checkpoint_period_s: Positive = 300
@@ -119,7 +119,7 @@ class SearchConfig(_Strict):
     beam_width: Count = 3
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
     mirrored: bool = False
-    """Whether the mirror image is encoded too and the mean of both grids captioned."""
+    """Whether the mean of the grids of the picture and its mirror image is captioned."""
 
 
 class SelfCriticalConfig(_Strict):
@@ -128,7 +128,7 @@ class SelfCriticalConfig(_Strict):
     samples: Annotated[int, Field(ge=2)] = 5
     """Captions sampled of each picture; the others' mean is the baseline."""
     temperature: Positive = 0.6
-    """Of the policy, in sampling and in the gradient."""
+    """Temperature of the policy, in sampling and in the gradient."""
     bleu_weight: Annotated[float, Field(ge=0)] = 2
     """Weight of sentence BLEU-4 (0..1); CIDEr-D (0..10) has 1. It keeps the length."""
     meteor_weight: Annotated[float, Field(ge=0)] = 0
@@ -166,10 +166,10 @@ class RunConfig(_Strict):
     start_from: str | None = None
     """Name of the run whose best weights this one starts from."""
     average_of: tuple[str, ...] = ()
-    """Names of runs whose mean weights this one is; nothing is trained (``training.average``)."""
+    """Runs whose mean weights this one has, without training (``training.earlier_weights``)."""
     self_critical: SelfCriticalConfig | None = None
     ablates: str | None = None
-    """Name of the run from which this one differs in one thing; only a reader needs it."""
+    """Name of the run from which this one differs in one setting; for readers only."""
 
     @property
     def earlier_runs(self) -> tuple[str, ...]:
@@ -222,3 +222,34 @@ def read_run_config(name_or_path: str) -> RunConfig:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise RunConfigError(f"{path}: {key}: {first['msg']} (is {first['input']!r})") from exc
+
+
+def in_training_order(
+    last: RunConfig, earlier: Callable[[str], RunConfig]
+) -> tuple[RunConfig, ...]:
+    """Return the settings of a run and of all the runs that it comes from, each once, it last.
+
+    Args:
+        last: the run's settings.
+        earlier: returns the settings of an earlier run by its name; what it raises passes through.
+
+    Raises:
+        RunConfigError: the runs start from each other in a circle.
+    """
+    found: dict[str, RunConfig] = {}
+
+    def add(config: RunConfig, later: tuple[str, ...]) -> None:
+        later = (*later, config.name)
+        for name in config.earlier_runs:
+            if name in later:
+                circle = " -> ".join((*later[later.index(name) :], name))
+                raise RunConfigError(
+                    f"the runs start from each other in a circle: {circle}; correct start_from "
+                    "or average_of in one of them"
+                )
+            if name not in found:
+                add(earlier(name), later)
+        found[config.name] = config
+
+    add(last, ())
+    return tuple(found.values())

@@ -1,17 +1,21 @@
 """Captions of a split and their scores, from a Keras run or from a bundle.
 
-A bundle is captioned through the device's own code, so its scores are those of what ships.
+A bundle is captioned by the device's own code, so its scores are those of what ships; a Keras
+captioner is searched by the device's own beam search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
 from device.records import Frame, Hypothesis
-from device.vision.beam_search import SearchOptions
+from device.vision.beam_search import SearchOptions, State, search
+from device.vision.beam_search import Sequence as BeamSequence
 from device.vision.bundle import load_bundle
 from device.vision.captioner import Captioner
 from training import views
@@ -19,14 +23,15 @@ from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.encoders import default_cache_dir
 from training.features import Features, load_features, read_picture
-from training.metrics.precision import precision_by_kind
+from training.metrics.judgement import precision_by_kind
 from training.metrics.scores import Scores, score_tokens
 from training.metrics.tokenise import tokenise
-from training.model import BuiltCaptioner
+from training.model import BuiltCaptioner, KerasCaptioner
 from training.records.run import Metrics
-from training.search import caption_features
 
 Captions = dict[str, Hypothesis]
+
+_PICTURES_AT_ONCE = 100
 
 
 def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> Captions:
@@ -110,3 +115,46 @@ def score_captions(
     hypotheses = {name: tokens for name, (tokens,) in said.items()}
     scores = score_tokens(hypotheses, references, with_meteor=with_meteor)
     return scores, Metrics.of(scores, precision_by_kind(hypotheses, references))
+
+
+def caption_features(
+    model: KerasCaptioner,
+    features_nhwc: Features,
+    options: SearchOptions,
+    mirrored_nhwc: Features | None = None,
+) -> Iterator[list[BeamSequence]]:
+    """Yield each picture's word sequences, best first.
+
+    Args:
+        model: the captioner.
+        features_nhwc: cached features of the pictures, as the model was trained on.
+        options: the search.
+        mirrored_nhwc: of the mirror images, if the mean of both grids is to be captioned.
+    """
+    step = tf.function(model.decoder.step)
+    prepare = tf.function(model.decoder.prepare)
+    grid = tf.function(model.grid)
+    for start in range(0, len(features_nhwc), _PICTURES_AT_ONCE):
+        part = features_nhwc[start : start + _PICTURES_AT_ONCE]
+        grid_nsc = grid(tf.constant(part))
+        if mirrored_nhwc is not None:
+            mirror_nsc = grid(tf.constant(mirrored_nhwc[start : start + _PICTURES_AT_ONCE]))
+            grid_nsc = (grid_nsc + _turned_back(mirror_nsc)) / 2
+        memory = prepare(grid_nsc)
+
+        def advance(
+            tokens_r: np.ndarray, state: State, memory: tuple[tf.Tensor, ...] = memory
+        ) -> tuple[np.ndarray, State]:
+            logits_rv, grown = step(tf.constant(tokens_r), memory, tuple(map(tf.constant, state)))
+            return logits_rv.numpy(), tuple(array.numpy() for array in grown)
+
+        n_rows = len(part) * options.beam_width
+        zeros = tuple(array.numpy() for array in model.decoder.initial_state(n_rows))
+        yield from search(advance, zeros, options, n_pictures=len(part))
+
+
+def _turned_back(mirror_nsc: tf.Tensor) -> tf.Tensor:
+    """Return the grids of mirror images with left and right exchanged, as they were."""
+    side = round(mirror_nsc.shape[1] ** 0.5)
+    square_nhwc = tf.reshape(mirror_nsc, [-1, side, side, mirror_nsc.shape[2]])
+    return tf.reshape(tf.reverse(square_nhwc, axis=[2]), tf.shape(mirror_nsc))

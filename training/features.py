@@ -2,7 +2,7 @@
 
 A cache's folder is named by a hash of everything its numbers depend on: the encoder, its
 weights, where it is cut, the device's preprocessing, the view and the pictures. So a stale cache
-cannot be read by mistake, and a run that was killed goes on at the first missing shard.
+cannot be read by mistake, and a run that was killed continues at the first missing shard.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +41,6 @@ from training.encoders import (
     weights_fingerprint,
 )
 from training.errors import DatasetError, RunConfigError, TrainingError
-from training.tflite import picture_function, to_tflite
 
 _LOGGER = logging.getLogger(__name__)
 _PICTURES_A_SHARD = 500
@@ -50,7 +50,7 @@ Features = npt.NDArray[np.float16]
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """Which numbers are wanted of a picture.
+    """The features to compute of a picture.
 
     Attributes:
         encoder: name of the encoder.
@@ -219,3 +219,37 @@ def _grid(feature: Any) -> Features:
 
 def _bytes(value: bytes) -> tf.train.Feature:
     return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def to_tflite(
+    signatures: Mapping[str, Any],
+    variables: Iterable[keras.Variable],
+    configure: Callable[[tf.lite.TFLiteConverter], None] | None = None,
+) -> bytes:
+    """Return a TFLite model with the given signatures.
+
+    The conversion goes through a saved module that owns the variables. Without an owner, Keras 3's
+    variables remain uninitialised resources, and XNNPACK computes NaN without an error.
+
+    Args:
+        signatures: concrete functions by name.
+        variables: the weights that they use.
+        configure: sets the converter's options.
+    """
+    module = tf.Module()
+    module.weights = [variable.value for variable in variables]
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=dict(signatures))
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=sorted(signatures)
+        )
+        if configure is not None:
+            configure(converter)
+        return bytes(converter.convert())
+
+
+def picture_function(model: keras.Model) -> Any:
+    """Return the concrete function of a CNN for one picture, its input called ``picture``."""
+    shape = (1, *model.input_shape[1:])
+    function = tf.function(lambda picture: {"grid": model(picture, training=False)})
+    return function.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="picture"))

@@ -1,13 +1,16 @@
-"""What the device says of ordinary photographs, judged by people's captions of them.
+"""What the device says about ordinary photographs, judged by people's captions of them.
 
-Everything goes through the device's own code, from the picture's file to the spoken sentence. A
+Everything runs through the device's own code, from the picture's file to the spoken sentence. A
 name is right when a caption confirms it; captions leave much out, so precision is a lower bound.
+Unconfirmed names are also counted by kind of thing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from tqdm import tqdm
@@ -17,13 +20,14 @@ from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
 from device.vision.describe import open_describer
 from device.vision.sentences import NOBODY
-from training.confidence.thing_lexicon import THING, confidence_lexicons
-from training.confidence.things import Confirmation, names_person
+from device.vision.thing_words import ANIMALS
+from training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
+from training.confidence.things import ThingConfirmation, names_person
 from training.data.dataset import CaptionedPicture
 from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
-from training.home_failures import NamedKind, count_kinds
-from training.metrics.lexicon import SUBJECT
+from training.metrics.lexicon import LEXICONS, SUBJECT
+from training.names.everyday import read_rules
 from training.text import words_of
 
 _HEDGED = "Maybe "
@@ -36,16 +40,20 @@ _INDOOR_WORDS = frozenset((
 ))  # fmt: skip
 _LEAST_INDOOR = 2
 
+PEOPLE, ANIMAL, PLACE, OTHER = "people", "animals", "places", "other things"
+N_NAMES = 5  # with more, the rare ones are noise
+_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
+
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is said of one picture.
+    """The device's sentence for one picture, judged.
 
     Attributes:
         picture: the picture.
-        sentence: all that is spoken.
+        sentence: the whole spoken sentence.
         caption: the caption's words in it; "" where it is withheld.
-        bare: the captioner's words, said or not; "" where the picture was not captioned.
+        bare: the captioner's words, spoken or not; "" if the picture was not captioned.
         things: named beside the caption.
         sure: names said without "maybe", and whether a caption confirms each.
         maybe: names said with "maybe", likewise.
@@ -63,7 +71,7 @@ class Spoken:
 
     @property
     def is_refusal(self) -> bool:
-        """Whether nothing at all is named."""
+        """Whether nothing is named."""
         return not self.sure and not self.maybe
 
 
@@ -73,12 +81,12 @@ class HomeScores:
 
     Attributes:
         pictures: how many there are.
-        right_sure: share of them of which something right is said without "maybe".
-        right: share of which something right is said, with or without.
+        right_sure: share of them for which something right is said without "maybe".
+        right: share for which something right is said, with or without "maybe".
         precision_sure: of the names said without "maybe", the share that captions confirm.
         names_sure: how many names those are.
-        only_wrong: share of the pictures of which only unconfirmed names are said without "maybe".
-        refused: share of which nothing is named.
+        only_wrong: share of the pictures for which every name said without "maybe" is unconfirmed.
+        refused: share of the pictures for which nothing is named.
         nobody_said: in how many pictures it is said that nobody is in view.
         nobody_right: of these, the share in which no caption names a person.
         distinct_words: how many different words the captions have.
@@ -101,14 +109,14 @@ class HomeScores:
 
 
 def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
-    """Yield what the device says of each picture.
+    """Yield the device's sentence for each picture, judged.
 
     Raises:
         BundleError: the bundle fails its self-test.
         DatasetError: a picture cannot be read.
     """
     sight = open_describer(bundle, CaptionOptions(threads=1))
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     try:
         for picture in tqdm(pictures, desc="describing", unit="picture"):
             frame = Frame.now(read_picture(picture.path), picture.name)
@@ -118,8 +126,10 @@ def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spok
         sight.close()
 
 
-def judged(picture: CaptionedPicture, found: Description, confirmation: Confirmation) -> Spoken:
-    """Return what is said of a picture, judged by its captions."""
+def judged(
+    picture: CaptionedPicture, found: Description, confirmation: ThingConfirmation
+) -> Spoken:
+    """Return a picture's description, judged by the picture's captions."""
     sentence = found.text
     caption = found.words
     sure: dict[str, bool] = {}
@@ -155,7 +165,7 @@ def _mentioned(caption: str, picture: CaptionedPicture) -> dict[str, bool]:
 
 
 def is_indoor(picture: CaptionedPicture) -> bool:
-    """Return whether people's captions speak of an indoor scene."""
+    """Return whether people's captions describe an indoor scene."""
     speaking = [not _INDOOR_WORDS.isdisjoint(words_of(one)) for one in picture.captions]
     return sum(speaking) >= _LEAST_INDOOR
 
@@ -169,10 +179,14 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
         TrainingError: Java failed.
     """
     spoken = list(speak(bundle, pictures))
-    bare = caption_with_bundle(bundle.path, pictures)
-    # As the device chose them, where it went that far.
-    chosen = {one.picture.name: Hypothesis(one.bare, 0.0, 0.0) for one in spoken if one.bare}
-    bare = {**bare, **chosen}
+    # The picture gate or the features may stop the device before it captions; CIDEr is over all.
+    uncaptioned = [one.picture for one in spoken if not one.bare]
+    captioned = caption_with_bundle(bundle.path, uncaptioned) if uncaptioned else {}
+    bare = {
+        name: captioned.get(name) or Hypothesis(one.bare, 0.0, 0.0)
+        for one in spoken
+        for name in [one.picture.name]
+    }
     _, metrics = score_captions(bare, pictures, with_meteor=False)
     words = {word for one in bare.values() for word in one.text.split()}
     return {
@@ -184,7 +198,7 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
 
 
 def score(spoken: Sequence[Spoken]) -> HomeScores:
-    """Return the scores of what was said of pictures."""
+    """Return the scores of the sentences for pictures."""
     sure = [is_right for one in spoken for is_right in one.sure.values()]
     nobody = [one for one in spoken if one.says_nobody]
     empty = [not names_person(one.picture.captions) for one in nobody]
@@ -206,3 +220,58 @@ def score(spoken: Sequence[Spoken]) -> HomeScores:
 
 def _share(values: Sequence[bool]) -> float:
     return round(float(np.mean(values)), 4) if len(values) else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKind:
+    """Names of one kind that were said without "maybe".
+
+    Attributes:
+        said: how many.
+        wrong: how many of them no caption confirms.
+        names: those that are wrong most often: how often each was wrong, and how often said.
+    """
+
+    said: int
+    wrong: int
+    names: Mapping[str, tuple[int, int]]
+
+
+def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, NamedKind]:
+    """Return the counts by kind.
+
+    Args:
+        said: for each picture its names, and whether a caption confirms each.
+    """
+    times: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for names in said:
+        times.update(names.keys())
+        wrong.update(name for name, is_right in names.items() if not is_right)
+    kinds: dict[str, NamedKind] = {}
+    for kind in (PEOPLE, ANIMAL, PLACE, OTHER):
+        own = [name for name in times if kind_of(name) == kind]
+        worst = sorted((name for name in own if wrong[name]), key=lambda name: (-wrong[name], name))
+        kinds[kind] = NamedKind(
+            said=sum(times[name] for name in own),
+            wrong=sum(wrong[name] for name in own),
+            names={name: (wrong[name], times[name]) for name in worst[:N_NAMES]},
+        )
+    return kinds
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of a name or of a caption's class."""
+    if name in _PEOPLE:
+        return PEOPLE
+    if name in _animals():
+        return ANIMAL
+    return PLACE if name in PLACES else OTHER
+
+
+@cache
+def _animals() -> frozenset[str]:
+    subjects = frozenset(LEXICONS[SUBJECT].class_of.values()) - _PEOPLE
+    rules = read_rules()
+    known = rules.narrower("animal") if "animal" in rules.names else ()
+    return frozenset((*ANIMALS, *subjects, *known))

@@ -69,7 +69,7 @@ class KerasCaptioner(keras.Model):  # type: ignore[misc]
 
 @dataclass(frozen=True, slots=True)
 class BuiltCaptioner:
-    """A captioner and what its shapes come from."""
+    """A captioner with the settings that determine its shapes."""
 
     model: KerasCaptioner
     spec: EncoderSpec
@@ -81,7 +81,7 @@ def build_captioner(config: RunConfig, vocabulary: Vocabulary) -> BuiltCaptioner
     """Return a run's captioner with ImageNet weights in its tail and a fresh decoder.
 
     Raises:
-        RunConfigError: the encoder cannot be cut where the config wants it.
+        RunConfigError: the encoder cannot be cut at the block that the config gives.
         WeightsError: the encoder's weights are missing or broken.
     """
     source = feature_source(config)

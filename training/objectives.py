@@ -1,4 +1,4 @@
-"""What a training step minimises: words given the picture, or the score of whole captions."""
+"""The objectives of a training step: cross-entropy of words, or rewards of whole captions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Written = tuple[tf.Tensor, tf.Tensor, float]
 
 
 class Objective(Protocol):
-    """One way to move the weights."""
+    """An objective that updates the weights."""
 
     def step(self, parts: Sequence[Batch]) -> float:
-        """Move the weights by one step's batches, one of each data set; return the loss.
+        """Update the weights with one step's batches, one of each data set; return the loss.
 
         Each part's loss is a mean over its own words, times the part's weight.
         """
 
     def close(self) -> None:
-        """Stop what the objective started; it takes no further step."""
+        """Stop the processes that the objective started; it takes no further step."""
 
 
 class CrossEntropy:

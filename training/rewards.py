@@ -1,7 +1,13 @@
-"""Rewards of sampled captions, each judged by the references of its picture."""
+"""Rewards of sampled captions, each judged by the references of its picture.
+
+Sentence BLEU: Papineni et al. 2002; counts of 2- to 4-grams smoothed by one after Lin and Och 2004
+(ORANGE), since a single sentence often has no 4-gram right. Reports use ``metrics.scores``.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,23 +18,24 @@ from training import views
 from training.batches import Batch
 from training.config import SelfCriticalConfig
 from training.data.dataset import CaptionedPicture
-from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
 from training.metrics.java import SentenceMeteor
-from training.metrics.mentions import MentionCounts
-from training.metrics.repeats import RepeatCounts
+from training.metrics.mentions import MentionCounts, RepeatCounts
 from training.metrics.things import ThingCounts, WrongThings
 from training.text import words_of
 
 Ids = npt.NDArray[np.int32]
 Sentences = list[list[str]]
 
+_ORDER = 4
+Ngram = tuple[str, ...]
+
 
 class Rewards:
     """The rewards of captions of one or more data sets.
 
     CIDEr's document frequencies are each data set's own: so Flickr8k is rewarded as if it were
-    alone, and words that stand in every caption of rooms ("with a") weigh nothing there. The
+    alone, and words that occur in every caption of rooms ("with a") have no weight there. The
     scales agree anyhow: on captions of 150 training pictures of each set, three a picture, they
     differ between a picture's captions by 0.17 (Flickr8k), 0.07 (web_captions) and 0.02 (rooms),
     and with frequencies of all sets together by 0.17, 0.06 and 0.08 (correlation of both: 0.99,
@@ -141,3 +148,52 @@ def _mirrored(plain: Mapping[str, Sentences]) -> dict[str, Sentences]:
 
 def _mirrored_key(name: str) -> str:
     return f"{name} mirrored"
+
+
+class SentenceBleu:
+    """Smoothed BLEU-4 of hypotheses, 0..1.
+
+    Args:
+        references: words of each reference by picture name.
+    """
+
+    def __init__(self, references: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        self._counts = {name: _largest_counts(sentences) for name, sentences in references.items()}
+        self._lengths = {
+            name: [len(s) for s in sentences] for name, sentences in references.items()
+        }
+
+    def scores(
+        self, names: Sequence[str], hypotheses: Sequence[Sequence[str]]
+    ) -> npt.NDArray[np.float32]:
+        """Return the BLEU of each hypothesis, float32 [n]."""
+        pairs = zip(names, hypotheses, strict=True)
+        return np.array([self._score(name, words) for name, words in pairs], dtype=np.float32)
+
+    def _score(self, name: str, words: Sequence[str]) -> float:
+        if not words:
+            return 0.0
+        references, logs = self._counts[name], 0.0
+        for order in range(1, _ORDER + 1):
+            counts = Counter(_ngrams(words, order))
+            right = sum(min(n, references[ngram]) for ngram, n in counts.items())
+            smoothing = 0 if order == 1 else 1
+            if right + smoothing == 0:
+                return 0.0
+            logs += math.log((right + smoothing) / (max(0, len(words) - order + 1) + smoothing))
+        closest = min(self._lengths[name], key=lambda n: (abs(n - len(words)), n))
+        brevity = min(0.0, 1 - closest / len(words))
+        return math.exp(logs / _ORDER + brevity)
+
+
+def _largest_counts(sentences: Sequence[Sequence[str]]) -> Counter[Ngram]:
+    """Return for each n-gram the most often that one reference has it."""
+    largest: Counter[Ngram] = Counter()
+    for words in sentences:
+        for order in range(1, _ORDER + 1):
+            largest |= Counter(_ngrams(words, order))
+    return largest
+
+
+def _ngrams(words: Sequence[str], order: int) -> list[Ngram]:
+    return [tuple(words[i : i + order]) for i in range(len(words) - order + 1)]

@@ -1,9 +1,10 @@
-"""Where a run keeps its config, vocabulary, checkpoints, logs and best weights."""
+"""The folder of a run: its config, vocabulary, checkpoints, logs and best weights."""
 
 from __future__ import annotations
 
 import csv
 import math
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -42,7 +43,7 @@ class EpochResult:
 
     @property
     def merit(self) -> float:
-        """What the best epoch has most of: CIDEr, or without pictures minus the loss on dev.
+        """The figure that ranks epochs: CIDEr, or minus the loss on dev without pictures.
 
         With household photographs it is the mean of both CIDErs.
         """
@@ -225,3 +226,20 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
     built = build_captioner(config, Vocabulary.read(folder.vocabulary))
     built.model.load_weights(folder.best_weights)
     return config, built
+
+
+def source_commit() -> str:
+    """Return the checkout's commit, marked when files differ from it; "unknown" without git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}-modified" if _git("status", "--porcelain", "-uno") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    command = ["git", *arguments]
+    return subprocess.run(
+        command, cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()

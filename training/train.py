@@ -7,13 +7,17 @@ from pathlib import Path
 
 import keras
 
-from training.average import train_average
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig
-from training.data.dataset import CaptionedPicture, Dataset
+from training.data.dataset import (
+    CaptionedPicture,
+    Dataset,
+    drop_captions,
+    held_out_captions,
+    without_held_out_captions,
+)
 from training.data.extra import open_extra
-from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
-from training.earlier_weights import require_weights, start_from
+from training.earlier_weights import require_weights, start_from, train_average
 from training.errors import CheckpointError, DatasetError
 from training.evaluate import caption_with_keras
 from training.features import load_features, read_picture
@@ -32,7 +36,7 @@ HOUSEHOLD = "household_dev"
 def train(
     config: RunConfig, dataset: Dataset, folder: RunFolder, cache_dir: Path | None = None
 ) -> list[EpochResult]:
-    """Train, or go on with, one run; return its history.
+    """Train or continue one run; return its history.
 
     Raises:
         TrainingError: the data, the weights or the run's folder are not as they must be.
@@ -78,7 +82,7 @@ def train(
 
 
 def require_programs(config: RunConfig) -> None:
-    """Refuse a run that needs a program that is not there; at once, not after hours.
+    """Refuse a run that needs a missing program now, not after hours.
 
     Raises:
         TrainingError: Java is missing.
@@ -105,7 +109,7 @@ def require_earlier_runs(config: RunConfig, folder: RunFolder) -> None:
 def open_extra_data(
     config: RunConfig, dataset: Dataset
 ) -> list[tuple[ExtraDataConfig, tuple[CaptionedPicture, ...]]]:
-    """Return the further pictures of a run, without captions that anything held out has as well.
+    """Return the further pictures of a run, without captions that also occur in held-out pictures.
 
     Raises:
         DatasetError: a folder is missing or broken.
@@ -126,7 +130,7 @@ def open_extra_data(
 
 
 def _refuse_missing(config: RunConfig, dataset: Dataset) -> None:
-    """Refuse a run that lacks further pictures; name all of them at once."""
+    """Refuse a run if folders of further pictures are missing; name all of them."""
     folders = {extra.name: dataset.extra_folder(extra.name) for extra in config.extra_data}
     missing = {name: folder for name, folder in folders.items() if not folder.is_dir()}
     if missing:
@@ -156,7 +160,7 @@ def open_household(config: RunConfig, dataset: Dataset) -> tuple[CaptionedPictur
 
 
 def household_pictures(dataset: Dataset) -> tuple[CaptionedPicture, ...]:
-    """Return the household photographs beside a data set; none where they are absent.
+    """Return the household photographs beside a data set; empty if they are absent.
 
     Raises:
         DatasetError: their folder is broken.

@@ -2,8 +2,8 @@
 
 Invariant: everything that the next step depends on is in the checkpoint (weights, both
 optimisers, average, dropout seeds) or follows from (seed, epoch, step); a run that is killed and
-started again with the same command goes on where its last checkpoint was. Only the captions that
-a self-critical step samples are drawn anew.
+started again with the same command continues at its last checkpoint. Only the captions that a
+self-critical step samples are drawn anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tqdm import tqdm
 from training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
 from training.config import RunConfig
 from training.errors import TrainingError
-from training.evaluate import search_options
+from training.evaluate import caption_features, search_options
 from training.metrics.cider import CiderReward
 from training.metrics.things import WrongThings
 from training.model import BuiltCaptioner, training_twin
@@ -30,7 +30,6 @@ from training.objectives import CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
 from training.rewards import Rewards
 from training.run_folder import EpochResult, RunFolder, is_over
-from training.search import caption_features
 from training.text import words_of
 
 _LOGGER = logging.getLogger(__name__)

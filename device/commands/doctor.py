@@ -1,4 +1,4 @@
-"""``seealoud doctor``: looks at everything the daemon needs, and says what mends it."""
+"""``seealoud doctor``: checks everything that the daemon needs, and prints how to fix it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NEEDED_GROUPS = ("video", "audio", "gpio", "input")
 @click.option(
     "-c", "--config", type=click.Path(path_type=Path), help="Settings file; default: as `run`."
 )
-@click.option("--speak", is_flag=True, help="Say the result aloud as well.")
+@click.option("--speak", is_flag=True, help="Speak the result as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 @verbose_option
 def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
@@ -82,7 +82,7 @@ def _show(finding: Finding) -> None:
 
 
 def _speak(config: Path | None, text: str) -> None:
-    """Say the result with whatever works: the settings may be what is broken."""
+    """Speak the result, with default settings if the settings are broken."""
     from device.settings.load import load_settings
     from device.settings.schema import Settings
     from device.speech.piper import PiperVoiceProcess

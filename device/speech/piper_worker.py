@@ -123,7 +123,12 @@ class PiperSynthesizer:
 
 
 def _load_voice(model_path: Path, threads: int) -> PiperVoice:
-    """Return the voice; as ``PiperVoice.load``, which has no option for the number of threads."""
+    """Return the voice; as ``PiperVoice.load``, which has no option for the number of threads.
+
+    This is the only place that loads ONNX Runtime. Its telemetry, which would write a device id
+    below ``~/.cache`` and send events to its maker, is switched off before the import.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # type: ignore[import-untyped]
     from piper import PiperConfig, PiperVoice
 

@@ -13,8 +13,8 @@ from ai_edge_litert.interpreter import Interpreter
 from support.smoke import BEAM_WIDTH, MAX_WORDS, NAME, SIZE_PX, Done, Smoke
 from support.tflite_graph import CONTROL_FLOW, operators
 
-from convert.golden import choose_self_test
 from convert.model_card import model_card
+from convert.variants import choose_self_test
 from device.errors import ConfigError
 from device.records import Frame
 from device.vision.beam_search import search
@@ -24,11 +24,11 @@ from device.vision.confidence import ConfidenceModel
 from device.vision.manifest import CONFIDENCE, HASHED_FILES, Manifest
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Decoder, Encoder
-from training import source
+from training import run_folder
 from training.data.readers import open_dataset
 from training.features import read_picture
 from training.records.run import read_record
-from training.source import source_commit
+from training.run_folder import source_commit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("converted")]
 
@@ -143,7 +143,7 @@ def test_a_changed_source_is_marked(
     changed: str, commit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = {"rev-parse": "abc", "status": changed}
-    monkeypatch.setattr(source, "_git", lambda command, *_: answers[command])
+    monkeypatch.setattr(run_folder, "_git", lambda command, *_: answers[command])
     assert source_commit() == commit
 
 

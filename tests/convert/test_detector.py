@@ -21,17 +21,16 @@ from support.tiny_bundle import copy_bundle
 
 from convert import detector as module
 from convert.detector import LICENCE_FILE, PACKAGE, ExportedDetector, add_detector
-from convert.hard_swish import with_hard_swish
 from convert.npm_package import NpmPackage
 from convert.packed_weights import int8_levels, with_packed_weights
-from convert.tfjs_graph import TfjsGraph, read_graph
+from convert.tfjs_graph import TfjsGraph, read_graph, with_hard_swish
 from device.vision.bundle import load_bundle
 from device.vision.detector import Detector
 from device.vision.manifest import DETECTOR
 from device.vision.specs import DetectorSpec
 from training.encoders import default_cache_dir
 from training.errors import TrainingError, WeightsError
-from training.tflite import to_tflite
+from training.features import to_tflite
 
 SIZE_PX = 8
 STRIDE_2 = {"strides": {"list": {"i": ["1", "2", "2", "1"]}}, "padding": {"s": "U0FNRQ=="}}

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from convert.model_card import model_card
-from convert.origin import EARLIER_RUNS, training_commands
+from convert.model_card import EARLIER_RUNS, model_card, training_commands
 from device.vision.manifest import Manifest
 
 SCORES = {

@@ -16,8 +16,7 @@ from support.tiny_bundle import TINY_BUNDLE, change_manifest, replace_file
 from convert import stored_weights
 from convert.encoder import calibration_pictures
 from convert.recover import main, recover
-from convert.recover_tail import recover_tail
-from convert.stored_weights import Constants, Place, place_of
+from convert.stored_weights import Constants, Place, place_of, recover_tail
 from convert.variants import export_variant
 from device.vision.manifest import DECODER, ENCODER
 from training.data.readers import open_dataset
@@ -130,7 +129,7 @@ def test_it_cannot_be_trained_further(smoke: Smoke, recovered: RunFolder) -> Non
     """It would begin anew, and overwrite what was recovered."""
     before = recovered.best_weights.stat().st_mtime_ns
     with pytest.raises(
-        CheckpointError, match="recovered from a bundle, nothing that could be gone"
+        CheckpointError, match="recovered from a bundle and cannot be trained further"
     ):
         train(recovered.read_config(), open_dataset(smoke.data), recovered)
     assert recovered.best_weights.stat().st_mtime_ns == before

@@ -228,7 +228,7 @@ def test_the_socket_of_a_living_daemon_is_refused_and_left_alone(rig: Rig) -> No
 def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_text("precious")
-    with pytest.raises(TriggerError, match="no socket"):
+    with pytest.raises(TriggerError, match="not a socket"):
         ControlSocket(path, target(NotingController())).start()
     assert path.read_text() == "precious"
 

@@ -79,6 +79,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     commands.mkdir()
     (project / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "setup", project / "scripts")
+    shutil.copytree(ROOT / "scripts" / "locks", project / "scripts" / "locks")
     shutil.copy(ROOT / "pyproject.toml", project)
     machine = Machine(commands, project, tmp_path / "log")
     for tool in TOOLS:
@@ -92,9 +93,15 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     return machine
 
 
-def pip_line(machine: Machine, extras: str) -> str:
-    options = "-m pip install -qq --disable-pip-version-check --editable"
-    return f"python {options} {machine.project}{extras}"
+def pip_lines(machine: Machine, *extras: str) -> list[str]:
+    """Return how pip installs the locked packages, and then the project."""
+    pip = "python -m pip install -qq --disable-pip-version-check"
+    locks = machine.project / "scripts" / "locks"
+    files = " ".join(f"--requirement {locks}/{name}.txt" for name in ("device", *extras))
+    return [
+        f"{pip} --require-hashes --only-binary :all: {files}",
+        f"{pip} --no-deps --no-build-isolation --editable {machine.project}",
+    ]
 
 
 def test_a_fresh_machine_gets_packages_environment_and_project(machine: Machine) -> None:
@@ -105,7 +112,7 @@ def test_a_fresh_machine_gets_packages_environment_and_project(machine: Machine)
         "apt-get update",
         "apt-get install -y --no-install-recommends python3-venv alsa-utils",
         f"python3 -m venv {machine.project}/.venv",
-        pip_line(machine, "[demo]"),
+        *pip_lines(machine, "demo"),
     ]
 
 
@@ -124,20 +131,36 @@ def installed(machine: Machine) -> list[str]:
 
 def test_extras_add_up(machine: Machine) -> None:
     machine.set_up()
-    assert installed(machine) == [pip_line(machine, "")]
+    assert installed(machine) == pip_lines(machine)
     machine.set_up("demo")
-    assert installed(machine) == [pip_line(machine, "[demo]")]
+    assert installed(machine) == pip_lines(machine, "demo")
     pyproject = machine.project / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + "# changed\n")
     machine.set_up()
-    assert installed(machine) == [pip_line(machine, "[demo]")]
+    assert installed(machine) == pip_lines(machine, "demo")
+
+
+def test_new_locked_versions_install_anew(machine: Machine) -> None:
+    machine.set_up("demo")
+    installed(machine)
+    lock = machine.project / "scripts" / "locks" / "device.txt"
+    lock.write_text(lock.read_text() + "# changed\n")
+    machine.set_up()
+    assert installed(machine) == pip_lines(machine, "demo")
+
+
+def test_an_unknown_extra_is_refused_before_anything_is_installed(machine: Machine) -> None:
+    done = machine.set_up("demmo")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no extra demmo" in done.stderr
+    assert installed(machine) == []
 
 
 def test_another_python_installs_anew(machine: Machine) -> None:
     machine.set_up("demo")
     installed(machine)
     machine.set_up("demo", python="3.13.5")
-    assert installed(machine) == [pip_line(machine, "[demo]")]
+    assert installed(machine) == pip_lines(machine, "demo")
 
 
 def test_a_failed_installation_is_repeated(machine: Machine) -> None:
@@ -147,7 +170,7 @@ def test_a_failed_installation_is_repeated(machine: Machine) -> None:
     flag.unlink()
     machine.logged()
     assert machine.set_up("demo").returncode == 0
-    assert installed(machine) == [pip_line(machine, "[demo]")]
+    assert installed(machine) == pip_lines(machine, "demo")
 
 
 def test_without_sound_or_root_the_demo_is_still_set_up(machine: Machine) -> None:

@@ -20,7 +20,7 @@ BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Look until it is so; the deadline is generous, the machine may be loaded."""
+    """Wait until a condition holds; the deadline is generous, as the machine may be loaded."""
     deadline_s = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come to that in time"
@@ -34,7 +34,8 @@ class FakeCapture:
         self.period_s = period_s
         self.number = 0
         self.fails = 0
-        self.is_plugged, self.is_released = True, False
+        self.is_plugged = True
+        self.is_released = False
         self.is_hanging = threading.Event()
         self._hang = threading.Event()
 
@@ -68,7 +69,8 @@ class FakePicamera2:
         if number > 1:
             raise IndexError("list index out of range")
         self.configuration: dict[str, Any] | None = None
-        self.is_started, self.is_closed = False, False
+        self.is_started = False
+        self.is_closed = False
         self.is_silent = False
         self._count = 0
 

@@ -44,7 +44,7 @@ THINGS = (
 )
 
 
-# As they stand in every message and in the history.
+# As in every message and in the history.
 THINGS_JSON = [
     {"name": "cat", "probability": 0.875, "side": "left", "from": "detector",
      "several": False, "sure": True},

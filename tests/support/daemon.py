@@ -75,7 +75,7 @@ class ScriptedEye:
 
 @dataclass
 class ScriptedHonesty:
-    """Finds every caption as probable as it is told to."""
+    """Returns the scripted probability for every caption."""
 
     known: float | None = 0.9
     is_strange: bool = False

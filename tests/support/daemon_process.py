@@ -1,4 +1,4 @@
-"""A real ``seealoud run``, with folders of its own, systemd's socket, and someone who asks."""
+"""A real ``seealoud run`` with its own folders, systemd's socket, and a client for requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,21 @@ _POLL_S = 0.02
 
 
 class DaemonProcess:
-    """Runs until it is told to stop; its log is JSON, one object a line.
+    """Runs until it is stopped; its log is JSON, one object a line.
 
     Args:
         folder: for settings, state, socket and log.
         settings: the TOML file's text, without ``[log]``.
         environ: variables besides those of this process.
+        prefix: a command that runs the daemon in its place, as a tracer does.
     """
 
     def __init__(
-        self, folder: Path, settings: str, environ: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        settings: str,
+        environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.state = folder / "state"
@@ -46,7 +51,7 @@ class DaemonProcess:
         self.began_s = time.monotonic()
         with self._log_file.open("ab") as log_file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "device", "run", "--config", str(self.config)],
+                [*prefix, sys.executable, "-m", "device", "run", "--config", str(self.config)],
                 stdout=subprocess.DEVNULL,
                 stderr=log_file,
                 env={
@@ -69,7 +74,7 @@ class DaemonProcess:
         return time.monotonic() - self.began_s
 
     def wait_notified(self, wanted: str) -> None:
-        """Return when systemd was told something."""
+        """Return when systemd was notified of something."""
         deadline_s = time.monotonic() + WAIT_S
         while time.monotonic() < deadline_s:
             assert self.process.poll() is None, f"it ended: {self.log_text()[-2000:]}"

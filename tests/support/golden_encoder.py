@@ -27,7 +27,7 @@ def golden_pictures(size_px: int) -> NDArray[np.uint8]:
 
 
 def normalised(images_bhwc: NDArray[np.uint8], spec: EncoderSpec) -> NDArray[np.float32]:
-    """Return the pictures as the encoder of ``spec`` wants them."""
+    """Return the pictures as the input of the encoder of ``spec``."""
     return ((images_bhwc.astype(np.float32) - spec.mean) / spec.scale).astype(np.float32)
 
 

@@ -58,7 +58,8 @@ class PipeSpeaker:
 
     def __init__(self, folder: Path) -> None:
         pipe = AlsaPipe.in_folder(folder)
-        self.config, self._fd = pipe.config, pipe.fd
+        self.config = pipe.config
+        self._fd = pipe.fd
         self._writer = os.open(pipe.fifo, os.O_WRONLY)  # without one the pipe would end
         self._heard: list[tuple[float, bytes]] = []
         self._changed = threading.Condition()
@@ -90,7 +91,7 @@ class PipeSpeaker:
         return waiting[0] / BYTES_PER_S * 1000
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop reading the pipe."""
         self._is_closed = True
         self._thread.join()
         os.close(self._fd)

@@ -21,8 +21,7 @@ from support import tiny_model as tiny
 
 from convert.decoder import export_decoder
 from convert.encoder import float_encoder, int8_encoder
-from convert.golden import choose_self_test
-from convert.variants import Variant
+from convert.variants import Variant, choose_self_test
 from device.vision.bundle import file_entry
 from device.vision.manifest import (
     DECODER,
@@ -35,7 +34,7 @@ from device.vision.manifest import (
     SearchSpec,
 )
 from training.decoders import DecoderSize, KerasDecoder
-from training.tflite import picture_function, to_tflite
+from training.features import picture_function, to_tflite
 
 DATA = Path(__file__).parents[1] / "data"
 BUNDLE_FOLDER = "tiny-bundle"

@@ -22,7 +22,7 @@ from convert.packed_weights import with_packed_weights
 from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT, DetectorModel
 from device.vision.manifest import DETECTOR
 from device.vision.specs import DetectorSpec
-from training.tflite import to_tflite
+from training.features import to_tflite
 
 _PATTERN = 2
 

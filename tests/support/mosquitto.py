@@ -1,4 +1,4 @@
-"""A real Mosquitto on a free loopback port, and someone who listens to it."""
+"""A real Mosquitto on a free loopback port, and a subscriber."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def running_mosquitto(folder: Path, *lines: str, port: int | None = None) -> Ite
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "mosquitto.conf", folder / "mosquitto.log"
-    # As root it would become the user mosquitto, who cannot read pytest's folders.
+    # As root it would switch to the user mosquitto, which cannot read pytest's folders.
     head = [f"listener {port} {HOST}", "user root", "log_type all"]
     if not any(line.startswith("persistence ") for line in lines):
         head.append("persistence false")

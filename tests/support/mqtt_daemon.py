@@ -51,7 +51,7 @@ def summed_up(text: str = "In the last hour: Twice a dog.", **changes: Any) -> S
 
 
 class StateController:
-    """Obeys requests on a state of its own, and tells the bus as the daemon does."""
+    """Applies requests to a state of its own, and publishes events as the daemon does."""
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
@@ -114,7 +114,7 @@ class StateController:
 
 
 class LimitedSettings(MqttSettings):
-    """Settings with the limits that a test wants."""
+    """Settings with the limits that a test needs."""
 
     limits: MqttLimits
 
@@ -130,7 +130,8 @@ class Device:
         clock: Clock | None = None,
         picture: bytes | None = None,
     ) -> None:
-        self.bus, self.kept = EventBus(), EventRecorder()
+        self.bus = EventBus()
+        self.kept = EventRecorder()
         self.controller = StateController(self.bus)
         self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(

@@ -1,4 +1,4 @@
-"""A camera by HTTP (MJPEG), of pictures that its owner shows; for benchmarks and tests.
+"""An HTTP camera (MJPEG) of pictures that its owner sets; for benchmarks and tests.
 
 As a network camera it is live: it has no clock of its own, can vanish and come back.
 """

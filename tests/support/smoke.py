@@ -1,7 +1,7 @@
-"""One tiny run, trained, killed, gone on with and converted by real processes.
+"""One tiny run, trained, killed, continued and converted by real processes.
 
-Made once per session and shared: training and conversion cost half a minute. Nothing of it
-touches the user's cache or the project's ``models/``.
+It is made once per session and shared: training and conversion take half a minute. The user's
+cache and the project's ``models/`` are not touched.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An announcer with its worker and everything it tells, and voices to put into it."""
+"""An announcer with its worker and the events that it publishes, and voices for it."""
 
 from __future__ import annotations
 

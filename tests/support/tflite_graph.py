@@ -1,4 +1,4 @@
-"""What stands in a TFLite file, read from its flatbuffer: operators, tensors, of every subgraph."""
+"""Reads the operators and tensors of every subgraph of a TFLite file from its flatbuffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What triggers are tried with: a controller that keeps notes, and input devices made of pipes."""
+"""Parts to test triggers with: a controller that records, and input devices made of pipes."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class PipeKeyboard:
     """One plugged-in device; its other end is ``send``. Grabbed by one opener at a time."""
 
     def __init__(self, name: str, keys: tuple[str, ...], identity: int) -> None:
-        self.name, self.keys, self.identity = name, keys, identity
+        self.name = name
+        self.keys = keys
+        self.identity = identity
         self.down: set[int] = set()
         self.grabbed = 0
         self.is_foreign_grabbed = False
@@ -135,7 +137,9 @@ class PipeDevice:
     """The methods of ``evdev.InputDevice`` that we use, with its errors."""
 
     def __init__(self, keyboard: PipeKeyboard, reader: int) -> None:
-        self.name, self._keyboard, self._reader = keyboard.name, keyboard, reader
+        self.name = keyboard.name
+        self._keyboard = keyboard
+        self._reader = reader
 
     def fileno(self) -> int:
         return self._reader

@@ -1,4 +1,4 @@
-"""Takes the training out of ``training.train``: what would be trained, on what, is kept."""
+"""Replaces the training in ``training.train`` and records what would be trained, and on what."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from training.confidence.things import (
     LEAST_NOBODY,
     LEAST_PRECISION,
     Candidate,
-    Confirmation,
     PersonSigns,
+    ThingConfirmation,
     candidates,
     fit_nobody,
     fit_things,
@@ -209,19 +209,19 @@ def test_candidates_are_what_either_model_finds() -> None:
     )
     captions = {"a.jpg": ("A monitor on a desk.", "Owls!")}
     seen = observed([tv, faint], [owl, dog, couch])
-    assert set(candidates(seen, captions, Confirmation(NAMES))) == {
+    assert set(candidates(seen, captions, ThingConfirmation(NAMES))) == {
         candidate("a.jpg", "screen", 0.8, None, True),
         candidate("a.jpg", "owl", None, 0.7, True),  # the detector does not know owls
         candidate("a.jpg", "dog", 0.0, 0.3, False),
     }
     without = observed(None, [dog])
-    assert list(candidates(without, captions, Confirmation(NAMES))) == [
+    assert list(candidates(without, captions, ThingConfirmation(NAMES))) == [
         candidate("a.jpg", "dog", None, 0.3, False)
     ]
 
 
 def test_captions_confirm_by_the_words_of_either_table() -> None:
-    confirmation = Confirmation(NAMES)
+    confirmation = ThingConfirmation(NAMES)
     assert confirmation.is_right("screen", ("a monitor",))
     assert confirmation.is_right("owl", ("nothing", "two OWLS."))
     assert not confirmation.is_right("owl", ("a bowl",))

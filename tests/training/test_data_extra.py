@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.data.extra import is_plain, open_extra
-from training.data.rooms import room_sentences
+from training.data.extra import is_plain, open_extra, room_sentences
 from training.errors import DatasetError
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from training.data.dataset import SPLITS, Dataset
 from training.data.readers import open_dataset
-from training.metrics.ptb import ptb_tokens
+from training.metrics.tokenise import ptb_tokens
 from training.text import build_vocabulary, words_of
 
 ROOT = Path(__file__).parents[2]

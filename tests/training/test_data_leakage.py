@@ -18,9 +18,15 @@ from support.untrained import Untrained, train_nothing
 import training.train
 from training import views
 from training.config import RunConfig, read_run_config
-from training.data.dataset import SPLITS, CaptionedPicture, Dataset
+from training.data.dataset import (
+    SPLITS,
+    CaptionedPicture,
+    Dataset,
+    drop_captions,
+    held_out_captions,
+    without_held_out_captions,
+)
 from training.data.extra import open_extra
-from training.data.leakage import drop_captions, held_out_captions, without_held_out_captions
 from training.data.readers import open_dataset
 from training.run_folder import RunFolder
 from training.text import words_of

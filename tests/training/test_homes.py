@@ -15,7 +15,7 @@ from support.tiny_detector import detector_bundle
 from device.records import Description, Thing
 from device.vision.sentences import NOBODY, UNSURE
 from training.__main__ import main
-from training.confidence.things import Confirmation
+from training.confidence.things import ThingConfirmation
 from training.data.dataset import CaptionedPicture
 from training.homes import Spoken, is_indoor, judged, score
 
@@ -91,7 +91,7 @@ def test_what_is_said_is_judged_by_the_captions(
 ) -> None:
     reason = "" if text else "unsure"
     said = Description(sentence, caption(text or "a boat"), 0.5, reason, things)
-    found = judged(pictured(), said, Confirmation(None))
+    found = judged(pictured(), said, ThingConfirmation(None))
     assert (found.sure, found.maybe) == (sure, maybe)
     assert (found.caption, found.bare) == (text, text or "a boat")
     assert found.says_nobody == (NOBODY in sentence)
@@ -99,14 +99,16 @@ def test_what_is_said_is_judged_by_the_captions(
 
 def test_a_refusal_names_nothing_and_an_unfamiliar_picture_its_things() -> None:
     refused = judged(
-        pictured(), Description("It is too dark to see.", reason="too_dark"), Confirmation(None)
+        pictured(),
+        Description("It is too dark to see.", reason="too_dark"),
+        ThingConfirmation(None),
     )
     assert refused.is_refusal
     assert (refused.caption, refused.bare) == ("", "")
     named = judged(
         pictured(),
         Description(f"{UNSURE} I see a cat.", reason="unfamiliar", things=(thing("cat"),)),
-        Confirmation(None),
+        ThingConfirmation(None),
     )
     assert (named.sure, named.is_refusal) == ({"cat": True}, False)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from training.metrics import tokenise as module
-from training.metrics.floor import constant_caption_floor
 from training.metrics.java import find_java
+from training.metrics.judgement import human_precision_by_kind
 from training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, SUBJECT
-from training.metrics.precision import human_precision_by_kind
 from training.metrics.scores import score, score_tokens
 from training.metrics.tokenise import tokenise, tokenise_texts
+from training.records.baselines import constant_caption_floor
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

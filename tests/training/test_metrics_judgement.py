@@ -11,10 +11,10 @@ from training.metrics.judgement import (
     CaptionJudgement,
     judge_caption,
     people_among_themselves,
+    precision_by_kind,
     with_references,
 )
 from training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, KINDS, LEXICONS, SUBJECT
-from training.metrics.precision import precision_by_kind
 
 WORDS = [
     *("man", "boy", "people", "dog", "animal", "two", "group", "three", "red", "blue", "gray"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.metrics.lexicon import LEXICONS
-from training.metrics.repeats import RepeatCounts
+from training.metrics.mentions import RepeatCounts
 from training.metrics.things import LEXICON, ROOMS, ThingCounts, WrongThings, things_of
 
 

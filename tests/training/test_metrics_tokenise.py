@@ -15,8 +15,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from training.errors import TrainingError
 from training.metrics import tokenise as module
 from training.metrics.java import find_java, warn_without_java
-from training.metrics.ptb import ptb_tokens
-from training.metrics.tokenise import tokenise, tokenise_texts
+from training.metrics.tokenise import ptb_tokens, tokenise, tokenise_texts
 
 needs_java = pytest.mark.skipif(find_java() is None, reason="java is not on the PATH")
 

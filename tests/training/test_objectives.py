@@ -19,13 +19,12 @@ from training.batches import Batch, CaptionedFeatures
 from training.config import OptimiserConfig, SelfCriticalConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
-from training.metrics.bleu import SentenceBleu
 from training.metrics.cider import CiderReward
 from training.metrics.java import SentenceMeteor, find_java
 from training.model import KerasCaptioner
 from training.objectives import CrossEntropy, Objective, SelfCritical
 from training.optimise import Optimiser, caption_loss
-from training.rewards import CaptionRewards, Rewards
+from training.rewards import CaptionRewards, Rewards, SentenceBleu
 
 VOCABULARY = Vocabulary.from_words(["a", "red", "blue", "dog", "cat", "runs", "sleeps", "two"])
 MAX_WORDS = 4

@@ -12,9 +12,8 @@ import pytest
 from device.records import Hypothesis
 from training.data.dataset import CaptionedPicture
 from training.errors import TrainingError
-from training.judged import JudgedSplit, judge_split
 from training.metrics import tokenise as tokenise_module
-from training.metrics.judgement import judge_caption
+from training.metrics.judgement import JudgedSplit, judge_caption, judge_split
 from training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,

@@ -13,10 +13,9 @@ from training.errors import TrainingError
 from training.metrics import java
 from training.metrics import tokenise as tokenise_module
 from training.metrics.bootstrap import interval
-from training.metrics.floor import CANDIDATES
-from training.metrics.precision import Tally
+from training.metrics.judgement import Tally
 from training.metrics.scores import score_tokens
-from training.records.baselines import floor_record, human_record
+from training.records.baselines import CANDIDATES, floor_record, human_record
 from training.records.run import (
     FLOOR_NAME,
     HUMAN_NAME,

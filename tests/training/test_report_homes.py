@@ -15,15 +15,13 @@ from support.records import run
 from convert.homes import add_homes
 from device.vision.bundle import load_bundle
 from device.vision.sighting import Signs
-from training.confidence.named_quality import LEAST_SHOWN, quality_by_domain
+from training.confidence.said import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError
-from training.home_failures import ANIMAL, OTHER, PEOPLE, PLACE, count_kinds, kind_of
-from training.homes import HomeScores
+from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, HomeScores, count_kinds, kind_of
 from training.records.homes import HOMES, Homes, read_homes
 from training.records.run import write_record
-from training.report.page import render, write_report
-from training.report.readme import BEGIN, END, README, with_homes
+from training.report.page import BEGIN, END, README, render, with_homes, write_report
 
 SAID = [{"cat": True, "cup": False}, {"cup": True, "man": False, "kitchen": True}, {"dog": False}]
 

@@ -21,8 +21,16 @@ from training.records.confidence import (
     Restraint,
 )
 from training.records.run import FLOOR_NAME, HUMAN_NAME, INT8_BUNDLE, KindTally, write_record
-from training.report.page import COMMAND, SHOWN, page_of, read_photos, render, write_report
-from training.report.plot import RELIABILITY, write_reliability_plot
+from training.report.page import (
+    COMMAND,
+    RELIABILITY,
+    SHOWN,
+    page_of,
+    read_photos,
+    render,
+    write_reliability_plot,
+    write_report,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 LONGEST = 110  # lines: three screens

@@ -13,11 +13,11 @@ import pytest
 import tensorflow as tf
 
 from device.vision.vocabulary import Vocabulary
-from training.average import train_average
 from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
 from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
+from training.earlier_weights import train_average
 from training.encoders import encoder_spec
 from training.errors import TrainingError
 from training.features import FeatureSource

@@ -1,4 +1,4 @@
-"""Pictures in, numbers out: what all measurements share."""
+"""Pictures and statistics that all measurements share."""
 
 from __future__ import annotations
 

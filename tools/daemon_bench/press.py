@@ -1,4 +1,4 @@
-"""How soon a press is heard, and by which parts of the way, while scenes change."""
+"""Measures the time from a press to its sound, and its parts, while scenes change."""
 
 from __future__ import annotations
 

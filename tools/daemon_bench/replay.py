@@ -1,4 +1,4 @@
-"""What rest costs, and whether memory stays flat: replays, as fast as they go."""
+"""Measures the cost of a static scene and the growth of memory, with replays at full speed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _END_S = 1800.0
 
 
 def measure_static(folder: Path) -> dict[str, Any]:
-    """Return what ten minutes of a resting scene cost, by the daemon's own time."""
+    """Return the cost of ten minutes of a static scene, by the daemon's own clock."""
     pictures = folder / "pictures"
     _link_frames(pictures, [sized(sample_pictures()[0])], _STATIC_S * _RATE_HZ, 1 << 30)
     return _measure_replay(folder, pictures, _RATE_HZ)
@@ -77,7 +77,7 @@ output = "none"
 
 
 def _link_frames(folder: Path, scenes: Sequence[Image], frames: int, scene_frames: int) -> None:
-    """Fill a folder with links to noisy versions of the scenes: thousands of frames on no disk."""
+    """Fill a folder with links to noisy versions of the scenes, to save disk space."""
     folder.mkdir()
     rng = np.random.default_rng(1)
     versions: list[list[Path]] = []

@@ -50,11 +50,11 @@ class RunningDaemon:
             time.sleep(0.05)
 
     def is_ready(self) -> bool:
-        """Return whether it has said in its log that it is ready."""
+        """Return whether its log says that it is ready."""
         return b'"message": "ready' in self._log.read_bytes()
 
     def describe(self, request_id: str) -> None:
-        """Ask what it sees."""
+        """Request a description."""
         ask([self.socket], r.Describe(id=request_id))
 
     def lines(self) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How long start and end take."""
+"""Measures how long the daemon takes to start and to stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ is_on = false
 
 
 def measure_start(folder: Path, rounds: int = 10) -> dict[str, Any]:
-    """Return how long start and end take; the end in the middle of a sentence."""
+    """Return the times of start and stop; it is stopped in the middle of a sentence."""
     stream = PictureStream(sized(sample_pictures()[0]))
     ready_s, frame_s, end_s, codes = [], [], [], set()
     for number in range(rounds):

@@ -42,10 +42,12 @@ location.href = "/config/devices/device/DEVICE";
 
 
 class HomeAssistant:
-    """A real one, in its root file system, and its REST API."""
+    """A real Home Assistant in its root file system, and its REST API."""
 
     def __init__(self, root: Path, name: str) -> None:
-        self._root, self._name, self._token = root, name.lower(), ""
+        self._root = root
+        self._name = name.lower()
+        self._token = ""
         folder = root / "srv/ha"
         for old in folder.iterdir():
             if old.is_dir():
@@ -57,7 +59,7 @@ class HomeAssistant:
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start it; it ends itself with code 100 when it wants to be started again."""
+        """Start it; it exits with code 100 when it requests a restart."""
         program = "cd /srv/ha && exec hass -c /srv/ha --skip-pip"
         command = ["chroot", str(self._root), "env", "-i", "PATH=/opt/ha/bin:/usr/bin:/bin",
                    "HOME=/srv/ha", "LANG=C.UTF-8", "sh", "-c", program]  # fmt: skip
@@ -81,7 +83,7 @@ class HomeAssistant:
         return content
 
     def sign_in(self) -> None:
-        """Be the first user, and answer what the onboarding asks."""
+        """Create the first user and complete the onboarding."""
         client = f"{BASE}/"
         user = {"name": "lab", "username": "lab", "password": "lab-lab-lab", "client_id": client,
                 "language": "en"}  # fmt: skip
@@ -94,7 +96,7 @@ class HomeAssistant:
         self.call("/api/onboarding/integration", {"client_id": client, "redirect_uri": client})
 
     def add_mqtt(self, host: str, port: int) -> str:
-        """Set the MQTT integration up; return what came of it."""
+        """Set the MQTT integration up; return the type of the result."""
         flow = self.call("/api/config/config_entries/flow", {"handler": "mqtt"})
         path = f"/api/config/config_entries/flow/{flow['flow_id']}"
         return str(self.call(path, {"broker": host, "port": port})["type"])

@@ -1,4 +1,4 @@
-"""Looks at a page of Home Assistant with a headless Chromium, by the WebDriver protocol.
+"""Opens a page of Home Assistant in a headless Chromium, by the WebDriver protocol.
 
 Source: W3C WebDriver (https://www.w3.org/TR/webdriver2/).
 """

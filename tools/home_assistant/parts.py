@@ -1,4 +1,4 @@
-"""Everything that takes part in the lab: broker, Home Assistant, daemon, camera."""
+"""The parts of the lab: broker, Home Assistant, daemon, camera."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ format = "json"
 
 
 class Lab:
-    """All parts, and how they are ended."""
+    """All parts, which ``close`` ends."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder

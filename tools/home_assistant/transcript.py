@@ -1,4 +1,4 @@
-"""What the lab saw, line by line, as its document shows it."""
+"""The lab's results, line by line, as its document shows them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ WAIT_S = 120.0
 
 
 class States(Protocol):
-    """Where entities' states come from."""
+    """A source of entities' states."""
 
     def state(self, entity: str) -> str:
         """Return one state."""
 
 
 def number(text: str) -> float | None:
-    """Return a state as a number; None where it is none."""
+    """Return a state as a number; None if it is not a number."""
     try:
         return float(text)
     except ValueError:
@@ -25,7 +25,7 @@ def number(text: str) -> float | None:
 
 
 class Transcript:
-    """What was seen, line by line; knows whether anything failed."""
+    """The results, line by line, and how many checks failed."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -64,5 +64,5 @@ class Transcript:
 
     @property
     def failed(self) -> int:
-        """How many results were none."""
+        """How many checks failed."""
         return sum(line.startswith("FAILED") for line in self.lines)

@@ -58,7 +58,7 @@ def loudness() -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def try_system() -> None:
-    """What this is."""
+    """Print the system, and check that the service is active."""
     systemd = run("systemctl", "--version").splitlines()[0]
     say(f"{run('uname', '-srm')}, {run('python3', '-V')}, {systemd}")
     model = Path("/proc/device-tree/system/linux,revision").read_bytes().hex()
@@ -115,7 +115,7 @@ def try_captioning() -> None:
 
 def try_freezing() -> None:
     """A camera that hangs: its picture no longer changes by as much as noise."""
-    next_entry("a picture that never changes: the problem is told", turn_freezing, "problem")
+    next_entry("a picture that never changes: the problem is reported", turn_freezing, "problem")
     answer = next_entry(
         "a press is answered all the same", lambda: press("describe"), "described", "cli"
     )
@@ -146,7 +146,7 @@ def change_camera() -> None:
 
 def try_unplugging() -> None:
     """The camera goes and comes back."""
-    next_entry("unplugged: the problem is told",
+    next_entry("unplugged: the problem is reported",
                lambda: void((VIVID / "unbind").write_text("vivid.0")), "problem")  # fmt: skip
     next_entry("replugged: the camera is back",
                lambda: void((VIVID / "bind").write_text("vivid.0")), "recovery")  # fmt: skip
@@ -157,7 +157,7 @@ def void(_: object) -> None:
 
 
 def try_hang() -> None:
-    """A stopped process feeds no watchdog; systemd ends it and starts another."""
+    """A stopped process does not notify the watchdog; systemd ends it and starts another."""
     before, pid = show("NRestarts"), show("MainPID")
     os.kill(int(pid), signal.SIGSTOP)
     wait_for("hang: ended by the watchdog", lambda: show("NRestarts") != before)
@@ -185,10 +185,10 @@ def try_stop() -> None:
 
 
 def try_settings() -> None:
-    """What is changed at run time, to be found again after the power cut."""
+    """Change settings at run time, which must be the same after the power cut."""
     wait_for("it answers", status)
     run("systemctl", "reload", "seealoud")
-    wait_for("SIGHUP: the settings are read anew", lambda: "settings read anew" in journal())
+    wait_for("SIGHUP: the settings are read anew", lambda: "settings reloaded" in journal())
     press("set", "volume", str(VOLUME))
     press("narrate", "off")
     wait_for("they are in force", lambda: status().get("volume") == VOLUME)
@@ -226,7 +226,7 @@ def second_boot() -> None:
 
 
 def try_uninstalling() -> None:
-    """It leaves nothing but data, and with --purge nothing."""
+    """Uninstalling leaves only data, and with --purge nothing."""
     find = ("find", "/", "-xdev", "-name", "*seealoud*", "-not", "-path", "/root/*",
             "-not", "-path", "/sys/*", "-not", "-path", "/proc/*", "-prune")  # fmt: skip
     say("\n".join(f"   {line}" for line in run(INSTALLER, "--uninstall").splitlines()))
@@ -241,7 +241,7 @@ def try_uninstalling() -> None:
 
 
 def main() -> int:
-    """Run the boot that this is."""
+    """Run the checks of this boot."""
     try:
         (second_boot if KEPT.exists() else first_boot)()
     except Exception:  # noqa: BLE001 - whatever it is, the host waits for an end

@@ -1,4 +1,4 @@
-"""Boots the image, answers what the guest asks of the outside world, and writes the transcript.
+"""Boots the image, carries out the guest's requests to the host, and writes the transcript.
 
 host.py IMAGE KERNEL INITRD DTB TRANSCRIPT
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# A boot with all that is tried after it took ten to thirty minutes here.
+# A boot with all its checks took ten to thirty minutes here.
 _BOOT_TIMEOUT_S = 5400.0
 _APPEND = "root=/dev/vda rw console=ttyAMA0 systemd.show_status=0 quiet"
 _MARK = "LAB "
@@ -50,7 +50,7 @@ class Files:
 
     @property
     def serial(self) -> Path:
-        """Where all that the console said is kept."""
+        """File with the console's output."""
         return self.image.with_suffix(".serial.log")
 
 
@@ -80,7 +80,7 @@ class Machine:
         self._limit.start()
 
     def lines(self) -> Iterator[str]:
-        """Yield what the guest's driver says."""
+        """Yield the lines of the guest's driver."""
         assert self._process.stdout is not None
         with self._files.serial.open("a", encoding="utf-8") as log:
             for line in self._process.stdout:
@@ -99,7 +99,7 @@ class Machine:
             time.sleep(1)
 
     def cut_power(self) -> None:
-        """End it as a power cut does."""
+        """Kill it, as a power cut does."""
         self._limit.cancel()
         self._process.kill()
         self._process.wait()
@@ -135,8 +135,8 @@ def main(arguments: list[str]) -> int:
     failed = sum(line.startswith("FAILED") for line in said)
     passed = sum(line.startswith("ok ") for line in said)
     is_good = bool(said) and said[-1] == _DONE and not failed
-    told = [line for line in said if line not in (_PRESS, _DONE)]
-    lines = "\n".join(line.rstrip() for line in told)
+    results = [line for line in said if line not in (_PRESS, _DONE)]
+    lines = "\n".join(line.rstrip() for line in results)
     transcript.write_text(
         f"{_HEAD}\n{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, "
         f"{(time.monotonic() - began_s) / 60:.0f} minutes: "

@@ -1,4 +1,4 @@
-"""The service inside the virtual Raspberry Pi, asked as its user and systemd would; and the host.
+"""Controls the service inside the virtual Raspberry Pi as a user and systemd do, and the host.
 
 Each line that begins with LAB goes to the serial console, where host.py reads it: ``LAB ok ...``
 and ``LAB FAILED ...`` are results, ``LAB press`` and ``LAB cut`` ask for what only the outside
@@ -35,7 +35,7 @@ def run(*command: str, timeout_s: float = LONG_S) -> str:
 
 
 def claim(what: str, is_so: bool, detail: object = "") -> None:
-    """Tell a result; with what the service logged last where it is none."""
+    """Print a result; a failed one with the last lines of the service's log."""
     say(f"{'ok' if is_so else 'FAILED'} {what} {detail}".rstrip())
     if not is_so:
         say(logged_last())
@@ -47,7 +47,7 @@ def logged_last() -> str:
 
 
 def wait_for(what: str, look: Callable[[], Any], timeout_s: float = LONG_S) -> Any:
-    """Return what is found, once it is, and tell how long that took; None when it never is."""
+    """Return what is found and print how long that took; None after the deadline."""
     began_s = time.monotonic()
     while time.monotonic() - began_s < timeout_s:
         if found := look():
@@ -66,7 +66,7 @@ def show(key: str) -> str:
 
 
 def is_active() -> bool:
-    """Return whether systemd has heard READY=1."""
+    """Return whether systemd has received READY=1."""
     return run("systemctl", "is-active", "seealoud") == "active"
 
 
@@ -92,7 +92,7 @@ def press(*words: str) -> None:
 
 
 def status() -> dict[str, Any]:
-    """Return the daemon's own word; empty while it does not answer."""
+    """Return the daemon's own status; empty while it does not answer."""
     try:
         return dict(json.loads(run(SEEALOUD, "press", "status", "--json"))["data"])
     except (ValueError, KeyError, TypeError):
@@ -102,12 +102,12 @@ def status() -> dict[str, Any]:
 def entries(kind: str = "", cause: str = "") -> list[dict[str, Any]]:
     """Return the history, or that of one kind and cause."""
     lines = run(SEEALOUD, "history", "--json", "--state", str(STATE)).splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    return [x for x in told if kind in ("", x["kind"]) and cause in ("", x["cause"])]
+    entries = [json.loads(line) for line in lines if line.startswith("{")]
+    return [x for x in entries if kind in ("", x["kind"]) and cause in ("", x["cause"])]
 
 
 def next_entry(what: str, do: Callable[[], None], kind: str, cause: str = "") -> dict[str, Any]:
-    """Do something; tell and return the entry of the history that comes of it."""
+    """Do something; print and return the entry of the history that results."""
     before = len(entries(kind, cause))
     do()
     found = wait_for(what, lambda: entries(kind, cause)[before:])

@@ -1,1 +1,1 @@
-"""Measures how far a bundle's captions can be trusted, through the device's own code."""
+"""Measures and calibrates the confidence of a bundle's captions with the device's own code."""

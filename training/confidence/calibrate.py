@@ -1,7 +1,7 @@
 """Fits a bundle's confidence: classes seen, weights of mentions and things, novelty.
 
-Train teaches what each class looks like; dev and the household photographs teach what a mention's
-signals mean, the weights of things and which photographs are refused; test only reports.
+The features of each class are fitted on train; the weights of mentions and things and the limit of
+novelty on dev and the household photographs; test is only reported.
 Everything is computed from the shipped files by the device's code.
 """
 
@@ -27,16 +27,15 @@ from training.confidence.judged_mentions import (
     joined,
     judge_mentions,
 )
-from training.confidence.named_quality import quality_by_domain
 from training.confidence.observe import Observations, choose, observe, pooled_images
 from training.confidence.odd_pictures import odd_pictures
-from training.confidence.said import judge_said, restraint, speak
+from training.confidence.said import judge_said, quality_by_domain, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
 from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from training.confidence.things import (
     Candidate,
-    Confirmation,
     PersonSigns,
+    ThingConfirmation,
     candidates,
     fit_things,
     person_signs,
@@ -44,7 +43,7 @@ from training.confidence.things import (
 from training.config import config_of_facts
 from training.data.dataset import CaptionedPicture, Dataset, Split
 from training.encoders import default_cache_dir
-from training.judged import judge_split
+from training.metrics.judgement import judge_split
 from training.metrics.tokenise import tokenise
 from training.names.student import pooled_features
 from training.records.confidence import (
@@ -63,8 +62,8 @@ from training.train import household_pictures, open_extra_data
 # 75 %; 0.2 is the lowest limit above which 55 % say nothing wrong. COLOUR: of the colours left on
 # dev 83 % are right, at 0.5 it is 76 %. ``tools/sight_checks.py said`` prints the trade-off.
 WORDING = WordingSpec(plain=0.6, think=0.4, maybe=0.2, colour=0.75)
-# Chosen on dev among .25 to 1.5, docs/experiments.md: CIDEr 61.4 -> 61.6, household_dev 48.7 ->
-# 50.9, fewer mentions that are wrong and fewer repeated nouns.
+# Chosen on dev among 0.25 to 1.5 (docs/experiments.md): CIDEr 61.4 -> 61.6, household_dev
+# 48.7 -> 50.9, fewer wrong mentions and fewer repeated nouns.
 CHOICE = ChoiceSpec(support=0.25, repeat=1.0)
 # Of dev's photographs, which are like the training's, ...
 LARGEST_REFUSED = 0.01
@@ -76,7 +75,7 @@ HOUSEHOLD_WEIGHT = 4
 # For things more: cross-validated on household_dev, with 12 instead of 4 precision was 0.90 instead
 # of 0.86 at as many right names; 20 was like 12.
 HOUSEHOLD_WEIGHT_OF_THINGS = 12
-# Two for three of Flickr8k, so that neither decides alone what is familiar.
+# Two pictures for three of Flickr8k, so that neither set decides alone what is familiar.
 MOST_FURTHER = 4000
 
 _JUDGED: tuple[Split, ...] = ("dev", "test")
@@ -118,8 +117,8 @@ class _Watched:
 def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -> Calibrated:
     """Return a bundle's confidence; about ten minutes on one x86 core.
 
-    Train and the run's further pictures teach what each class looks like; dev and the household
-    photographs, which count ``HOUSEHOLD_WEIGHT`` times, the weights of mentions and things.
+    The features of each class are fitted on train and the run's further pictures; the weights of
+    mentions and things on dev and the household photographs (``HOUSEHOLD_WEIGHT`` times each).
 
     Raises:
         BundleError: the bundle fails its self-test.
@@ -133,7 +132,7 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
     arrays = _learn(bundle, list(classes), learned, cache)
     dev, test = (_watch(bundle, dataset.split(split), cache) for split in _JUDGED)
     at_home = _watch(bundle, household, cache) if household else None
-    # What mentions are worth chooses the hypotheses, and is then measured on the chosen ones.
+    # The probabilities of mentions choose the hypotheses; they are then fitted on the chosen ones.
     first = Confidence(_fit(classes, arrays, dev, at_home), arrays)
     dev, test = (
         _chosen(one, first, dataset.split(split), cache)
@@ -208,7 +207,7 @@ def _things(
     """Return the weights of things and their calibration; None for a bundle that names none."""
     if bundle.manifest.detector is None and bundle.manifest.names is None:
         return None, None
-    confirmation = Confirmation(bundle.manifest.names)
+    confirmation = ThingConfirmation(bundle.manifest.names)
     found: list[Candidate] = []
     people: list[PersonSigns] = []
     for pictures, watched, weight in (
@@ -255,7 +254,7 @@ def _watch(bundle: Bundle, pictures: Sequence[CaptionedPicture], cache: Path) ->
 def _chosen(
     watched: _Watched, confidence: Confidence, pictures: Sequence[CaptionedPicture], cache: Path
 ) -> _Watched:
-    """Return a split with the hypotheses that the device says."""
+    """Return a split with the hypotheses that the device chooses."""
     return _judged(choose(watched.observations, confidence), pictures, cache)
 
 
@@ -276,7 +275,7 @@ def _references(
 def _novelty(arrays: ConfidenceArrays, dev: _Watched, at_home: _Watched | None) -> NoveltySpec:
     """Return the limit that refuses the allowed share of the photographs at most.
 
-    Of those of dev and of those at home, each by itself: a kitchen is nothing strange.
+    The share holds for dev and for the household photographs separately: a kitchen is not unusual.
     """
     limits = [_limit(arrays, dev.pooled, LARGEST_REFUSED)]
     if at_home is not None:

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float64]
 _SMALLEST_SPREAD = 1e-9
 _GRADIENT = 1e-6  # at the minimum; weights are stored with four decimals
 _MOST_STEPS = 100  # a dozen are needed
-_BIAS_RIDGE = 1e-3  # keeps the bias finite where every answer is the same
+_BIAS_RIDGE = 1e-3  # keeps the bias finite where all answers are equal
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What the device sees and says of a split, kept together: pooled features and hypotheses."""
+"""The device's output for the pictures of a split: pooled features, detections, hypotheses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from training.features import read_picture
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """One picture as the device took it.
+    """The device's output for one picture.
 
     Attributes:
-        hypothesis: the one that is said: the best one, or the chosen one, see ``choose``.
+        hypothesis: the one that is spoken: the best one, or the chosen one (see ``choose``).
         pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
-        detections: the detector's, the surest first; None where the bundle has none.
-        named: the encoder's names, the likeliest first; None where the bundle has none.
+        detections: of the detector, the surest first; None if the bundle has no detector.
+        named: the encoder's names, the likeliest first; None if the bundle has no names.
         n_best: all hypotheses, the likeliest first.
     """
 
@@ -40,7 +40,7 @@ class Observation:
 
     @property
     def scores(self) -> Mapping[str, float] | None:
-        """The detector's best score of each everyday name; None where the bundle has none."""
+        """The detector's best score of each everyday name; None if the bundle has no detector."""
         if self.detections is None:
             return None
         return {name: found[0].score for name, found in by_name(self.detections).items()}
@@ -50,7 +50,7 @@ Observations = Mapping[str, Observation]
 
 
 def observe(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Observations:
-    """Return what the device sees and says of each picture, by picture name.
+    """Return the device's output for each picture, by picture name.
 
     Raises:
         BundleError: the bundle fails its self-test.
@@ -76,7 +76,7 @@ def observe(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Observation
 
 
 def choose(observations: Observations, confidence: Confidence) -> Observations:
-    """Return the observations with the hypothesis of each that the device says."""
+    """Return the observations, each with the hypothesis that the device chooses."""
     return {
         name: replace(
             seen,
@@ -89,7 +89,7 @@ def choose(observations: Observations, confidence: Confidence) -> Observations:
 def pooled_images(
     bundle: Bundle, images: Sequence[npt.NDArray[np.uint8]]
 ) -> npt.NDArray[np.float32]:
-    """Return float32 [images, channels] of pictures that are no files.
+    """Return float32 [images, channels] of pictures that are not stored in files.
 
     Raises:
         BundleError: the bundle fails its self-test.

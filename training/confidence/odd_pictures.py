@@ -1,6 +1,7 @@
-"""Generated pictures that no photograph resembles, to see whether novelty notices them.
+"""Generated pictures that no photograph resembles, to measure how many of them are refused.
 
-They choose nothing: the threshold comes from photographs alone. The same seed makes the same ones.
+Nothing is chosen by them: the threshold comes from photographs alone. The same seed makes the same
+pictures.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
-"""What the device says of a split: its captions without unsure colours, judged and scored."""
+"""Judges and scores the captions that the device speaks, and the calibration of named things.
+
+Spoken captions lack unsure colours. The calibration is cross-fitted over pictures: no name is
+judged by weights that were fitted on its picture.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +17,17 @@ from device.vision.confidence import Confidence, JudgedCaption
 from device.vision.mentions import COLOUR
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import confidence_lexicons
+from training.confidence.things import Candidate, cross_fitted_probability
 from training.data.dataset import CaptionedPicture
 from training.evaluate import score_captions
-from training.judged import judge_split
 from training.metrics.bootstrap import paired_bootstrap
-from training.records.confidence import Colours, Restraint
+from training.metrics.judgement import judge_split
+from training.records.confidence import Colours, Quality, Restraint
 from training.records.run import Metrics
 
 _DECIMALS = 3
+# Less probable names are never spoken, and would outnumber the others.
+LEAST_SHOWN = 0.1
 
 Said = Mapping[str, JudgedCaption]
 
@@ -74,3 +81,30 @@ def _hypotheses(said: Said) -> dict[str, Hypothesis]:
 def _colours(metrics: Metrics) -> Colours:
     tally = metrics.precision[COLOUR]
     return Colours(named=tally.mentioned, right=tally.right)
+
+
+def quality_by_domain(
+    found: Sequence[Candidate], pictures: Mapping[str, Collection[str]]
+) -> dict[str, Quality]:
+    """Return the calibration of the probabilities in each domain.
+
+    Args:
+        found: what may be named, as ``things.fit_things`` takes it: with repeats for the weights.
+        pictures: names of each domain's pictures. A domain in which nothing may be named has no
+            entry in the result.
+
+    Raises:
+        TrainingError: there is nothing to learn from.
+    """
+    probability = dict(zip(found, cross_fitted_probability(found).tolist(), strict=True))
+    result: dict[str, Quality] = {}
+    for domain, names in pictures.items():
+        shown = [
+            (p, one.is_right)
+            for one, p in probability.items()
+            if one.picture in names and p >= LEAST_SHOWN
+        ]
+        if shown:
+            p_n, is_right_n = (np.array(column) for column in zip(*shown, strict=True))
+            result[domain] = Quality.of(p_n, is_right_n)
+    return result

@@ -1,6 +1,6 @@
-"""What training pictures look like to the encoder: axes of them, and a regression per class.
+"""Axes of the encoder's features of training pictures, and a logistic regression per class.
 
-Fitted on train alone, so that dev can judge it.
+Both are fitted on train alone, so that dev can be used to evaluate them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from training.errors import TrainingError
 
 # Chosen on dev: 32 axes gave an area of 0.740 under the ROC curve, 64 0.741, 128 0.735, 256 0.740.
 N_AXES = 64
-# Directions that are familiar: with 8 to 32 every odd picture is refused, at the same share of
-# photographs; the more they are, the more photographs are refused that are strongly blurred.
+# Familiar directions: with 8 to 32 every odd picture is refused, at the same share of photographs;
+# with more of them, more strongly blurred photographs are refused.
 N_FAMILIAR = 16
 # Of 10 to 300 none was better on dev by more than 0.002.
 RIDGE = 30.0
-# Of rarer classes only the share is known.
+# For rarer classes only the share of pictures is stored.
 FEWEST_PICTURES = 20
 
 Tokens = Sequence[str]

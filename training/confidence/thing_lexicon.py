@@ -1,9 +1,15 @@
 """The words for things that a caption may name, for judging whether it names them rightly.
 
-Made of the reviewed names (``training/names/names.txt``) and the detector's table, so that what is
-named beside a caption and what is named in it are judged by the same words. Subjects, counts,
-colours and activities are judged by ``training.metrics.lexicon``, the protocol of the scores, which
-stays as it is.
+It is made of the reviewed names (``training/names/names.txt``) and the detector's table
+(``device/vision/thing_words.py``), so names beside a caption and in it are judged by the same
+words. Subjects, counts, colours and activities are judged by ``training.metrics.lexicon``, which is
+fixed as the protocol of the scores.
+
+The three tables of words for things stay separate, because published figures depend on each. The
+detector's table accepts loose evidence ("driver" for a person, "catcher" for a glove); names.txt
+has a hierarchy of ImageNet's classes; ``training.metrics.things`` leaves out ambiguous words, since
+rewards would teach them. Joining them would change docs/homes.json, docs/names.json and the
+rewards with which the shipped captioner was trained.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Captioned pictures from the forms in which Flickr8k and its kin are handed around."""
+"""Readers of captioned pictures in the formats in which Flickr8k and similar sets are published."""

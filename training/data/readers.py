@@ -145,7 +145,9 @@ def read_coco(root: Path) -> Dataset:
 def _take_coco(path: Path, content: Any, captions: Captions, splits: Splits) -> None:
     split = next((s for mark, s in _SPLIT_OF_COCO_NAME.items() if mark in path.stem.lower()), None)
     if split is None:
-        raise DatasetError(f"cannot tell the split of {path}: put train, val or test in its name")
+        raise DatasetError(
+            f"cannot determine the split of {path}: put train, val or test in its name"
+        )
     try:
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         pairs = [(names[a["image_id"]], str(a["caption"]).strip()) for a in content["annotations"]]

@@ -1,7 +1,7 @@
-"""What every caption decoder offers, to training, to evaluation and to the converter.
+"""The interface of every caption decoder for training, evaluation and conversion.
 
-Invariant: ``step`` applied word by word gives the logits that ``teach`` gives for the whole
-sentence at once (a test holds it), and uses builtin TFLite ops without control flow only.
+Invariant: ``step`` applied word by word returns the logits that ``teach`` returns for the whole
+sentence at once (a test checks this), and uses builtin TFLite ops without control flow only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ State = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True, slots=True)
 class DecoderSize:
-    """What fixes a decoder's shapes.
+    """The sizes that determine a decoder's shapes.
 
     Attributes:
         n_words: vocabulary size, special marks included.
@@ -54,14 +54,14 @@ class KerasDecoder(keras.Model):  # type: ignore[misc]
     @property
     @abstractmethod
     def word_weights(self) -> list[tuple[keras.Variable, int]]:
-        """Weights that hold something of each word, with the axis along which the words lie.
+        """Weights with an entry for each word, and the axis of the words.
 
         A weight of one axis holds the words' biases.
         """
 
     @abstractmethod
     def prepare(self, features_nsc: tf.Tensor, *, training: bool = False) -> Memory:
-        """Return what the words look at: tensors with the picture on axis 0.
+        """Return the tensors that the words attend to, with the picture on axis 0.
 
         Args:
             features_nsc: float32 [pictures, cells, channels], the encoder's grid.

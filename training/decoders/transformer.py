@@ -1,4 +1,4 @@
-"""A small pre-norm transformer that looks at the grid through cross-attention.
+"""A small pre-norm transformer with cross-attention over the grid.
 
 Sources: Vaswani et al. 2017 (arXiv 1706.03762); pre-norm after Xiong et al. 2020 (arXiv
 2002.04745); the output matrix is the embedding's (Press and Wolf 2017, arXiv 1608.05859).
@@ -78,12 +78,12 @@ class Attention(keras.layers.Layer):  # type: ignore[misc]
         score_mask: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
-        """Return what the queries found, in the shape of ``normed`` [pictures, asked, width].
+        """Return the result of attention, in the shape of ``normed`` [pictures, asked, width].
 
         Args:
-            normed: the vectors that ask.
-            key_value: what is asked, by group.
-            length: how many of the asking vectors make a group.
+            normed: the vectors that the queries are made of.
+            key_value: keys and values, by group.
+            length: number of query vectors in a group.
             score_mask: added to the scores [groups, heads, length, keys].
             training: whether dropout is on.
         """
@@ -151,7 +151,7 @@ class DecoderLayer(keras.layers.Layer):  # type: ignore[misc]
         return self._look(x, memory, training=False), grown
 
     def _look(self, x: tf.Tensor, memory: KeyValue, training: bool) -> tf.Tensor:
-        """All rows of a picture ask its one memory together."""
+        """All rows of a picture attend to its one memory together."""
         x = x + self.grid(self.grid.norm(x), memory, length=x.shape[1], training=training)
         return self.feed_forward(x, training=training)
 

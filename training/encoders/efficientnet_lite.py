@@ -219,7 +219,7 @@ def _check_cut(name: str, size_px: int, first_block: int, end_block: int | None)
     if not (is_tail or is_trunk):
         raise ConfigError(
             f"{name} cannot be cut to first_block={first_block}, end_block={end_block}: "
-            f"want 0 <= first_block < end_block <= {last}, or no end_block"
+            f"expected 0 <= first_block < end_block <= {last}, or no end_block"
         )
 
 

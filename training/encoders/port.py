@@ -96,7 +96,7 @@ def read_checkpoint(path: Path) -> tuple[str, bytes]:
     """
     match = _HASH_IN_NAME.search(path.name)
     if match is None:
-        raise WeightsError(f"{path} has no hash in its name (wanted: model-0123abcd.pth)")
+        raise WeightsError(f"{path} has no hash in its name (expected: model-0123abcd.pth)")
     try:
         data = path.read_bytes()
     except OSError as exc:
@@ -121,7 +121,7 @@ def load_imagenet_weights(
         cache_dir: Where the converted weights are kept; default ``default_cache_dir()``.
 
     Returns:
-        float32 arrays under ``layer/variable`` names, laid out as Keras wants them.
+        float32 arrays under ``layer/variable`` names, in the layout of Keras.
 
     Raises:
         WeightsError: see ``checkpoint_path``, ``read_checkpoint`` and ``read_torch_state``.

@@ -1,4 +1,4 @@
-"""Image encoders by name: what each wants as input, gives as output, and how to build it."""
+"""Image encoders by name: the input and output of each, and how to build it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def load_encoder_weights(
         return load_weights(weights)
     if weights.suffix == ".pth":
         return load_imagenet_weights(name, checkpoint=weights, cache_dir=cache_dir)
-    raise WeightsError(f"cannot load {weights} into {name}: want a .pth or an .npz file")
+    raise WeightsError(f"cannot load {weights} into {name}: expected a .pth or an .npz file")
 
 
 def weights_fingerprint(

@@ -1,8 +1,8 @@
 """Reads tensors from an old-style PyTorch checkpoint without PyTorch.
 
-A pickle can run any code it names. Here nothing is looked up by name: three known names are
-answered with objects of our own, every other one is refused, and no tensor can reach outside
-the bytes of its own storage.
+A pickle can run any code that it names. Here nothing is imported by name: three known names are
+replaced by inert objects, every other name is refused, and no tensor can reach outside the bytes
+of its own storage.
 
 Layout (torch.save before 1.6): five pickles (magic number, protocol, system facts, the state
 dict, the order of the storages), then per storage a little-endian int64 count and the raw

@@ -18,7 +18,7 @@ from training.metrics.scores import BLEU_ORDERS, PERCENT, Scores
 
 Metric = Literal["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
 
-# METEOR is missing: its corpus value comes out of sums that pycocoevalcap does not hand out.
+# METEOR is missing: its corpus value is made of sums that pycocoevalcap does not return.
 METRICS: tuple[Metric, ...] = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
 
 RESAMPLES = 1000

@@ -2,7 +2,7 @@
 
 CIDEr-D is Vedantam, Zitnick and Parikh 2015 (arXiv 1411.5726), section 3 and appendix; the
 result equals pycocoevalcap's ``Cider`` when the document frequencies come from the same
-references (a test holds it). Everything that depends on the references alone is computed once:
+references (a test checks this). Everything that depends on the references alone is computed once:
 a hypothesis then costs one dictionary look-up per n-gram. Pure Python; knows no model.
 """
 
@@ -61,7 +61,7 @@ _Match = tuple[int, int, float]
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """The references of one picture, turned inside out; ``lengths`` as ``_length`` counts."""
+    """The references of one picture as an index by n-gram; ``lengths`` as ``_length`` counts."""
 
     matches: dict[Ngram, tuple[_Match, ...]]
     lengths: tuple[int, ...]

@@ -32,7 +32,7 @@ def find_java() -> str | None:
 
 
 def require_java_for_rewards() -> None:
-    """Refuse a reward with METEOR where it cannot be had.
+    """Refuse a reward with METEOR if Java is missing.
 
     Raises:
         TrainingError: Java is missing.
@@ -45,7 +45,7 @@ def require_java_for_rewards() -> None:
 def warn_without_java(lost: str) -> None:
     """Log, once per process and text, what is ``lost`` and how to get Java.
 
-    ``warn_without_java.cache_clear()`` makes it speak again.
+    ``warn_without_java.cache_clear()`` makes it log again.
     """
     _LOGGER.warning("java is not on the PATH: %s (to get it: %s)", lost, INSTALL_COMMAND)
 
@@ -82,7 +82,9 @@ def _compute(
     try:
         score, each = meteor.compute_score(references, hypotheses)
     except (OSError, ValueError) as exc:
-        if meteor.lock.locked():  # pycocoevalcap forgets it, and its __del__ would wait for ever
+        if (
+            meteor.lock.locked()
+        ):  # pycocoevalcap does not end it, and its __del__ would wait for ever
             meteor.lock.release()
         raise TrainingError(
             f"METEOR failed on {len(hypotheses)} captions ({exc}): check that `java -version` "
@@ -101,7 +103,7 @@ class SentenceMeteor:
     def __init__(self) -> None:
         require_java_for_rewards()
         self._meteor = Meteor()
-        # Also when it is forgotten, or the program ends.
+        # Also when the object is dropped, or the program ends.
         self._finalizer = weakref.finalize(self, _stop, self._meteor)
 
     def scores(
@@ -122,7 +124,7 @@ class SentenceMeteor:
             (tuple(map(" ".join, wanted)), " ".join(words))
             for wanted, words in zip(references, hypotheses, strict=True)
         ]
-        once = dict(enumerate(dict.fromkeys(asked)))  # samples often say the same
+        once = dict(enumerate(dict.fromkeys(asked)))  # samples are often equal
         wanted = {number: list(wanted) for number, (wanted, _) in once.items()}
         _, each = _compute(self._meteor, wanted, {i: [text] for i, (_, text) in once.items()})
         by_pair = dict(zip(once.values(), each, strict=True))

@@ -1,9 +1,9 @@
 """The words by which precision by kind is judged: subjects, counts, colours and activities.
 
 A class is a set of words that mean the same to a listener ("man", "guy", "gentleman"). A class
-may also be confirmed by narrower ones: who hears "a person" is not misled when it was a boy, but
-"a boy" is not confirmed by "a person". The words are those that Flickr8k's training captions use
-often; "wearing" is no activity here, and "pair" no count ("a pair of jeans").
+may also be confirmed by narrower ones: "a person" does not mislead a listener when it was a boy,
+but "a boy" is not confirmed by "a person". The words are those that Flickr8k's training captions
+use often; "wearing" is no activity here, and "pair" no count ("a pair of jeans").
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def noun_forms(noun: str) -> tuple[str, str]:
 def verb_forms(stem: str) -> tuple[str, ...]:
     """Return a verb's regular forms: stem, -s, -ing, -ed, -er and -ers.
 
-    The last two name the one who does it ("a skier"), which says the activity as well. Wrong
+    The last two name a person by the activity ("a skier"), and so mention the activity. Wrong
     forms of irregular verbs ("runned") do no harm: nobody uses them.
     """
     _, third_person = noun_forms(stem)

@@ -1,6 +1,6 @@
 """The things and rooms of homes and streets, for the reward of captions only.
 
-What is reported is judged by ``lexicon``, whose four kinds say nothing of kitchens. The rules are
+Reports use ``lexicon``, whose four kinds do not include kitchens. The rules are
 the same: a class is a set of words that mean the same to a listener, and narrower classes confirm
 it too. Animals that ``lexicon`` already distinguishes are left out, so that nothing counts twice.
 Words that mean another thing as often ("glasses", "range", "camera" in "looks at the camera") are
@@ -270,5 +270,5 @@ class ThingCounts:
         """Return those of the named things that are wrong if nothing confirms them."""
         if self._wrong == "all":
             return named
-        # A room whose kind no reference names may be of any kind.
+        # If no reference names the kind of a room, it may be of any kind.
         return ROOMS if self._wrong == "rooms" and not seen.isdisjoint(ROOMS) else frozenset()

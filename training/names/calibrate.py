@@ -1,4 +1,4 @@
-"""Probabilities of names that can be believed: one slope, and a shift for each name; pure.
+"""Calibrated probabilities of names: one slope, and a shift for each name; pure.
 
 Platt scaling (1999) of the log-odds that the layer gives, over all pictures with captions at once.
 What captions leave out differs between the sources (one machine-written caption, five of people, a
@@ -19,14 +19,14 @@ from device.vision.names import log_odds
 from training.confidence.logistic import fit_logistic, minimum
 from training.errors import TrainingError
 
-# Below this share a name is not in question: it would never be said, and most pairs are like this.
+# Pairs with a lower share, which are most, are ignored: such a name would never be said.
 LEAST_SHARE = 0.01
 # Of 0.3, 1, 3 and 10; see docs/names.md.
 RIDGE = 1.0
 _FREE = 1e-3
 # From how many pictures on, at which probability, a name is judged by itself.
 _FEWEST, _LIKELY = 4, 0.5
-# A source whose captions use a name's words in fewer pictures has no word for it.
+# If a source uses a name's words in fewer pictures, it counts as having no word for the name.
 _USED = 3
 
 Floats = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ def fit_scaling(evidence: Sequence[Evidence], reference: str, ridge: float = RID
 
 
 def _as_reference(common: Scaling, evidence: Sequence[Evidence]) -> Scaling:
-    """Return the scaling steeper or flatter, and shifted as a whole, as the reference wants it."""
+    """Return the scaling with its slope and common shift refitted to the reference."""
     odds, answers = [], []
     for found in evidence:
         asked = found.share_bn >= LEAST_SHARE
@@ -135,7 +135,7 @@ def doubtful(evidence: Sequence[Evidence], scaling: Scaling) -> npt.NDArray[np.b
     """Return bool [names]: confirmed less than half as often as expected where it is likely.
 
     Expected is what the captions of each source confirm on the whole at such a probability; a
-    source that never uses a name's words says nothing of it.
+    source that never uses a name's words is no evidence about it.
     """
     n_names = len(scaling.shift_n)
     seen_n, right_n, expected_n = (np.zeros(n_names) for _ in range(3))

@@ -95,7 +95,7 @@ def read_rules(path: Path = RULES) -> Rules:
     """Return the rules of a file.
 
     Raises:
-        DatasetError: a line is malformed, a name is there twice, or a broader name is none.
+        DatasetError: a line is malformed, a name occurs twice, or a broader name does not exist.
     """
     names: dict[str, EverydayName] = {}
     lists: dict[str, list[str]] = {NEVER_SAID: [], _CONFIRMS_NOTHING: [], _PASSED_OVER: []}

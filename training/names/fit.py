@@ -1,4 +1,4 @@
-"""From a bundle and pictures to the names that it ships, and their precision."""
+"""Fits the names that a bundle ships to pictures, and measures their precision."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from training.data.dataset import CaptionedPicture, Dataset
 from training.errors import DatasetError
 from training.names.calibrate import Evidence, Scaling, cross_validated, doubtful, fit_scaling
 from training.names.everyday import Rules, read_rules, read_table
-from training.names.judge import CaptionJudge, read_captions, read_labels
-from training.names.pictures import is_held_back, pictures_in
-from training.names.precision import least_threshold, precision_facts
+from training.names.judge import (
+    CaptionJudge,
+    least_threshold,
+    precision_facts,
+    read_captions,
+    read_labels,
+)
 from training.names.student import (
     Layer,
     class_groups,
@@ -31,7 +35,7 @@ from training.names.student import (
     targets,
     told_apart,
 )
-from training.names.teacher import teacher_probabilities
+from training.names.teacher import is_held_back, pictures_in, teacher_probabilities
 
 _LOGGER = logging.getLogger(__name__)
 

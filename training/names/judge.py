@@ -1,7 +1,7 @@
-"""Whether captions confirm a name.
+"""Whether captions confirm a name, and the precision and calibration error of names.
 
-Captions are incomplete: what none of them mentions may still be there, so the share of confirmed
-names is a lower bound of how often a name is right.
+Captions are incomplete: a thing that none of them mentions may still be there, so a precision is a
+lower bound. A name is not counted where a narrower one is said as well, as on the device.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from training.data.tables import rows
+from training.data.extra import rows
 from training.errors import DatasetError
 from training.names.everyday import Rules
 
@@ -23,9 +24,19 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 Confirmed = npt.NDArray[np.bool_]
 
+THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_STEP = 0.01
+_HIGHEST = 0.95
+_BINS = 10
+_ASKED = 0.02  # probabilities below mean that a thing is absent; they would flatter the error
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
 
 class CaptionJudge:
-    """Finds what captions confirm.
+    """Decides which names captions confirm, by the words of the reviewed names alone.
+
+    ``confidence.things.ThingConfirmation`` uses other rules, and explains why both exist.
 
     Args:
         names: in the order of the result.
@@ -59,7 +70,7 @@ class CaptionJudge:
 
 
 def read_captions(folder: Path) -> dict[Path, list[str]]:
-    """Return the captions or things of a folder's pictures; {} where there are none.
+    """Return the captions or things of a folder's pictures; {} without a table.
 
     Args:
         folder: with ``images``, and ``captions.tsv`` (picture, caption) or ``things.tsv`` (picture,
@@ -81,7 +92,8 @@ def read_captions(folder: Path) -> dict[Path, list[str]]:
 def read_labels(folder: Path) -> dict[Path, list[str]]:
     """Return the label of each picture of a folder with ``labels.tsv``, {} without it.
 
-    A label ("bedroom") is no list of what is there: it can tell two names apart, not deny a third.
+    A label ("bedroom") does not list what is there: it can decide between two names, but does not
+    exclude a third.
 
     Raises:
         DatasetError: as ``read_captions``.
@@ -101,3 +113,78 @@ def _read_pairs(path: Path) -> list[tuple[Path, str]]:
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(re.sub("[-_]", " ", text.lower()))
+
+
+def said_from(
+    probability_bn: Floats,
+    threshold: float,
+    never_n: Bools,
+    names: Sequence[str],
+    broader: Sequence[str | None],
+) -> Bools:
+    """Return bool [pictures, names]: said at a threshold, without what a narrower one implies."""
+    sure_bn = (probability_bn >= threshold) & ~never_n
+    said_bn = sure_bn.copy()
+    of_name = dict(zip(names, broader, strict=True))
+    for column, name in enumerate(names):
+        above = of_name[name]
+        while above is not None:
+            said_bn[:, names.index(above)] &= ~sure_bn[:, column]
+            above = of_name[above]
+    return said_bn
+
+
+def least_threshold(
+    probability_bn: Floats,
+    right_bn: Bools,
+    never_n: Bools,
+    names: Sequence[str],
+    broader: Sequence[str | None],
+    precision: float,
+) -> float:
+    """Return the least threshold, in hundredths, at which names reach the precision."""
+    for threshold in np.arange(THRESHOLDS[0], _HIGHEST, _STEP):
+        said_bn = said_from(probability_bn, threshold, never_n, names, broader)
+        if said_bn.any() and right_bn[said_bn].mean() >= precision:
+            return round(float(threshold), 2)
+    return _HIGHEST
+
+
+def precision_facts(
+    probability_bn: Floats,
+    right_bn: Bools,
+    never_n: Bools,
+    names: Sequence[str],
+    broader: Sequence[str | None],
+) -> dict[str, Any]:
+    """Return the table by threshold and the calibration error as JSON values."""
+    rows = []
+    for threshold in THRESHOLDS:
+        said_bn = said_from(probability_bn, threshold, never_n, names, broader)
+        right = said_bn & right_bn
+        n_said = int(said_bn.sum())
+        rows.append(
+            {
+                "threshold": threshold,
+                "said": n_said,
+                "precision": round(int(right.sum()) / n_said, 3) if n_said else None,
+                "pictures_named": round(float(said_bn.any(axis=1).mean()), 3),
+                "pictures_right": round(float(right.any(axis=1).mean()), 3),
+            }
+        )
+    return {
+        "pictures": len(probability_bn),
+        "by_threshold": rows,
+        "calibration_error": round(_calibration_error(probability_bn, right_bn), 4),
+    }
+
+
+def _calibration_error(probability_bn: Floats, right_bn: Bools) -> float:
+    """Return the mean distance of probability and share right over bins of as many pairs."""
+    asked = probability_bn >= _ASKED
+    probability, right = probability_bn[asked], right_bn[asked]
+    if not len(probability):
+        return 0.0
+    parts = np.array_split(np.argsort(probability, kind="stable"), _BINS)
+    distances = [len(p) * abs(probability[p].mean() - right[p].mean()) for p in parts if len(p)]
+    return float(sum(distances) / len(probability))

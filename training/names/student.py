@@ -23,12 +23,11 @@ from device.vision.manifest import ENCODER
 from device.vision.names import softmax
 from training.encoders import default_cache_dir, load_encoder_weights
 from training.features import read_picture
-from training.names.pictures import kept
-from training.names.teacher import TEACHER
+from training.names.teacher import TEACHER, kept
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each
-# ImageNet's "studio couch, day bed" is what its classifiers see in every second bedroom.
+# ImageNet's classifiers find a "studio couch, day bed" in every second bedroom.
 CONFUSED = (("couch", "bed"),)
 _BATCH = 500
 _RATE = 1e-3
@@ -60,7 +59,8 @@ class _Eye:
     """The bundle's encoder, loaded when it is first needed."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._bundle, self._threads = bundle, threads
+        self._bundle = bundle
+        self._threads = threads
 
     @cached_property
     def _captioner(self) -> Captioner:

@@ -1,6 +1,6 @@
 """How many captions are right, and how well the bundle's probability predicts which.
 
-The same keys stand in a run's record (``reliability``) and in a bundle's manifest
+The same keys are used in a run's record (``reliability``) and in a bundle's manifest
 (``metrics.calibration``).
 """
 
@@ -13,8 +13,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from training.errors import TrainingError
-from training.judged import JudgedSplit
-from training.metrics.judgement import RIGHT_MEANS
+from training.metrics.judgement import RIGHT_MEANS, JudgedSplit
 from training.metrics.reliability import (
     Bin,
     area_under_roc,
@@ -25,7 +24,7 @@ from training.metrics.reliability import (
 )
 from training.records.figures import Figures
 
-_DECIMALS = 4  # of shares: a thousand pictures know no more
+_DECIMALS = 4  # of shares: a thousand pictures give no more precision
 _COVERAGES = (0.1, 0.25, 0.5, 0.75, 1.0)
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -117,7 +116,7 @@ class HedgeUse(Figures):
         hedge: as in ``device.vision.sentences.Hedge``.
         at_least: probability from which on it is used.
         n: captions.
-        right: share of them that is right; None where there are none.
+        right: share of them that is right; None without captions.
     """
 
     hedge: str
@@ -205,7 +204,7 @@ class Reliability(Figures):
         n: captions of test.
         right: share of them that is right.
         people_right: share of the references that are right, judged by the others of the picture.
-        confidence: how well the bundle's probability predicts it; None where it has none. It
+        confidence: how well the bundle's probability predicts it; None if it has no confidence. It
             judges things as well, so its captions are right less often.
     """
 

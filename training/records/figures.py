@@ -1,6 +1,6 @@
 """Reads a JSON file of figures that a script measured and wrote.
 
-Only this module words what is wrong with one.
+Only this module formats the errors about such a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of ordinary photographs, as ``docs/homes.json`` has them.
+"""The figures of ordinary photographs in ``docs/homes.json``.
 
 ``seealoud-train homes BUNDLE FOLDER --out docs/homes.json`` writes the file.
 """
@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class KindCounts(Figures):
-    """As ``training.home_failures.NamedKind``."""
+    """As ``training.homes.NamedKind``."""
 
     said: Count
     wrong: Count

@@ -1,6 +1,6 @@
 """The record of a trained run with the scores of its Keras captioner.
 
-The converter takes from here what it records of a run beside its bundle's scores.
+The converter uses it for the facts that it records in addition to a bundle's scores.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from training.chain import in_training_order
-from training.config import RunConfig
+from training.config import RunConfig, in_training_order
 from training.data.dataset import Dataset, Split
 from training.encoders import build_encoder
 from training.evaluate import caption_with_keras, score_captions
 from training.model import BuiltCaptioner
 from training.records.run import KERAS_FLOAT32, Metrics, RunRecord
-from training.run_folder import RunFolder, load_run, recorded, run_folder
-from training.source import source_commit
+from training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
 
-# Paths of the machine that trained, which say nothing elsewhere.
+# Paths of the machine that trained, which are meaningless elsewhere.
 _LOCAL = {"encoder": {"weights"}}
 _WALL_TIME_DECIMALS = 1
 
@@ -31,7 +29,7 @@ def keras_record(
 
     Args:
         folder: of the trained run.
-        dataset: whose dev and test are captioned.
+        dataset: its dev and test are captioned.
         cache_dir: keeps features and the references' tokens; default: the user's cache folder.
 
     Raises:

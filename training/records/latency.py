@@ -1,4 +1,4 @@
-"""What ``scripts/benchmark --json`` measured of a bundle, put into the bundle's record."""
+"""Copies the caption time that ``scripts/benchmark --json`` measured into a bundle's record."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from training.errors import TrainingError
 from training.metrics.bootstrap import METRICS, Interval, interval
-from training.metrics.precision import Tally
+from training.metrics.judgement import Tally
 from training.metrics.scores import Scores
 from training.records.confidence import Reliability
 from training.records.figures import Figures, read_figures

@@ -1,6 +1,7 @@
-"""``docs/results.md``, its figure and README's rows, made from the records below ``docs``.
+"""``docs/results.md``, its figure of reliability curves and README's table on ordinary photographs.
 
-The same records give the same bytes: a test compares the committed page with a new one.
+All of them are made from the records below ``docs``. The same records give the same bytes: a test
+compares the committed page with a new one. Nothing else in README is generated.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jinja2
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from device.vision.sentences import Hedge, caption_sentence
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
+from training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin
 from training.records.homes import Homes, read_homes
 from training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
-from training.report.plot import RELIABILITY, write_reliability_plot
-from training.report.readme import write_homes_rows
 from training.report.scores import (
     NOT_MEASURED,
     PUBLISHED,
@@ -27,6 +29,7 @@ from training.report.scores import (
     percent,
     score_rows,
 )
+from training.run_pictures import save_figure
 
 COMMAND = "seealoud-train report"
 
@@ -38,6 +41,12 @@ _PHOTO = re.compile(
     re.MULTILINE,
 )
 _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
+
+RELIABILITY = "figures/reliability.svg"  # below docs/
+_FLICKR_COLOUR, _HOME_COLOUR = "#1f77b4", "#d62728"
+README = "README.md"
+# The generated rows are part of a table written by hand, so each mark is at the start of a row.
+BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
 
 
 def page_of(docs: Path) -> str:
@@ -164,3 +173,96 @@ def _wrong_names(names: Mapping[str, tuple[int, int]]) -> str:
 
 def _odd(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {percent(share)}" for name, share in shares.items())
+
+
+def write_reliability_plot(name: str, found: ConfidenceQuality, path: Path) -> None:
+    """Write the curves of captions and, where there are any, of names; Wilson's 95 % intervals.
+
+    Args:
+        name: of the bundle.
+        found: how well its probabilities predict what is right.
+        path: PNG or SVG.
+    """
+    panels: list[tuple[str, str, Quality | None, Quality | None]] = [
+        ("captions", "Flickr8k test", found.test, found.household)
+    ]
+    if found.names:
+        of_names = found.names.get("dev"), found.names.get("household")
+        panels.append(("names of things, cross-fitted", "Flickr8k dev", *of_names))
+    figure = Figure(figsize=(1.0 + 4.5 * len(panels), 5.0), layout="constrained")
+    figure.suptitle(name)
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, flickr_title, flickr, home) in zip(grid, panels, strict=True):
+        axes.set(title=title, xlabel="predicted probability", ylabel="share that is right")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.plot((0, 1), (0, 1), "--", color="#7f7f7f", label="true probabilities")
+        _draw(axes, flickr, _FLICKR_COLOUR, flickr_title)
+        _draw(axes, home, _HOME_COLOUR, "ordinary photographs")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper left")
+    save_figure(figure, path)
+
+
+def _draw(axes: Axes, found: Quality | None, colour: str, label: str) -> None:
+    if found is None:
+        return
+    bins: Sequence[ReliabilityBin] = found.bins
+    below = [max(0.0, b.right - b.low) for b in bins]
+    above = [max(0.0, b.high - b.right) for b in bins]
+    axes.errorbar(
+        [b.predicted for b in bins],
+        [b.right for b in bins],
+        yerr=[below, above],
+        fmt="o-",
+        color=colour,
+        capsize=3,
+        label=f"{label}, 95 % interval",
+    )
+
+
+def homes_rows(homes: Homes | None) -> list[str]:
+    """Return the rows of a table with two columns, the first one with the mark."""
+    if homes is None:
+        return [f"{BEGIN} **on ordinary photographs** | not measured yet |"]
+    found, indoor = homes.all, homes.indoor
+    rows = [
+        (
+            f'something right is said without "maybe" (`seealoud-train homes {homes.bundle} DIR`)',
+            f"{percent(found.right_sure)}; indoors {percent(indoor.right_sure)}",
+        ),
+        ('something right is said, with or without "maybe" (same)', percent(found.right)),
+        (
+            'names said without "maybe" that a caption confirms (same)',
+            percent(found.precision_sure),
+        ),
+        ("photographs of which nothing is named (same)", percent(found.refused)),
+        ("CIDEr of the caption alone (same)", number(found.cider)),
+    ]
+    title = f"**on {found.pictures} ordinary photographs** ({homes.folder})"
+    return [f"{BEGIN} {title} | |", *(f"| {what} | {value} |" for what, value in rows)]
+
+
+def with_homes(text: str, homes: Homes | None) -> str:
+    """Return README's text with the current rows.
+
+    Raises:
+        TrainingError: its marks are missing or in the wrong order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise TrainingError(f"{README} has no {BEGIN} ... {END}; put the two marks back")
+    rows = "\n".join(homes_rows(homes))
+    return f"{before}{rows}\n{END}{after}"
+
+
+def write_homes_rows(docs: Path) -> None:
+    """Write the rows into the README beside ``docs``, where there is one.
+
+    Raises:
+        TrainingError: the figures or the marks are wrong.
+        OSError: the file cannot be written.
+    """
+    path = docs.parent / README
+    if path.is_file():
+        path.write_text(with_homes(path.read_text("utf-8"), read_homes(docs)), encoding="utf-8")

@@ -11,9 +11,15 @@ from device.vision.names import log_odds
 from training.errors import DatasetError, TrainingError
 from training.names.calibrate import Evidence, cross_validated, doubtful, fit_scaling
 from training.names.everyday import read_rules
-from training.names.judge import CaptionJudge, read_captions, read_labels
-from training.names.pictures import is_held_back, kept, pictures_in
-from training.names.precision import least_threshold, precision_facts, said_from
+from training.names.judge import (
+    CaptionJudge,
+    least_threshold,
+    precision_facts,
+    read_captions,
+    read_labels,
+    said_from,
+)
+from training.names.teacher import is_held_back, kept, pictures_in
 
 RULES = read_rules()
 NAMES = list(RULES.names)

@@ -15,8 +15,7 @@ from training.names.everyday import (
     read_rules,
     read_table,
 )
-from training.names.make import read_synsets, roll_up
-from training.names.wordnet import read_wordnet
+from training.names.make import read_synsets, read_wordnet, roll_up
 
 # In WordNet's own format: offset, file, kind, words (hexadecimal count), pointers, gloss.
 DATA_NOUN = """\

@@ -7,6 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.errors import TrainingError
+from training.metrics.judgement import (
+    Tally,
+    human_precision_by_kind,
+    precision_by_kind,
+)
 from training.metrics.lexicon import (
     ACTIVITY,
     COLOUR,
@@ -16,11 +21,6 @@ from training.metrics.lexicon import (
     SUBJECT,
     noun_forms,
     verb_forms,
-)
-from training.metrics.precision import (
-    Tally,
-    human_precision_by_kind,
-    precision_by_kind,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from convert.origin import EARLIER_RUNS, earlier_runs, training_commands, with_origin
+from convert.model_card import EARLIER_RUNS, earlier_runs, training_commands, with_origin
 from convert.variants import DATA_LICENCE, training_facts
 from device.vision.bundle import load_bundle
 from training.config import RunConfig

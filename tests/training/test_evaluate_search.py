@@ -8,10 +8,10 @@ import tensorflow as tf
 from support.weights import draw_weights
 
 from device.vision.beam_search import SearchOptions, Sequence, State, search
-from training import search as module
+from training import evaluate as module
 from training.decoders import DECODERS, DecoderSize
+from training.evaluate import caption_features
 from training.model import KerasCaptioner
-from training.search import caption_features
 
 N_PICTURES = 7
 SIZE = DecoderSize(
