@@ -69,7 +69,7 @@ def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
     type=click.Path(path_type=Path),
     required=True,
     help="Folder of household photographs with a captions.tsv, about five captions each; they are "
-    "only used for evaluation.",
+    "only used for calibration and evaluation.",
 )
 @click.option(
     "--most", type=click.IntRange(min=1), help="Use at most this many pictures of each folder."

@@ -21,6 +21,7 @@ import device
 import device.errors
 import training.errors
 from device.errors import SeeAloudError
+from device.settings.retired import RETIRED
 from device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
@@ -233,13 +234,20 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
+# Code, in which nothing is a link.
+CODE = re.compile(r"^```.*?^```|^    .*?$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
 
 def page_commands(page: str) -> list[list[str]]:
-    """Return the command lines of a page: those of its indented blocks, and between backticks."""
+    """Return the command lines of a page: of its blocks, and between backticks."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = [line.partition("  #")[0] for line in text.splitlines() if line.startswith("    ")]
+    fenced = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    indented = [line for line in text.splitlines() if line.startswith("    ")]
+    blocks = [line.partition("  #")[0] for line in (*indented, *fenced.splitlines())]
     spans = re.findall(r"`((?:sudo )?(?:\./|seealoud )[^`]+)`", text)
     lines = [re.split(r" \| | && |; ", line)[0] for line in (*blocks, *spans)]
     commands = [shlex.split(line, comments=True) for line in lines]
@@ -271,11 +279,56 @@ def test_the_readme_names_the_two_commands() -> None:
     assert {"./scripts/demo", "./scripts/test", "seealoud"} <= named
 
 
+def test_the_readme_is_short() -> None:
+    assert len(readme().splitlines()) <= 110, "move details to a page of docs/"
+
+
 def test_nothing_is_left_to_fill_in() -> None:
     assert "TODO" not in readme()
 
 
+def page_links(page: str) -> list[tuple[Path, str]]:
+    """Return the links of a page that stay in the repository, as file and heading."""
+    text = CODE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    links = re.findall(r"""(?:\]\(|src=")([^)":\s]+)[)"]""", text)
+    split = [link.partition("#") for link in links]
+    return [((ROOT / page).parent / file if file else ROOT / page, name) for file, _, name in split]
+
+
+def headings(path: Path) -> set[str]:
+    """Return the names by which GitHub links to the headings of a page."""
+    found = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_links_to_files_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
+def test_links_lead_to_a_file_and_to_a_heading_in_it(page: str) -> None:
+    for path, heading in page_links(page):
+        assert path.exists(), path
+        assert not heading or heading in headings(path), f"{path}#{heading}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ".github/ISSUE_TEMPLATE/bug.yml"])
+def test_no_page_recommends_a_setting_that_is_retired(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for dotted in RETIRED:
+        name = dotted.rpartition(".")[2]
+        assert dotted not in text
+        assert not re.search(rf"`{name}( = [^`]+)?`|^#?{name} =", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md"])
+def test_the_files_that_a_page_names_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(
+        r"`((?:device|training|convert|tests|docs|tools|scripts|systemd)/[\w./-]*)`", text
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md"])
+def test_the_tests_that_a_page_names_exist(page: str) -> None:
+    named = re.findall(r"`(test_\w+|[A-Z]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    defined = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    defined += "\n".join(path.read_text() for path in (ROOT / "device").rglob("*.py"))
+    assert [name for name in named if not re.search(rf"\b(def )?{name}\b", defined)] == []

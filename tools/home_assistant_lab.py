@@ -37,8 +37,9 @@ def main(arguments: list[str]) -> int:
     passed = sum(line.startswith("ok") for line in transcript.lines)
     transcript.write_text(
         "# In a real Home Assistant\n\n"
-        "What `sudo ./tools/home-assistant-lab` showed last: a Home Assistant of its own, a "
-        "Mosquitto and the real\n`seealoud run`, used over Home Assistant's REST API.\n\n"
+        "The output of the last run of `sudo ./tools/home-assistant-lab`. It starts a Home "
+        "Assistant, a Mosquitto and the real\n`seealoud run`, and uses them over Home Assistant's "
+        "REST API.\n\n"
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {time.monotonic() - began_s:.0f} s: "
         f"{passed} checks passed, {transcript.failed} failed.\n\n"
         "```\n" + "\n".join(transcript.lines) + "\n```\n",

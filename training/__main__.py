@@ -146,7 +146,6 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
     minutes.
     """
     import json
-    from dataclasses import asdict
 
     from device.vision.bundle import find_bundle, load_bundle
     from training.data.extra import open_extra
@@ -159,7 +158,7 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
             wrong = ", ".join(name for name, is_right in one.sure.items() if not is_right)
             click.echo(f"{one.picture.name}: {one.sentence}{f' [{wrong}]' if wrong else ''}")
         return
-    scores = {name: asdict(found) for name, found in scores_of(loaded, pictures).items()}
+    scores = {name: found.model_dump() for name, found in scores_of(loaded, pictures).items()}
     text = json.dumps({"bundle": loaded.name, "folder": folder.name, **scores}, indent=1)
     if out is not None:
         out.write_text(f"{text}\n", encoding="utf-8")
@@ -203,7 +202,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @cli.command()
 @_docs
 def report(docs: Path) -> None:
-    """Write docs/results.md, its figure and README's rows on photographs from the records."""
+    """Write docs/results.md, its figure and README's generated rows from the records."""
     from training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")

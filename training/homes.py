@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -28,6 +28,7 @@ from training.evaluate import caption_with_bundle, score_captions
 from training.features import read_picture
 from training.metrics.lexicon import LEXICONS, SUBJECT
 from training.names.everyday import read_rules
+from training.records.homes import HomeFigures, KindCounts
 from training.text import words_of
 
 _HEDGED = "Maybe "
@@ -73,39 +74,6 @@ class Spoken:
     def is_refusal(self) -> bool:
         """Whether nothing is named."""
         return not self.sure and not self.maybe
-
-
-@dataclass(frozen=True, slots=True)
-class HomeScores:
-    """Shares 0..1 of the pictures, or of the names said, and counts.
-
-    Attributes:
-        pictures: how many there are.
-        right_sure: share of them for which something right is said without "maybe".
-        right: share for which something right is said, with or without "maybe".
-        precision_sure: of the names said without "maybe", the share that captions confirm.
-        names_sure: how many names those are.
-        only_wrong: share of the pictures for which every name said without "maybe" is unconfirmed.
-        refused: share of the pictures for which nothing is named.
-        nobody_said: in how many pictures it is said that nobody is in view.
-        nobody_right: of these, the share in which no caption names a person.
-        distinct_words: how many different words the captions have.
-        cider: of the captioner's words by themselves, said or not; None where not measured.
-        kinds: what was named without "maybe", and what of it is unconfirmed, by kind.
-    """
-
-    pictures: int
-    right_sure: float
-    right: float
-    precision_sure: float
-    names_sure: int
-    only_wrong: float
-    refused: float
-    nobody_said: int
-    nobody_right: float | None
-    distinct_words: int
-    cider: float | None = None
-    kinds: Mapping[str, NamedKind] = field(default_factory=dict)
 
 
 def speak(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> Iterator[Spoken]:
@@ -170,7 +138,7 @@ def is_indoor(picture: CaptionedPicture) -> bool:
     return sum(speaking) >= _LEAST_INDOOR
 
 
-def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str, HomeScores]:
+def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str, HomeFigures]:
     """Return the scores of all pictures and of the indoor ones; CIDEr over all.
 
     Raises:
@@ -190,20 +158,20 @@ def scores_of(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> dict[str,
     _, metrics = score_captions(bare, pictures, with_meteor=False)
     words = {word for one in bare.values() for word in one.text.split()}
     return {
-        "all": replace(
-            score(spoken), cider=round(metrics.cider.estimate, 2), distinct_words=len(words)
+        "all": score(spoken).model_copy(
+            update={"cider": round(metrics.cider.estimate, 2), "distinct_words": len(words)}
         ),
         "indoor": score([one for one in spoken if is_indoor(one.picture)]),
     }
 
 
-def score(spoken: Sequence[Spoken]) -> HomeScores:
+def score(spoken: Sequence[Spoken]) -> HomeFigures:
     """Return the scores of the sentences for pictures."""
     sure = [is_right for one in spoken for is_right in one.sure.values()]
     nobody = [one for one in spoken if one.says_nobody]
     empty = [not names_person(one.picture.captions) for one in nobody]
     words = {word for one in spoken for word in one.bare.split()}
-    return HomeScores(
+    return HomeFigures(
         pictures=len(spoken),
         right_sure=_share([any(one.sure.values()) for one in spoken]),
         right=_share([any((*one.sure.values(), *one.maybe.values())) for one in spoken]),
@@ -222,22 +190,7 @@ def _share(values: Sequence[bool]) -> float:
     return round(float(np.mean(values)), 4) if len(values) else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class NamedKind:
-    """Names of one kind that were said without "maybe".
-
-    Attributes:
-        said: how many.
-        wrong: how many of them no caption confirms.
-        names: those that are wrong most often: how often each was wrong, and how often said.
-    """
-
-    said: int
-    wrong: int
-    names: Mapping[str, tuple[int, int]]
-
-
-def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, NamedKind]:
+def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, KindCounts]:
     """Return the counts by kind.
 
     Args:
@@ -248,11 +201,11 @@ def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, NamedKind]:
     for names in said:
         times.update(names.keys())
         wrong.update(name for name, is_right in names.items() if not is_right)
-    kinds: dict[str, NamedKind] = {}
+    kinds: dict[str, KindCounts] = {}
     for kind in (PEOPLE, ANIMAL, PLACE, OTHER):
         own = [name for name in times if kind_of(name) == kind]
         worst = sorted((name for name in own if wrong[name]), key=lambda name: (-wrong[name], name))
-        kinds[kind] = NamedKind(
+        kinds[kind] = KindCounts(
             said=sum(times[name] for name in own),
             wrong=sum(wrong[name] for name in own),
             names={name: (wrong[name], times[name]) for name in worst[:N_NAMES]},

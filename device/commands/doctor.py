@@ -1,4 +1,4 @@
-"""``seealoud doctor``: checks everything that the daemon needs, and prints how to fix it."""
+"""``seealoud doctor``: checks everything the daemon needs, and prints what fixes it."""
 
 from __future__ import annotations
 
@@ -101,4 +101,4 @@ def _speak(config: Path | None, text: str) -> None:
         ):
             playback.play(chunks)
     except SeeAloudError as exc:
-        echo_error(f"this cannot be said aloud: {exc}")
+        echo_error(f"the result cannot be spoken: {exc}")

@@ -1,1 +1,1 @@
-"""What is wrong with this device, and the command that mends it: ``seealoud doctor``."""
+"""What is wrong with this device, and the command that fixes it: ``seealoud doctor``."""

@@ -13,11 +13,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     NOTE = "note"
-    """Not in use or not to be found out; nothing to mend."""
+    """Not in use, or not available on this machine; nothing to fix."""
     WARNING = "warning"
     """It works, but not for long or not well."""
     FAILURE = "failure"
@@ -30,9 +30,9 @@ class Finding:
 
     Attributes:
         part: its name, one or two words.
-        level: how bad it is.
+        level: how serious it is.
         text: what was found, with the value, without full stop.
-        fix: the command or deed that mends it; empty where nothing is to be mended.
+        fix: the command or action that fixes it; empty if there is nothing to fix.
     """
 
     part: str
@@ -42,18 +42,18 @@ class Finding:
 
     @property
     def spoken(self) -> str:
-        """The finding for people who cannot see the screen: the part and how it is."""
+        """The finding as a spoken sentence: the part and its state."""
         return f"{self.part}: {self.text}."
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to be looked at.
+    """One thing to check.
 
     Attributes:
-        part: what its finding is called.
-        look: returns what was found; an own error that it raises is a failure.
-        fix: what mends it when ``look`` raises.
+        part: the part named in its finding.
+        look: returns what was found; a ``SeeAloudError`` that it raises is a failure.
+        fix: what fixes the part if ``look`` raises.
     """
 
     part: str
@@ -62,20 +62,20 @@ class Check:
 
 
 def examine(checks: Sequence[Check]) -> Iterator[Finding]:
-    """Yield what each check found; a check that breaks is a finding too."""
+    """Yield what each check found; a check that fails itself is a finding as well."""
     for check in checks:
         try:
             yield check.look()
         except SeeAloudError as exc:
             yield Finding(check.part, Level.FAILURE, str(exc), check.fix)
         except Exception as exc:
-            _LOGGER.exception("the check of %s broke", check.part)
-            text = f"the check itself broke: {type(exc).__name__}: {exc}"
+            _LOGGER.exception("the check of %s failed", check.part)
+            text = f"the check itself failed: {type(exc).__name__}: {exc}"
             yield Finding(check.part, Level.WARNING, text, "report it, with: seealoud -vv doctor")
 
 
 def spoken_summary(findings: Sequence[Finding]) -> str:
-    """Return all findings as a few sentences, the bad ones first and alone."""
+    """Return the problems as a few sentences, failures first, or that there are none."""
     bad = [f for f in findings if f.level is Level.FAILURE]
     doubtful = [f for f in findings if f.level is Level.WARNING]
     if not bad and not doubtful:

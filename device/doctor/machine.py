@@ -39,7 +39,7 @@ def check_disk(folder: Path) -> Finding:
         return Finding(
             "Disk",
             Level.FAILURE,
-            f"{existing} may not be written to, so settings and history are not kept",
+            f"{existing} cannot be written, so settings and history are not saved",
             f"sudo chown {_user()} {existing}",
         )
     free_mb = shutil.disk_usage(existing).free // _MB
@@ -51,7 +51,7 @@ def check_disk(folder: Path) -> Finding:
 
 
 def temperature_c(zone: Path = THERMAL_ZONE) -> float | None:
-    """Return the processor's temperature in degrees Celsius; None where it is not told."""
+    """Return the processor's temperature in degrees Celsius; None if the machine has no sensor."""
     try:
         return int(zone.read_text(encoding="ascii")) / 1000
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def check_temperature(zone: Path = THERMAL_ZONE) -> Finding:
     """Return how hot the processor is."""
     celsius = temperature_c(zone)
     if celsius is None:
-        return Finding("Temperature", Level.NOTE, "this machine does not tell it")
+        return Finding("Temperature", Level.NOTE, "not available on this machine")
     text = f"{celsius:.0f} degrees"
     if celsius >= HOTTEST_C:
         fix = "let air reach the device, or give it a heat sink or a fan"
@@ -71,14 +71,14 @@ def check_temperature(zone: Path = THERMAL_ZONE) -> Finding:
 
 
 def check_power(command: Sequence[str] = ("vcgencmd", "get_throttled")) -> Finding:
-    """Return whether a Raspberry Pi gets enough power, as its firmware says."""
+    """Return whether a Raspberry Pi gets enough power, as reported by its firmware."""
     try:
         said = subprocess.run(
             command, capture_output=True, text=True, timeout=_VCGENCMD_TIMEOUT_S, check=True
         ).stdout
         flags = int(said.strip().rpartition("=")[2], 16)
     except (OSError, subprocess.SubprocessError, ValueError):
-        return Finding("Power", Level.NOTE, "this machine does not tell it")
+        return Finding("Power", Level.NOTE, "not available on this machine")
     if flags & _UNDER_VOLTAGE_NOW:
         fix = "use the power supply made for this Raspberry Pi, and a short cable"
         return Finding("Power", Level.FAILURE, "too little voltage now", fix)
@@ -92,7 +92,7 @@ def check_groups(needed: Sequence[str]) -> Finding:
     """Return whether this user may use the devices of some groups.
 
     Args:
-        needed: groups such as ``video``; those that the machine does not have do not count.
+        needed: groups such as ``video``; groups that do not exist on this machine are ignored.
     """
     if os.geteuid() == 0:
         return Finding("Permissions", Level.OK, "root may use every device")

@@ -1,4 +1,4 @@
-"""Checks of what the daemon is made of: settings, model, voice, sound, camera, button, broker."""
+"""Checks of the daemon's parts: settings, model, voice, sound, camera, button, broker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
 
     Args:
         settings: as the daemon would read them.
-        is_daemon_running: whether one runs now; it then holds camera and button.
+        is_daemon_running: whether a daemon runs now and uses camera and button.
     """
 
     def held(part: str) -> Finding:
@@ -45,13 +45,13 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
             "Camera", unless_held("Camera", check_camera), "list cameras: v4l2-ctl --list-devices"
         ),
         Check("Button", unless_held("Button", check_button)),
-        Check("Rules", lambda: check_rules(settings), "mend the model first"),
+        Check("Rules", lambda: check_rules(settings), "fix the model first"),
         Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
     ]
 
 
 def check_model(settings: Settings) -> Finding:
-    """Return whether the bundle captions, and how fast; its self-test included.
+    """Return whether the bundle passes its self-test, and how fast it captions.
 
     Raises:
         BundleError: it is missing or broken.
@@ -106,11 +106,11 @@ def check_voice(settings: Settings) -> Finding:
         took_s = time.monotonic() - began_s
     if not audio_s:
         return Finding("Voice", Level.FAILURE, f"{voice.name} makes no sound", "choose another")
-    return Finding("Voice", Level.OK, f"{voice.name}, a word after {took_s:.1f} s")
+    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} s")
 
 
 def check_sound(settings: Settings) -> Finding:
-    """Return whether the sound device takes sound; it plays a moment of silence.
+    """Return whether the sound device works; it plays a moment of silence.
 
     Raises:
         PlaybackError: it does not.
@@ -125,14 +125,14 @@ def check_sound(settings: Settings) -> Finding:
     silence = PcmChunk(np.zeros(round(_SILENCE_S * _SAMPLE_RATE_HZ), np.int16), _SAMPLE_RATE_HZ)
     with closing(AlsaPlayback(settings.speech.device)) as playback:
         playback.play([silence])
-    return Finding("Sound", Level.OK, f"the device {settings.speech.device!r} takes sound")
+    return Finding("Sound", Level.OK, f"the device {settings.speech.device!r} works")
 
 
 def check_camera(settings: Settings) -> Finding:
-    """Return whether the camera gives a picture, and whether it can be used.
+    """Return whether the camera delivers a picture that can be used.
 
     Raises:
-        CameraError: it gives none.
+        CameraError: it delivers none.
     """
     from device.camera.open import open_camera
     from device.clock import SystemClock
@@ -144,10 +144,10 @@ def check_camera(settings: Settings) -> Finding:
             frame = camera.read()
         name = camera.name
     height, width = frame.image_hwc.shape[:2]
-    text = f"{name} gives {width} x {height} pixels"
+    text = f"{name} delivers {width} x {height} pixels"
     fault = PictureGate(is_on=settings.picture.is_gate_on).judge(frame.image_hwc)
     if fault is not None:
-        fix = "light, lens cap, dirt: look at what is before the camera"
+        fix = "check light, lens cap and dirt in front of the camera"
         return Finding("Camera", Level.WARNING, f"{text}, but: {fault.text}", fix)
     return Finding("Camera", Level.OK, text)
 
@@ -158,9 +158,9 @@ def check_button(settings: Settings) -> Finding:
 
     pin = settings.triggers.button.pin
     if pin is None:
-        return Finding("Button", Level.NOTE, "none: set triggers.button.pin if there is one")
+        return Finding("Button", Level.NOTE, "none; if there is one, set triggers.button.pin")
     try:
-        # lgpio writes where it is started, where the asker may not.
+        # lgpio writes to the working directory, where the user may have no right to.
         with (
             TemporaryDirectory(prefix="seealoud-") as folder,
             closing(open_pin(settings.triggers.button, lg_folder=Path(folder))) as device,
@@ -182,7 +182,7 @@ def check_broker(settings: Settings) -> Finding:
         ConfigError: the settings cannot be used.
     """
     if not settings.mqtt.is_on:
-        return Finding("Broker", Level.NOTE, "not used: [mqtt] is off")
+        return Finding("Broker", Level.NOTE, "not used: mqtt.is_on is false")
     from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)

@@ -1,4 +1,4 @@
-"""Whether the rules of the narration wait for words that the captioner can say. Pure."""
+"""Whether the alert rules look for words that the bundle knows. Pure."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: st
         bundle: its name.
     """
     if not rules:
-        return Finding(_PART, Level.NOTE, "none: [[narration.rules]] tells you when it sees a word")
+        return Finding(_PART, Level.NOTE, "none; [[narration.rules]] would alert you to words")
     known = split_words(" ".join(words))
     # A rule that is not in all words together is in no caption.
     dead = [rule for rule in rules if not KeywordRule(rule).is_in(known)]
     if not dead:
-        noun = "rule waits" if len(rules) == 1 else "rules wait"
+        noun = "rule looks" if len(rules) == 1 else "rules look"
         return Finding(_PART, Level.OK, f"{len(rules)} {noun} for words that {bundle} knows")
-    told = "; ".join(
+    text = "; ".join(
         f"the rule {rule.name!r} never fires: {bundle} does not know "
         f"{_listed(unknown_words(rule, known))}"
         for rule in dead
     )
-    return Finding(_PART, Level.WARNING, told, _fix(dead, known))
+    return Finding(_PART, Level.WARNING, text, _fix(dead, known))
 
 
 def unknown_words(rule: NarrationRule, known: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,16 @@ from device.vision.sighting import Signs
 from training.confidence.said import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError
-from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, HomeScores, count_kinds, kind_of
-from training.records.homes import HOMES, Homes, read_homes
+from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, count_kinds, kind_of
+from training.records.homes import HOMES, HomeFigures, Homes, read_homes
 from training.records.run import write_record
-from training.report.page import BEGIN, END, README, render, with_homes, write_report
+from training.report.page import read_photos, render, write_report
+from training.report.readme import BEGIN, BEGIN_PHOTOS, END, END_PHOTOS, README, with_rows
 
 SAID = [{"cat": True, "cup": False}, {"cup": True, "man": False, "kitchen": True}, {"dog": False}]
 
 
-def scores(**changes: Any) -> HomeScores:
+def scores(**changes: Any) -> HomeFigures:
     given: dict[str, Any] = {
         "pictures": 119,
         "right_sure": 0.81,
@@ -41,12 +41,15 @@ def scores(**changes: Any) -> HomeScores:
         "cider": 47.37,
         "kinds": count_kinds(SAID),
     }
-    return HomeScores(**{**given, **changes})
+    return HomeFigures(**{**given, **changes})
 
 
 def homes(docs: Path, bundle: str = "ours", **indoor: Any) -> Homes:
     """Return the figures as the command writes them and the page reads them."""
-    found = {"all": asdict(scores()), "indoor": asdict(scores(pictures=34, cider=None, **indoor))}
+    found = {
+        "all": scores().model_dump(),
+        "indoor": scores(pictures=34, cider=None, **indoor).model_dump(),
+    }
     text = json.dumps({"bundle": bundle, "folder": "household_dev", **found})
     (docs / HOMES).write_text(text, encoding="utf-8")
     read = read_homes(docs)
@@ -144,7 +147,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_rows_of_the_readme_are_up_to_date() -> None:
     text = (ROOT / README).read_text(encoding="utf-8")
-    assert text == with_homes(text, read_homes(ROOT / "docs")), "run seealoud-train report"
+    docs = ROOT / "docs"
+    assert text == with_rows(text, read_homes(docs), read_photos(docs)), "run seealoud-train report"
 
 
 def test_the_report_writes_the_readmes_rows_and_nothing_else(tmp_path: Path) -> None:
@@ -152,11 +156,22 @@ def test_the_report_writes_the_readmes_rows_and_nothing_else(tmp_path: Path) -> 
     write_record(run("ours", 40.0), docs / "runs")
     homes(docs)
     readme = tmp_path / README
-    readme.write_text(f"# x\n\n| a | |\n|---|---|\n{BEGIN} old |\n{END} b | 1 |\n\nend\n")
+    photo = '<img src="figures/photos/boats.jpg" alt="a boat" width="200">'
+    (docs / "photos.md").write_text(f"| {photo} | a boat | I see a boat. | yes |\n")
+    table = f"| a | |\n|---|---|\n{BEGIN} old |\n{END} b | 1 |\n\nend\n"
+    readme.write_text(f"# x\n\n{BEGIN_PHOTOS}\nold\n{END_PHOTOS}\n\n{table}")
     write_report(docs)
     lines = readme.read_text(encoding="utf-8").splitlines()
-    assert lines[:4] == ["# x", "", "| a | |", "|---|---|"]
-    assert lines[4] == f"{BEGIN} **on 119 ordinary photographs** (household_dev) | |"
+    assert lines[:3] == ["# x", "", BEGIN_PHOTOS]
+    assert lines[3:7] == [
+        "| ![a boat](docs/figures/photos/boats.jpg) |",
+        "| --- |",
+        '| "I see a boat." |',
+        "| Right. It shows a boat. |",
+    ]
+    assert lines[7:11] == [END_PHOTOS, "", "| a | |", "|---|---|"]
+    lines = lines[7:]
+    assert lines[4] == f"{BEGIN} **on 119 ordinary photographs** | |"
     assert "| 81 %; indoors 81 % |" in lines[5]
     assert lines[-3:] == [f"{END} b | 1 |", "", "end"]
     readme.write_text("no marks")

@@ -23,14 +23,15 @@ _CUT, _DONE, _PRESS = "cut", "done", "press"
 _HEAD = """\
 # A virtual Raspberry Pi
 
-What `sudo ./tools/virtual-pi` showed last: an arm64 Debian 13 in QEMU, SeeAloud installed into it
-by `scripts/install-pi` as on a real one, and the real unit under real systemd. Its first camera is
-a v4l2loopback that sees a photograph, with a sensor's noise, and freezes once; the second, which is
-unplugged, is the kernel's vivid with its test pattern, rightly called unlike anything that was
-trained on; its sound card is snd-aloop; the edges of its button at GPIO 3 come from QEMU. It is
-some thirty times slower than a Raspberry Pi, so this proves function and says nothing about speed;
-for the same reason systemd's time limits were longer here (`tools/virtual_pi/slow.conf`) and the
-voice spoke four times as fast. Seconds in brackets are how long was waited.
+The output of the last run of `sudo ./tools/virtual-pi`. It installs SeeAloud with
+`scripts/install-pi` into an arm64 Debian 13 in QEMU, with the real unit under real systemd. The
+first camera is a v4l2loopback that shows a photograph with sensor noise, and freezes once; the
+second one, which is unplugged, is the kernel's vivid with its test pattern, which is refused as
+unlike all training pictures. The sound card is snd-aloop; QEMU generates the edges of the button
+at GPIO 3. It is about thirty times slower than a Raspberry Pi, so this proves function and says
+nothing about speed. For the same reason systemd's time limits were longer
+(`tools/virtual_pi/slow.conf`) and the voice spoke four times as fast. Seconds in brackets are
+waiting times.
 """
 
 

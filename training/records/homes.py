@@ -19,7 +19,13 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class KindCounts(Figures):
-    """As ``training.homes.NamedKind``."""
+    """Names of one kind that were said without "maybe".
+
+    Attributes:
+        said: how many.
+        wrong: how many of them no caption confirms.
+        names: those that are wrong most often: how often each was wrong, and how often said.
+    """
 
     said: Count
     wrong: Count
@@ -27,7 +33,22 @@ class KindCounts(Figures):
 
 
 class HomeFigures(Figures):
-    """As ``training.homes.HomeScores``."""
+    """Shares 0..1 of the pictures, or of the names said, and counts.
+
+    Attributes:
+        pictures: how many there are.
+        right_sure: share of them for which something right is said without "maybe".
+        right: share for which something right is said, with or without "maybe".
+        precision_sure: of the names said without "maybe", the share that captions confirm.
+        names_sure: how many names those are.
+        only_wrong: share of the pictures with names said without "maybe", none of them confirmed.
+        refused: share of the pictures for which nothing is named.
+        nobody_said: in how many pictures it is said that nobody is in view.
+        nobody_right: of these, the share in which no caption names a person.
+        distinct_words: how many different words the captions have.
+        cider: of the captioner's words by themselves, said or not; None where not measured.
+        kinds: what was named without "maybe", and what of it is unconfirmed, by kind.
+    """
 
     pictures: Count
     right_sure: Share

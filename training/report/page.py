@@ -1,7 +1,6 @@
-"""``docs/results.md``, its figure of reliability curves and README's table on ordinary photographs.
+"""``docs/results.md`` and its figure of reliability curves, from the records below ``docs``.
 
-All of them are made from the records below ``docs``. The same records give the same bytes: a test
-compares the committed page with a new one. Nothing else in README is generated.
+The same records give the same bytes: a test compares the committed page with a new one.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from training.metrics.bootstrap import RESAMPLES
 from training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin
 from training.records.homes import Homes, read_homes
 from training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
+from training.report.readme import write_readme_rows
 from training.report.scores import (
     NOT_MEASURED,
     PUBLISHED,
@@ -44,9 +44,6 @@ _SHIPPED = Path("models") / "DEFAULT"  # beside docs/
 
 RELIABILITY = "figures/reliability.svg"  # below docs/
 _FLICKR_COLOUR, _HOME_COLOUR = "#1f77b4", "#d62728"
-README = "README.md"
-# The generated rows are part of a table written by hand, so each mark is at the start of a row.
-BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
 
 
 def page_of(docs: Path) -> str:
@@ -97,7 +94,7 @@ def render(
 
 
 def write_report(docs: Path) -> Path:
-    """Write ``results.md`` and its figure, and README's rows on homes; return the page's path.
+    """Write ``results.md``, its figure and README's generated rows; return the page's path.
 
     Raises:
         TrainingError: a record is wrong, or a file cannot be written.
@@ -110,7 +107,7 @@ def write_report(docs: Path) -> Path:
         if run is not None and run.reliability and run.reliability.confidence:
             write_reliability_plot(run.name, run.reliability.confidence, docs / RELIABILITY)
         page.write_text(text, encoding="utf-8")
-        write_homes_rows(docs)
+        write_readme_rows(docs, read_photos(docs))
     except OSError as exc:
         raise TrainingError(f"cannot write the report below {docs}: {exc}") from exc
     return page
@@ -218,51 +215,3 @@ def _draw(axes: Axes, found: Quality | None, colour: str, label: str) -> None:
         capsize=3,
         label=f"{label}, 95 % interval",
     )
-
-
-def homes_rows(homes: Homes | None) -> list[str]:
-    """Return the rows of a table with two columns, the first one with the mark."""
-    if homes is None:
-        return [f"{BEGIN} **on ordinary photographs** | not measured yet |"]
-    found, indoor = homes.all, homes.indoor
-    rows = [
-        (
-            f'something right is said without "maybe" (`seealoud-train homes {homes.bundle} DIR`)',
-            f"{percent(found.right_sure)}; indoors {percent(indoor.right_sure)}",
-        ),
-        ('something right is said, with or without "maybe" (same)', percent(found.right)),
-        (
-            'names said without "maybe" that a caption confirms (same)',
-            percent(found.precision_sure),
-        ),
-        ("photographs of which nothing is named (same)", percent(found.refused)),
-        ("CIDEr of the caption alone (same)", number(found.cider)),
-    ]
-    title = f"**on {found.pictures} ordinary photographs** ({homes.folder})"
-    return [f"{BEGIN} {title} | |", *(f"| {what} | {value} |" for what, value in rows)]
-
-
-def with_homes(text: str, homes: Homes | None) -> str:
-    """Return README's text with the current rows.
-
-    Raises:
-        TrainingError: its marks are missing or in the wrong order.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise TrainingError(f"{README} has no {BEGIN} ... {END}; put the two marks back")
-    rows = "\n".join(homes_rows(homes))
-    return f"{before}{rows}\n{END}{after}"
-
-
-def write_homes_rows(docs: Path) -> None:
-    """Write the rows into the README beside ``docs``, where there is one.
-
-    Raises:
-        TrainingError: the figures or the marks are wrong.
-        OSError: the file cannot be written.
-    """
-    path = docs.parent / README
-    if path.is_file():
-        path.write_text(with_homes(path.read_text("utf-8"), read_homes(docs)), encoding="utf-8")
