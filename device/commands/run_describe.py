@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.commands.describe import DescribeOptions
+from device.commands.options import DescribeOptions
 from device.commands.report import ErrorReport
 from device.commands.sinks import (
     JsonSink,

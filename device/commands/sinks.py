@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from device.commands.describe import DescribeOptions
+from device.commands.options import DescribeOptions
 from device.commands.report import echo_line, one_line
 from device.errors import ConfigError, SpeechError
 from device.records import Description

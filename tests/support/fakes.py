@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import click
 import numpy as np
 
-from device.commands.describe import DescribeOptions
+from device.commands.options import DescribeOptions
 from device.commands.run_describe import DescribeParts
 from device.errors import BundleError, InferenceError, PlaybackError, VoiceError
 from device.records import Caption, Description, Frame, Hypothesis, Timings
