@@ -38,10 +38,10 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
     The variants stay in the run's folder: the float32 one is for benchmarks and never ships.
 
     Args:
-        folder: of the trained run.
+        folder: folder of the trained run.
         dataset: calibrated on train, verified on dev, reported on test.
-        out: where the bundle's folder is written.
-        records: where the run's record is written; None writes none.
+        out: folder that the bundle's folder is written to.
+        records: folder that the run's record is written to; None writes no record.
 
     Raises:
         TrainingError: the run is not trained, the settings of a run that it came from are gone,

@@ -55,7 +55,7 @@ class ExportedDetector:
 
     Attributes:
         content: the .tflite file.
-        spec: what the manifest states of it.
+        spec: its facts in the manifest.
         licence: text of its licence.
     """
 

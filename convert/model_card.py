@@ -73,7 +73,7 @@ def model_card(manifest: Manifest) -> str:
     """Return the card as Markdown.
 
     Args:
-        manifest: with the metrics of the verification.
+        manifest: the manifest, with the metrics of the verification.
     """
     metrics = manifest.metrics
     calibration = metrics.get("calibration") or {}

@@ -25,9 +25,9 @@ class NpmPackage:
     """A package and the required files in it.
 
     Attributes:
-        name: as the registry knows it.
-        version: the exact one.
-        sha512: of the tarball, base64 as npm writes it.
+        name: name in the registry.
+        version: the exact version.
+        sha512: hash of the tarball, base64 as in npm's lock files.
         files: SHA-256 in hexadecimal by path within the package.
     """
 
@@ -94,7 +94,7 @@ class NpmPackage:
         return folder / self.tarball_name
 
     def _unpack(self, tarball: Path, folder: Path) -> None:
-        """Write the wanted files of a tarball to a folder, if all hashes are right."""
+        """Write the required files of a tarball to a folder, if all hashes are right."""
         digest = hashlib.sha512(_content(tarball)).digest()
         found = base64.b64encode(digest).decode("ascii")
         if found != self.sha512:

@@ -28,7 +28,7 @@ def with_packed_weights(content: bytes, *, are_depthwise_int8: bool = False) -> 
     """Return a .tflite file with small weights.
 
     Args:
-        content: of a file whose convolutions have constant float32 weights.
+        content: a .tflite file in which the weights of convolutions are float32 constants.
         are_depthwise_int8: depthwise kernels become int8 as well, for comparison.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
@@ -56,8 +56,8 @@ def int8_levels(
     """Return levels -127..127 and the scale of each channel.
 
     Args:
-        weights: of any shape.
-        axis: of the channels.
+        weights: an array of any shape.
+        axis: axis of the channels.
     """
     others = tuple(other for other in range(weights.ndim) if other != axis)
     largest = np.abs(weights).max(axis=others, keepdims=True)

@@ -34,7 +34,7 @@ def add_parts(
     Names are learned only if the run learned from further pictures: Flickr8k shows too few things.
 
     Args:
-        path: of a verified bundle.
+        path: folder of a verified bundle.
         dataset: the run's, with its further pictures.
         records: folder of the runs' records, beside which that of the names is written; None
             writes none.
@@ -68,7 +68,7 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
     """Measure the confidence of the bundle in a folder and write it there; return the folder.
 
     Args:
-        path: of a verified bundle; the confidence that it had is replaced.
+        path: folder of a verified bundle; its confidence is replaced.
         dataset: fitted on train, calibrated on dev, reported on test.
         records: folder of the bundle's record, which is updated; None updates none.
 

@@ -32,7 +32,7 @@ _PROJECT = Path(__file__).resolve().parent.parent
 _MODELS = _PROJECT / "models"
 _RECORDS = _PROJECT / "docs" / "runs"
 # With scores and confidence, of lite2 at 224 px on one core while a training had the other; most of
-# it captions 2000 pictures thrice and looks at 6000.
+# it is spent on captioning 2000 pictures three times and encoding 6000.
 _CONVERSION_S = 500.0
 _RECOVERY_S = 60.0
 

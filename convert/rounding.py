@@ -62,12 +62,12 @@ def grid_error(
     pictures: Sequence[npt.NDArray[np.float32]],
     grids: Sequence[npt.NDArray[np.float32]],
 ) -> float:
-    """Return the root mean square of an int8 encoder's grids less the wanted ones.
+    """Return the root mean square error of an int8 encoder's grids.
 
     Args:
         content: the model, a quantized picture in, a quantized grid out.
         pictures: normalised, float32 [1, size, size, 3] each.
-        grids: what is wanted of each, float32 [1, rows, columns, channels].
+        grids: the expected grid of each, float32 [1, rows, columns, channels].
     """
     interpreter = Interpreter(model_content=content)
     interpreter.allocate_tensors()
@@ -120,7 +120,7 @@ def round_kernel(
 
     Args:
         kernel_io: weights [inputs, outputs].
-        inputs_ni: what the weights were multiplied with, [samples, inputs].
+        inputs_ni: inputs of the weights, [samples, inputs].
     """
     weights_io = np.asarray(kernel_io, np.float64)
     scale_o = np.abs(weights_io).max(axis=0) / _LARGEST_LEVEL

@@ -46,7 +46,7 @@ class Place:
     Attributes:
         tensor: key of the tensor that holds it.
         is_transposed: whether it is stored transposed.
-        factor: what it was multiplied by.
+        factor: the factor that it was multiplied by.
     """
 
     tensor: Key
@@ -55,7 +55,7 @@ class Place:
 
 
 def place_of(weight: Floats, constants: Constants) -> Place | None:
-    """Return where a weight lies, None if nothing is like it."""
+    """Return the place of a weight; None if no tensor resembles it."""
     best, found = _LEAST_CORRELATION, None
     flat = weight.ravel()
     for tensor, stored in constants.items():

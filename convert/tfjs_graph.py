@@ -62,9 +62,9 @@ class Node:
     """One operator of the graph.
 
     Attributes:
-        op: its kind.
+        op: name of the operator.
         inputs: names of the nodes that feed it; ``name:1`` is a node's second output.
-        attributes: as plain Python values.
+        attributes: its attributes as plain Python values.
     """
 
     op: str
@@ -77,7 +77,7 @@ class TfjsGraph:
     """A graph with its weights.
 
     Attributes:
-        nodes: by name.
+        nodes: the nodes by name.
         weights: the values of the constants, by name.
         input_name: the one placeholder.
         input_shape: its shape, [1, height, width, channels].
@@ -167,7 +167,7 @@ def read_graph(path: Path) -> TfjsGraph:
 
 
 def _weights(entries: Sequence[Mapping[str, Any]], raw: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays that lie one behind the other in the weights' file."""
+    """Return the arrays that are stored one after the other in the weights' file."""
     found, begin = {}, 0
     for entry in entries:
         stored = np.dtype(entry.get("quantization", entry)["dtype"])

@@ -107,7 +107,7 @@ class Mistakes:
     """The errors in a bundle's captions of test.
 
     Attributes:
-        reliability: how many captions are right.
+        reliability: number and share of right captions.
         failures: counts by caption and by kind of word.
     """
 
@@ -141,9 +141,9 @@ class Verification:
         signatures: numbers per signature.
         float_agreement: share of dev captions in which float TFLite and Keras agree word by word.
         int8_agreement: the same of int8 and float TFLite.
-        metrics: by variant ("keras", "float", "int8") and split ("dev", "test").
+        metrics: scores by variant ("keras", "float", "int8") and split ("dev", "test").
         int8_change: CIDEr of int8 - float by split, paired over the pictures.
-        mistakes: what the int8 bundle gets wrong; None: not judged.
+        mistakes: mistakes of the int8 bundle; None: not judged.
     """
 
     signatures: SignatureCheck

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
 
 from device.errors import RequestError
 from device.records import Cause
+from device.settings_base import PathText
 
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500
@@ -83,7 +91,7 @@ class Set(_Request):
 
     action: Literal["set"] = "set"
     name: Literal["volume", "rate", "minimum_gap_s", "snooze_min", "voice"]
-    value: float | str
+    value: float | PathText
 
 
 class SelfCheck(_Request):

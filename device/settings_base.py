@@ -3,16 +3,86 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StrictFloat, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, StrictFloat, StrictInt
 
 # A number that may be written with or without a point.
 Number = StrictFloat | StrictInt
 
 MQTT_PASSWORD = "mqtt-password"
 _CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+# The longest that Linux opens, and the longest name in a folder.
+_MAX_PATH_BYTES = 4095
+_MAX_NAME_BYTES = 255
+# Letters, digits and "_" or "-" inside a label, as in DNS and in the names of containers; or an
+# IPv6 address, perhaps with a zone such as %eth0.
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,15})?")
+_MAX_HOST_CHARS = 253
+
+
+def check_line(text: str) -> str:
+    """Return a text that can be an argument of a program or a field of a protocol.
+
+    Raises:
+        ValueError: it contains a control character or half of a surrogate pair.
+    """
+    for char in text:
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp"):
+            raise ValueError(f"{text[:80]!r} contains the character {char!r}")
+    return text
+
+
+def check_path(path: Path | str) -> Path:
+    """Return a path that the system can look up, with ``~`` expanded; it need not exist.
+
+    Raises:
+        ValueError: it contains a control character, is too long, or ``~`` names no user.
+    """
+    text = os.path.expanduser(check_line(str(path)))
+    if text.startswith("~"):
+        raise ValueError(f"{text[:80]!r}: there is no user {text[1:80].partition('/')[0]!r}")
+    encoded = os.fsencode(text)
+    longest_name = max(map(len, encoded.split(b"/")))
+    if len(encoded) > _MAX_PATH_BYTES or longest_name > _MAX_NAME_BYTES:
+        raise ValueError(
+            f"the path {text[:40]!r}… is too long: at most {_MAX_PATH_BYTES} bytes, and "
+            f"{_MAX_NAME_BYTES} for each name in it"
+        )
+    return Path(text)
+
+
+def check_host(text: str) -> str:
+    """Return a host name or address that can be looked up; nothing is looked up here.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    labels = text.removesuffix(".").split(".")
+    is_name = len(text) <= _MAX_HOST_CHARS and all(map(_HOST_NAME.fullmatch, labels))
+    if not is_name and (":" not in text or not _IPV6.fullmatch(text)):
+        raise ValueError(f"{text[:80]!r} is not a host name or an address")
+    return text
+
+
+def _check_path_text(text: str) -> str:
+    check_path(text)
+    return text
+
+
+LineText = Annotated[str, AfterValidator(check_line)]
+"""One line without control characters."""
+PathText = Annotated[str, AfterValidator(_check_path_text)]
+"""The path of a file as text, or the name of something that may be one."""
+FilePath = Annotated[Path, AfterValidator(check_path)]
+"""The path of a file or folder; ``~`` is expanded."""
+HostText = Annotated[str, AfterValidator(check_host)]
+"""A host name or an IP address."""
 
 
 class SettingsGroup(BaseModel):

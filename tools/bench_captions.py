@@ -29,7 +29,7 @@ class CaptionCase:
     Attributes:
         variant: int8 or float32.
         bundle: the variant's models.
-        threads: of the encoder; the decoder always has one, as on the device.
+        threads: number of encoder threads; the decoder always has one, as on the device.
     """
 
     variant: str

@@ -45,8 +45,8 @@ class LoopbackBroker:
     """A running broker.
 
     Attributes:
-        name: what it is.
-        port: where it listens on 127.0.0.1.
+        name: name of the broker's program.
+        port: its port on 127.0.0.1.
     """
 
     name: str

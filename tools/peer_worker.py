@@ -31,7 +31,7 @@ def serve(turn: Callable[[], Sequence[Times]], facts: Mapping[str, object], out:
     Args:
         turn: captions, being warm, and returns the times of each caption.
         facts: ``runtime``, ``words``, ``parameters`` and ``model_bytes``.
-        out: what ``take_stdout`` returned.
+        out: the result of ``take_stdout``.
     """
     _say(facts, out)
     for _ in sys.stdin:

@@ -56,7 +56,7 @@ class Photo:
         licence: its licence.
         author: who made it.
         package: from which it comes, with the registry.
-        path: of the original in the package.
+        path: path of the original in the package.
     """
 
     file: str

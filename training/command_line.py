@@ -127,8 +127,8 @@ def run_program(command: click.Command, name: str) -> None:
     """Run a command line; an error is one line on stderr and the error's exit code.
 
     Args:
-        command: with the arguments of the process.
-        name: of the program, which the line begins with.
+        command: the command, run with the arguments of the process.
+        name: name of the program, which begins the error line.
     """
     try:
         command.main(standalone_mode=False)

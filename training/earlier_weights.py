@@ -90,7 +90,7 @@ def _copy_decoder(built: BuiltCaptioner, other: BuiltCaptioner) -> None:
 
 
 def _word_axes(decoder: KerasDecoder) -> dict[int, int]:
-    """Return the axis along which the words lie, by the identity of the weight."""
+    """Return the axis of the words, by the identity of the weight."""
     return {id(weight): axis for weight, axis in decoder.word_weights}
 
 
@@ -135,7 +135,7 @@ def load_average(built: BuiltCaptioner, folders: Sequence[RunFolder]) -> None:
     A run may have fewer words: each word's weights are the mean over the runs that have it.
 
     Raises:
-        CheckpointError: a run is not trained, has other shapes, or no run knows one of the words.
+        CheckpointError: a run is not trained, has other shapes, or no run has one of the words.
     """
     variables = built.model.weights
     axes = {id(weight): axis for weight, axis in built.model.decoder.word_weights}
@@ -149,7 +149,7 @@ def load_average(built: BuiltCaptioner, folders: Sequence[RunFolder]) -> None:
             sum_ += variable.numpy() * _of_words(knows, variable.shape, axes.get(id(variable)))
     if not n_knowing.all():
         word = built.vocabulary.words[int(np.argmin(n_knowing))]
-        raise CheckpointError(f"average_of: none of the runs knows the word {word!r}")
+        raise CheckpointError(f"average_of: none of the runs has the word {word!r}")
     for variable, sum_ in zip(variables, total, strict=True):
         axis = axes.get(id(variable))
         counts = len(folders) if axis is None else _of_words(n_knowing, variable.shape, axis)
@@ -179,7 +179,7 @@ def train_average(
     Args:
         config: the mean's settings.
         built: a captioner of its shape, which gets the mean weights.
-        dev: what it is scored on.
+        dev: pictures to score it on.
         household: household photographs to score it on too; None without any.
         folder: the mean's own.
 

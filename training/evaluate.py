@@ -67,7 +67,7 @@ def search_features(
     pictures: Sequence[CaptionedPicture],
     cache_dir: Path | None = None,
 ) -> tuple[Features, ...]:
-    """Return the features that a run's search looks at: the pictures', and maybe the mirrored."""
+    """Return the features that a run's search uses: the pictures', and maybe the mirrored."""
     wanted = (views.PLAIN, views.MIRRORED) if config.search.mirrored else (views.PLAIN,)
     return tuple(
         load_features(built.source, pictures, view=view, cache_dir=cache_dir) for view in wanted
@@ -129,7 +129,7 @@ def caption_features(
         model: the captioner.
         features_nhwc: cached features of the pictures, as the model was trained on.
         options: the search.
-        mirrored_nhwc: of the mirror images, if the mean of both grids is to be captioned.
+        mirrored_nhwc: features of the mirror images, if the mean of both grids is to be captioned.
     """
     step = tf.function(model.decoder.step)
     prepare = tf.function(model.decoder.prepare)

@@ -20,6 +20,8 @@ from device.pictures.files import read_picture_file
 _LOGGER = logging.getLogger(__name__)
 _USUAL_RATE_HZ = 25.0
 _HIGHEST_RATE_HZ = 1000.0
+# The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
+_LARGEST_PICTURE_BYTES = 120 * 10**6
 
 
 class Recording(Protocol):
@@ -66,7 +68,7 @@ class PictureFolder:
         is_any_read = False
         for path in self._paths():
             try:
-                image_hwc = read_picture_file(path, str(path)).image_hwc
+                image_hwc = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES).image_hwc
             except PictureError as exc:
                 _LOGGER.warning("replay: %s", exc)
                 continue

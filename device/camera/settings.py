@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, field_validator,
 
 from device.camera.orientation import Flip
 from device.camera.source import CameraSource, parse_source
-from device.settings_base import SettingsGroup
+from device.settings_base import LineText, SettingsGroup
 
 # An integer is a number too; a text or a truth value in its place is a mistake.
 _Number = StrictFloat | StrictInt
@@ -35,7 +35,7 @@ class CameraSettings(SettingsGroup):
     """What looks, and how."""
 
     source: Annotated[
-        str, Field(min_length=1, examples=["/dev/v4l/by-id/usb-046d_C270-index0"])
+        LineText, Field(min_length=1, examples=["/dev/v4l/by-id/usb-046d_C270-index0"])
     ] = "camera:0"
     """A USB camera by number (camera:0) or path (/dev/video0, or one below /dev/v4l/by-id, which
     stays the same), the Raspberry Pi's own (picamera2, picamera2:1), a stream (rtsp, rtsps, http

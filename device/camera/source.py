@@ -9,7 +9,8 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 from enum import Enum, auto
-from pathlib import Path
+
+from device.settings_base import check_path
 
 _NUMBERED = re.compile(r"camera:(\d{1,3})")
 _PICAMERA = re.compile(r"picamera2(?::(\d))?")
@@ -76,9 +77,9 @@ def parse_source(text: str) -> CameraSource:
         return CameraSource(SourceKind.PICAMERA, match[1] or "0", text)
     if is_address(text):
         return _stream(text)
+    path = check_path(text)
     if text.startswith("/dev/"):
         return CameraSource(SourceKind.DEVICE, text, text)
-    path = Path(text).expanduser()
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return CameraSource(SourceKind.VIDEO, str(path), text)
     if "/" in text:

@@ -47,8 +47,12 @@ def init(path: Path | None, force: bool) -> None:
 def check(path: Path | None) -> int:
     """Report everything that is wrong or risky in a file; exit code 2 if anything is wrong.
 
+    A daemon starts with a file in which nothing is wrong: the bundle and the files of the MQTT
+    connection are read as well. Whether camera and broker answer is for `seealoud doctor`.
+
     Without PATH: the file that `seealoud run` would read.
     """
+    from device.daemon.start_check import start_problems
     from device.settings.effective import risks
     from device.settings.load import find_config, load_settings, retired_lines
 
@@ -56,11 +60,15 @@ def check(path: Path | None) -> int:
     try:
         settings = load_settings(path)
     except ConfigError as exc:
-        for line in str(exc).splitlines():
+        for line in str(exc).split("\n"):
             echo_error(line)
         return exc.exit_code
     for line in [*retired_lines(path), *risks(settings, file)]:
         echo_error(f"warning: {line}")
+    if problems := start_problems(settings):
+        for line in problems:
+            echo_error(f"{file or 'the default settings'}: {line}")
+        return ConfigError.exit_code
     echo_line(
         "There is no settings file: the defaults are used." if file is None else f"{file} is valid."
     )

@@ -1,10 +1,12 @@
 """Carries out requests; most are answered in spoken words.
 
-Invariant: a request is carried out completely or refused with a reason, and either is published.
+Invariants: a request is carried out completely or refused with a reason, and either is published.
+``handle`` never raises: an unexpected error becomes the refusal of that request.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from device.records import Cause, Earcon, HistorySummary, Priority, Utterance
 from device.settings.schema import Settings
 from device.speech.announcer import Announcer
 
+_LOGGER = logging.getLogger(__name__)
 _NOTHING_SAID_TEXT = "Nothing was said yet."
 _PRIVACY_TEXT = {
     True: "Privacy on. The camera is off.",
@@ -75,6 +78,10 @@ class DaemonController:
                 data = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
+        except Exception as exc:
+            # The event below logs it; the traceback is only written where it was asked for.
+            reason = f"internal error: {type(exc).__name__}: {exc}"
+            _LOGGER.debug("a request failed: %r", request, exc_info=True)
         self._bus.publish(
             Requested(
                 at=self._clock.utc(),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from device.settings_base import SettingsGroup
+from device.settings_base import HostText, SettingsGroup
 
 
 class MetricsSettings(SettingsGroup):
@@ -15,7 +15,7 @@ class MetricsSettings(SettingsGroup):
     is_on: bool = False
     """Whether the numbers are served."""
 
-    host: Annotated[str, Field(min_length=1, max_length=253)] = "127.0.0.1"
+    host: Annotated[HostText, Field(min_length=1, max_length=253)] = "127.0.0.1"
     """Address to listen on. There is no password: with an address other than 127.0.0.1 or ::1,
     anyone on the network can read the numbers. They contain no captions."""
 

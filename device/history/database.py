@@ -6,7 +6,8 @@ Invariants:
 - A failure of the disk never leaves here as an exception: a write returns whether it succeeded, and
   each change is published once as a ``ProblemChanged``.
 - No listener is called while the database is held, so a listener may use it.
-- A damaged file is renamed, never deleted, and a new one is begun.
+- A damaged file is renamed, never deleted, and a new one is begun. A damaged row in a file that
+  can be read is moved into the table ``set_aside``, and published once.
 
 One ``Database`` per file and process: SQLite removes the log by its name on closing, so a second
 one would lose it after a rename.
@@ -16,9 +17,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,11 @@ _SETTINGS = (
     "PRAGMA secure_delete = ON",  # what is deleted is overwritten with zeros
     "PRAGMA temp_store = MEMORY",  # no caption in /tmp
 )
+# Evidence for whoever looks for the cause; more of it is of no use.
+_MOST_SET_ASIDE = 100
+_SET_ASIDE_BYTES = 10_000
+# Of quick_check: single values that break the rules of their columns.
+_ROW_DAMAGE = re.compile(r"(NULL|non-[A-Z]+|[A-Z]+) value in ")
 _SYNC = "INSERT INTO counter VALUES ('syncs', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 
 
@@ -107,6 +114,38 @@ class Database:
         self._attempt(lambda connection: rows.extend(connection.execute(sql, parameters)))
         return rows
 
+    def set_rows_aside(self, table: str, reasons: Mapping[int, str]) -> bool:
+        """Move rows that cannot be used out of a table, and publish that.
+
+        Args:
+            table: its name.
+            reasons: why each row cannot be used, by its ``seq``.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            cut = [f"substr({name}, 1, {_SET_ASIDE_BYTES})" for name in names]
+            connection.execute(f"CREATE TABLE IF NOT EXISTS set_aside (damage, {', '.join(names)})")
+            for seq, reason in reasons.items():
+                connection.execute(
+                    f"INSERT INTO set_aside (damage, {', '.join(names)}) "
+                    f"SELECT ?, {', '.join(cut)} FROM {table} WHERE seq = ?",
+                    (reason, seq),
+                )
+                connection.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))
+            connection.execute(
+                "DELETE FROM set_aside WHERE rowid <= "
+                f"(SELECT max(rowid) FROM set_aside) - {_MOST_SET_ASIDE}"
+            )
+
+        has_moved = self.write(work)
+        reason = next(iter(reasons.values()))
+        rows = "a damaged row" if len(reasons) == 1 else f"{len(reasons)} damaged rows"
+        self._state.failed(
+            f"{self._schema.title} {self.path} had {rows} ({reason}); everything else in it is used"
+        )
+        return has_moved
+
     def vacuum(self) -> None:
         """Give pages of deleted rows back to the file system."""
         # It answers each page with a row of no columns, and only a script steps over these:
@@ -117,9 +156,9 @@ class Database:
         """Read the whole file, so that damage is found at the start and not in a year."""
 
         def checked(connection: sqlite3.Connection) -> None:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise _damage(found)
+            for (found,) in connection.execute("PRAGMA quick_check"):
+                if found != "ok" and not _ROW_DAMAGE.match(found):
+                    raise _damage(found)
 
         self._attempt(checked)
 
@@ -193,6 +232,7 @@ def _open(path: Path, schema: Schema) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = stored_text
     try:
         for setting in (_NEW_FILE_SETTING, *_SETTINGS) if is_new else _SETTINGS:
             connection.execute(setting).fetchall()
@@ -202,6 +242,26 @@ def _open(path: Path, schema: Schema) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def stored_text(data: bytes) -> str:
+    """Return a text column; bytes that are not UTF-8 become lone surrogates, and raise nothing."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def checked_text(name: str, value: object, largest_chars: int) -> str:
+    """Return the text of a column that may be damaged.
+
+    Raises:
+        ValueError: it is something else, too long, or not UTF-8.
+    """
+    if not isinstance(value, str) or len(value) > largest_chars:
+        raise ValueError(f"{name} is not a text of at most {largest_chars} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(f"{name} is not UTF-8") from exc
+    return value
 
 
 def _transaction(

@@ -130,6 +130,8 @@ def _erase_rows(path: Path, chosen: str, values: list[int]) -> int:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")  # the copy of VACUUM: not into /tmp
         erased = connection.execute(f"DELETE FROM {chosen}", values).rowcount
+        # Their times cannot be trusted, so all of them go.
+        connection.execute("DROP TABLE IF EXISTS set_aside")
         connection.execute("VACUUM")
         _empty_log(connection, path)
     except (sqlite3.Error, OSError) as exc:

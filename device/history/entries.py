@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
+from device.history.database import checked_text
 from device.history.schema import NO_THINGS
 from device.history.settings import UNSPOKEN_GAP_S
-from device.history.time_parsing import from_us, rfc3339, to_us
+from device.history.time_parsing import rfc3339, stored_time, to_us
 from device.records import Cause, Side, Thing, ThingSource
 
 _WORTH_KEEPING = frozenset(
@@ -91,10 +93,23 @@ class Entry:
 
     @staticmethod
     def from_row(row: tuple[Any, ...]) -> Entry:
-        """Return the entry of the values of ``COLUMNS``."""
+        """Return the entry of the values of ``COLUMNS``.
+
+        Raises:
+            ValueError: a value cannot have been written by this program.
+        """
         values = dict(zip(FIELDS, row, strict=True))
-        values["at"], values["kind"] = from_us(values["at"]), Kind(values["kind"])
-        values["things"] = _things_of(values["things"])
+        for name in _TEXTS:
+            checked_text(name, values[name], _MAX_TEXT_CHARS)
+        for name in ("probability", "frame_age_s"):
+            if not isinstance(values[name], int | float | None):
+                raise ValueError(f"{name} is not a number")  # noqa: TRY004 - one kind for all damage
+        values["at"] = stored_time(values["at"])
+        values["kind"] = Kind(values["kind"])
+        try:
+            values["things"] = _things_of(values["things"])
+        except (LookupError, TypeError, ValueError, RecursionError) as exc:
+            raise ValueError("things are not those of an entry") from exc
         return Entry(**values)
 
 
@@ -103,7 +118,29 @@ FIELDS = (
     "at", "kind", "text", "caption", "probability", "cause", "reason", "frame_age_s", "bundle",
     "id", "things",
 )  # fmt: skip
+_TEXTS = ("id", "kind", "text", "caption", "cause", "reason", "bundle", "things")
+_MAX_TEXT_CHARS = 100_000
 COLUMNS = ", ".join("at_us" if x == "at" else x for x in FIELDS)
+
+
+def readable_entries(
+    rows: Iterable[tuple[Any, ...]],
+) -> tuple[list[Entry], dict[int, str]]:
+    """Return the entries of rows, and why the others cannot be read.
+
+    Args:
+        rows: the values of ``COLUMNS`` and ``seq``.
+
+    Returns:
+        The entries, and the reasons by ``seq``.
+    """
+    entries, damaged = [], {}
+    for *row, seq in rows:
+        try:
+            entries.append(Entry.from_row(tuple(row)))
+        except ValueError as exc:
+            damaged[int(seq)] = str(exc)
+    return entries, damaged
 
 
 def _things_of(text: str) -> tuple[Thing, ...]:
@@ -112,8 +149,8 @@ def _things_of(text: str) -> tuple[Thing, ...]:
         return ()
     return tuple(
         Thing(
-            one["name"],
-            one["probability"],
+            checked_text("name", one["name"], _MAX_TEXT_CHARS),
+            float(one["probability"]),
             None if one["side"] is None else Side(one["side"]),
             ThingSource(one["from"]),
             one["several"],

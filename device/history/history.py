@@ -21,7 +21,7 @@ from device.clock import Clock
 from device.events import Event
 from device.history.database import Database
 from device.history.deletion import delete_old
-from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter
+from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter, readable_entries
 from device.history.schema import HISTORY
 from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
 from device.history.summary import summarize
@@ -32,7 +32,7 @@ from device.records import HistorySummary
 MAX_WAITING = 5000
 _STEP_S = 0.5
 _INSERT = f"INSERT INTO entry ({COLUMNS}) VALUES ({', '.join('?' * len(FIELDS))})"
-_SELECT = f"SELECT {COLUMNS} FROM entry WHERE at_us >= ? AND at_us < ? ORDER BY at_us, seq"
+_SELECT = f"SELECT {COLUMNS}, seq FROM entry WHERE at_us >= ? AND at_us < ? ORDER BY at_us, seq"
 
 
 class History:
@@ -53,6 +53,7 @@ class History:
 
     Attributes:
         dropped: entries lost because the disk could not be written for too long.
+        damaged: entries that could not be read and were set aside.
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class History:
         self._writing = 0
         self._is_woken = False
         self.dropped = 0
+        self.damaged = 0
+        # Damaged entries that could not be moved out of the table.
+        self._ignored: set[int] = set()
         # Held by the worker, or by a reader in another thread.
         self._database = Database(path, HISTORY, clock, publish)
         self._is_checked = False
@@ -123,7 +127,16 @@ class History:
             rows = self._database.read(_SELECT, bounds) if self._settings.is_on else []
             with self._changed:  # inside: no entry is written meanwhile
                 waiting = [x for x in self._waiting if since <= x.at < until]
-        return sorted([*map(Entry.from_row, rows), *waiting], key=lambda entry: entry.at)
+            readable, damaged = readable_entries(rows)
+            self._set_aside({x: why for x, why in damaged.items() if x not in self._ignored})
+        return sorted([*readable, *waiting], key=lambda entry: entry.at)
+
+    def _set_aside(self, damaged: dict[int, str]) -> None:
+        if not damaged:
+            return
+        self.damaged += len(damaged)
+        if not self._database.set_rows_aside("entry", damaged):
+            self._ignored.update(damaged)
 
     def summary(self, minutes: float) -> HistorySummary:
         """Return what happened in the last minutes, with the machine's local times."""

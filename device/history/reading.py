@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,11 +14,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from device.errors import HistoryError
+from device.history.database import stored_text
 from device.history.entries import COLUMNS, Entry
 from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from device.history.time_parsing import to_us
 
+_LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0
+_SEARCHED = (("has_words", "text"), ("has_words", "caption"), ("has_thing", "things"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,16 @@ class Selection:
 def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     """Yield entries by time, as they were when the reading began.
 
+    Damaged rows are left out, and their number is logged at the end.
+
     Raises:
         HistoryError: there is no history, or it cannot be read.
     """
     condition, values = selection.where()
     if selection.search:
-        condition += " AND (has_words(text) OR has_words(caption) OR has_thing(things))"
+        # As bytes: SQLite refuses to pass a text that is not UTF-8.
+        found = (f"{x}(CAST({y} AS BLOB))" for x, y in _SEARCHED)
+        condition += f" AND ({' OR '.join(found)})"
     sql = f"SELECT {COLUMNS}, seq FROM rows WHERE {condition} ORDER BY at_us DESC, seq DESC"
     if selection.limit is not None:
         sql += " LIMIT ?"
@@ -63,8 +71,18 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     with open_for_reading(path) as connection:
         connection.create_function("has_words", 1, words, deterministic=True)
         connection.create_function("has_thing", 1, thing, deterministic=True)
+        damaged: list[str] = []
         for row in connection.execute(f"WITH rows AS ({_rows(connection)}) {sql}", values):
-            yield Entry.from_row(row)
+            try:
+                entry = Entry.from_row(row)
+            except ValueError as exc:
+                damaged.append(str(exc))
+            else:
+                yield entry
+    if damaged:
+        _LOGGER.warning(
+            "%s: %d damaged entries are left out (the first: %s)", path, len(damaged), damaged[0]
+        )
 
 
 def _rows(connection: sqlite3.Connection) -> str:
@@ -76,14 +94,20 @@ def _rows(connection: sqlite3.Connection) -> str:
     return f"SELECT *{column} FROM entry"
 
 
-def _thing_matcher(search: str) -> Callable[[str], bool]:
+def _thing_matcher(search: str) -> Callable[[bytes | None], bool]:
     """Return whether one of an entry's things, as they are stored, has the words in its name."""
     first, has_words = search.lower().split()[:1], _word_matcher(search)
 
-    def has_thing(things: str) -> bool:
+    def has_thing(stored: bytes | None) -> bool:
+        things = (stored or b"").decode("utf-8", "replace")
         # The JSON has the names unescaped, and parsing all of it takes ten times longer.
         is_worth_parsing = things != NO_THINGS and all(x in things.lower() for x in first)
-        return is_worth_parsing and any(has_words(one["name"]) for one in json.loads(things))
+        try:
+            return is_worth_parsing and any(
+                has_words(one["name"].encode()) for one in json.loads(things)
+            )
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+            return False  # a damaged row
 
     return has_thing
 
@@ -103,6 +127,7 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
                 "history.is_on is false; give another folder with --state"
             )
         connection = _connect(path)
+        connection.text_factory = stored_text
         if version_of(connection) > len(HISTORY.steps):
             raise HistoryError(f"the history {path} was written by a newer SeeAloud: update it")
         yield connection
@@ -134,7 +159,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _word_matcher(search: str) -> Callable[[str], bool]:
+def _word_matcher(search: str) -> Callable[[bytes | None], bool]:
     """Return whether a text has the words; "man" finds "man" and "mans", not "woman"."""
     words = r"\w*\W+".join(map(re.escape, search.split()))
-    return lambda text: re.search(rf"(?<!\w){words}", text, re.IGNORECASE) is not None
+    pattern = re.compile(rf"(?<!\w){words}", re.IGNORECASE)
+    return lambda text: pattern.search((text or b"").decode("utf-8", "replace")) is not None

@@ -9,6 +9,8 @@ from device.errors import ConfigError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# A clock that was never set says 1970, and none of these programs runs in 2200.
+_LATEST_US = 230 * 365 * 24 * 3600 * 10**6
 _AGO = re.compile(r"(?P<number>\d{1,6}(?:\.\d+)?)\s*(?P<unit>s|m|min|h|d|w)", re.IGNORECASE)
 _UNITS = {
     "s": timedelta(seconds=1),
@@ -30,6 +32,17 @@ def to_us(moment: datetime) -> int:
 def from_us(microseconds: int) -> datetime:
     """Return the aware UTC time of microseconds since 1970, exactly."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def stored_time(value: object) -> datetime:
+    """Return the aware UTC time of a column that may be damaged.
+
+    Raises:
+        ValueError: no program can have stored this.
+    """
+    if not isinstance(value, int) or not 0 <= value <= _LATEST_US:
+        raise ValueError(f"time {str(value)[:40]!r}")
+    return from_us(value)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.errors import ConfigError
+from device.settings_base import check_host
 
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
 PLAIN_PORT = 1883
@@ -33,7 +34,6 @@ PROTOCOLS: tuple[Protocol, ...] = ("5", "3.1.1")
 _BROKER = re.compile(
     r"\[(?P<ipv6>[^\]]+)\](?::(?P<port6>\d+))?|(?P<host>[^:\[\]]+)(?::(?P<port>\d+))?"
 )
-_HOST = re.compile(r"[A-Za-z0-9_.:%-]{1,253}")
 # What Home Assistant accepts as an object id as well; no level separator and no wildcard.
 _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # machine-id(5): never publish it, hash it with a key of the application's own.
@@ -105,8 +105,10 @@ class BrokerSettings:
             ConfigError: a value is out of its range.
         """
         check_device_id(self.device_id)
-        if not _HOST.fullmatch(self.host):
-            raise ConfigError("the MQTT host is no host name: write HOST or HOST:PORT")
+        try:
+            check_host(self.host)
+        except ValueError as exc:  # without the text, which may contain a password
+            raise ConfigError("the MQTT host is not a host name: write HOST or HOST:PORT") from exc
         if not self.protocols:
             raise ConfigError("no MQTT version to try: name 5, 3.1.1 or both")
         if self.port is not None and not 1 <= self.port <= 65535:

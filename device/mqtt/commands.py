@@ -117,6 +117,15 @@ class CommandHandler:
             return self._refused(received.topic, reason) if is_first else None
         self._is_flooded = False
         try:
+            return self._result(received, now_s)
+        except Exception as exc:
+            reason = f"internal error: {type(exc).__name__}: {exc}"
+            _LOGGER.debug("a command failed", exc_info=True)
+            return self._refused(received.topic, reason)
+
+    def _result(self, received: ReceivedMessage, now_s: float) -> ResultMessage:
+        """Return what became of a command."""
+        try:
             request = self._request(received)
         except RequestError as exc:
             return self._refused(received.topic, str(exc), *self._claims(received))

@@ -10,6 +10,7 @@ What is promised, of a message whose ``put`` has returned:
   writes in its own time, and SQLite's checkpoint: three syncs in some 300 messages.
 - When there are more than ``max_rows``, the oldest go, and are counted in the file itself.
 - While the disk takes nothing, the same bound holds in memory, and only there.
+- A row that cannot be read or sent is set aside and counted as dropped; the others are sent.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from pathlib import Path
 
 from device.clock import Clock, SystemClock
 from device.events import Event
-from device.history.database import Database
+from device.history.database import Database, checked_text
 from device.history.schema import OUTBOX
-from device.history.time_parsing import from_us, to_us
-from device.mqtt.topics import OutgoingMessage
+from device.history.time_parsing import stored_time, to_us
+from device.mqtt.topics import OutgoingMessage, check_published_topic
 
 _LOGGER = logging.getLogger(__name__)
 # A broker at hand acknowledges within milliseconds; one that restarts is back within this.
@@ -34,12 +35,20 @@ SYNC_AFTER_S = 10.0
 SYNCS_PER_HOUR = 120
 # Nearly two days of a caption every half a minute.
 MAX_ROWS = 5000
+# Far more than the longest summary; whatever is larger is not read into memory.
+MAX_PAYLOAD_BYTES = 2**20
+_MAX_ID_CHARS = 200
 
 _INSERT = (
     "INSERT OR IGNORE INTO message (topic, payload, qos, is_retained, id, at_us) "
     "VALUES (?, ?, ?, ?, ?, ?)"
 )
-_SELECT = "SELECT topic, payload, qos, is_retained, id, at_us FROM message ORDER BY seq LIMIT ?"
+# length() of a blob reads its header only.
+_SELECT = (
+    f"SELECT topic, iif(length(payload) <= {MAX_PAYLOAD_BYTES}, payload, NULL), qos, is_retained, "
+    "id, at_us, seq FROM message ORDER BY seq LIMIT ?"
+)
+_SEQ = "SELECT seq FROM message WHERE id = ?"
 _DELETE = "DELETE FROM message WHERE id = ?"
 _DELETE_OLDEST = "DELETE FROM message WHERE seq IN (SELECT seq FROM message ORDER BY seq LIMIT ?)"
 _COUNT = "SELECT count(*) FROM message"
@@ -98,7 +107,10 @@ class Outbox:
         self._unsaved: dict[str, OutboxMessage] = {}
         self._acknowledged: set[str] = set()
         self._newly_dropped = 0
+        self._newly_damaged = 0
         self._is_dropping = False
+        # Damaged rows that could not be moved out of the way.
+        self._ignored: set[int] = set()
         # When those were put that no sync has covered; oldest first.
         self._unsynced_s: dict[str, float] = {}
         self._synced_s = float("-inf")
@@ -121,9 +133,42 @@ class Outbox:
         with self._database.held():
             self._save()
             self._sync_where_due()
-            rows = self._database.read(_SELECT, (limit + len(self._acknowledged),))
-            saved = [x for x in map(_message, rows) if x.id not in self._acknowledged]
+            saved, damaged = self._readable(limit)
+            while damaged:
+                self._set_aside(damaged)
+                saved, damaged = self._readable(limit)
             return [*saved, *self._unsaved.values()][:limit]
+
+    def set_aside(self, message_id: str, reason: str) -> None:
+        """Give up a message that cannot be sent; it is counted as dropped."""
+        with self._database.held():
+            if self._unsaved.pop(message_id, None) is not None:
+                self._newly_damaged += 1
+            rows = self._database.read(_SEQ, (message_id,))
+            if rows:
+                self._set_aside({int(seq): reason for (seq,) in rows})
+
+    def _readable(self, limit: int) -> tuple[list[OutboxMessage], dict[int, str]]:
+        """Return the oldest messages in the file, and why others cannot be read, by ``seq``."""
+        rows = self._database.read(_SELECT, (limit + len(self._acknowledged) + len(self._ignored),))
+        found: dict[str, OutboxMessage] = {}
+        damaged = {}
+        for *row, seq in rows:
+            if seq in self._ignored:
+                continue
+            try:
+                message = _message(tuple(row))
+            except ValueError as exc:
+                damaged[int(seq)] = str(exc)
+            else:
+                if found.setdefault(message.id, message) is not message:
+                    damaged[int(seq)] = "another message has the same id"
+        return [x for x in found.values() if x.id not in self._acknowledged], damaged
+
+    def _set_aside(self, reasons: dict[int, str]) -> None:
+        self._newly_damaged += len(reasons)
+        if not self._database.set_rows_aside("message", reasons):
+            self._ignored.update(reasons)
 
     def acknowledge(self, ids: Iterable[str]) -> None:
         """Forget messages that the broker has; ids that are unknown change nothing."""
@@ -140,7 +185,8 @@ class Outbox:
         """How many messages were dropped since the file began."""
         with self._database.held():
             rows = self._database.read(_DROPPED)
-            return self._newly_dropped + (int(rows[0][0]) if rows else 0)
+            saved = int(rows[0][0]) if rows else 0
+            return saved + self._newly_dropped + self._newly_damaged
 
     def __len__(self) -> int:
         with self._database.held():
@@ -162,7 +208,8 @@ class Outbox:
 
     def _save(self) -> None:
         """Write what the file does not have; what it does not take stays in memory."""
-        if not (self._unsaved or self._acknowledged or self._newly_dropped):
+        counted = self._newly_dropped + self._newly_damaged
+        if not (self._unsaved or self._acknowledged or counted):
             return
         dropped = 0
 
@@ -174,13 +221,14 @@ class Outbox:
             if excess > 0:
                 connection.execute(_DELETE_OLDEST, (excess,))
             dropped = self._newly_dropped + max(0, excess)
-            if dropped:
-                connection.execute(_ADD_DROPPED, (dropped,))
+            if dropped or self._newly_damaged:
+                connection.execute(_ADD_DROPPED, (dropped + self._newly_damaged,))
 
         if self._database.write(work):
             self._unsaved.clear()
             self._acknowledged.clear()
             self._newly_dropped = 0
+            self._newly_damaged = 0
             if dropped and not self._is_dropping:
                 _LOGGER.warning(
                     "more than %d messages wait for the broker: the oldest are dropped until it "
@@ -215,6 +263,24 @@ def _row(message: OutboxMessage) -> tuple[str, bytes, int, bool, str, int]:
     )
 
 
-def _message(row: tuple[str, bytes, int, int, str, int]) -> OutboxMessage:
+def _message(row: tuple[object, ...]) -> OutboxMessage:
+    """Return the message in a row.
+
+    Raises:
+        ValueError: a value cannot have been written by this program.
+    """
     topic, payload, qos, is_retained, message_id, at_us = row
-    return OutboxMessage(topic, payload, qos, bool(is_retained), message_id, from_us(at_us))
+    checked_topic = check_published_topic(checked_text("topic", topic, 2**16))
+    if not isinstance(payload, bytes):
+        raise ValueError(  # noqa: TRY004 - one kind for all damage
+            f"payload is not bytes, or more than {MAX_PAYLOAD_BYTES}"
+        )
+    if qos not in (0, 1, 2) or not isinstance(qos, int):
+        raise ValueError(f"qos {str(qos)[:20]!r}")
+    if is_retained not in (0, 1):
+        raise ValueError(f"is_retained {str(is_retained)[:20]!r}")
+    if not checked_text("id", message_id, _MAX_ID_CHARS):
+        raise ValueError("no id")
+    return OutboxMessage(
+        checked_topic, payload, qos, bool(is_retained), str(message_id), stored_time(at_us)
+    )

@@ -1,8 +1,8 @@
 """Sends the outbox's messages: in order, many on the way, each until it is confirmed.
 
-Invariant: a message leaves the outbox only when the broker has confirmed it, or said that it does
-not want it. What was on the way when a connection ended is sent again over the next one, with its
-id.
+Invariants: a message leaves the outbox only when the broker has confirmed it, or said that it does
+not want it, or when it cannot be sent at all. What was on the way when a connection ended is sent
+again over the next one, with its id.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
+from pydantic_core import from_json
+
 from device.clock import Clock
+from device.errors import BrokerError
 from device.mqtt.connection import Confirmation, Connection
 from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.payloads import marked_late
@@ -66,11 +69,15 @@ class OutboxSender:
         if not self._has_more or len(self._sent) >= self._in_flight:
             return
         waiting = self._outbox.pending(self._in_flight)
+        has_set_aside = False
         for message in waiting:
             if message.id not in self._sent and len(self._sent) < self._in_flight:
-                connection.send(self._as_of_now(message), message.id)
-                self._sent.add(message.id)
-        self._has_more = len(waiting) == self._in_flight
+                if reason := self._failure_of_sending(message, connection):
+                    self._outbox.set_aside(message.id, reason)
+                    has_set_aside = True
+                else:
+                    self._sent.add(message.id)
+        self._has_more = has_set_aside or len(waiting) == self._in_flight
 
     def rest(self) -> None:
         """Let the outbox force its disk while there is no connection; may be called often."""
@@ -100,6 +107,23 @@ class OutboxSender:
         if self._confirmed:
             confirmed, self._confirmed = self._confirmed, []
             self._outbox.acknowledge(confirmed)
+
+    def _failure_of_sending(self, message: OutboxMessage, connection: Connection) -> str:
+        """Send a message; return why it can never be sent, empty where it was.
+
+        Raises:
+            BrokerError: the connection is lost.
+        """
+        try:
+            if not isinstance(from_json(message.payload), dict):
+                return "payload is not a JSON object"
+            connection.send(self._as_of_now(message), message.id)
+        except BrokerError:
+            raise
+        except Exception as exc:
+            _LOGGER.debug("message %r cannot be sent", message.id, exc_info=True)
+            return f"it cannot be sent: {exc}"
+        return ""
 
     def _as_of_now(self, message: OutboxMessage) -> OutboxMessage:
         if self._clock.utc() - message.at <= self._late_after:

@@ -31,8 +31,9 @@ from device.mqtt.topics import OutgoingMessage
 _LOGGER = logging.getLogger(__name__)
 MAX_RECEIVED_BYTES = 2**13
 _MAX_WAITING = 1000
-# A broker of MQTT 5 sends no longer ones; from an older broker paho has to take them whole.
+# A broker of MQTT 5 sends no longer ones; of what another sends, only the beginning is kept.
 _MAX_PACKET_BYTES = 2**16
+_READ_BYTES = 2**14
 # The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000
 _UNSUPPORTED_PROTOCOL = 0x84
@@ -69,7 +70,7 @@ class ReceivedMessage:
     Attributes:
         topic: its full name.
         payload: its first ``MAX_RECEIVED_BYTES``.
-        size_bytes: of the whole payload.
+        size_bytes: of the payload; of a packet that was too long, of its beginning.
         is_retained: whether the broker had kept it from before.
     """
 
@@ -85,6 +86,22 @@ ClientEvent = ConnectAnswer | ConnectionLost | PublishAnswer | ReceivedMessage
 def broker_error(settings: BrokerSettings, what: str) -> BrokerError:
     """Return an error about the broker, with its address."""
     return BrokerError(f"MQTT broker {settings.address} {what}")
+
+
+class _BoundedClient(paho.Client):
+    """Keeps the beginning of a packet that is too long, and reads the rest without keeping it.
+
+    MQTT 3.1.1 cannot tell the broker what is too long, and packets go up to 268 MB. Paho has no
+    setting for it; this overrides the one method through which it reads, and a test with a real
+    broker shows whether a new version of paho still reads in this way.
+    """
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        data = super()._sock_recv(min(bufsize, _READ_BYTES))
+        kept = self._in_packet["packet"]
+        if len(kept) + len(data) > _MAX_PACKET_BYTES:
+            del kept[_MAX_PACKET_BYTES - len(data) :]  # paho appends the data
+        return data
 
 
 class PahoClient:
@@ -237,7 +254,7 @@ def _make_client(
     settings: BrokerSettings, will: OutgoingMessage | None, protocol: MQTTProtocolVersion
 ) -> paho.Client:
     """Return a client that is set up, but for its callbacks, and has not connected."""
-    client = paho.Client(
+    client = _BoundedClient(
         CallbackAPIVersion.VERSION2,
         client_id=settings.client_id,
         protocol=protocol,

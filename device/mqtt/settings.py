@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -16,7 +15,14 @@ from device.mqtt.broker import (
     default_device_id,
     read_password,
 )
-from device.settings_base import MQTT_PASSWORD, SettingsGroup, find_credential
+from device.settings_base import (
+    MQTT_PASSWORD,
+    FilePath,
+    HostText,
+    LineText,
+    SettingsGroup,
+    find_credential,
+)
 
 _PREFIX = re.compile(r"[^+#\x00/]+(/[^+#\x00/]+)*")
 
@@ -59,7 +65,7 @@ class MqttSettings(SettingsGroup):
     is_on: bool = False
     """Whether a broker is used. Nothing leaves the device in any other way."""
 
-    host: Annotated[str, Field(min_length=1, max_length=253)] = "localhost"
+    host: Annotated[HostText, Field(min_length=1, max_length=253)] = "localhost"
     """Name or address of the broker."""
 
     port: Annotated[int, Field(ge=1, le=65535, examples=[1883])] | None = None
@@ -68,13 +74,15 @@ class MqttSettings(SettingsGroup):
     transport: Transport = "tcp"
     """"websockets" where only HTTP gets through."""
 
-    websocket_path: Annotated[str, Field(min_length=1, max_length=200)] = "/mqtt"
+    websocket_path: Annotated[LineText, Field(min_length=1, max_length=200)] = "/mqtt"
     """Where the broker listens for WebSockets."""
 
-    username: Annotated[str, Field(min_length=1, examples=["seealoud"])] | None = None
+    username: (
+        Annotated[LineText, Field(min_length=1, max_length=1000, examples=["seealoud"])] | None
+    ) = None
     """User at the broker. Not set: connects without one."""
 
-    password_file: Path | None = None
+    password_file: FilePath | None = None
     """File with the password. Not set: systemd's credential "mqtt-password", else
     $SEEALOUD_MQTT_PASSWORD."""
 
@@ -82,13 +90,13 @@ class MqttSettings(SettingsGroup):
     """Whether the connection is encrypted. The broker's certificate is always checked, against the
     system's authorities or ca_file."""
 
-    ca_file: Path | None = None
+    ca_file: FilePath | None = None
     """PEM file of the authority that signed the broker's certificate; switches TLS on."""
 
-    cert_file: Path | None = None
+    cert_file: FilePath | None = None
     """PEM file of our certificate, for a broker that wants one; switches TLS on."""
 
-    key_file: Path | None = None
+    key_file: FilePath | None = None
     """PEM file of its key, without passphrase. Not set: it is in cert_file."""
 
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
@@ -97,7 +105,7 @@ class MqttSettings(SettingsGroup):
     is_discovery_on: bool = True
     """Whether the device announces itself to Home Assistant."""
 
-    discovery_prefix: Annotated[str, Field(min_length=1, max_length=100)] = "homeassistant"
+    discovery_prefix: Annotated[LineText, Field(min_length=1, max_length=100)] = "homeassistant"
     """The discovery prefix that Home Assistant is set to."""
 
     is_picture_on: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ROOT = "seealoud"
+_MAX_TOPIC_BYTES = 65535
 ONLINE = "online"
 OFFLINE = "offline"
 _DEVICE = f"{ROOT}/{{device_id}}"
@@ -89,6 +90,19 @@ COMMANDS = (
     *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)
+
+
+def check_published_topic(name: str) -> str:
+    """Return a topic on which a message may be published.
+
+    Raises:
+        ValueError: the protocol or the broker would refuse it.
+    """
+    if not name or name.startswith("$") or any(char in name for char in "+#\0"):
+        raise ValueError(f"topic {name[:80]!r} cannot be published on")
+    if len(name.encode()) > _MAX_TOPIC_BYTES:
+        raise ValueError(f"topic {name[:80]!r}… is too long")
+    return name
 
 
 def discovery_topic(prefix: str, device_id: str) -> str:

@@ -1,6 +1,7 @@
 """Bytes of a picture file to an RGB array; only this module decodes pictures.
 
-Invariant: a damaged picture is refused, never shown with the missing part made up.
+Invariants: a damaged picture is refused, never shown with the missing part made up; one that would
+take too much memory is refused by its header.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from device.pictures.picture_format import (
     is_cut_jpeg,
     may_be_transparent,
 )
+from device.pictures.picture_size import LARGEST_PICTURE_BYTES, refuse_too_large
 from device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _WHITE = 255.0
+# Rows that are mixed with white at a time: floating point takes four times the memory.
+_BAND_ROWS = 64
 # libjpeg goes on after these and makes the rest of the picture up.
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG", "Inconsistent progression")
 # ... but many cameras write a few bytes too many, which spoils nothing.
@@ -42,7 +46,9 @@ def silence_opencv() -> None:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
+def decode_picture(
+    data: bytes, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES
+) -> npt.NDArray[np.uint8]:
     """Return a picture file's contents as people see it.
 
     Upright by its EXIF orientation; grey, palette and 16-bit pictures become 8-bit colour;
@@ -51,6 +57,7 @@ def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
     Args:
         data: the whole file.
         name: what error messages call it.
+        largest_bytes: how much memory the file and its pixels may take.
 
     Returns:
         uint8 [height, width, 3], RGB, 0..255, contiguous.
@@ -64,13 +71,16 @@ def decode_picture(data: bytes, name: str) -> npt.NDArray[np.uint8]:
         raise PictureError(
             f"{name} is cut short (its JPEG end mark is missing): copy or download it again"
         )
+    refuse_too_large(data, name, largest_bytes)
     silence_opencv()
     with captured_native_stderr() as said:
         bgr_hwc = _decode(data, name)
     _refuse_damage(said, name)
     if bgr_hwc is None:
         raise PictureError(f"{name} cannot be read as a picture: {guess_what(data)}")
-    return np.ascontiguousarray(bgr_hwc[:, :, ::-1])
+    rgb_hwc = np.ascontiguousarray(bgr_hwc)
+    cv2.cvtColor(rgb_hwc, cv2.COLOR_BGR2RGB, dst=rgb_hwc)  # in place
+    return rgb_hwc
 
 
 def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
@@ -78,9 +88,9 @@ def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
     buffer = np.frombuffer(data, np.uint8)
     try:
         if may_be_transparent(data):
-            raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-            if raw is not None and raw.ndim == 3 and raw.shape[2] == 4:
-                return _turn(_on_white(raw), exif_orientation(data))
+            transparent = _decode_transparent(buffer)
+            if transparent is not None:
+                return _turn(transparent, exif_orientation(data))
         decoded: npt.NDArray[np.uint8] | None = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     except cv2.error as exc:
         if _TOO_MANY_PIXELS in str(exc):
@@ -89,13 +99,23 @@ def _decode(data: bytes, name: str) -> npt.NDArray[np.uint8] | None:
     return decoded
 
 
+def _decode_transparent(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+    """Return the picture on white paper, uint8 [height, width, 3], BGR; None if it is opaque."""
+    raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
+    return _on_white(raw) if raw is not None and raw.ndim == 3 and raw.shape[2] == 4 else None
+
+
 def _on_white(bgra_hwc: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     """Return uint8 [height, width, 3], BGR: the picture laid on white paper."""
     full = np.iinfo(bgra_hwc.dtype).max
-    scaled = bgra_hwc.astype(np.float32) / full  # [height, width, 4], 0..1
-    opacity = scaled[:, :, 3:]
-    mixed = scaled[:, :, :3] * opacity + (1.0 - opacity)
-    return np.rint(mixed * _WHITE).astype(np.uint8)
+    mixed = np.empty((*bgra_hwc.shape[:2], 3), np.uint8)
+    for top in range(0, len(bgra_hwc), _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        scaled = bgra_hwc[rows].astype(np.float32) / full  # [rows, width, 4], 0..1
+        opacity = scaled[:, :, 3:]
+        band = scaled[:, :, :3] * opacity + (1.0 - opacity)
+        mixed[rows] = np.rint(band * _WHITE).astype(np.uint8)
+    return mixed
 
 
 def _turn(image_hwc: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

@@ -9,13 +9,14 @@ from typing import BinaryIO
 
 from device.errors import PictureError
 from device.pictures.decode import decode_picture
+from device.pictures.picture_size import LARGEST_PICTURE_BYTES
 from device.records import Frame
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 STDIN = "-"
 
 
-def read_picture_file(path: Path, name: str) -> Frame:
+def read_picture_file(path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES) -> Frame:
     """Return the picture in a file (or a named pipe).
 
     Raises:
@@ -28,7 +29,7 @@ def read_picture_file(path: Path, name: str) -> Frame:
         raise PictureError(f"{name} does not exist: check the path") from exc
     except OSError as exc:
         raise PictureError(f"{name} cannot be read: {os.strerror(exc.errno or 0)}") from exc
-    return Frame.now(decode_picture(data, name), name)
+    return Frame.now(decode_picture(data, name, largest_bytes), name)
 
 
 def read_stdin() -> Frame:

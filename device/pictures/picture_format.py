@@ -10,6 +10,8 @@ from typing import Literal
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_COLOUR_AT = 25
+_PNG_ALPHA = (b"\x04", b"\x06")  # grey and colour with an alpha channel
 _SOS = 0xDA  # start of scan: compressed pixels follow
 _EOI = b"\xff\xd9"  # end of image
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
@@ -50,8 +52,10 @@ def _jpeg_pixels_at(data: bytes) -> int | None:
 
 
 def may_be_transparent(data: bytes) -> bool:
-    """Return whether this is a format in which OpenCV reads a usable alpha channel."""
-    return data.startswith(_PNG_MAGIC) or _is_webp(data)
+    """Return whether this is a picture of which OpenCV reads a usable alpha channel."""
+    if data.startswith(_PNG_MAGIC):
+        return data[_PNG_COLOUR_AT : _PNG_COLOUR_AT + 1] in _PNG_ALPHA or b"tRNS" in data
+    return _is_webp(data) and data[12:16] != b"VP8 "
 
 
 def exif_orientation(data: bytes) -> int:

@@ -16,6 +16,7 @@ from device.settings.reference import allowed
 from device.settings.toml_text import MASK, TomlValue, masked, masked_text, toml_value
 
 _MAX_SHOWN_CHARS = 60
+_MAX_MESSAGE_CHARS = 400
 _UNKNOWN, _MISSING, _RULE = "extra_forbidden", "missing", "value_error"
 _VALUE_ERROR_PREFIX = "Value error, "
 _Location = Sequence[str | int]
@@ -40,12 +41,12 @@ def _line(dotted: str, thing: Key | Table, details: Mapping[str, Any], root: Tab
         return f"{dotted}: missing; it takes {wanted}"
     if isinstance(thing, Table):
         if kind == _RULE:  # several of its keys contradict each other
-            return f"{dotted or 'the file'}: {_message(details)}"
+            return f"{dotted or 'the file'}: {_cut(_message(details), _MAX_MESSAGE_CHARS)}"
         shape = "a list of tables, [[…]]" if thing.is_list else "a table, […]"
         return f"{dotted}: {_shown(thing.path[-1], details['input'])} is not {shape}"
     shown = _shown(thing.name, details["input"])
     if kind == _RULE:
-        message = _without_secret(thing, details)
+        message = _cut(_without_secret(thing, details), _MAX_MESSAGE_CHARS)
         is_named = shown.strip('"') in message
         return f"{dotted}: {message}" + ("" if is_named else f" (it is {shown})")
     return f"{dotted}: {shown} is not allowed; it takes {allowed(thing)}"
@@ -111,4 +112,8 @@ def _without_secret(key: Key, details: Mapping[str, Any]) -> str:
 def _shown(name: str, value: TomlValue | None) -> str:
     hidden = masked(name, value) if value is not None else ""
     text = MASK if hidden == MASK else toml_value(hidden)
-    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…"
+    return _cut(text, _MAX_SHOWN_CHARS)
+
+
+def _cut(text: str, largest_chars: int) -> str:
+    return text if len(text) <= largest_chars else f"{text[:largest_chars]}…"

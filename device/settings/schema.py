@@ -12,7 +12,7 @@ from device.history.settings import HistorySettings
 from device.mqtt.broker import check_device_id
 from device.mqtt.settings import MqttSettings
 from device.narrator.settings import NarrationSettings
-from device.settings_base import SettingsGroup
+from device.settings_base import LineText, PathText, SettingsGroup
 from device.speech.settings import SpeechSettings
 from device.triggers.settings import TriggerSettings
 
@@ -20,7 +20,7 @@ from device.triggers.settings import TriggerSettings
 class DeviceSettings(SettingsGroup):
     """The identity of this device."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64)] = "SeeAloud"
+    name: Annotated[LineText, Field(min_length=1, max_length=64)] = "SeeAloud"
     """Its name for people; Home Assistant shows it."""
 
     id: Annotated[str, Field(examples=["kitchen"])] | None = None
@@ -47,7 +47,9 @@ class PictureSettings(SettingsGroup):
 class CaptionerSettings(SettingsGroup):
     """The captioning model."""
 
-    bundle: Annotated[str, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None = None
+    bundle: (
+        Annotated[PathText, Field(min_length=1, examples=["/var/lib/seealoud/bundle"])] | None
+    ) = None
     """Name of a bundle that comes with SeeAloud, or the path of another one. Not set:
     $SEEALOUD_BUNDLE, else the default bundle."""
 

@@ -27,6 +27,7 @@ from device.clock import Clock, SystemClock
 from device.events import Event, Part, ProblemChanged
 from device.part_health import PartHealth
 from device.settings.schema import Settings
+from device.settings_base import PathText
 
 _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1
@@ -48,7 +49,7 @@ class RunState(BaseModel):
     schema_version: Literal[1] = SCHEMA
     volume: float | None = None
     rate: float | None = None
-    voice: str | None = None
+    voice: PathText | None = None
     """Path of a Piper voice; empty for the built-in one."""
     minimum_gap_s: float | None = None
     is_narrating: bool | None = None

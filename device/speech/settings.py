@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
-from device.settings_base import SettingsGroup
+from device.settings_base import FilePath, LineText, SettingsGroup
 
 DEFAULT_DEVICE = "default"
 SLOWEST_RATE = 0.25
@@ -23,7 +22,7 @@ class SpeechSettings(SettingsGroup):
     """Where the sound goes. "none" makes all of it, plays nothing and is done at once: for a
     machine without a loudspeaker and for replays."""
 
-    device: Annotated[str, Field(min_length=1, examples=["plughw:CARD=Headphones"])] = (
+    device: Annotated[LineText, Field(min_length=1, examples=["plughw:CARD=Headphones"])] = (
         DEFAULT_DEVICE
     )
     """ALSA's name of the loudspeaker; ``aplay -L`` lists them."""
@@ -33,7 +32,9 @@ class SpeechSettings(SettingsGroup):
     Switch it off when other programs must use a loudspeaker that only one can have, or when a
     Bluetooth one should sleep."""
 
-    voice: Annotated[Path, Field(examples=["/var/lib/seealoud/en_GB-alan-low.onnx"])] | None = None
+    voice: Annotated[FilePath, Field(examples=["/var/lib/seealoud/en_GB-alan-low.onnx"])] | None = (
+        None
+    )
     """The ``.onnx`` file of a Piper voice, with its ``.onnx.json`` beside it. Not set: the
     built-in one."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import VoiceError
+from device.settings_base import check_path
 from device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def find_voice(path: str | Path | None = None) -> VoiceFiles:
     Raises:
         VoiceError: one of its files is missing or cannot be read.
     """
-    model_path = _builtin_model_path() if path is None else Path(path).expanduser().absolute()
+    model_path = _builtin_model_path() if path is None else _absolute(path)
     config_path = model_path.with_name(model_path.name + ".json")
     for needed in (model_path, config_path):
         _require_readable(needed)
@@ -66,6 +67,13 @@ def with_kept_voice(settings: SpeechSettings, kept: str | None) -> SpeechSetting
         _LOGGER.warning("the voice that was chosen last cannot be used: %s", exc)
         return settings
     return settings.model_copy(update={"voice": path})
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return check_path(path).absolute()
+    except ValueError as exc:
+        raise VoiceError(f"the voice has no path that can be opened: {exc}. {_NEXT_STEP}") from exc
 
 
 def _builtin_model_path() -> Path:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from device.requests import MAX_SNOOZE_MIN
-from device.settings_base import SettingsGroup
+from device.settings_base import FilePath, LineText, SettingsGroup
 
 # What the kernel takes, without the closing zero: unix(7).
 MAX_SOCKET_PATH_BYTES = 107
@@ -85,7 +85,7 @@ class KeySettings(PressSettings):
     ] = "KEY_ENTER"
     """The key's name as `evtest` shows it."""
 
-    device: Annotated[StrictStr, Field(min_length=1, max_length=255)] = "any"
+    device: Annotated[LineText, Field(min_length=1, max_length=255)] = "any"
     """Which device's key: its name as `evtest` shows it, its path (/dev/input/by-id/… stays the
     same from start to start), or any."""
 
@@ -97,7 +97,7 @@ class KeySettings(PressSettings):
 class SocketSettings(SettingsGroup):
     """The Unix socket on which `seealoud press` reaches the daemon."""
 
-    path: Annotated[Path, Field(examples=["/run/seealoud/seealoud.sock"])] | None = None
+    path: Annotated[FilePath, Field(examples=["/run/seealoud/seealoud.sock"])] | None = None
     """Where it is; at most 107 bytes. Not set: seealoud.sock in the runtime directory
     ($RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/seealoud). Who may write to it may make the device
     speak, and see what it sees in words: it is open to the daemon's user and group. Set

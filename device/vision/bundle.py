@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.errors import BundleError, BundleHashError
+from device.settings_base import check_path
 from device.vision.manifest import (
     CONFIDENCE,
     DECODER,
@@ -101,6 +102,10 @@ def find_bundle(name_or_path: str | None = None) -> Path:
         BundleError: there is no such bundle.
     """
     wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
+    try:
+        check_path(wanted)
+    except ValueError as exc:
+        raise BundleError(f"no bundle has such a name: {exc}") from exc
     for folder in (Path(wanted), _SHIPPED_FOLDER / wanted):
         # Not Path.is_file, which raises if the current folder may not be searched.
         if os.path.isfile(folder / MANIFEST):

@@ -130,8 +130,30 @@ def test_check_warns_of_password_files(tmp_path, capsys):
 def test_check_warns_of_metrics_that_others_can_reach(tmp_path, capsys, host, is_risky):
     file = tmp_path / "f.toml"
     file.write_text(f'[metrics]\nis_on = true\nhost = "{host}"\n')
-    assert _run("check", str(file)) == 0
-    assert ("metrics.host" in capsys.readouterr().err) is is_risky
+    _run("check", str(file))
+    assert ("warning: metrics.host" in capsys.readouterr().err) is is_risky
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('[metrics]\nis_on = true\nhost = "192.0.2.7"\n', "metrics: cannot be served on 192.0.2.7"),
+        ('[captioner]\nbundle = "nowhere"\n', "captioner.bundle: no bundle 'nowhere'"),
+        ('[mqtt]\nis_on = true\nca_file = "/nowhere"\n', "mqtt: MQTT file /nowhere cannot be read"),
+        (
+            '[mqtt]\nis_on = true\nusername = "a"\npassword_file = "/nowhere"\n',
+            "mqtt: MQTT password file /nowhere cannot be read",
+        ),
+    ],
+)
+def test_check_refuses_what_a_daemon_would_not_start_with(tmp_path, capsys, text, words):
+    file = tmp_path / "f.toml"
+    file.write_text(text)
+    assert _run("check", str(file)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = [x for x in err.splitlines() if "warning" not in x]
+    assert line.startswith(f"seealoud: {file}: {words}")
 
 
 def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):

@@ -348,7 +348,7 @@ FAULTS: dict[str, tuple[Writer, Fault, str]] = {
     "COCO file of no split": (
         write_coco,
         lambda root: (root / "my_test.json").rename(root / "mine.json") and None,
-        r"cannot tell the split of .*mine\.json: put train, val or test",
+        r"cannot determine the split of .*mine\.json: put train, val or test",
     ),
     "COCO split missing": (
         write_coco,

@@ -58,7 +58,7 @@ from training.train import household_pictures, open_extra_data
 
 # PLAIN: people's own sentences, judged in the same way, are right in 63 % of cases on test; a
 # caption that is as likely to be right needs no hedge. THINK and MAYBE were chosen on dev, for a
-# listener who cannot check what is said: above 0.4 subjects are right in 93 % and activities in
+# listener who cannot check the caption: above 0.4 subjects are right in 93 % and activities in
 # 75 %; 0.2 is the lowest limit above which 55 % say nothing wrong. COLOUR: of the colours left on
 # dev 83 % are right, at 0.5 it is 76 %. ``tools/sight_checks.py said`` prints the trade-off.
 WORDING = WordingSpec(plain=0.6, think=0.4, maybe=0.2, colour=0.75)
@@ -89,10 +89,10 @@ class Calibrated:
     """What goes into a bundle, and its quality.
 
     Attributes:
-        spec: for the manifest.
-        arrays: for ``confidence.npz``.
-        quality: for the record.
-        things: for the manifest; None for a bundle that names none.
+        spec: the confidence in the manifest.
+        arrays: contents of ``confidence.npz``.
+        quality: the quality in the record.
+        things: the weights of things in the manifest; None for a bundle that names nothing.
     """
 
     spec: ConfidenceSpec

@@ -30,7 +30,7 @@ class JudgedMentions:
     """What every caption mentions.
 
     Attributes:
-        n_captions: of the split.
+        n_captions: number of captions of the split.
         caption_m: int [mentions], the caption's number.
         kind_m: int [mentions], number in ``KINDS``.
         signals_ms: float64 [mentions, ``SIGNALS``].
@@ -59,8 +59,8 @@ class MentionModel:
     """What the manifest states of mentions.
 
     Attributes:
-        bias: log-odds by kind.
-        weights: by signal.
+        bias: log-odds by kind of word.
+        weights: weights by signal.
     """
 
     bias: dict[str, float]

@@ -89,7 +89,7 @@ def quality_by_domain(
     """Return the calibration of the probabilities in each domain.
 
     Args:
-        found: what may be named, as ``things.fit_things`` takes it: with repeats for the weights.
+        found: candidates as for ``things.fit_things``, with repeats for the weights.
         pictures: names of each domain's pictures. A domain in which nothing may be named has no
             entry in the result.
 

@@ -67,7 +67,7 @@ def fit_seen(
 
 
 def _axes(points_nd: Floats, n_axes: int) -> Floats:
-    """Return the directions [d, axes] along which points lie most, from the origin.
+    """Return the directions [d, axes] of largest spread of points, from the origin.
 
     As they are stored, so that everything after is fitted to what ships.
     """

@@ -78,7 +78,7 @@ class ThingConfirmation:
     each stays with the figures that were measured by it (docs/homes.json, docs/names.json).
 
     Args:
-        names: of the bundle; None if it has no names.
+        names: the bundle's names; None if it has no names.
     """
 
     def __init__(self, names: NamesSpec | None) -> None:

@@ -73,7 +73,7 @@ class KerasDecoder(keras.Model):  # type: ignore[misc]
         """Return logits of every next word under teacher forcing.
 
         Args:
-            memory: of ``prepare`` for n pictures.
+            memory: result of ``prepare`` for n pictures.
             tokens_nkt: int32 [pictures, captions a picture, words], start mark first.
             training: whether dropout is on.
 
@@ -91,7 +91,7 @@ class KerasDecoder(keras.Model):  # type: ignore[misc]
 
         Args:
             tokens_r: int32 [rows]; rows = pictures * beam width, a picture's rows side by side.
-            memory: of ``prepare`` for the pictures.
+            memory: result of ``prepare`` for the pictures.
             state: as returned before, or ``initial_state``.
 
         Returns:

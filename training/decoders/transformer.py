@@ -47,7 +47,7 @@ class FeedForward(keras.layers.Layer):  # type: ignore[misc]
 class Attention(keras.layers.Layer):  # type: ignore[misc]
     """Norm, multi-head attention, residual left to the caller.
 
-    Queries, keys and values are handed around as [groups, heads, length, depth].
+    Queries, keys and values have the shape [groups, heads, length, depth].
     """
 
     def __init__(self, size: DecoderSize, **kwargs: Any) -> None:

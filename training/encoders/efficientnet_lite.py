@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2 as Keras functional models, whole or cut at a block.
 
 Layer names depend only on the block's index, so weights map by layer name between a whole
-network, its trunk (blocks 0..k-1) and its tail (blocks k.. and head). Nothing here knows
-where weights come from.
+network, its trunk (blocks 0..k-1) and its tail (blocks k.. and head). This module
+loads no weights.
 
 The Lite family (https://github.com/tensorflow/tpu, efficientnet/lite) is EfficientNet
 (Tan and Le, 2019, https://arxiv.org/abs/1905.11946) made for integer hardware: ReLU6 instead

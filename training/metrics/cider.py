@@ -3,7 +3,7 @@
 CIDEr-D is Vedantam, Zitnick and Parikh 2015 (arXiv 1411.5726), section 3 and appendix; the
 result equals pycocoevalcap's ``Cider`` when the document frequencies come from the same
 references (a test checks this). Everything that depends on the references alone is computed once:
-a hypothesis then costs one dictionary look-up per n-gram. Pure Python; knows no model.
+a hypothesis then costs one dictionary look-up per n-gram. Pure Python, independent of any model.
 """
 
 from __future__ import annotations

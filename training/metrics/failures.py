@@ -60,12 +60,12 @@ class Failures:
     """All captions of a split.
 
     Attributes:
-        captions: how many.
+        captions: number of captions.
         right: mention something, all of it confirmed.
         nothing_mentioned: mention nothing that can be judged.
         one_wrong: one mention is not confirmed.
         two_or_more_wrong: more than one is not.
-        kinds: by kind of word.
+        kinds: counts by kind of word.
     """
 
     captions: int
@@ -84,7 +84,7 @@ def count_failures(judgements: Sequence[CaptionJudgement]) -> Failures:
     """Return what is wrong in a split's captions.
 
     Raises:
-        TrainingError: there are none.
+        TrainingError: there are no captions.
     """
     if not judgements:
         raise TrainingError("cannot count failures: there are no captions")

@@ -45,7 +45,7 @@ class KindJudgement:
     Attributes:
         confirmed: mentioned, and at least one reference mentions the same or a narrower class.
         wrong: mentioned and not confirmed.
-        instead: what the references mention that confirms nothing in the caption.
+        instead: classes that the references mention and that confirm nothing in the caption.
     """
 
     confirmed: frozenset[str]
@@ -216,10 +216,10 @@ def judge_split(
     """Return the judgements of the device's best hypotheses by picture name.
 
     Args:
-        captions: by picture name.
-        pictures: of these names.
+        captions: hypotheses by picture name.
+        pictures: the pictures with these names.
         cache_dir: keeps the references' tokens; None keeps nothing.
-        lexicons: by which words the captions are judged.
+        lexicons: the words by which the captions are judged.
 
     Raises:
         TrainingError: a caption is of another picture, or Java failed.

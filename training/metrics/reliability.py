@@ -27,8 +27,8 @@ class Bin:
         predicted: mean predicted probability, 0..1.
         right: observed share that is right, 0..1.
         n: captions.
-        low: of the Wilson 95 % interval of ``right``.
-        high: of the same.
+        low: lower bound of the Wilson 95 % interval of ``right``.
+        high: upper bound of the same interval.
     """
 
     predicted: float
@@ -45,8 +45,8 @@ class Area:
     Attributes:
         estimate: how often, of a right and a wrong caption, the right one has the greater
             probability; 0.5 is chance, ties count half.
-        low: of DeLong's interval.
-        high: of the same.
+        low: lower bound of DeLong's interval.
+        high: upper bound of the same interval.
     """
 
     estimate: float

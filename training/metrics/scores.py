@@ -76,7 +76,7 @@ def score(
 
     Args:
         hypotheses: caption by picture name.
-        references: what people wrote, by picture name; the same names. They alone decide the
+        references: people's captions by picture name; the same names. They alone decide the
             document frequencies of CIDEr, as the protocol has it.
         cache_dir: keeps the references' tokens from call to call; None keeps nothing.
         with_meteor: METEOR takes half a minute on 1000 pictures; False leaves it out.

@@ -58,7 +58,7 @@ class Scaling:
     Attributes:
         slope: > 0.
         shift_n: float64 [names].
-        of_source: what each source's captions leave out, in log-odds; 0 is as the reference.
+        of_source: shift of each source for incomplete captions, in log-odds; 0 for the reference.
     """
 
     slope: float

@@ -31,7 +31,7 @@ class EverydayName:
 
     Attributes:
         name: as in ``everyday_names.tsv``, e.g. "owl".
-        phrase: as it is said, e.g. "an owl".
+        phrase: with its article, e.g. "an owl".
         broader: a name that is true of it as well, e.g. "bird".
         sources: classes and nouns that it stands for, as the rules state them.
         words: single and several words of a caption, singular, that confirm it.

@@ -57,8 +57,8 @@ class Sources:
 
     Attributes:
         dataset: Flickr8k: its train pictures teach, the captions of its dev judge.
-        folders: of pictures that teach; the held-back fifth of those with captions judges.
-        household: with about five captions a picture; judges and never teaches.
+        folders: folders of pictures to learn from; the held-back fifth with captions evaluates.
+        household: folder with about five captions a picture, for calibration and evaluation only.
         most: pictures that are taken of each folder and of train, None takes all.
     """
 
@@ -78,8 +78,8 @@ class FittedNames:
     """What a bundle gets.
 
     Attributes:
-        spec: for its manifest.
-        arrays: for its file.
+        spec: names in its manifest.
+        arrays: contents of its file of names.
         record: their precision and calibration, as JSON values.
     """
 

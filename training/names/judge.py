@@ -40,7 +40,7 @@ class CaptionJudge:
 
     Args:
         names: in the order of the result.
-        rules: with the words of every name.
+        rules: the reviewed names with their words.
     """
 
     def __init__(self, names: Sequence[str], rules: Rules) -> None:

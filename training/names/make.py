@@ -50,7 +50,7 @@ def roll_up(rules: Rules, wordnet: WordNet, offsets: Sequence[int]) -> list[str]
 
     Args:
         rules: the reviewed names.
-        wordnet: with every class in it.
+        wordnet: nouns that include every class.
         offsets: the classes' meanings.
 
     Raises:

@@ -115,7 +115,7 @@ def told_apart(
     Args:
         targets_bn: float32 [pictures, names + 1].
         confirmed_bn: bool [pictures, names], False where nothing is known.
-        names: of the columns.
+        names: names of the columns.
     """
     made = targets_bn.copy()
     for wrong, right in CONFUSED:

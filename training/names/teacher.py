@@ -131,7 +131,7 @@ def kept(
 
 
 def _digest(paths: Sequence[Path]) -> str:
-    """Return a hash of the pictures' folders' and files' names, wherever the data lie."""
+    """Return a hash of the pictures' folders' and files' names, in whatever place the data are."""
     names = "\n".join(f"{path.parent.parent.name}/{path.name}" for path in paths)
     return hashlib.sha256(names.encode()).hexdigest()[:24]
 

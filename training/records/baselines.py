@@ -53,7 +53,7 @@ def floor_record(
     Args:
         dev: reference captions by picture name.
         test: reference captions by picture name.
-        git_commit: of the source that ran.
+        git_commit: commit of the source that ran.
         cache_dir: keeps the references' tokens.
 
     Raises:

@@ -160,8 +160,8 @@ class Restraint(Figures):
         shortened: captions from which some colour is left out.
         of_caption: colours of the whole captions.
         of_said: colours of the shortened captions.
-        cider: of the whole captions, times 100.
-        cider_change: of the shortened captions against them, with its 95 % interval, paired.
+        cider: CIDEr of the whole captions, times 100.
+        cider_change: CIDEr of the shortened captions minus it, with its paired 95 % interval.
     """
 
     shortened: Count
@@ -175,15 +175,15 @@ class ConfidenceQuality(Figures):
     """A bundle's confidence: fitted on train and dev, measured on test.
 
     Attributes:
-        dev: of whole captions, cross-validated; by it the method was chosen.
-        test: of the captions as spoken, measured once.
-        selective: of test, by falling probability.
-        hedges: of test.
-        refusals: by novelty.
-        restraint: by split; None in records from before colours were left out.
-        household: of the captions of household photographs as spoken; they were fitted on as well.
-        names: of the names of things, by domain (``dev``, ``household``), cross-fitted; None in
-            records from before things were named, or without detector and names.
+        dev: quality on whole captions, cross-validated; it chose the method.
+        test: quality on the captions as spoken, measured once.
+        selective: shares of right captions of test, by falling probability.
+        hedges: use of hedges on test.
+        refusals: shares of pictures refused for their novelty.
+        restraint: effect of leaving out colours, by split; None in older records.
+        household: quality on the spoken captions of household photographs, also used for fitting.
+        names: quality on the names of things, by domain (``dev``, ``household``), cross-fitted;
+            None in older records, or without detector and names.
     """
 
     dev: Quality

@@ -26,9 +26,9 @@ def read_measured(kind: type[_Figures], path: Path, what: str) -> _Figures | Non
     """Return what was measured, or None where nothing was.
 
     Args:
-        kind: the figures.
-        path: of the file.
-        what: what they are called in messages.
+        kind: type of the figures.
+        path: the file.
+        what: name of the figures in messages.
 
     Raises:
         TrainingError: the file is wrong; the message names it and the keys.
@@ -42,10 +42,10 @@ def read_figures(
     """Return the figures in a file that must be there.
 
     Args:
-        kind: the figures.
-        path: of the file.
-        what: what they are called in messages.
-        upgraded: makes JSON of now of an earlier version's.
+        kind: type of the figures.
+        path: the file.
+        what: name of the figures in messages.
+        upgraded: converts the JSON of an earlier version to the current one.
 
     Raises:
         TrainingError: the file is missing or wrong; the message names it and the keys.

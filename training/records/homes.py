@@ -22,8 +22,8 @@ class KindCounts(Figures):
     """Names of one kind that were said without "maybe".
 
     Attributes:
-        said: how many.
-        wrong: how many of them no caption confirms.
+        said: number of names.
+        wrong: number of them that no caption confirms.
         names: those that are wrong most often: how often each was wrong, and how often said.
     """
 
@@ -36,18 +36,18 @@ class HomeFigures(Figures):
     """Shares 0..1 of the pictures, or of the names said, and counts.
 
     Attributes:
-        pictures: how many there are.
+        pictures: number of pictures.
         right_sure: share of them for which something right is said without "maybe".
         right: share for which something right is said, with or without "maybe".
         precision_sure: of the names said without "maybe", the share that captions confirm.
-        names_sure: how many names those are.
+        names_sure: number of these names.
         only_wrong: share of the pictures with names said without "maybe", none of them confirmed.
         refused: share of the pictures for which nothing is named.
         nobody_said: in how many pictures it is said that nobody is in view.
         nobody_right: of these, the share in which no caption names a person.
-        distinct_words: how many different words the captions have.
-        cider: of the captioner's words by themselves, said or not; None where not measured.
-        kinds: what was named without "maybe", and what of it is unconfirmed, by kind.
+        distinct_words: number of different words in the captions.
+        cider: CIDEr of the captions alone, spoken or not; None if not measured.
+        kinds: counts of the names said without "maybe" and of the unconfirmed ones, by kind.
     """
 
     pictures: Count
@@ -70,8 +70,8 @@ class Homes(Figures):
     Attributes:
         bundle: name of the bundle.
         folder: name of the folder.
-        all: of all its photographs.
-        indoor: of those whose captions describe an indoor scene.
+        all: figures of all its photographs.
+        indoor: figures of those with captions that describe an indoor scene.
     """
 
     bundle: str

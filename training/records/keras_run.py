@@ -28,7 +28,7 @@ def keras_record(
     """Return the record of a trained run, dev and test scored with the Keras captioner (minutes).
 
     Args:
-        folder: of the trained run.
+        folder: folder of the trained run.
         dataset: its dev and test are captioned.
         cache_dir: keeps features and the references' tokens; default: the user's cache folder.
 

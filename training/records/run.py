@@ -164,8 +164,8 @@ class RunRecord(Figures):
     Attributes:
         name: also the file's name; letters, digits, ``.``, ``_`` and ``-``.
         config: the run's TOML as read.
-        git_commit: of the source that ran.
-        measured: what made the captions that ``dev`` and ``test`` score; None: no model of ours.
+        git_commit: commit of the source that ran.
+        measured: the model whose captions ``dev`` and ``test`` score; None: not one of SeeAloud.
         dev: scores by which every choice was made.
         test: scores measured once, for the report.
         wall_time_s: training and evaluation together.

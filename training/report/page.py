@@ -66,10 +66,10 @@ def render(
     """Return the page as text.
 
     Args:
-        records: of runs and baselines, in any order.
+        records: records of runs and baselines, in any order.
         shipped: name of the run that ships.
         homes: figures of ordinary photographs; left out unless they are of the bundle that ships.
-        photos: of ``read_photos``.
+        photos: the result of ``read_photos``.
     """
     by_name = {record.name: record for record in records}
     run = by_name.get(shipped or "")
@@ -176,8 +176,8 @@ def write_reliability_plot(name: str, found: ConfidenceQuality, path: Path) -> N
     """Write the curves of captions and, where there are any, of names; Wilson's 95 % intervals.
 
     Args:
-        name: of the bundle.
-        found: how well its probabilities predict what is right.
+        name: name of the bundle.
+        found: quality of its probabilities.
         path: PNG or SVG.
     """
     panels: list[tuple[str, str, Quality | None, Quality | None]] = [

@@ -24,7 +24,7 @@ class Goal:
 
     Attributes:
         limit: in the unit of the value.
-        text: of the limit, without the sign.
+        text: text of the limit, without the sign.
         is_at_most: whether less is better.
     """
 
@@ -53,11 +53,11 @@ class Row:
     """One line of the table; a cell is None where nothing was measured.
 
     Attributes:
-        what: what is measured.
-        flickr: on Flickr8k's test split.
-        home: on ordinary photographs.
-        indoor: on those that are indoors.
-        goals: by the name of the cell that they are for.
+        what: name of the measured figure.
+        flickr: value on Flickr8k's test split.
+        home: value on ordinary photographs.
+        indoor: value on those taken indoors.
+        goals: goals by the name of their cell.
     """
 
     what: str

@@ -1,0 +1,60 @@
+"""Whether a daemon with these settings can start, as far as that can be known without starting it.
+
+Invariant: what is found here is what would end the start. A part that is away and may come back
+(camera, broker, loudspeaker, button) ends no start, so it is not looked for; ``seealoud doctor``
+does that.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import closing
+
+from device.errors import BundleError, ConfigError
+from device.health.settings import MetricsSettings
+from device.mqtt.broker import tls_context
+from device.mqtt.settings import MqttSettings
+from device.settings.schema import Settings
+from device.vision.bundle import find_bundle, load_bundle
+
+
+def start_problems(settings: Settings) -> list[str]:
+    """Return why a daemon with these settings would not start, one line for each reason."""
+    checks: list[tuple[str, Callable[[], object]]] = [
+        ("captioner.bundle", lambda: load_bundle(find_bundle(settings.captioner.bundle))),
+        ("mqtt", lambda: _check_mqtt(settings.mqtt)),
+        ("metrics", lambda: _check_metrics(settings.metrics)),
+    ]
+    problems = []
+    for key, check in checks:
+        try:
+            check()
+        except (BundleError, ConfigError) as exc:
+            problems.append(f"{key}: {' '.join(str(exc).split())}")
+    return problems
+
+
+def _check_mqtt(settings: MqttSettings) -> None:
+    """Read the files of the connection, as the start does."""
+    if settings.is_on and (tls := settings.broker_settings().tls) is not None:
+        tls_context(tls)
+
+
+def _check_metrics(settings: MetricsSettings) -> None:
+    """Listen for a moment. A port in use is no mistake: a daemon that runs has it."""
+    if not settings.is_on:
+        return
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with closing(socket.socket(family)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise ConfigError(
+                f"cannot be served on {settings.host} port {settings.port}: {exc.strerror or exc}"
+            ) from exc

@@ -1,0 +1,176 @@
+"""How much memory a picture takes, known from its header before any decoder sees it.
+
+Pure functions over bytes. Invariant: a picture whose size is not known is refused, since half a
+megabyte of PNG can hold a picture of four gigabytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from device.errors import PictureError
+from device.pictures.picture_format import guess_what, may_be_transparent
+
+# `describe` needs 150 MB without a picture, and must stay below 500 MB with any.
+LARGEST_PICTURE_BYTES = 300 * 10**6
+_JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, not tables
+_JPEG_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_SHORT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSize:
+    """The size of a picture.
+
+    Attributes:
+        width_px: width.
+        height_px: height.
+        bytes_per_pixel: what decoding takes at its peak, all copies together.
+    """
+
+    width_px: int
+    height_px: int
+    bytes_per_pixel: int
+
+    @property
+    def decoded_bytes(self) -> int:
+        """The memory that decoding takes."""
+        return self.width_px * self.height_px * self.bytes_per_pixel
+
+
+def refuse_too_large(data: bytes, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES) -> None:
+    """Return if the picture can be decoded within so much memory, the file included.
+
+    Raises:
+        PictureError: it cannot, or its size is not known.
+    """
+    size = picture_size(data)
+    if size is None:
+        raise PictureError(f"{name} cannot be read as a picture: {guess_what(data)}")
+    if len(data) + size.decoded_bytes > largest_bytes:
+        raise PictureError(
+            f"{name} has too many pixels for this device ({size.width_px} x {size.height_px}): "
+            "shrink it"
+        )
+
+
+def picture_size(data: bytes) -> PictureSize | None:
+    """Return the size in a picture's header; None if there is none that is understood."""
+    for magic, read in _READERS:
+        if data.startswith(magic):
+            try:
+                size = read(data)
+            except (struct.error, ValueError, IndexError):
+                return None
+            return size if size is not None and size.width_px and size.height_px else None
+    return _avif(data) or _jpeg_2000(data)
+
+
+def _png(data: bytes) -> PictureSize | None:
+    width, height, depth = struct.unpack_from(">IIB", data, 16)
+    if data[12:16] != b"IHDR":
+        return None
+    # OpenCV gives the transparent ones as they are, and they are mixed with white afterwards.
+    # Measured: 5.9 without and 15.4 with a 16-bit alpha channel.
+    return PictureSize(width, height, 8 + 4 * (depth // 8) if may_be_transparent(data) else 6)
+
+
+def _jpeg(data: bytes) -> PictureSize | None:
+    at = 2
+    while (at := data.find(b"\xff", at)) >= 0:
+        marker = data[at + 1]
+        if marker in _JPEG_SIZES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            # Progressive ones keep all coefficients, two bytes for each of three components.
+            return PictureSize(width, height, 9 if marker in _JPEG_PROGRESSIVE else 6)
+        if marker == 0xFF:
+            at += 1
+        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
+            at += 2
+        else:
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    return None
+
+
+def _webp(data: bytes) -> PictureSize | None:
+    kind = data[12:16]
+    if data[8:12] != b"WEBP":
+        return None
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+        return PictureSize(width, height, 11)
+    if kind == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return PictureSize(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF), 11)
+    width, height = struct.unpack_from("<HH", data, 26)
+    return PictureSize(width & 0x3FFF, height & 0x3FFF, 7)
+
+
+def _bmp(data: bytes) -> PictureSize | None:
+    if struct.unpack_from("<I", data, 14)[0] == 12:  # the header of OS/2
+        width, height = struct.unpack_from("<HH", data, 18)
+        return PictureSize(width, height, 7)
+    width, height = struct.unpack_from("<ii", data, 18)
+    return PictureSize(abs(width), abs(height), 7)
+
+
+def _gif(data: bytes) -> PictureSize | None:
+    width, height = struct.unpack_from("<HH", data, 6)
+    return PictureSize(width, height, 12)
+
+
+def _pnm(data: bytes) -> PictureSize | None:
+    words = b" ".join(line.partition(b"#")[0] for line in data[:4096].split(b"\n")).split()
+    return PictureSize(int(words[1]), int(words[2]), 9)
+
+
+def _tiff(data: bytes) -> PictureSize | None:
+    order = "<" if data.startswith(b"II") else ">"
+    directory = struct.unpack_from(f"{order}I", data, 4)[0]
+    found = {}
+    for number in range(struct.unpack_from(f"{order}H", data, directory)[0]):
+        at = directory + 2 + 12 * number
+        tag, kind = struct.unpack_from(f"{order}HH", data, at)
+        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
+            value = "H" if kind == _TIFF_SHORT else "I"
+            found[tag] = struct.unpack_from(f"{order}{value}", data, at + 8)[0]
+    if len(found) < 2:
+        return None
+    return PictureSize(found[_TIFF_WIDTH], found[_TIFF_HEIGHT], 11)
+
+
+def _avif(data: bytes) -> PictureSize | None:
+    """Return the largest of the sizes that an AVIF states for its parts."""
+    if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
+        return None
+    sizes, at = [], 0
+    while (at := data.find(b"ispe", at)) >= 0 and at + 16 <= len(data):
+        sizes.append(struct.unpack_from(">II", data, at + 8))
+        at += 4
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return PictureSize(width, height, 15) if width and height else None
+
+
+def _jpeg_2000(data: bytes) -> PictureSize | None:
+    """Return the size in the code stream, which counts, not that in the box around it."""
+    is_file = data[4:12] == b"jP  \r\n\x87\n"
+    at = data.find(b"\xff\x4f\xff\x51") if is_file or data.startswith(b"\xff\x4f\xff\x51") else -1
+    if at < 0 or at + 24 > len(data):
+        return None
+    width, height = struct.unpack_from(">II", data, at + 8)
+    return PictureSize(width, height, 15) if width and height else None
+
+
+_READERS: tuple[tuple[bytes, Callable[[bytes], PictureSize | None]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"\xff\xd8\xff", _jpeg),
+    (b"RIFF", _webp),
+    (b"BM", _bmp),
+    (b"GIF8", _gif),
+    *((b"P%d" % number, _pnm) for number in range(1, 7)),
+    (b"II*\0", _tiff),
+    (b"MM\0*", _tiff),
+)
