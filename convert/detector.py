@@ -88,7 +88,7 @@ def float_detector(
     import tensorflow as tf
 
     from convert.tfjs_graph import with_hard_swish
-    from device.vision.detector_model import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
+    from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
     from training.features import to_tflite
 
     written = with_hard_swish(graph)
@@ -113,7 +113,7 @@ def export_detector(size_px: int = SIZE_PX, cache_dir: Path | None = None) -> Ex
         TrainingError: the export differs from the source.
     """
     from convert.packed_weights import with_packed_weights
-    from device.vision.detector_model import DetectorModel
+    from device.vision.detector import DetectorModel
     from device.vision.specs import DetectorSpec
 
     graph = source_graph(cache_dir)
@@ -146,8 +146,8 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     """
     import numpy as np
 
+    from device.vision.boxes import letterbox
     from device.vision.bundle import N_PATTERNS, pattern
-    from device.vision.letterbox import letterbox
     from training.errors import TrainingError
 
     differences = []

@@ -22,8 +22,7 @@ from device.vision.manifest import (
     VOCABULARY,
     Manifest,
 )
-from device.vision.sentences import caption_sentence
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge, caption_sentence
 from training.config import CONFIGS, RunConfig, in_training_order, read_run_config
 from training.errors import TrainingError
 from training.run_folder import RunFolder, run_folder

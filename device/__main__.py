@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
@@ -26,28 +26,28 @@ _MAX_PIXELS = 128 * 2**20
 class _Commands(click.Group):
     """Imports each command only when it is used, so that every command starts quickly.
 
-    The command ``name`` is ``device.commands.name.name``.
+    The command ``name`` is ``device.commands.MODULE.name``.
     """
 
-    names: ClassVar[Sequence[str]] = (
-        "config",
-        "describe",
-        "doctor",
-        "history",
-        "mqtt",
-        "press",
-        "run",
-    )
+    modules: ClassVar[Mapping[str, str]] = {
+        "config": "config",
+        "describe": "describe",
+        "doctor": "doctor",
+        "history": "history",
+        "mqtt": "daemon",
+        "press": "daemon",
+        "run": "daemon",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all commands."""
-        return list(self.names)
+        return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command, or None if there is none of that name."""
-        if cmd_name not in self.names:
+        if cmd_name not in self.modules:
             return None
-        module = importlib.import_module(f"device.commands.{cmd_name}")
+        module = importlib.import_module(f"device.commands.{self.modules[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -1,8 +1,8 @@
-"""The daemon: the only place that wires the parts.
+"""The daemon: the only module that connects the parts.
 
-Listeners start first, the camera last. Stopping takes the reverse order: every stop event is set
-first, then the threads are joined, all under one deadline. The main thread only waits, feeds the
-watchdog and ends a snooze that has run out; it does nothing that can block.
+Listeners start first, the camera last. They stop in reverse order: every stop event is set first,
+then the threads are joined, all under one deadline. The main thread only waits, feeds the watchdog,
+retries triggers and ends an expired snooze; it does nothing that can block.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Daemon:
     """Everything between the camera and the loudspeaker.
 
     Args:
-        settings: as they were read.
-        config: the file they came from, read again on SIGHUP; None looks for it.
+        settings: as read from the file.
+        config: their file, read again on SIGHUP; None means the usual places.
         directories: where state and socket are.
     """
 
@@ -84,7 +84,7 @@ class Daemon:
         """Run until SIGTERM, SIGINT or the end of a replay; return the exit code.
 
         Raises:
-            DaemonError: another daemon has this state, or a part failed for good.
+            DaemonError: another daemon uses this state directory, or a part failed permanently.
             BundleError: there is no usable bundle.
             ConfigError: a setting cannot be used.
         """
@@ -103,7 +103,7 @@ class Daemon:
     # ------------------------------------------------------------ building
 
     def _build(self, stack: ExitStack) -> None:
-        """Make every part, listeners first; nothing moves yet but the voice, which loads."""
+        """Create every part, listeners first; no thread starts yet, except that the voice loads."""
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
@@ -147,14 +147,14 @@ class Daemon:
 
     @property
     def _camera_name(self) -> str:
-        """The camera without a password that its address may hold."""
+        """The camera's name, without a password in its address."""
         return masked_text(self._settings.camera.source)
 
     def _open_camera(self) -> Camera:
         return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
 
     def _is_busy(self) -> bool:
-        """Whether work is going on for which a fast replay should wait."""
+        """Whether there is work for which a fast replay should wait."""
         return self._observer.is_busy or not self._announcer.is_idle
 
     def _open_history(self, stack: ExitStack) -> Callable[[float], HistorySummary] | None:
@@ -169,7 +169,7 @@ class Daemon:
         return history.summary
 
     def _open_mqtt(self, stack: ExitStack) -> None:
-        """Publish, where a broker is named; it is imported only then."""
+        """Connect MQTT if it is on; it is imported only then."""
         if not self._settings.mqtt.is_on:
             return
         from device.mqtt.sink import DaemonSide, MqttSink
@@ -182,7 +182,11 @@ class Daemon:
         )
         stack.callback(outbox.close)
         side = DaemonSide(
-            self._controller, self._bus, self._controller.status, self._clock, self._newest_jpeg
+            self._controller.handle,
+            self._bus,
+            self._controller.status,
+            self._clock,
+            self._newest_jpeg,
         )
         identity = identity_of(settings.device.id, settings.device.name, settings.speech)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
@@ -227,7 +231,7 @@ class Daemon:
 
     def _make_triggers(self) -> dict[Part, Trigger]:
         settings = self._settings.triggers
-        target = Target(self._controller, self._clock, self._fail)
+        target = Target(self._controller.handle, self._clock, self._fail)
         sound = self._announcer.earcon
         timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
@@ -256,7 +260,7 @@ class Daemon:
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
-        """Return when the daemon is to end; meanwhile feed the watchdog and retry triggers."""
+        """Return when the daemon must end; feed the watchdog and retry triggers until then."""
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
@@ -267,22 +271,22 @@ class Daemon:
         return [*self._workers, *self._triggers.workers]
 
     def reload(self) -> None:
-        """Read the settings again; wrong ones change nothing, some need a restart."""
+        """Read the settings again; wrong settings change nothing, and some need a restart."""
         self._notifier.reloading()
         try:
             settings = load_settings(self._config)
         except ConfigError as exc:
-            _LOGGER.error("the settings are not read anew, the old ones stay: %s", exc)  # noqa: TRY400
+            _LOGGER.error("the settings cannot be reloaded, the old ones stay in use: %s", exc)  # noqa: TRY400
         else:
             self._controller.reload(settings)
             self._bundle.reload(settings)
             changed = ", ".join(differing_keys(self._settings, settings)) or "nothing"
             self._settings = settings
-            _LOGGER.info("settings read anew, changed: %s; parts change at a restart", changed)
+            _LOGGER.info("settings reloaded, changed: %s; some changes need a restart", changed)
         self._notifier.ready(f"looks through {self._camera_name}")
 
     def _stop_workers(self) -> None:
-        """Silence first, so that no thread waits for the end of a sentence."""
+        """Stop the speech first, so that no thread waits for the end of a sentence."""
         self._announcer.stop()
         stop_all(list(reversed(self._workers)), STOP_TIMEOUT_S)
 

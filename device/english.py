@@ -27,13 +27,28 @@ _SMALL_WORDS = word_set(
     "being been has have of in on at to by with for from as while "
     "i think maybe not sure perhaps probably possibly may might"
 )
-_IRREGULAR_SINGULARS = {
-    "children": "child", "feet": "foot", "geese": "goose", "knives": "knife", "leaves": "leaf",
-    "lives": "life", "loaves": "loaf", "men": "man", "mice": "mouse", "oxen": "ox",
-    "people": "person", "policemen": "policeman", "scarves": "scarf", "shelves": "shelf",
-    "teeth": "tooth", "wolves": "wolf", "wives": "wife", "women": "woman",
+_IRREGULAR_PLURALS = {
+    "person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice",
+    "fireman": "firemen", "policeman": "policemen", "snowman": "snowmen", "ox": "oxen",
+    "goose": "geese", "foot": "feet", "tooth": "teeth", "knife": "knives", "life": "lives",
+    "wife": "wives", "loaf": "loaves", "shelf": "shelves", "bookshelf": "bookshelves",
+    "leaf": "leaves", "scarf": "scarves", "wolf": "wolves", "calf": "calves",
+    "sheep": "sheep", "fish": "fish", "deer": "deer", "moose": "moose", "cattle": "cattle",
 }  # fmt: skip
+_IRREGULAR_SINGULARS = {several: one for one, several in _IRREGULAR_PLURALS.items()}
+# Uncountable nouns: no article, and never "several".
+_UNCOUNTABLE = word_set(
+    "bread broccoli cattle coral corn cream dough fish food fruit furniture grass hay luggage "
+    "paper pasta rice snow soup water"
+)
+# Words that end like a plural but are singular, and the reverse.
 _NO_PLURAL_ENDS = ("ss", "us", "is")
+_SINGULARS_IN_S = word_set("canvas gas lens")
+_PLURALS_IN_IS = word_set("skis")
+_VOWELS = "aeiou"
+# They begin with a vowel letter but not with a vowel sound, and the reverse.
+_CONSONANT_SOUNDS = ("uni", "use", "uke", "eu", "one", "once")
+_SILENT_H = ("hour", "honest", "heir")
 # What is denied is not there: "no cat on the couch" has a couch and no cat. The denial ends with
 # its noun, which is at the next of the words that begin something else.
 _DENIALS = word_set("no not without nobody none nothing never neither nor nowhere cannot")
@@ -97,11 +112,47 @@ def without_compounds(words: Sequence[str]) -> tuple[str, ...]:
 # ------------------------------------------------------------ the forms of a word
 
 
+def with_article(phrase: str) -> str:
+    """Return a phrase with "a" or "an", whichever its first word requires."""
+    lower = phrase.lower()
+    has_vowel = lower[:1] in tuple(_VOWELS) and not lower.startswith(_CONSONANT_SOUNDS)
+    return f"{'an' if has_vowel or lower.startswith(_SILENT_H) else 'a'} {phrase}"
+
+
+def indefinite(name: str) -> str:
+    """Return a name with its article, as in "an oven"; "scissors" and "bread" take none."""
+    return with_article(name) if is_countable(name) and not ends_as_plural(name) else name
+
+
+def plural(name: str) -> str:
+    """Return the plural of a name, by its last word."""
+    before, blank, word = name.rpartition(" ")
+    if ends_as_plural(word):  # "scissors" has no singular
+        return name
+    if word in _IRREGULAR_PLURALS:
+        return f"{before}{blank}{_IRREGULAR_PLURALS[word]}"
+    if word.endswith("y") and word[-2:-1] not in _VOWELS:
+        return f"{before}{blank}{word[:-1]}ies"
+    ending = "es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s"
+    return f"{before}{blank}{word}{ending}"
+
+
+def is_countable(name: str) -> bool:
+    """Return whether a name takes an article and a number, by its last word."""
+    return name.rpartition(" ")[2] not in _UNCOUNTABLE
+
+
 def is_plural(word: str) -> bool:
-    """Return whether a noun is a plural by its ending, or an irregular one."""
-    return word in _IRREGULAR_SINGULARS or (
-        word.endswith("s") and not word.endswith(_NO_PLURAL_ENDS)
-    )
+    """Return whether a noun by itself takes a plural verb; "sheep" and "fish" count as plurals."""
+    return word in _IRREGULAR_SINGULARS or ends_as_plural(word)
+
+
+def ends_as_plural(name: str) -> bool:
+    """Return whether the last word of a name has the form of a regular plural."""
+    word = name.rpartition(" ")[2]
+    if word in _PLURALS_IN_IS:
+        return True
+    return word.endswith("s") and not word.endswith(_NO_PLURAL_ENDS) and word not in _SINGULARS_IN_S
 
 
 def singulars(word: str) -> frozenset[str]:
@@ -115,7 +166,7 @@ def singulars(word: str) -> frozenset[str]:
         forms.add(f"{word[:-3]}y")
     if word.endswith("es"):
         forms.add(word[:-2])
-    if word.endswith("s") and not word.endswith(_NO_PLURAL_ENDS):
+    if ends_as_plural(word):
         forms.add(word[:-1])
     return frozenset(forms - {""})
 
@@ -127,7 +178,7 @@ def stem(word: str) -> str:
         word = f"{word[:-3]}y"
     elif word.endswith(("ches", "shes", "sses", "xes")):
         word = word[:-2]
-    elif is_plural(word):
+    elif ends_as_plural(word):
         word = word[:-1]
     for ending in ("ing", "ed"):
         base = word.removesuffix(ending)

@@ -1,11 +1,12 @@
-"""The requests to the daemon, by button, key, signal, socket or MQTT: one strict model each.
+"""The requests to the daemon, from button, key, signal, socket or MQTT: one strict model each.
 
-Invariant: a request is carried out whole or refused with a reason.
+Invariant: a request is carried out completely, or refused with a reason.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -33,25 +34,25 @@ class _Request(BaseModel):
 
 
 class Describe(_Request):
-    """Say what the camera sees now."""
+    """Describe what the camera sees now."""
 
     action: Literal["describe"] = "describe"
 
 
 class Repeat(_Request):
-    """Say the last words once more."""
+    """Repeat the last utterance."""
 
     action: Literal["repeat"] = "repeat"
 
 
 class Stop(_Request):
-    """Be silent now."""
+    """Stop speaking now."""
 
     action: Literal["stop"] = "stop"
 
 
 class Say(_Request):
-    """Say a text."""
+    """Speak a text."""
 
     action: Literal["say"] = "say"
     text: Annotated[str, Field(min_length=1, max_length=MAX_SAY_CHARS)]
@@ -65,14 +66,14 @@ class Narrate(_Request):
 
 
 class Snooze(_Request):
-    """No narration for some minutes; 0 ends it."""
+    """Pause narration for some minutes; 0 ends the pause."""
 
     action: Literal["snooze"] = "snooze"
     minutes: Annotated[float, Field(ge=0, le=MAX_SNOOZE_MIN)]
 
 
 class Mute(_Request):
-    """Switch all sound off or on; publishing goes on."""
+    """Mute or unmute all sound; publishing continues."""
 
     action: Literal["mute"] = "mute"
     is_on: StrictBool
@@ -94,7 +95,7 @@ class Set(_Request):
 
 
 class SelfCheck(_Request):
-    """Say the result of a self-check."""
+    """Speak the result of a self-check."""
 
     action: Literal["self_check"] = "self_check"
 
@@ -106,7 +107,7 @@ class Status(_Request):
 
 
 class Summary(_Request):
-    """Say what was seen in the last minutes."""
+    """Speak a summary of the last minutes."""
 
     action: Literal["summary"] = "summary"
     minutes: Annotated[float, Field(gt=0, le=7 * MAX_SNOOZE_MIN)] = 60
@@ -137,31 +138,23 @@ class Outcome(BaseModel):
 
     is_accepted: bool
     reason: str = ""
-    """Why it was refused and what to do; empty when accepted."""
+    """Why it was refused and what to do; empty if accepted."""
     data: dict[str, bool | int | float | str | None] = {}
     """The state, for ``status``."""
     id: str = ""
 
 
-class Controller(Protocol):
-    """Carries requests out; the only part of the daemon that triggers and MQTT use."""
-
-    def handle(self, request: Request, cause: Cause, asked_s: float) -> Outcome:
-        """Accept or refuse a request and return at once; from any thread.
-
-        Args:
-            request: what is asked.
-            cause: where the request came from.
-            asked_s: when it was asked, in monotonic seconds of the daemon's clock.
-        """
+# Accepts or refuses a request from a cause and returns at once; from any thread. The third argument
+# is when the request was made, in monotonic seconds of the daemon's clock.
+HandleRequest = Callable[[Request, Cause, float], Outcome]
 
 
 def parse_request(data: bytes) -> Request:
     """Return the request in JSON bytes.
 
     Raises:
-        RequestError: it is too long, no JSON, has an unknown action or key, or a value out of
-            range; the message names the value and what is allowed.
+        RequestError: it is too long, not JSON, has an unknown action or key, or a value out of
+            range; the message contains the value and what is allowed.
     """
     if len(data) > MAX_REQUEST_BYTES:
         raise RequestError(

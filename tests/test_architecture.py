@@ -21,13 +21,13 @@ ROOT = Path(__file__).parent.parent
 ENTRY_POINTS = ("__init__.py", "__main__.py")
 SHORTEST_LINES = 30
 LONGEST_LINES = 300
-MOST_PROTOCOLS = 7
+MOST_PROTOCOLS = 6
 MOST_SETTINGS = 76
 MOST_LAYERS = 7
 # Module by module, what does not hold yet.
-DOUBLE_NAMES = {"Voice"}
+DOUBLE_NAMES: set[str] = set()
 TOO_SHORT: set[str] = set()
-TOO_LONG = {"device/vision/thing_finder.py"}
+TOO_LONG: set[str] = set()
 
 MODULES = sorted((ROOT / "device").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in MODULES]

@@ -33,8 +33,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import detector as source
 from convert.packed_weights import with_packed_weights
-from device.vision.detector_model import DetectorModel
-from device.vision.letterbox import letterbox
+from device.vision.boxes import letterbox
+from device.vision.detector import DetectorModel
 from tools.detector_quality import (
     Image,
     best,

@@ -63,7 +63,7 @@ class SimulatedDevice:
 
     def __init__(self, number: int, port: int) -> None:
         self._bus = EventBus()
-        side = DaemonSide(NoController(), self._bus, dict, SystemClock())
+        side = DaemonSide(NoController().handle, self._bus, dict, SystemClock())
         settings = MqttSettings(is_on=True, host=HOST, port=port)
         identity = Identity(f"load-{number}", name=f"Load {number}")
         self._folder = tempfile.TemporaryDirectory()

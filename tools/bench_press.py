@@ -21,11 +21,12 @@ from device.pictures.files import read_picture_file
 from device.records import Frame
 from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.confidence_model import ConfidenceModel
-from device.vision.describe import FrameDescriber, open_finder
+from device.vision.confidence import ConfidenceModel
+from device.vision.describe import FrameDescriber
 from device.vision.detector import Detector
 from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
+from device.vision.thing_finder import open_finder
 
 _MS = 1000.0
 _WARM_UPS = 3

@@ -13,11 +13,9 @@ import numpy.typing as npt
 
 from convert import detector as source
 from convert.coco_classes import COCO_CLASSES
-from device.vision.center_net import find_peaks
-from device.vision.detector import LEAST_SCORE, MOST_DETECTIONS
-from device.vision.detector_model import DetectorModel
-from device.vision.letterbox import letterbox
-from device.vision.thing_words import confirmed
+from device.vision.boxes import find_peaks, letterbox
+from device.vision.detector import LEAST_SCORE, MOST_DETECTIONS, DetectorModel
+from device.vision.thing_words import THINGS
 
 SCORES = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 _SURE = 0.4
@@ -88,7 +86,10 @@ def quality(
 ) -> dict[str, Any]:
     """Return names, precision, recall and pictures with a right name, by score."""
     found = {name: best(*model.maps(fit(image, model.size_px))) for name, image in images.items()}
-    right = {name: {c for c in COCO_CLASSES if confirmed(c, captions[name])} for name in images}
+    right = {
+        name: {c for c in COCO_CLASSES if any(map(THINGS[c].is_in, captions[name]))}
+        for name in images
+    }
     judged = [
         (score, c in right[name], name) for name in images for c, score in found[name].items()
     ]

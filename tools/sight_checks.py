@@ -27,9 +27,9 @@ from device.records import Frame
 from device.vision.bundle import Bundle, find_bundle, load_bundle
 from device.vision.captioner import CaptionOptions
 from device.vision.confidence import Confidence
-from device.vision.confidence_arrays import ConfidenceArrays
 from device.vision.describe import open_describer
-from device.vision.everyday import PERSON
+from device.vision.evidence import ConfidenceArrays
+from device.vision.thing_words import PERSON
 from training.confidence.observe import choose, observe
 from training.confidence.things import ThingConfirmation
 from training.data.dataset import CaptionedPicture

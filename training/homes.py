@@ -19,8 +19,8 @@ from device.records import Description, Frame, Hypothesis, Thing
 from device.vision.bundle import Bundle
 from device.vision.captioner import CaptionOptions
 from device.vision.describe import open_describer
-from device.vision.everyday import ANIMALS
 from device.vision.sentences import NOBODY
+from device.vision.thing_words import ANIMALS
 from training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
 from training.confidence.things import ThingConfirmation, names_person
 from training.data.dataset import CaptionedPicture

@@ -1,4 +1,4 @@
-"""The command line's commands, one module each.
+"""The commands of ``seealoud``.
 
 Only click is imported before a command runs, so that ``--help`` answers at once.
 """

@@ -1,4 +1,4 @@
-"""The command ``seealoud describe``: its options, and nothing heavy until it runs."""
+"""``seealoud describe``: its options; everything that takes long to import is imported when run."""
 
 from __future__ import annotations
 

@@ -211,9 +211,9 @@ def _cells(entry: Entry) -> list[Any]:
 
 def _line(entry: Entry) -> str:
     """Return an entry for people, in local time."""
-    from device.vision.noun_phrases import sentences
+    from device.vision.sentences import name_things
 
-    words = entry.text or entry.caption or sentences(entry.things)
+    words = entry.text or entry.caption or name_things(entry.things)
     note = f" ({entry.reason})" if entry.reason and entry.reason not in words else ""
     return one_line(f"{_local(entry.at)}  {entry.kind.value:<9}  {words}{note}")
 

@@ -1,7 +1,7 @@
-"""Carries ``seealoud describe`` out: every source once, every caption to every sink.
+"""Runs ``seealoud describe``: every source once, every description to every sink.
 
-Invariant: a failure stops nothing else. A bad source, a broker that is away or a missing
-sound card is reported, and everything else goes on; the first error decides the exit code.
+Invariant: a failure stops nothing else. A bad source, an unreachable broker or a missing sound card
+is reported, and everything else continues; the first error determines the exit code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from device.commands.describe_sources import Source, expand_sources
 from device.commands.options import DescribeOptions
 from device.commands.report import ErrorReport
-from device.commands.sinks import JsonSink, PrintSink, Sink
+from device.commands.sinks import (
+    JsonSink,
+    PrintSink,
+    Sink,
+    SpeechSink,
+    WarmVoice,
+    WavSink,
+    broker_settings,
+)
 from device.errors import ConfigError, SeeAloudError
 from device.records import Description
 
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     from device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
-# A failing sink may take its whole timeout each time; a thousand pictures must still end.
+# A failing sink may take its whole timeout each time; a thousand pictures must still finish.
 FAILURES_UNTIL_GIVEN_UP = 3
 
 
@@ -110,7 +118,7 @@ def _describe_each(
 
 
 class _Outlets:
-    """The sinks: failures are reported, and a sink that fails too often in a row is given up."""
+    """The sinks: failures are reported, and a sink is disabled after several failures in a row."""
 
     def __init__(self, report: ErrorReport, stack: ExitStack) -> None:
         self._report = report
@@ -134,7 +142,7 @@ class _Outlets:
             self._stack.callback(self._close, sink)
 
     def accept(self, description: Description) -> None:
-        """Deliver what is said to every sink that is not given up, in the order of opening."""
+        """Deliver a description to every enabled sink, in the order of opening."""
         for sink, failures in self._failures.items():
             if failures < FAILURES_UNTIL_GIVEN_UP:
                 self._failures[sink] = 0 if self._is_delivered(sink, description) else failures + 1
@@ -170,14 +178,11 @@ def _open_slow_sinks(
 ) -> None:
     """Open the broker, the WAV file and, last because it takes the longest, the loudspeaker."""
     if options.mqtt is not None:
-        from device.commands.sinks import broker_settings
         from device.mqtt.publisher import MqttPublisher
 
         outlets.open(lambda: MqttPublisher(broker_settings(options)))
     if options.wav is None and not options.speak:
         return
-    from device.commands.speech_sinks import SpeechSink, WarmVoice, WavSink
-
     voice = WarmVoice(lambda: parts.open_voice(options.voice))
     stack.callback(voice.close)
     if (wav := options.wav) is not None:

@@ -1,1 +1,1 @@
-"""The daemon's own threads: what looks, what is asked, and what both say."""
+"""The daemon's threads, and what they have in common: requests, settings, status, reload."""

@@ -1,7 +1,7 @@
-"""Carries requests out, each with an answer in words: ``device.requests.Controller``.
+"""Carries out requests; most are answered in spoken words.
 
-Invariants: a request is carried out whole or refused with a reason, and either is published.
-``handle`` never raises: a defect that one request meets becomes its refusal.
+Invariants: a request is carried out completely or refused with a reason, and either is published.
+``handle`` never raises: an unexpected error becomes the refusal of that request.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PRIVACY_TEXT = {
     True: "Privacy on. The camera is off.",
     False: "Privacy off. The camera is on again.",
 }
-# For these a sound was played when the finger went down.
-_UNDER_A_FINGER = (Cause.BUTTON, Cause.KEY)
+# For these a sound was played when the button was pressed.
+_PRESSES = (Cause.BUTTON, Cause.KEY)
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers that need no camera.
+    """Sources of answers that need no camera.
 
     Attributes:
         self_check: returns the state of the device in words.
-        status: returns what is known besides the live settings.
+        status: returns the state besides the live settings.
         summary: returns what was seen in the last minutes; None without a history.
     """
 
@@ -47,7 +47,7 @@ class Answers:
 
 
 class DaemonController:
-    """See ``device.requests.Controller``; all methods from any thread."""
+    """Carries out requests; all methods from any thread."""
 
     def __init__(
         self,
@@ -72,9 +72,8 @@ class DaemonController:
         data: dict[str, Value] = {}
         try:
             if isinstance(request, r.Set) and request.name == "voice":
-                self._change_voice(
-                    request.value
-                )  # takes seconds, during which other requests are served
+                # Without the lock: it takes seconds, and other requests are served meanwhile.
+                self._change_voice(request.value)
             with self._lock:
                 data = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
@@ -96,17 +95,17 @@ class DaemonController:
         return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
 
     def status(self) -> dict[str, Value]:
-        """Return the live settings and what else is known, as ``seealoud press status`` prints."""
+        """Return the live settings and the state, as ``seealoud press status`` prints them."""
         with self._lock:
             return {**self._live.values(), **self._answers.status()}
 
     def reload(self, settings: Settings) -> None:
-        """Take settings that were read anew; what was changed at run time stays."""
+        """Use settings that were read again; changes made at run time stay."""
         with self._lock:
             self._live.reload(settings)
 
     def tick(self) -> None:
-        """End a snooze that has run out, in words; call it about once a second."""
+        """End an expired snooze and announce it; call it about once a second."""
         with self._lock:
             if self._live.is_snooze_over() and self._live.is_narrating:
                 self._say("Narration is back.", Cause.SCHEDULE, self._clock.now_s())
@@ -116,7 +115,7 @@ class DaemonController:
             case r.Status():
                 return self.status()
             case r.Describe():
-                if cause not in _UNDER_A_FINGER:
+                if cause not in _PRESSES:
                     self._announcer.earcon(Earcon.HEARD, asked_s)
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
@@ -135,7 +134,7 @@ class DaemonController:
         return {}
 
     def _changed(self, request: r.Request, cause: Cause) -> str:
-        """Carry out what changes something or asks how things are; return the answer to speak."""
+        """Carry out a request that changes something or needs an answer; return the answer."""
         live = self._live
         match request:
             case r.Narrate(is_on=is_on):
@@ -174,8 +173,8 @@ class DaemonController:
         """Load another voice.
 
         Raises:
-            RequestError: it is no path.
-            VoiceError: it cannot be used; the old one speaks on.
+            RequestError: the value is not a path.
+            VoiceError: the voice cannot be used; the old one stays in use.
         """
         if not isinstance(path, str):
             raise RequestError(f"voice {path!r}: give its path, or '' for the built-in one")

@@ -1,7 +1,7 @@
 """The thread that describes frames: it answers questions, or else narrates the newest frame.
 
-Invariants: an answer is always about a frame taken after the question; several questions that
-wait get one answer, so presses never queue up; every question is answered in words.
+Invariants: an answer is always about a frame taken after the question; all waiting questions get
+one answer, so presses never queue up; every question is answered in words.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from device.clock import Clock, ClockReading
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
-from device.narrator.decision import Decision
 from device.narrator.narrator import Narrator
+from device.narrator.silence import Decision
 from device.records import Cause, Description, Earcon, Frame, Priority, Utterance
 from device.speech.announcer import Announcer
 from device.vision.describe import FrameDescriber
@@ -38,9 +38,9 @@ class Question:
     """A request to describe what the camera sees.
 
     Attributes:
-        cause: what asked, such as the button.
+        cause: the origin of the request, such as the button.
         asked_s: the clock's monotonic seconds.
-        id: chosen by whoever asks; may be empty.
+        id: chosen by the sender; may be empty.
     """
 
     cause: Cause
@@ -49,14 +49,14 @@ class Question:
 
 
 class Observer:
-    """Looks at frames; ``step`` for a ``Worker``, the rest from any thread.
+    """Describes frames; ``step`` is for a ``Worker``, the rest may be called from any thread.
 
     Args:
-        grabber: gives the frames of the camera.
+        grabber: returns the frames of the camera.
         describer: used by this thread only.
-        narrator: decides what is spoken unasked; behind a lock, since other threads switch it.
+        narrator: decides what is narrated; behind a lock, because other threads switch it.
         announcer: speaks.
-        bus: carries answers, decisions and alerts.
+        bus: receives answers, decisions and alerts.
         clock: the time.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
     """
@@ -86,11 +86,11 @@ class Observer:
     # ------------------------------------------------------------ from any thread
 
     def ask(self, question: Question) -> None:
-        """Have the next frame described; return at once."""
+        """Request a description of the next frame; return at once."""
         self._questions.put(question)
 
     def steer(self, change_it: Callable[[Narrator], None]) -> None:
-        """Change the narrator, between two of its decisions."""
+        """Change the narrator between two of its decisions."""
         with self._narrator_lock:
             change_it(self._narrator)
 
@@ -214,7 +214,7 @@ class Observer:
             self._bus.publish(alerted)
 
     def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
-        """Return the narrator's decision; encoder and decoder run only if it wants them."""
+        """Return the narrator's decision; encoder and decoder run only if it needs them."""
         narrator = self._narrator
         thumbnail_hw = change.thumbnail(frame.image_hwc)
         with self._narrator_lock:

@@ -1,7 +1,7 @@
-"""Opens what describes frames, and another one on request; a refused bundle changes nothing.
+"""Opens the describer of frames, and replaces it on reload; a rejected bundle changes nothing.
 
-Invariants: the daemon never uses a bundle that has not passed its self-test; a bundle in use whose
-files have not changed is not loaded a second time.
+Invariants: the daemon never uses a bundle that has not passed its self-test; a bundle in use is not
+loaded again unless its files have changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEYS = ("captioner.threads", "picture.is_gate_on")
 
 
 def open_daemon_describer(settings: Settings) -> tuple[FrameDescriber, Bundle]:
-    """Return what describes frames by these settings, and its bundle.
+    """Return the describer for these settings, and its bundle.
 
     Raises:
         BundleError: the bundle is missing, broken, or fails its self-test.
@@ -40,13 +40,13 @@ def _open(bundle: Bundle, settings: Settings) -> FrameDescriber:
 
 
 class BundleReload:
-    """Puts another bundle into a running observer.
+    """Replaces the bundle of a running observer.
 
     Args:
-        observer: uses it.
+        observer: the user of the bundle.
         bundle: the bundle in use.
-        settings: by which it was opened.
-        bus: carries the reports of refused bundles.
+        settings: those with which it was opened.
+        bus: receives the reports of rejected bundles.
         clock: the time.
     """
 
@@ -64,32 +64,32 @@ class BundleReload:
         return self._bundle.name
 
     def reload(self, settings: Settings) -> None:
-        """Use the bundle that the settings name now; if it is refused, the old one stays."""
+        """Use the bundle that the settings name now; if it is rejected, the old one stays."""
         try:
             self._follow(settings)
         except BundleError as exc:
-            _LOGGER.warning("the bundle is refused, %s stays in use: %s", self.bundle, exc)
+            _LOGGER.warning("the bundle is rejected, %s stays in use: %s", self.bundle, exc)
             self._health.failed(f"{exc}; {self.bundle} stays in use")
             return
         self._health.worked(f"{self.bundle} is in use")
 
     def _follow(self, settings: Settings) -> None:
-        """Open the bundle unless neither its files nor the settings of it have changed.
+        """Open the bundle if its files or its settings have changed.
 
         Every file is read and compared with the manifest's hash, so an equal manifest means equal
         files.
 
         Raises:
-            BundleError: the bundle is refused.
+            BundleError: the bundle is rejected.
         """
         bundle = load_bundle(find_bundle(settings.captioner.bundle))
         changes = [key for key in differing_keys(self._settings, settings) if key in _KEYS]
         if bundle.manifest != self._bundle.manifest:
             changes.append(MANIFEST)
         if not changes:
-            _LOGGER.debug("bundle %s has not changed and stays as it is", self.bundle)
+            _LOGGER.debug("bundle %s has not changed", self.bundle)
             return
-        _LOGGER.info("the bundle is loaded anew, changed: %s", ", ".join(changes))
+        _LOGGER.info("loading the bundle again, changed: %s", ", ".join(changes))
         self._observer.replace_describer(_open(bundle, settings))
         self._bundle = bundle
         self._settings = settings

@@ -1,7 +1,7 @@
-"""How the daemon is: the open problems, announced once each, and the figures of ``status``.
+"""The daemon's state: the open problems, each announced once, and the values of ``status``.
 
-Invariant: silence is never ambiguous. What stops narration is spoken, in words without paths or
-commands; the log and MQTT have the rest.
+Invariant: silence is never ambiguous. Every problem that stops narration is spoken, without paths
+or commands; the log and MQTT have the details.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from device.doctor.machine import HOTTEST_C, temperature_c
 from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.records import Caption, Cause, Priority, Utterance
 
-# What is said when a part fails and when it works again; None for what no voice could say.
+# Spoken when a part fails and when it works again; None for failures of the speech itself.
 _SPOKEN: Mapping[Part, tuple[str, str] | None] = {
     Part.CAMERA: ("The camera is gone.", "The camera is back."),
     Part.BROKER: ("The connection to your home is lost.", "The connection to your home is back."),
@@ -61,12 +61,12 @@ class ProblemAnnouncer:
 
     @property
     def open(self) -> dict[Part, str]:
-        """What is wrong now: one line for each part."""
+        """The open problems: one line for each part."""
         with self._lock:
             return dict(self._open)
 
     def accept(self, event: Event) -> None:
-        """Take note of a problem or its end, and announce it where that is news."""
+        """Record a problem or its end, and announce it if it is new."""
         if not isinstance(event, ProblemChanged):
             return
         with self._lock:
@@ -81,19 +81,19 @@ class ProblemAnnouncer:
             self._announce(Utterance(text, Priority.ALERT, Cause.STARTUP, self._now_s()))
 
     def spoken_summary(self) -> str:
-        """Return the answer to "how are you"."""
+        """Return the open problems as spoken sentences."""
         lost = [words[0] for part in self.open if (words := _SPOKEN[part]) is not None]
         return " ".join(lost) if lost else "All is well."
 
 
 class DaemonStatus:
-    """What ``status``, MQTT diagnostics and the spoken self-check report.
+    """The values for ``status``, MQTT diagnostics and the spoken self-check.
 
     A ``device.events.Listener`` that keeps the last caption.
 
     Args:
-        camera: for its counters.
-        problems: the open ones.
+        camera: the source of its counters.
+        problems: the open problems.
         bundle: returns the name of the bundle in use.
     """
 
@@ -114,13 +114,13 @@ class DaemonStatus:
                 self._caption = event.caption
 
     def values(self) -> Mapping[str, Value]:
-        """Return what is known, as ``seealoud press status`` shows it."""
+        """Return the values, as ``seealoud press status`` prints them."""
         with self._lock:
             caption = self._caption
         problems = self._problems.open
         return {
             "is_camera_available": self._camera.is_available,
-            # A camera without frames while it opens, or for privacy, is no problem.
+            # A camera without frames is no problem while it opens, or during privacy.
             "is_camera_problem": Part.CAMERA in problems,
             "frame_age_s": self._camera.frame_age_s,
             "drops": self._camera.drops,

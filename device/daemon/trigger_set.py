@@ -1,8 +1,8 @@
 """All triggers of a daemon, started, watched and closed together.
 
-Invariant: the daemon runs without a button, but not beside another daemon. A trigger that cannot be
-used at the start is tried again: at boot, the permissions of a pin or a device may be set after the
-daemon has started.
+Invariant: the daemon runs without a button, but not in parallel with another daemon. A trigger that
+cannot be used at the start is tried again, because at boot the permissions of a pin or a device may
+be set after the daemon has started.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TriggerSet:
 
     Args:
         triggers: none of them started.
-        bus: carries the reports of triggers that cannot be used.
+        bus: receives the reports of triggers that cannot be used.
         clock: the time.
     """
 
@@ -37,11 +37,11 @@ class TriggerSet:
 
     @property
     def workers(self) -> list[Worker]:
-        """The threads of all that were started, for the watchdog."""
+        """The threads of all started triggers, for the watchdog."""
         return [worker for trigger in self._triggers.values() for worker in trigger.workers]
 
     def start(self) -> None:
-        """Start every one that can be used; the others are reported as problems.
+        """Start every trigger that can be used; the others are reported as problems.
 
         Raises:
             DaemonError: another daemon already uses one of them.
@@ -53,7 +53,7 @@ class TriggerSet:
                 self._health[part].failed(str(exc))
 
     def retry_where_due(self) -> None:
-        """Start those that could not be used, after growing waits; call it often.
+        """Try again to start the others, at growing intervals; call it often.
 
         A trigger that recovers is reported as well. Here another daemon is a problem like any
         other, because this one has started and continues.
@@ -69,7 +69,7 @@ class TriggerSet:
                 health.worked("can be used now")
 
     def close(self) -> None:
-        """Close all, the last one first, also where one of them fails; may be repeated."""
+        """Close all triggers in reverse order, even if one fails; may be called again."""
         with ExitStack() as stack:
             for trigger in self._triggers.values():
                 stack.callback(trigger.close)

@@ -22,7 +22,7 @@ from device.mqtt.identity import Identity
 from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
 from device.records import Cause
-from device.requests import Controller
+from device.requests import HandleRequest
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
@@ -75,15 +75,15 @@ class CommandHandler:
 
     Args:
         identity: of the device, with the voices that can be chosen.
-        controller: carries commands out.
+        handle: carries commands out.
         clock: the time.
         per_min: commands taken in a minute; a few more at once.
     """
 
     def __init__(
-        self, identity: Identity, controller: Controller, clock: Clock, per_min: float
+        self, identity: Identity, handle: HandleRequest, clock: Clock, per_min: float
     ) -> None:
-        self._controller = controller
+        self._handle = handle
         self._clock = clock
         self._per_min = per_min
         self._bucket = TokenBucket(per_min, max(_BURST, per_min / 60))
@@ -134,7 +134,7 @@ class CommandHandler:
             key = ".".join(str(part) for part in first["loc"]) or "value"
             reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
             return self._refused(received.topic, reason, *self._claims(received))
-        outcome = self._controller.handle(request, Cause.MQTT, now_s)
+        outcome = self._handle(request, Cause.MQTT, now_s)
         return ResultMessage(
             at=self._clock.utc(),
             id=request.id,

@@ -36,7 +36,7 @@ from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import CaptionMessage, Happened, Value
 from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
 from device.mqtt.settings import MqttLimits, MqttSettings
-from device.requests import Controller
+from device.requests import HandleRequest
 
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
@@ -50,7 +50,7 @@ class DaemonSide:
     """What MQTT uses of the daemon.
 
     Attributes:
-        controller: carries commands out.
+        handle: carries commands out.
         bus: carries the reports of a broker that is away.
         state_of: returns the daemon's state, as the command ``status`` does.
         clock: the time.
@@ -58,7 +58,7 @@ class DaemonSide:
             pictures are switched on.
     """
 
-    controller: Controller
+    handle: HandleRequest
     bus: EventBus
     state_of: Callable[[], Mapping[str, Value]]
     clock: Clock
@@ -101,7 +101,7 @@ class MqttSink:
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        self._commands = CommandHandler(identity, daemon.controller, clock, limits.commands_per_min)
+        self._commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
             self._opener(), self.wake, daemon.bus, clock, limits, self._chance

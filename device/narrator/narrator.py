@@ -1,28 +1,29 @@
 """Decides what narration says, when, and why not; no I/O, one decision a frame.
 
-The caller passes a frame in stages and continues only while the answer is None, so a static scene
-costs one thumbnail a frame, and no model runs:
+The caller passes a frame in stages and continues only while the result is None, so a static scene
+costs one thumbnail per frame, and no model runs:
 
     after_frame(thumbnail) -> None -> encoder -> after_encoder(features) -> None -> decoder
         -> after_decoder(found) -> Decision;   after_fault(fault) where a stage finds it unusable
 
-Rules, in this order; every decision names the first that keeps narration silent:
-    1. Off: nothing is looked at. Snoozed or in quiet hours: the same without keyword rules; with
-       rules captions are still made, and alerts are published without text or sound.
+Rules, in this order; every decision names the first rule that keeps narration silent:
+    1. Off: no frame is analysed. Snoozed or in quiet hours: the same without keyword rules; with
+       rules, captions are still made, and alerts are published without text or sound.
     2. The first scene after switching on is described at once. After ``heartbeat_s`` of silence
        the scene is described again, changed or not. Neither waits until the scene is stable; both
        keep the minimum gap.
-    3. A picture as the encoder saw it last, or features as they were last spoken of: nothing new.
+    3. The picture is as in the encoder's last run, or the features as in the last utterance:
+       nothing is new.
     4. A new scene has to be stable, or to keep changing for too long.
-    5. It waits for the minimum gap after whatever was spoken last, also an answer or an alert; it
-       is kept until then. With rules it is captioned meanwhile, once.
-    6. A rule found in a caption or among its things raises its alert at once, within the gap too;
-       a spoken alert replaces the narration of that caption and counts as spoken.
+    5. It waits for the minimum gap after the last utterance, including answers and alerts. With
+       rules it is captioned once in the meantime.
+    6. A rule that matches a caption or its things raises its alert at once, even within the gap; a
+       spoken alert replaces the narration of that caption.
     7. An empty or too improbable caption is not spoken; the scene is captioned again after a while.
-    8. A caption whose words that carry meaning are those last spoken is not spoken again, unless
-       the heartbeat is due; its things, which come and go, do not count.
-Time is monotonic seconds; the wall clock decides on quiet hours and on nothing else. A time that
-goes back or is not a number counts as no time passed.
+    8. A caption with the same content words as the last spoken one is not spoken again, unless the
+       heartbeat is due; its things, which come and go, do not count.
+Time is monotonic seconds; the wall clock matters only for quiet hours. If a time goes back or is
+not a number, no time has passed.
 """
 
 from __future__ import annotations
@@ -34,14 +35,13 @@ from device.clock import ClockReading
 from device.english import content_words
 from device.events import DecisionReason
 from device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
-from device.narrator.decision import Decision, doubt
 from device.narrator.rules import Alerts, RuleMatch, raised_by
 from device.narrator.scene_memory import FaultMemory, SceneMemory
 from device.narrator.settings import NarrationSettings
-from device.narrator.silence import SilencePolicy, SpeakingInterval
+from device.narrator.silence import Decision, SilencePolicy, SpeakingInterval, doubt
 from device.records import Description, Earcon, Thing
 
-# A caption that was too improbable may be better in another moment of the same scene; a whole
+# A caption that was too improbable may be better at another moment of the same scene; a complete
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.
 _LOOK_AGAIN_S = 10.0
 
@@ -50,7 +50,7 @@ class Narrator:
     """The policy with its memory; one call at a time.
 
     Args:
-        settings: when to speak; ``is_on`` is the switch's first position.
+        settings: when to speak; ``is_on`` is the initial state of the switch.
     """
 
     def __init__(self, settings: NarrationSettings) -> None:
@@ -67,11 +67,11 @@ class Narrator:
     # ------------------------------------------------------------ the stages of a frame
 
     def after_frame(self, now: ClockReading, thumbnail_hw: Thumbnail) -> Decision | None:
-        """Return the decision by the picture alone, or None to go on to the encoder.
+        """Return the decision by the picture alone, or None to continue with the encoder.
 
         Args:
             now: the present moment.
-            thumbnail_hw: uint8 [height, width], as of ``change.thumbnail``.
+            thumbnail_hw: uint8 [height, width], from ``change.thumbnail``.
         """
         silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
@@ -89,7 +89,7 @@ class Narrator:
         return silence or self._unchanged(DecisionReason.PICTURE_SAME, detail)
 
     def after_encoder(self, now: ClockReading, pooled_d: Pooled) -> Decision | None:
-        """Return the decision by what the encoder sees, or None to go on to the decoder.
+        """Return the decision by the encoder's features, or None to continue with the decoder.
 
         Args:
             now: the present moment.
@@ -108,7 +108,7 @@ class Narrator:
         return silence or self._unchanged(DecisionReason.FEATURES_SAME, detail)
 
     def after_decoder(self, now: ClockReading, found: Description) -> Decision:
-        """Return the decision on a caption; where it or an alert is spoken, that is noted."""
+        """Return the decision on a caption; record if it or an alert is spoken."""
         silence = self._silent_at(now)
         if silence is not None and not self._is_watching():
             return replace(silence, text=found.text)
@@ -124,11 +124,11 @@ class Narrator:
         return decision
 
     def after_fault(self, now: ClockReading, fault: Description) -> Decision:
-        """Return the decision on a picture that cannot be captioned; spoken once when that lasts.
+        """Return the decision on an unusable picture; a lasting fault is spoken once.
 
         Args:
             now: the present moment.
-            fault: as long as its reason stays the same it lasts, whatever its text names.
+            fault: it lasts as long as its reason stays the same, whatever its text.
         """
         silence = self._silent_at(now)
         text = fault.text
@@ -147,15 +147,15 @@ class Narrator:
         self._scene.forget()  # so that the next usable picture is described: the fault is over
         return Decision(True, DecisionReason.UNUSABLE_PICTURE, "it lasts", text, alerts)
 
-    # ------------------------------------------------------------ what others do
+    # ------------------------------------------------------------ other events
 
     def note_spoken(self, now: ClockReading, text: str) -> None:
-        """Note that something else was said of the scene; it counts as the last spoken line."""
+        """Record that something else was said about the scene; it is the last utterance then."""
         self._advance(now)
         self._note(text)
 
     def set_on(self, is_on: bool) -> None:
-        """Switch narration; switched on, it begins with the present scene."""
+        """Switch narration on or off; on, it begins with the present scene."""
         if is_on and not self._silence.is_on:
             self._forget()
         self._silence.is_on = is_on
@@ -169,7 +169,7 @@ class Narrator:
         self._silence.snooze(until_s)
 
     def set_minimum_gap(self, gap_s: float) -> None:
-        """Take another minimum gap in seconds, until the next ``reload``.
+        """Change the minimum gap in seconds, until the next ``reload``.
 
         Raises:
             ConfigError: it is out of range.
@@ -177,7 +177,7 @@ class Narrator:
         self._interval.set_minimum_gap(gap_s)
 
     def reload(self, settings: NarrationSettings) -> None:
-        """Take other settings; the switch, the snooze and what was spoken stay as they are."""
+        """Replace the settings; the switch, the snooze and the last utterance stay."""
         self._settings = settings
         self._interval.reload(settings)
         self._silence.reload(settings.quiet_hours)
@@ -213,7 +213,7 @@ class Narrator:
         return self._silence.is_on and bool(self._alerts)
 
     def _forget(self) -> None:
-        """Begin anew; only the gap after what was spoken last still holds."""
+        """Forget everything except the time of the last utterance."""
         self._scene.forget()
         self._fault.clear()
         self._spoken_words = None
@@ -232,7 +232,7 @@ class Narrator:
         return self._spoken_words is None or self._interval.is_heartbeat_due(self._now_s)
 
     def _wait(self, silence: Decision | None) -> Decision | None:
-        """Return why the change is not spoken of yet, or None to have it captioned."""
+        """Return why the change is not narrated yet, or None to caption it."""
         blocked = silence or self._too_soon()
         if unstable := self._scene.unstable(self._now_s):
             return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
@@ -269,7 +269,7 @@ class Narrator:
         return replace(decision, text=found.text, alerts=alerts)
 
     def _compare(self, words: tuple[str, ...]) -> Decision:
-        """Return the decision by the words last spoken."""
+        """Return the decision by comparison with the words last spoken."""
         spoken = self._spoken_words
         if spoken is None:
             return Decision(True, DecisionReason.FIRST, "nothing was spoken before")

@@ -1,8 +1,8 @@
-"""Keyword rules: what a user waits for, found in the words of a caption and among things; pure.
+"""Keyword rules: alerts for words in a caption and for things; pure.
 
 A rule has phrases and fires when one of them is found: every word of the phrase is in the caption
 or names a thing beside it, in any order, as a whole word, in singular or plural, or as one of its
-synonyms. What a caption denies ("no cat") is not found, nor is a thing that is not sure.
+synonyms. Words that a caption negates ("no cat") do not count, nor do things that are not sure.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from device.english import (
 )
 from device.narrator.settings import NarrationRule
 from device.records import Thing
-from device.vision.noun_phrases import sentences
+from device.vision.sentences import name_things
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
 
-# A rule with one of these finds anybody, whatever word the captioner has for them.
+# A rule with one of these words matches any person, by whatever word in the caption.
 _ANYBODY = frozenset(("person", "someone", "somebody", "anyone", "anybody", "human"))
 _PEOPLE_WORDS = "person man woman boy girl child kid baby toddler lady guy gentleman teenager adult"
 _PEOPLE = tuple(map(WordPattern, _PEOPLE_WORDS.split()))
@@ -38,8 +38,8 @@ class RuleMatch:
 
     Attributes:
         rule: its name.
-        text: what is spoken; empty when the alert is only published and makes no sound.
-        things: among which it was found; empty where the caption has it.
+        text: what is spoken; empty if the alert is only published and makes no sound.
+        things: the things that matched; empty if the caption matched.
     """
 
     rule: str
@@ -48,13 +48,13 @@ class RuleMatch:
 
 
 def raised_by(alerts: Sequence[RuleMatch]) -> str:
-    """Return which alerts are spoken, as the detail of a decision; empty where none is."""
+    """Return which alerts are spoken, as the detail of a decision; empty if none is."""
     loud = [match.rule for match in alerts if match.text]
     return f"raised by {', '.join(loud)}" if loud else ""
 
 
 class KeywordRule:
-    """One rule, ready to look at captions and things."""
+    """One rule with its parsed phrases."""
 
     def __init__(self, settings: NarrationRule) -> None:
         self.name = settings.name
@@ -77,11 +77,11 @@ class KeywordRule:
         return any(_is_found(x, words if len(x) > 1 else own) for x in self._phrases)
 
     def things_in(self, things: Sequence[Thing], words: Sequence[str]) -> tuple[Thing, ...]:
-        """Return the things that a phrase is found among; empty where there is none.
+        """Return the things that match a phrase; empty if none does.
 
         Args:
-            things: of which one at least must have a word of the phrase.
-            words: of the caption beside them, which may have its other words.
+            things: at least one of them must have a word of the phrase.
+            words: those of the caption, which may have the other words of the phrase.
         """
         found: dict[Thing, None] = {}
         for phrase in self._phrases:
@@ -97,7 +97,7 @@ class KeywordRule:
         return tuple(found)
 
     def text(self, found: str) -> str:
-        """Return what is spoken when it fires on a sentence."""
+        """Return what is spoken when the rule matches a sentence."""
         return self._template.format(caption=found, rule=self.name)
 
 
@@ -105,7 +105,7 @@ class Alerts:
     """All rules with their cooldowns.
 
     Args:
-        rules: of the settings.
+        rules: from the settings.
     """
 
     def __init__(self, rules: Sequence[NarrationRule]) -> None:
@@ -113,7 +113,7 @@ class Alerts:
         self.reload(rules)
 
     def reload(self, rules: Sequence[NarrationRule]) -> None:
-        """Take other rules; the cooldown of one with the same name goes on."""
+        """Replace the rules; a rule with the same name keeps its cooldown."""
         self._rules = tuple(map(KeywordRule, rules))
         names = {rule.name for rule in self._rules}
         self._fired_s = {n: s for n, s in self._fired_s.items() if n in names}
@@ -131,14 +131,14 @@ class Alerts:
         is_silent: bool,
         things: Sequence[Thing] = (),
     ) -> tuple[RuleMatch, ...]:
-        """Return the rules that fire on what is seen; their cooldown begins now.
+        """Return the rules that fire on a description; their cooldown begins now.
 
         Args:
-            text: the caption's words; empty where it is withheld.
+            text: the caption; empty if it is withheld.
             sentence: the caption as it would be spoken.
             now_s: monotonic seconds.
-            is_silent: nothing may be spoken now: every match comes without a text.
-            things: what is named beside the caption; those that are not sure do not count.
+            is_silent: whether nothing may be spoken now, so that every match has an empty text.
+            things: the things beside the caption; those that are not sure do not count.
         """
         words = affirmed_words(text)
         sure = tuple(thing for thing in things if thing.is_sure)
@@ -153,7 +153,7 @@ class Alerts:
                 continue
             self._fired_s[rule.name] = now_s
             is_spoken = rule.is_spoken and not is_silent
-            text = rule.text(sentences(among) if among else sentence) if is_spoken else ""
+            text = rule.text(name_things(among) if among else sentence) if is_spoken else ""
             found.append(RuleMatch(rule.name, text, among))
         return tuple(found)
 
@@ -169,8 +169,8 @@ def _is_among(alternatives: Alternatives, words: Sequence[str]) -> bool:
 def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
     """Return the words by which a thing is found.
 
-    One word alone has to be what the thing is: "table" finds a dining table, but "fire" does not
-    find a fire hydrant, nor "dog" a hot dog. Several words find whatever has them.
+    A single word must be the noun itself: "table" matches a dining table, but "fire" does not match
+    a fire hydrant, nor "dog" a hot dog. Several words match any thing that contains them.
     """
     words = split_words(thing.name)
     if not is_alone:
@@ -179,7 +179,7 @@ def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
 
 
 def _alternatives(word: WordPattern, groups: Sequence[tuple[WordPattern, ...]]) -> Alternatives:
-    """Return the word and its synonyms; for a person every word for people."""
+    """Return the word and its synonyms; for a person, all words for people."""
     same = [p for group in groups if any(p.letters == word.letters for p in group) for p in group]
     found = (word, *(p for p in same if p != word))
     is_anybody = any(not p.is_stem and singulars(p.letters) & _ANYBODY for p in found)

@@ -1,15 +1,14 @@
-"""What the camera saw last: a scene, or pictures that cannot be captioned.
+"""The last scene of the camera, or its last pictures that cannot be captioned.
 
 Rules for scenes:
-    - A picture is compared with the one that the encoder saw last, features with those that were
-      last spoken of. Both stay until the next stage has looked, so a slow drift adds up and is
-      noticed.
-    - A scene that differs from what was spoken of is a candidate. It is stable while frame after
-      frame resembles it, by the picture or by the features; a different scene is a new candidate.
-    - A candidate is kept until it is spoken of, or until the scene goes back to what was.
+    - A picture is compared with the one of the encoder's last run, features with those of the
+      last utterance. Both stay until the next stage has run, so that a slow drift is detected.
+    - A scene that differs from the last described one is a candidate. It is stable while the next
+      frames resemble it, by picture or features; a different scene is a new candidate.
+    - A candidate is kept until it is described, or until the previous scene returns.
 Rules for faults:
-    - A fault is spoken of when the same one has lasted for a few frames and seconds, and once only
-      until a usable picture comes.
+    - A fault is spoken when it has lasted for a few frames and seconds, and only once until the
+      next usable picture.
     - While it lasts and the picture does not change, it is checked about once a second, not at
       every frame.
 """
@@ -30,28 +29,28 @@ from device.narrator.change import (
 )
 from device.records import Description
 
-# A new scene is stable after so many frames in a row and so many seconds, so that what only passes
-# through the picture is not spoken of.
+# A new scene is stable after so many frames in a row and so many seconds, so that passing objects
+# are not described.
 STABLE_FRAMES = 3
 STABLE_S = 0.8
-# A scene that never becomes stable, as a busy street, is spoken of after so many seconds anyway.
+# A scene that never becomes stable, such as a busy street, is described after so many seconds.
 RESTLESS_S = 15.0
-# A hand before the lens or a lamp being switched passes; words about it would be late and wrong.
+# A hand in front of the lens or a light being switched passes; a message would be late and wrong.
 _FAULT_LASTS_S = 3.0
 _CHECK_FAULT_AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
 class _NewScene:
-    """A scene that differs from what was spoken of.
+    """A scene that differs from the last described one.
 
     Attributes:
-        features_d: by which later frames are found to resemble it.
-        changed_s: when the scene first differed from what was spoken of.
-        since_s: since when it is this one.
-        frames: how many in a row resembled it.
-        is_captioned: whether a caption was made of it, though not spoken.
-        captioned_s: when a caption was last made of a scene that was not spoken of.
+        features_d: the features with which later frames are compared.
+        changed_s: when the scene first differed from the last described one.
+        since_s: when this candidate began.
+        frames: number of frames in a row that resembled it.
+        is_captioned: whether it was captioned, though not spoken.
+        captioned_s: when a scene that was not spoken was last captioned.
     """
 
     features_d: Pooled

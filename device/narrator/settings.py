@@ -1,4 +1,4 @@
-"""Settings of the narration; a wrong value is refused by name."""
+"""Settings of the narration; a wrong value is reported with its key."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class NarrationRule(SettingsGroup):
 def _with_names_once(rules: tuple[NarrationRule, ...]) -> tuple[NarrationRule, ...]:
     counts = Counter(rule.name for rule in rules)
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise ValueError(f"two rules are called {twice[0]!r}: give each a name of its own")
+        raise ValueError(f"two rules are called {twice[0]!r}: give each its own name")
     return rules
 
 

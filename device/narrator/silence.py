@@ -1,21 +1,44 @@
-"""When narration may speak: its switch, the snooze, the quiet hours, and the pause between lines.
+"""Decisions on frames, and when narration may speak: switch, snooze, quiet hours, intervals; pure.
 
-Invariant: only quiet hours look at the wall clock; all else runs in monotonic seconds.
+Invariant: only the quiet hours depend on the wall clock; everything else uses monotonic seconds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from device.errors import ConfigError
 from device.events import DecisionReason
-from device.narrator.decision import Decision
+from device.narrator.rules import RuleMatch
 from device.narrator.settings import LONGEST_GAP_S, NarrationSettings, parse_quiet_hours
+from device.records import Description, Earcon
 
-# Rare enough not to annoy, often enough to trust.
+# Rare enough not to annoy, frequent enough to be reassuring.
 _SOUNDS_PER_HEARTBEAT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The decision on a frame.
+
+    Attributes:
+        is_spoken: whether ``text`` is spoken.
+        reason: why, or why not.
+        detail: explanation for people.
+        text: what is or would have been spoken; empty if nothing was captioned.
+        alerts: rules that fired; those with a text are spoken first.
+        earcon: a short sound to play, or None.
+    """
+
+    is_spoken: bool
+    reason: DecisionReason
+    detail: str
+    text: str = ""
+    alerts: tuple[RuleMatch, ...] = ()
+    earcon: Earcon | None = None
 
 
 class SilencePolicy:
@@ -32,16 +55,16 @@ class SilencePolicy:
         self.reload(quiet_hours)
 
     def reload(self, quiet_hours: Sequence[str]) -> None:
-        """Take other quiet hours."""
+        """Replace the quiet hours."""
         self._quiet_hours = tuple(map(parse_quiet_hours, quiet_hours))
 
     @property
     def snoozed_until_s(self) -> float | None:
-        """Monotonic seconds at which the snooze ends, or ended; None without one."""
+        """Monotonic seconds at which the snooze ends, or ended; None without a snooze."""
         return self._snoozed_until_s
 
     def snooze(self, until_s: float | None) -> None:
-        """Be silent until a time in monotonic seconds; None ends a snooze.
+        """Pause narration until a time in monotonic seconds; None ends the pause.
 
         Raises:
             ConfigError: the time is not a number.
@@ -51,7 +74,7 @@ class SilencePolicy:
         self._snoozed_until_s = until_s
 
     def silence(self, now_s: float, local: datetime) -> Decision | None:
-        """Return the decision that nothing may be narrated now, or None when it may."""
+        """Return the decision that nothing may be narrated now, or None if narration is allowed."""
         if not self.is_on:
             return Decision(False, DecisionReason.NARRATION_OFF, "switched off")
         if self._snoozed_until_s is not None:
@@ -68,10 +91,10 @@ class SilencePolicy:
 
 
 class SpeakingInterval:
-    """The minimum gap, the heartbeat and its sound, counted from what was spoken last by anyone.
+    """The minimum gap, the heartbeat and its sound, measured from the last utterance of any kind.
 
     Args:
-        settings: gap, heartbeat and whether there is a sound.
+        settings: the gap, the heartbeat and whether the sound is on.
     """
 
     def __init__(self, settings: NarrationSettings) -> None:
@@ -80,12 +103,12 @@ class SpeakingInterval:
         self.reload(settings)
 
     def reload(self, settings: NarrationSettings) -> None:
-        """Take other settings, the minimum gap too."""
+        """Replace the settings, including the minimum gap."""
         self._settings = settings
         self.minimum_gap_s = float(settings.minimum_gap_s)
 
     def set_minimum_gap(self, gap_s: float) -> None:
-        """Take another minimum gap in seconds.
+        """Change the minimum gap in seconds.
 
         Raises:
             ConfigError: it is out of range.
@@ -100,15 +123,15 @@ class SpeakingInterval:
         self._sounded_s = now_s
 
     def silent_s(self, now_s: float) -> float:
-        """Return seconds since something was spoken; infinite when nothing was."""
+        """Return the seconds since something was spoken; infinite if nothing was."""
         return now_s - self._spoken_s
 
     def gap_left_s(self, now_s: float) -> float:
-        """Return seconds until something may be narrated; not above 0 when it may now."""
+        """Return the seconds until something may be narrated; at most 0 if it may be now."""
         return self.minimum_gap_s - self.silent_s(now_s)
 
     def is_heartbeat_due(self, now_s: float) -> bool:
-        """Return whether it has been silent for so long that the scene is described again."""
+        """Return whether the silence has lasted so long that the scene is described again."""
         return self.silent_s(now_s) >= self._settings.heartbeat_s
 
     def takes_sound(self, now_s: float) -> bool:
@@ -118,3 +141,15 @@ class SpeakingInterval:
             return False
         self._sounded_s = now_s
         return True
+
+
+def doubt(found: Description, smallest_probability: float) -> str:
+    """Return why a description is not good enough to be narrated; empty if it is."""
+    if not found.topic or not found.text.strip():
+        return "the caption is empty"
+    if not found.words.strip():  # sure things are narrated without a caption
+        return ""
+    # Not the same as "<": NaN is rejected as well.
+    if found.probability is not None and not found.probability >= smallest_probability:
+        return f"probability {found.probability:.2f} < {smallest_probability:.2f}"
+    return ""

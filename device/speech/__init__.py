@@ -1,4 +1,4 @@
-"""Text in, sound out: a resident Piper voice in its own process, and playback we can cut.
+"""Text to sound: a resident Piper voice in its own process, and playback that can be cut.
 
-Kept empty of imports: the Piper process loads this package too and must start quickly.
+Without imports, because the Piper process loads this package too and must start quickly.
 """

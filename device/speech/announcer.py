@@ -1,4 +1,4 @@
-"""Speech of the daemon: takes words and short sounds from any thread and plays them in turn.
+"""The daemon's speech: accepts utterances and short sounds from any thread, plays them in turn.
 
 `device.speech.speech_queue` decides the order. Invariants: every utterance ends in exactly one
 `Spoke` event, and no caller waits for the sound.
@@ -30,10 +30,10 @@ class Announcer:
 
     Args:
         settings: the table ``[speech]``.
-        playback: where the sound goes; closed with the announcer.
-        bus: takes a ``Spoke`` event for each utterance.
+        playback: plays the sound; closed with the announcer.
+        bus: receives a ``Spoke`` event for each utterance.
         clock: the time.
-        open_voice: makes a voice from the path of its file.
+        open_voice: opens the voice at a path.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Announcer:
         self._voice_change = threading.Lock()
         self._queue = SpeechQueue()
         self._asked_s: dict[Earcon, float] = {}
-        # Of the present turn; each has its own, so that a cut never hits the next.
+        # For the present turn; each turn has its own, so that a cut never affects the next one.
         self._cancelled = threading.Event()
         self._retired: list[PiperVoiceProcess] = []
         self._is_muted = False
@@ -71,17 +71,17 @@ class Announcer:
 
     @property
     def waiting(self) -> int:
-        """How many words and short sounds wait for their turn."""
+        """Number of utterances and short sounds that wait."""
         with self._changed:
             return len(self._queue)
 
     @property
     def last_text(self) -> str | None:
-        """The last words of which something was heard; None when there are none."""
+        """The last utterance of which something was heard; None if there was none."""
         return self._delivery.last_text
 
     def announce(self, utterance: Utterance) -> None:
-        """Speak words now or in their turn; never blocks."""
+        """Speak an utterance now or in its turn; never blocks."""
         with self._changed:
             is_silent = self._is_muted or self._is_closed
             change = Change() if is_silent else self._queue.offer(utterance)
@@ -101,7 +101,7 @@ class Announcer:
         self._publish_ended(change)
 
     def repeat(self, cause: Cause, asked_s: float) -> bool:
-        """Say the last words once more; False when there are none."""
+        """Repeat the last utterance; return False if there was none."""
         text = self.last_text
         if text is None:
             return False
@@ -109,43 +109,43 @@ class Announcer:
         return True
 
     def stop(self) -> None:
-        """Cut what sounds, and discard what waits."""
+        """Cut the present turn, and discard everything that waits."""
         with self._changed:
             change = self._queue.clear()
             self._apply(change)
         self._publish_ended(change)
 
     def set_rate(self, rate: float) -> None:
-        """Speak as fast as this from the next utterance on, 0.25..4.0.
+        """Set the pace from the next utterance on, 0.25..4.0.
 
         Raises:
-            ValueError: it is not within that.
+            ValueError: the rate is out of range.
         """
         if not SLOWEST_RATE <= rate <= FASTEST_RATE:
             raise ValueError(f"rate {rate} is not within {SLOWEST_RATE}..{FASTEST_RATE}")
         self._delivery.rate = rate
 
     def set_volume(self, volume: float) -> None:
-        """Speak as loud as this, 0..2.0, at once: also what is being said.
+        """Set the volume, 0..2.0, also of the present utterance.
 
         Raises:
-            ValueError: it is not within that.
+            ValueError: the volume is out of range.
         """
         if not 0 <= volume <= LOUDEST:
             raise ValueError(f"volume {volume} is not within 0..{LOUDEST}")
         self._delivery.volume = volume
 
     def set_muted(self, is_muted: bool) -> None:
-        """Say nothing at all, or speak again."""
+        """Mute all sound, or unmute it."""
         with self._changed:
             self._is_muted = is_muted
         if is_muted:
             self.stop()
 
     def set_voice(self, path: str | None) -> None:
-        """Speak with another voice from the next utterance on; None for the built-in one.
+        """Use another voice from the next utterance on; None means the built-in one.
 
-        Returns when it is loaded, which takes 4 s on a Pi 4; the old one speaks meanwhile.
+        Returns when it is loaded, which takes 4 s on a Pi 4; the old one is used until then.
 
         Raises:
             VoiceError: it cannot be used; the old one stays in use.
@@ -163,21 +163,21 @@ class Announcer:
             self._replace_voice(voice)
 
     def warm(self) -> None:
-        """Have voice and player started in the background, before the worker starts.
+        """Start voice and player in the background, before the worker starts.
 
-        A voice without its files is published as a problem and tried again with each utterance.
+        A voice without its files is published as a problem and tried again for each utterance.
         """
         self._delivery.prepare()
         self._warm_voice()
 
     def wake(self) -> None:
-        """Cut what is being said and end a step that waits; for the end of the worker."""
+        """Cut the present turn and end a step that waits; for stopping the worker."""
         with self._changed:
             self._is_woken = True
             self._apply(Change(is_cut=True))
 
     def close(self) -> None:
-        """Stop speaking; whatever waits ends as cut. May be repeated."""
+        """Stop speaking; everything that waits is cut. May be called again."""
         with self._changed:
             self._is_closed = True
         self.stop()
@@ -187,11 +187,11 @@ class Announcer:
     # ------------------------------------------------------------ the thread
 
     def report_progress_to(self, progress: Callable[[], None]) -> None:
-        """Have a function called again and again while a long utterance is being said."""
+        """Call a function regularly while a long utterance is being spoken."""
         self._delivery.on_progress = progress
 
     def step(self) -> None:
-        """Say one utterance or play one sound; wait half a second at most when there is none."""
+        """Speak one utterance or play one sound; wait at most half a second for one."""
         with self._changed:
             self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, _IDLE_S)
             turn = self._queue.take()
@@ -220,7 +220,7 @@ class Announcer:
                 self._replace_voice(voice)
 
     def _say(self, utterance: Utterance, cancelled: threading.Event) -> None:
-        # Published also when a defect ends the step.
+        # Published even if an unexpected error ends the step.
         delivered = SpeechResult(SpeechOutcome.FAILED, detail="speaking failed; see the log")
         self._warm_voice()
         try:
@@ -230,7 +230,7 @@ class Announcer:
             self._publish(utterance, delivered)
         is_mute = delivered.outcome is SpeechOutcome.FAILED and not self._delivery.has_voice
         if is_mute and utterance.priority is Priority.ANSWER:
-            # A sound at least, for whoever waits for the answer.
+            # At least a sound for the user who waits for the answer.
             self.earcon(Earcon.FAILED, self._clock.now_s())
 
     def _finish(self) -> None:
@@ -238,9 +238,9 @@ class Announcer:
             self._queue.finish()
 
     def _apply(self, change: Change) -> None:
-        """Cut where it must be, under the lock: so the cut can never hit a later turn."""
+        """Cut if required, under the lock, so that the cut cannot affect a later turn."""
         if change.is_cut:
-            # First, so that nothing synthesised from here on reaches a playback that starts late.
+            # First, so that later synthesised sound does not reach a playback that starts late.
             self._cancelled.set()
             self._delivery.cut()
         self._changed.notify_all()
@@ -249,7 +249,7 @@ class Announcer:
         with self._changed:
             old, self._delivery.voice = self._delivery.voice, voice
             if old is not None:
-                # It may be in the middle of a word; the thread ends it between two turns.
+                # It may be speaking; the thread closes it between two turns.
                 self._retired.append(old)
 
     def _close_retired(self) -> None:

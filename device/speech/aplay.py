@@ -23,7 +23,7 @@ from device.speech.child_process import (
 from device.speech.pcm import SAMPLE_BYTES, PcmChunk
 
 _LOGGER = logging.getLogger(__name__)
-# Capacity of a pipe on Linux, and so what aplay may still have to play when all is written.
+# Capacity of a pipe on Linux, which aplay may still have to play when everything is written.
 _PIPE_BYTES = 1 << 16
 _QUOTED_LINES = 2
 
@@ -44,7 +44,7 @@ class AplayStream:
         self._sample_rate_hz = 0
         self._is_begun = False
         self._is_cut = False
-        # In memory: it needs no reading thread, no disk, and never fills up like a pipe.
+        # In memory: it needs no reading thread and no disk, and unlike a pipe it never fills up.
         self._stderr: BinaryIO = open(os.memfd_create("aplay-stderr"), "w+b")  # noqa: SIM115
 
     @property
@@ -64,7 +64,7 @@ class AplayStream:
         return process is not None and not self._is_begun and process.poll() is None
 
     def prepare(self, sample_rate_hz: int) -> None:
-        """Start the player before there is sound: the first sample is played without its start.
+        """Start the player before there is sound, so that the first sample does not wait for it.
 
         An error of the device is reported by the first `write`.
 
@@ -76,7 +76,7 @@ class AplayStream:
                 self._spawn_for(sample_rate_hz)
 
     def write(self, chunk: PcmChunk) -> None:
-        """Hand a chunk to the device; returns when all but the last second or so is played.
+        """Write a chunk to the device; return when all but the last second or so is played.
 
         Raises:
             PlaybackError: there is no aplay, no such device, or the device accepts no sound.
@@ -93,7 +93,7 @@ class AplayStream:
                 raise self._refused(process) from exc
 
     def finish(self) -> None:
-        """Return when the last sample has been played, or at once when cut.
+        """Return when the last sample has been played, or at once after a cut.
 
         Raises:
             PlaybackError: the device refused the sound or never ends.
@@ -114,11 +114,11 @@ class AplayStream:
         with self._lock:
             self._is_cut = True
             if self._process is not None:
-                # SIGKILL: on SIGTERM aplay first plays out what it holds (measured: 0.55 s more).
+                # SIGKILL: on SIGTERM aplay first plays its buffer (measured: 0.55 s more).
                 self._process.kill()
 
     def close(self) -> None:
-        """Kill the player if it runs, and free everything; may be repeated."""
+        """Kill the player if it runs, and free everything; may be called again."""
         if self._process is not None:
             self._end(self._process)
         self._stderr.close()
@@ -136,11 +136,11 @@ class AplayStream:
             return self._process
 
     def _is_fit_for(self, sample_rate_hz: int) -> bool:
-        """Return whether the process can play this, which a prepared one may not."""
+        """Return whether the process can play this rate; a prepared one may be unable to."""
         if self._is_begun:
             return True
         assert self._process is not None
-        # A device that only one can have refuses the second player while the first one plays.
+        # An exclusive device rejects a second player while the first one plays.
         return self._sample_rate_hz == sample_rate_hz and self._process.poll() is None
 
     def _spawn_for(self, sample_rate_hz: int) -> None:

@@ -81,7 +81,7 @@ def has_ended(process: subprocess.Popen[bytes], timeout_s: float) -> bool:
 
 
 def kill_child(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child and wait for its end; may be repeated."""
+    """Kill the child and wait for its end; may be called again."""
     process.kill()
     if has_ended(process, KILL_TIMEOUT_S):
         process.wait()

@@ -1,7 +1,7 @@
 """Speaks one utterance or plays one short sound, and returns the result.
 
-Invariant: a voice or a loudspeaker that fails is tried once more at once and from the beginning;
-then it counts as failed, which is published once, and later utterances do not pile up.
+Invariant: if a voice or a loudspeaker fails, the utterance is tried once more from the beginning;
+then the failure is published once, and later utterances do not accumulate.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
-# Short, so that progress is reported and a new volume heard soon.
+# Short, so that progress is reported and a new volume takes effect soon.
 _PIECE_S = 0.25
-# A Bluetooth loudspeaker that got no sound for so long may swallow the next.
+# After so long without sound, a Bluetooth loudspeaker may drop the beginning of the next.
 _SLEEPS_AFTER_S = 5.0
 _PROBE_S = 0.02
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 30.0
 _USUAL_RATE_HZ = 22_050
-_LOWEST, _HIGHEST = -32_768, 32_767
+_LOWEST = -32_768
+_HIGHEST = 32_767
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +48,21 @@ class SpeechResult:
 
 
 class Delivery:
-    """Voice and loudspeaker joined; `cut` and the attributes from any thread, the rest from one.
+    """Voice and loudspeaker; `cut` and the attributes from any thread, the rest from one.
 
     Args:
-        voice: makes the sound; None if there is none yet.
-        playback: takes it.
-        settings: lead-in, loudness of the short sounds, and the first rate and volume.
-        bus: takes the problems of voice and loudspeaker.
+        voice: synthesises the sound; None if there is no voice yet.
+        playback: plays the sound.
+        settings: lead-in, volume of the short sounds, and the initial rate and volume.
+        bus: receives the problems of voice and loudspeaker.
         clock: the time.
 
     Attributes:
-        voice: what speaks from the next utterance on.
+        voice: the voice from the next utterance on.
         rate: pace from the next utterance on.
-        volume: loudness from the next quarter of a second on.
-        last_text: the last words that were begun; None when there are none.
-        on_progress: called at least once a second or so while something is being said.
+        volume: volume from the next quarter of a second on.
+        last_text: the last utterance that was begun; None if there was none.
+        on_progress: called about once a second or more often during an utterance.
     """
 
     def __init__(
@@ -88,11 +89,11 @@ class Delivery:
 
     @property
     def has_voice(self) -> bool:
-        """Whether the voice spoke when it was last asked to."""
+        """Whether the voice worked the last time it was used."""
         return not self._voice_health.is_problem
 
     def say(self, utterance: Utterance, cancelled: threading.Event) -> SpeechResult:
-        """Say the words; return when they are heard, cut, or cannot be said."""
+        """Speak an utterance; return when it is over, was cut, or has failed."""
         is_patient = utterance.priority is not Priority.ANSWER
         if is_patient and self._sound.is_resting:
             return SpeechResult(SpeechOutcome.SILENT, detail=self._sound.text)
@@ -112,7 +113,7 @@ class Delivery:
         return SpeechResult(SpeechOutcome.HEARD, self._first_sample_s(utterance))
 
     def sound(self, earcon: Earcon, asked_s: float) -> None:
-        """Play a short sound; return when it is heard or cut."""
+        """Play a short sound; return when it is over or was cut."""
         if self._sound.is_resting:
             return
         try:
@@ -124,11 +125,11 @@ class Delivery:
             _LOGGER.debug("Earcon %s sounded after %.0f ms", earcon, 1000 * waited_s)
 
     def cut(self) -> None:
-        """Stop what sounds, within 100 ms; later sounds are not affected."""
+        """Stop the present sound within 100 ms; later sounds are not affected."""
         self._playback.cut()
 
     def look_after(self) -> None:
-        """Try a lost loudspeaker again when it is time; for moments without anything to say."""
+        """Try a lost loudspeaker again if it is time; for idle moments."""
         if self._sound.is_problem and not self._sound.is_resting:
             silence = _silence(_PROBE_S, self._rate_hz)
             try:
@@ -137,35 +138,35 @@ class Delivery:
                 self._sound.failed(str(exc))
 
     def prepare(self) -> None:
-        """Get the loudspeaker ready; without a player it counts as away."""
+        """Prepare the loudspeaker; without a player it counts as failed."""
         try:
             self._playback.prepare(self._rate_hz)
         except PlaybackError as exc:
             self._sound.failed(str(exc))
 
     def voice_failed(self, exc: VoiceError) -> None:
-        """Note that the voice cannot be opened."""
+        """Record that the voice cannot be opened."""
         self._voice_health.failed(str(exc))
 
     def close(self) -> None:
-        """Cut, and end voice and playback; may be repeated."""
+        """Cut, and close voice and playback; may be called again."""
         self._playback.close()
         if self.voice is not None:
             self.voice.close()
 
     def _twice(self, make_pieces: Callable[[], Iterable[PcmChunk]]) -> bool:
-        """Play; a first failure of what worked so far is met by one more try."""
+        """Play; if voice or loudspeaker worked so far, try once more after a failure."""
         try:
             return self._play(make_pieces())
         except PlaybackError as exc:
             if self._sound.is_problem:
                 raise
-            # As when a player that was held ready has lost its device meanwhile.
-            _LOGGER.warning("%s; tried once more", exc)
+            # For example, a player that was kept ready has lost its device.
+            _LOGGER.warning("%s; trying once more", exc)
         except VoiceError as exc:
             if self._voice_health.is_problem:
                 raise
-            _LOGGER.warning("%s; said once more", exc)
+            _LOGGER.warning("%s; trying once more", exc)
         return self._play(make_pieces())
 
     def _play(self, pieces: Iterable[PcmChunk]) -> bool:
@@ -183,7 +184,7 @@ class Delivery:
     def _pieces(self, utterance: Utterance, cancelled: threading.Event) -> Iterator[PcmChunk]:
         if self.voice is None:
             raise VoiceError(self._voice_health.text or "there is no voice")
-        # The volume is ours: it can change while the words are being said.
+        # The volume is applied here, because it can change during the utterance.
         chunks = self.voice.synthesize(
             utterance.text, rate=self.rate, cancelled=cancelled, on_wait=self.on_progress
         )
@@ -213,7 +214,7 @@ class Delivery:
             yield _silence(lead_in_s, self._rate_hz)
 
     def _rendered(self, earcon: Earcon) -> PcmChunk:
-        # At the voice's rate: the player that is held ready can then play either.
+        # At the voice's rate, so that the player that is kept ready can play it.
         return render_earcon(earcon, self._rate_hz, self._settings.earcon_volume)
 
     def _first_sample_s(self, utterance: Utterance) -> float | None:

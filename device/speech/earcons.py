@@ -6,8 +6,8 @@
     FAILED     one rough tone that slides down an octave: "wow"               150 ms
     ALERT      three quick notes that climb: "ti-ti-ti"                       150 ms
 
-They keep within 390..1600 Hz: small loudspeakers have little below that, and ears that age little
-above it. Every note rises and falls softly, so that none clicks.
+They keep within 390..1600 Hz: small loudspeakers reproduce little below that, and ageing ears hear
+little above it. Every note has a soft attack and decay to avoid clicks.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from device.speech.pcm import PcmChunk
 _FULL_SCALE = 32_767
 _ATTACK_S = 0.004
 # A note's second harmonic, relative to the first: a bare sine is hard to locate.
-_WARM, _ROUGH = 0.2, 0.8
+_WARM = 0.2
+_ROUGH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """A tone that slides evenly; pauses are notes without loudness."""
+    """A tone with a linear frequency sweep; pauses are notes of loudness 0."""
 
     duration_s: float
     start_hz: float
@@ -66,7 +67,7 @@ def _render_note(note: _Note, sample_rate_hz: int) -> npt.NDArray[np.float64]:
     count = round(note.duration_s * sample_rate_hz)
     at_s = np.arange(count) / sample_rate_hz
     part = np.linspace(0.0, 1.0, count)
-    # The integral of a frequency that goes evenly from start to end.
+    # The integral of a frequency that changes linearly from start to end.
     slope_hz = (note.end_hz - note.start_hz) / note.duration_s
     phase = 2 * np.pi * (note.start_hz * at_s + slope_hz * at_s**2 / 2)
     tone = np.sin(phase) + note.harmonic * np.sin(2 * phase)
@@ -75,7 +76,7 @@ def _render_note(note: _Note, sample_rate_hz: int) -> npt.NDArray[np.float64]:
 
 
 def _envelope(note: _Note, part: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return how loud a note is over its length, 0..1, and 0 at both ends."""
+    """Return the envelope of a note, 0..1, and 0 at both ends."""
     if not note.decay:
         return np.asarray(np.sin(np.pi * part) ** 2, np.float64)
     attack = min(_ATTACK_S / note.duration_s, 0.5)

@@ -1,4 +1,4 @@
-"""Text as a voice can take it: cleaned, and in phrases of bounded length; pure.
+"""Text preparation for the voice: cleaned, and split into phrases of bounded length; pure.
 
 Piper's memory and delay grow with the longest sentence: one of 1440 characters without a
 full stop took 1.7 GB and 16 s before the first sound, one of 120 takes 295 MB and 0.9 s
@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 MAX_PHRASE_CHARS = 120
-# Up to here the whole is made about as soon as its opening would be.
+# Up to this length the whole text is synthesised about as fast as its opening would be.
 OPENING_CHARS = 40
 
 # Control characters (NUL ends espeak's string), lone surrogates and private use have no sound.
@@ -23,9 +23,9 @@ _BREAKS = (re.compile(r"[.!?]+ "), re.compile(r"[,;:] "), re.compile(r" "))
 
 
 def speakable(text: str) -> str:
-    """Return ``text`` on one line without what no voice can say; "" when nothing is left."""
+    """Return ``text`` on one line without unspeakable characters; "" if nothing is left."""
     audible = "".join(" " if unicodedata.category(c) in _MUTE_CATEGORIES else c for c in text)
-    # Piper reads "[[...]]" as phonemes; nobody who sends us text means that.
+    # Piper would read "[[...]]" as phonemes.
     return " ".join(_RAW_PHONEMES.sub("[", audible).split())
 
 
@@ -33,9 +33,9 @@ def split_phrases(text: str, max_chars: int = MAX_PHRASE_CHARS) -> list[str]:
     """Return ``text`` in pieces of at most ``max_chars`` characters, all its words in order.
 
     Each piece ends at the last sentence end that fits, else at the last comma, else at the
-    last space, else in the middle of a word. A text that fits stays whole: Piper then finds
-    its sentences itself. Only the opening of a longer text, as "A dog runs.", is a piece of
-    its own, where it ends with a mark: its sound starts while the rest is made.
+    last space, else in the middle of a word. A text that fits stays whole: Piper splits it
+    into sentences itself. Only the opening of a longer text, as "A dog runs.", is a separate
+    piece if it ends with a punctuation mark: it is heard while the rest is synthesised.
     """
     phrases = []
     rest = text.strip()

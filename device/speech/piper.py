@@ -1,4 +1,4 @@
-"""The client of the Piper process: text in, chunks of PCM out, a new process when one dies.
+"""The client of the Piper process: text in, chunks of PCM out, a new process if one dies.
 
 Never imports Piper. Every wait has a deadline: a dead or hung process is an error, not a halt.
 """
@@ -26,7 +26,7 @@ from device.speech.voice import VoiceFiles, find_voice
 from device.speech.worker_process import Inbox, WorkerProcess
 
 _LOGGER = logging.getLogger(__name__)
-# A cut while the voice is awaited, and so the sound of a press, comes later by this at most.
+# A cut during a wait for the voice, and so the sound of a press, is delayed by this at most.
 _POLL_S = 0.005
 
 
@@ -39,7 +39,7 @@ class PiperOptions:
         is_deterministic: the same text gives the same bytes; sounds flatter, for tests.
         start_timeout_s: longest time the voice may take to load (4 s is usual on a Pi 4).
         reply_timeout_s: longest time one phrase of at most 120 characters may take; then the voice
-            counts as hung and is started anew. The slowest Raspberry Pi takes about 20 s.
+            counts as hung and is restarted. The slowest Raspberry Pi takes about 20 s.
     """
 
     threads: int | None = None
@@ -50,24 +50,24 @@ class PiperOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Lets a wait for the voice be cancelled, and report that it goes on."""
+    """A wait for the voice that can be cancelled and reports its progress."""
 
     cancelled: threading.Event
     on_wait: Callable[[], None]
 
     def is_cancelled(self) -> bool:
-        """Report that the wait goes on; return whether it was cancelled."""
+        """Report progress; return whether the wait was cancelled."""
         self.on_wait()
         return self.cancelled.is_set()
 
 
 class PiperVoiceProcess:
-    """A voice that stays loaded in a process of its own; all methods from any thread.
+    """A voice that stays loaded in its own process; all methods from any thread.
 
     Args:
         voice: its files.
         options: how the process runs.
-        on_restart: called when a process that died, or had to be killed, gets its successor.
+        on_restart: called when a process that died or was killed is replaced.
 
     Example::
 
@@ -117,13 +117,13 @@ class PiperVoiceProcess:
         self._living_worker()
 
     def start(self) -> Ready:
-        """Load the voice if it is not; return its sample rate and what loading took.
+        """Load the voice if necessary; return its sample rate and its loading time.
 
         Raises:
             VoiceError: the voice cannot be loaded, or not in time.
         """
         ready = self._await_ready(self._living_worker(), _Wait(threading.Event(), lambda: None))
-        assert ready is not None  # nobody can cancel it
+        assert ready is not None  # it cannot be cancelled
         return ready
 
     def synthesize(
@@ -137,15 +137,15 @@ class PiperVoiceProcess:
     ) -> Generator[PcmChunk, None, None]:
         """Return the sound of ``text``, sentence by sentence as each is ready.
 
-        Text without a word gives nothing. The iterator ends early, without an error, as
-        soon as ``cancelled`` is set. Close it when you leave it early.
+        Text without a word yields nothing. The iterator ends early, without an error, as
+        soon as ``cancelled`` is set. Close it if you do not exhaust it.
 
         Args:
             text: any text; line breaks and control characters count as spaces.
             rate: pace, 0.25..4.0; 2.0 is twice as fast as the voice's own.
-            volume: >= 0; 1.0 is as loud as the format goes, more is clipped.
+            volume: >= 0; 1.0 is full scale, more is clipped.
             cancelled: set by another thread to stop.
-            on_wait: called again and again, from within, while the voice takes its time.
+            on_wait: called regularly during waits for the voice.
 
         Raises:
             ValueError: rate or volume is out of its range; at once.
@@ -161,7 +161,7 @@ class PiperVoiceProcess:
         return self._chunks(request, wait)
 
     def close(self) -> None:
-        """End the process; speech in progress fails. May be repeated."""
+        """End the process; speech in progress fails. May be called again."""
         with self._lock:
             self._is_closed = True
             worker, self._worker = self._worker, None
@@ -203,7 +203,7 @@ class PiperVoiceProcess:
             return self._worker
 
     def _command(self) -> list[str]:
-        # -P: a folder of the user's that holds a piper.py must not become our Piper.
+        # -P: a piper.py in the user's folder must not be imported instead of Piper.
         command = [sys.executable, "-P", "-m", "device.speech.piper_worker"]
         command += ["--voice", str(self._voice.model_path)]
         if self._options.threads is not None:
@@ -260,7 +260,7 @@ class PiperVoices:
     """Opens Piper voices; from any thread.
 
     Attributes:
-        restarts: how often the process of any of them had died and was started again.
+        restarts: how often a process had died and was started again.
     """
 
     def __init__(self) -> None:

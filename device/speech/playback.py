@@ -1,4 +1,4 @@
-"""Where sound goes: an ALSA device, or nowhere on machines without one.
+"""Playback of sound: through an ALSA device, or none on machines without one.
 
 Every playback plays one utterance at a time, can be cut by another thread at once, and
 returns when the last sample has been heard.
@@ -20,7 +20,7 @@ from device.speech.settings import DEFAULT_DEVICE, SpeechSettings
 # A Bluetooth loudspeaker that reconnects may need some seconds before it accepts sound; and the
 # watchdog restarts a daemon whose speech makes no progress for 20 s.
 STALL_TIMEOUT_S = 10.0
-# By then the first sound plays and is not delayed by the start of another process.
+# At this chunk the first sound is playing and is not delayed by the start of another process.
 _CHUNKS_BEFORE_SPARE = 3
 
 
@@ -30,9 +30,9 @@ class Played:
 
     Attributes:
         first_sample_s: from the call to the first sample handed to the device, in seconds;
-            None when there was none.
-        audio_s: length of the chunks handed over, in seconds; of a cut one, all of it.
-        was_cut: whether it was cut before its end.
+            None if there was none.
+        audio_s: length of the chunks that were written, in seconds, even if they were cut.
+        was_cut: whether the utterance was cut before its end.
     """
 
     first_sample_s: float | None
@@ -41,17 +41,17 @@ class Played:
 
 
 class Playback(Protocol):
-    """Plays sound; `play` blocks, `cut` and `close` come from any thread."""
+    """Plays sound; `play` blocks, `cut` and `close` may be called from any thread."""
 
     def play(self, chunks: Iterable[PcmChunk]) -> Played:
         """Play the chunks as they come; return when all is heard or cut.
 
         Raises:
-            PlaybackError: there is no such device, it refused, or the playback is closed.
+            PlaybackError: there is no such device, it rejected the sound, or playback is closed.
         """
 
     def prepare(self, sample_rate_hz: int) -> None:
-        """Get ready for sound of this rate, where that makes it start sooner; returns at once.
+        """Prepare for sound of this rate, if that makes it start sooner; return at once.
 
         Raises:
             PlaybackError: nothing can be played at all.
@@ -64,7 +64,7 @@ class Playback(Protocol):
         """
 
     def close(self) -> None:
-        """Cut and play no more; may be repeated."""
+        """Cut and play no more; may be called again."""
 
 
 class AlsaPlayback:
@@ -74,13 +74,13 @@ class AlsaPlayback:
     1 / 4 ms with an aplay that waits, 4 / 7 ms with one that must be started, 5 / 8 ms when words
     must be cut first; starting aplay alone took up to 12 ms. A Pi 4 is some five times slower,
     which comes near the 50 ms that a press may wait: so ``is_kept_open`` holds one aplay ready.
-    It serves also where only one program can have the device: there it waits, or ends at once and
-    is started again when its turn comes.
+    It also works with an exclusive device: there it waits, or it ends at once and is started again
+    when it is needed.
 
     Args:
         device: an ALSA device as in ``aplay -L``.
         stall_timeout_s: longest time without the device accepting sound, in seconds.
-        is_kept_open: hold a player ready for the next utterance, from the first one on.
+        is_kept_open: keep a player ready for the next utterance, from the first one on.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class AlsaPlayback:
 
     @property
     def spare_pid(self) -> int | None:
-        """Process id of the player that is held ready; None when there is none."""
+        """Process id of the player that is kept ready; None if there is none."""
         spare = self._spare
         return None if spare is None else spare.pid
 
@@ -109,7 +109,7 @@ class AlsaPlayback:
         """Play the chunks as they come; return when all is heard or cut.
 
         Raises:
-            PlaybackError: there is no such device, it refused, or the playback is closed.
+            PlaybackError: there is no such device, it rejected the sound, or playback is closed.
         """
         with self._turn:
             stream = self._begin()
@@ -124,14 +124,14 @@ class AlsaPlayback:
         return played
 
     def prepare(self, sample_rate_hz: int) -> None:
-        """Hold a player ready for sound of this rate, if the device is kept open.
+        """Keep a player ready for sound of this rate, if the device is kept open.
 
         Raises:
             PlaybackError: there is no aplay.
         """
         if not self._is_kept_open or (self._spare is not None and self._spare.is_waiting):
             return
-        # Outside the lock: a start takes its time, and a cut must not wait for it.
+        # Outside the lock, because a start takes time, and a cut must not wait for it.
         spare = AplayStream(self._device, self._stall_timeout_s)
         try:
             spare.prepare(sample_rate_hz)
@@ -153,7 +153,7 @@ class AlsaPlayback:
                 self._stream.cut()
 
     def close(self) -> None:
-        """Cut and play no more; may be repeated."""
+        """Cut and play no more; may be called again."""
         with self._lock:
             self._is_closed = True
             spare, self._spare = self._spare, None
@@ -233,7 +233,7 @@ class NullPlayback:
         self._is_cut.set()
 
     def close(self) -> None:
-        """Cut and play no more; may be repeated."""
+        """Cut and play no more; may be called again."""
         self._is_closed = True
         self.cut()
 

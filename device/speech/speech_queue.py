@@ -1,17 +1,17 @@
-"""Who speaks next and who is cut; pure: no thread, no clock, no sound.
+"""Which utterance is next and which one is cut; pure, without threads, clock or sound.
 
 Rules:
-1. One turn at a time. What waits goes in the order short sounds, answer, alerts, narration.
-2. An answer cuts whatever words are being said, and replaces an answer or narration that waits:
-   both are older than the question. Alerts wait on.
-3. An alert cuts narration and nothing else. At most `MAX_ALERTS` wait; the oldest is replaced,
-   and one with the same words is.
-4. Narration cuts nothing; the newest replaces one that waits.
-5. A press (`Earcon.HEARD`) cuts all that sounds and forgets narration and sounds that wait: whoever
-   presses wants to be noticed, and the answer will come.
-6. Another short sound cuts words of a lower priority than its own. While words of its own or a
-   higher one are being said it is left out: they are sign of life enough.
-7. Whatever is taken in comes out exactly once: as a turn, or among those that ended.
+1. One turn at a time. The order is: short sounds, answer, alerts, narration.
+2. An answer cuts any utterance, and replaces a waiting answer or narration, because both are older
+   than the question. Alerts keep waiting.
+3. An alert cuts only narration. At most `MAX_ALERTS` wait; a new one replaces those with the same
+   words, and then the oldest.
+4. Narration cuts nothing; a new one replaces a waiting one.
+5. A press (`Earcon.HEARD`) cuts everything and discards waiting narration and sounds: it must be
+   acknowledged at once, and an answer follows.
+6. Another short sound cuts utterances of a lower priority than its own. It is dropped during an
+   utterance of the same or a higher priority, which is a sufficient sign of life.
+7. Every utterance leaves the queue exactly once: as a turn, or in `Change.ended`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Turn = Utterance | Earcon
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An utterance that will not be said.
+    """An utterance that will not be spoken.
 
     Attributes:
-        utterance: which.
-        outcome: why.
+        utterance: the utterance.
+        outcome: why it is not spoken.
     """
 
     utterance: Utterance
@@ -51,11 +51,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What taking something in brought about.
+    """The effect of a new utterance or sound.
 
     Attributes:
         is_cut: whether the present turn must be cut.
-        ended: what will never be said.
+        ended: utterances that will not be spoken.
     """
 
     is_cut: bool = False
@@ -63,10 +63,10 @@ class Change:
 
 
 class SpeechQueue:
-    """What is being said and what waits; not thread-safe.
+    """The present turn and those that wait; not thread-safe.
 
     Attributes:
-        current: the present turn; None in silence.
+        current: the present turn; None if nothing is being spoken.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class SpeechQueue:
         self._narration: Utterance | None = None
 
     def __len__(self) -> int:
-        """Return how many wait, words and short sounds; the present turn does not."""
+        """Return the number of waiting utterances and sounds, without the present turn."""
         return len(self._sounds) + sum(1 for _ in self._waiting_words())
 
     @property
@@ -86,12 +86,13 @@ class SpeechQueue:
         return len(self) == 0
 
     def offer(self, utterance: Utterance) -> Change:
-        """Take words in."""
+        """Add an utterance."""
         replaced: list[Utterance | None] = []
         match utterance.priority:
             case Priority.ANSWER:
                 replaced = [self._answer, self._narration]
-                self._answer, self._narration = utterance, None
+                self._answer = utterance
+                self._narration = None
             case Priority.ALERT:
                 replaced = self._crowded_out(utterance)
                 self._alerts.append(utterance)
@@ -101,10 +102,11 @@ class SpeechQueue:
         return Change(self._is_cut_by_words(utterance), _ended(replaced, SpeechOutcome.REPLACED))
 
     def sound(self, earcon: Earcon) -> Change:
-        """Take a short sound in."""
+        """Add a short sound."""
         if earcon is Earcon.HEARD:
             self._sounds = deque([earcon])
-            dropped, self._narration = [self._narration], None
+            dropped = [self._narration]
+            self._narration = None
             is_cut = self.current is not None
             return Change(is_cut, _ended(dropped, SpeechOutcome.REPLACED))
         priority, current = _EARCON_PRIORITIES[earcon], self.current
@@ -115,7 +117,7 @@ class SpeechQueue:
         return Change(is_cut=isinstance(current, Utterance))
 
     def clear(self) -> Change:
-        """Forget all that waits."""
+        """Discard everything that waits."""
         dropped = list(self._waiting_words())
         self._sounds.clear()
         self._alerts.clear()
@@ -123,15 +125,17 @@ class SpeechQueue:
         return Change(self.current is not None, _ended(dropped, SpeechOutcome.CUT))
 
     def take(self) -> Turn | None:
-        """Return whose turn it is now, which becomes the present one; None when nothing waits."""
+        """Start and return the next turn; None if nothing waits."""
         if self._sounds:
             self.current = self._sounds.popleft()
         elif self._answer is not None:
-            self.current, self._answer = self._answer, None
+            self.current = self._answer
+            self._answer = None
         elif self._alerts:
             self.current = self._alerts.popleft()
         else:
-            self.current, self._narration = self._narration, None
+            self.current = self._narration
+            self._narration = None
         return self.current
 
     def finish(self) -> None:
@@ -146,7 +150,7 @@ class SpeechQueue:
             yield self._narration
 
     def _crowded_out(self, alert: Utterance) -> list[Utterance | None]:
-        """Take out the waiting alerts that make room for a new one."""
+        """Remove the waiting alerts that a new one replaces."""
         gone: list[Utterance | None] = [a for a in self._alerts if a.text == alert.text]
         self._alerts = deque(a for a in self._alerts if a.text != alert.text)
         while len(self._alerts) >= MAX_ALERTS:
@@ -155,7 +159,7 @@ class SpeechQueue:
 
     def _is_cut_by_words(self, utterance: Utterance) -> bool:
         if not isinstance(self.current, Utterance):
-            return False  # a short sound is over before anybody could be glad of its cut
+            return False  # a short sound is over before a cut would matter
         is_above = utterance.priority > self.current.priority
         return is_above or utterance.priority is Priority.ANSWER
 

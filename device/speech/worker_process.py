@@ -1,6 +1,6 @@
-"""One Piper process seen from the client: started, read by two threads, killed.
+"""The client's side of one Piper process: it is started, read by two threads, and killed.
 
-Knows no voice and no policy; when the process ends, every wait for it ends with an error.
+Invariant: when the process ends, every wait for it ends with an error.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class WorkerProcess:
         return f"{reason} (exit code {code})"
 
     def stop(self) -> None:
-        """Kill the process and wait until it and its threads are gone; may be repeated."""
+        """Kill the process and wait until it and its threads are gone; may be called again."""
         # It has nothing to save, and synthesis cannot be interrupted otherwise.
         kill_child(self._process)
         for thread in self._threads:

@@ -1,8 +1,8 @@
 """A button at a GPIO pin; the only module that knows gpiozero.
 
-gpiozero calls back from its own thread, which only queues the edge: an exception or a delay there
-would lose edges. Its ``bounce_time`` is not used: mock pins ignore it, and lgpio's delays the first
-edge. Never fork after a pin was opened.
+The callbacks in gpiozero's own thread only queue the edges: an exception or a delay there would
+lose edges. Its ``bounce_time`` is not used: mock pins ignore it, and lgpio's delays the first
+edge. Never fork after a pin has been opened.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def open_pin(
 
     Args:
         settings: the pin, and how it is wired.
-        pin_factory: of gpiozero; the default is the machine's best one.
-        lg_folder: where lgpio may write its files, which it cannot do without.
+        pin_factory: that of gpiozero; the default is the best one of the machine.
+        lg_folder: a folder for lgpio's files, which it needs.
 
     Raises:
         TriggerError: no pin is set, there is no GPIO or no permission, or the pin is in use.
@@ -50,7 +50,7 @@ def open_pin(
     if settings.pin is None:
         raise TriggerError("no button is configured: set triggers.button.pin")
     if lg_folder is not None:
-        _let_lgpio_write_to(lg_folder)
+        _set_lgpio_folder(lg_folder)
     try:
         import gpiozero
     except ImportError as exc:
@@ -59,7 +59,7 @@ def open_pin(
     active_high = settings.active == "high" if pull_up is None else None
     try:
         with warnings.catch_warnings():
-            # gpiozero warns of each missing library before it uses the one that is installed.
+            # gpiozero warns about each missing library before it uses an installed one.
             warnings.simplefilter("ignore")
             return gpiozero.DigitalInputDevice(
                 settings.pin, pull_up=pull_up, active_state=active_high, pin_factory=pin_factory
@@ -73,14 +73,14 @@ def open_pin(
         raise TriggerError(
             f"GPIO {settings.pin} is already in use: set triggers.button.pin to another one"
         ) from exc
-    except Exception as exc:  # each of its libraries raises errors of its own
+    except Exception as exc:  # each pin library raises its own errors
         raise TriggerError(
             f"GPIO {settings.pin} cannot be used: {exc}; does this machine have that pin, is "
             "it free (gpioinfo), and are you in the group gpio (sudo usermod -aG gpio $USER)?"
         ) from exc
 
 
-def _let_lgpio_write_to(folder: Path) -> None:
+def _set_lgpio_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as exc:
@@ -98,7 +98,7 @@ class ButtonTrigger:
         settings: the pin, and the actions of its presses.
         target: where requests go.
         play_sound: plays the sounds of a press.
-        timing: what counts as short and long.
+        timing: the limits between the kinds of presses.
         pin_factory: as in ``open_pin``.
         lg_folder: as in ``open_pin``.
     """
@@ -127,7 +127,7 @@ class ButtonTrigger:
         return () if self._pin is None else (self._worker,)
 
     def start(self) -> None:
-        """Watch the pin; a button that is already held counts from its next press.
+        """Watch the pin; a button that is already held is ignored until its next press.
 
         Raises:
             TriggerError: as in ``open_pin``.
@@ -145,11 +145,11 @@ class ButtonTrigger:
         _LOGGER.info("button: watching GPIO %s", self._settings.pin)
 
     def close(self) -> None:
-        """Free the pin; may be repeated."""
+        """Free the pin; may be called again."""
         pin, self._pin = self._pin, None
         if pin is None:
             return
-        with suppress(OSError):  # the chip itself may be gone
+        with suppress(OSError):  # the GPIO chip may have disappeared
             pin.close()
         self._worker.request_stop()
         if not self._worker.join(_JOIN_TIMEOUT_S):

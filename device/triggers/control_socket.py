@@ -1,11 +1,11 @@
 """The Unix socket on which ``seealoud press`` and other programs of this machine send requests.
 
 A connection carries one line of JSON, a request of ``device.requests``, and is answered by one
-line, a ``device.requests.Outcome``; then it is closed. Every client has a thread of its own and a
-deadline: one that is slow, silent or gone is disconnected and delays nobody else.
+line, a ``device.requests.Outcome``; then it is closed. Every client has its own thread and a
+deadline: a slow, silent or vanished client is disconnected and does not delay others.
 
-The socket's file is for this user and group, replaces that of a daemon that is dead, and never
-that of one that runs.
+The socket is accessible to this user and group. It replaces that of a dead daemon, but never that
+of a running one.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 class ControlSocket:
-    """A ``device.triggers.trigger.Trigger`` for requests of other programs.
+    """A ``device.triggers.trigger.Trigger`` for requests from other programs.
 
     Args:
-        path: where the socket is to be; its folder is made where it does not exist.
+        path: of the socket; its folder is created if it does not exist.
         target: where requests go.
         client_timeout_s: how long a client may take, from connecting to having its answer.
     """
@@ -83,7 +83,7 @@ class ControlSocket:
         _LOGGER.info("control: listening on %s", self._path)
 
     def close(self) -> None:
-        """Stop listening, disconnect all clients and remove the socket; may be repeated."""
+        """Stop listening, disconnect all clients and remove the socket; may be called again."""
         if self._server is None:
             return
         self._worker.request_stop()
@@ -104,7 +104,7 @@ class ControlSocket:
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
-    """Listens from its making on.
+    """The server; it listens as soon as it is created.
 
     Raises:
         DaemonError: another daemon listens there.
@@ -122,20 +122,20 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         self._path = path
         self._identity: tuple[int, int] | None = None
         self._lock = threading.Lock()
-        self._clients: dict[socket.socket, None] = {}  # in order of their coming
+        self._clients: dict[socket.socket, None] = {}  # in the order of their connections
         super().__init__(str(path), _ClientHandler)
 
     def server_bind(self) -> None:
-        """Make the socket's file."""
+        """Create the socket's file."""
         self._path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self._make_room()
         super().server_bind()
-        # Before listen() nobody can connect: the mode is right from the first client on.
+        # No client can connect before listen(), so the mode is right for the first one.
         self._path.chmod(SOCKET_MODE)
         self._identity = _identity(self._path)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread; of too many, the one that connected first has to go."""
+        """Serve a client in a thread; if there are too many, disconnect the oldest one."""
         with self._lock:
             if len(self._clients) >= MAX_CLIENTS:
                 self._disconnect(next(iter(self._clients)))
@@ -169,25 +169,25 @@ class _Server(socketserver.ThreadingUnixStreamServer):
             client.shutdown(socket.SHUT_RDWR)
 
     def _make_room(self) -> None:
-        """Remove the socket of a daemon that is dead."""
+        """Remove the socket of a dead daemon."""
         try:
             mode = self._path.lstat().st_mode
         except FileNotFoundError:
             return
         if not stat.S_ISSOCK(mode):
             raise TriggerError(
-                f"{self._path} exists and is no socket: remove it, or set triggers.socket.path"
+                f"{self._path} exists and is not a socket: remove it, or set triggers.socket.path"
             )
         if is_daemon_running(self._path):
             raise DaemonError(
                 f"another daemon listens on {self._path}: stop it, or give each of several daemons "
-                "a triggers.socket.path of its own"
+                "its own triggers.socket.path"
             )
         self._path.unlink(missing_ok=True)
 
 
 class _ClientHandler(socketserver.BaseRequestHandler):
-    """Answers one client, in a thread of its own."""
+    """Answers one client in its own thread."""
 
     request: socket.socket
     server: _Server
@@ -218,7 +218,7 @@ class _ClientHandler(socketserver.BaseRequestHandler):
             request = parse_request(line.removesuffix(b"\n"))
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        return self.server.target.controller.handle(request, Cause.CLI, asked_s)
+        return self.server.target.handle(request, Cause.CLI, asked_s)
 
     def _send(self, outcome: Outcome, deadline_s: float) -> None:
         self.request.settimeout(max(0.001, deadline_s - time.monotonic()))

@@ -50,7 +50,7 @@ class EvdevDevices:
         return int(known[key])
 
     def present(self) -> dict[str, int]:
-        """Return every device's path and inode, which changes when another takes its place."""
+        """Return every device's path and inode, which changes when the device is replaced."""
         found: dict[str, int] = {}
         try:
             with os.scandir(INPUT_FOLDER) as entries:
@@ -58,7 +58,7 @@ class EvdevDevices:
                     if entry.name.startswith("event"):
                         found[entry.path] = entry.inode()
         except FileNotFoundError:
-            pass  # without any device the kernel makes no folder
+            pass  # the folder does not exist without any device
         return found
 
     def open(self, path: str) -> InputDevice:
@@ -81,10 +81,10 @@ class _Known:
 class DeviceWatch:
     """Which device files to open now. Sans-IO: the files present and the time are passed in.
 
-    A key that was asleep sends its press within moments of coming back, so new files are tried at
-    once. One that cannot be opened is tried again after growing waits: udev sets the group of a new
-    file only after a moment (up to 2 s were measured), and some never become accessible. A file
-    that was opened, or that has no key of ours, is left alone until it goes away or is replaced.
+    A button that wakes from sleep sends its press within moments, so new files are tried at once.
+    One that cannot be opened is tried again at growing intervals: udev sets the group of a new file
+    only after a moment (up to 2 s were measured), and some never become accessible. A file that is
+    open, or that has none of the configured keys, is ignored until it is replaced.
 
     Used by one thread.
     """
@@ -109,7 +109,7 @@ class DeviceWatch:
         return [path for path, known in self._known.items() if known.next_try_s <= now_s]
 
     def failed(self, path: str, now_s: float) -> bool:
-        """Note that a file could not be opened; return whether that was its first failure."""
+        """Record that a file could not be opened; return whether that was its first failure."""
         known = self._known[path]
         known.next_try_s = now_s + known.wait_s
         known.wait_s = min(2 * known.wait_s, LONGEST_RETRY_S)
@@ -117,9 +117,9 @@ class DeviceWatch:
         return known.failures == 1
 
     def settled(self, path: str) -> None:
-        """Note that a file is open, or has no key of ours."""
+        """Record that a file is open, or has none of the configured keys."""
         self._known[path].next_try_s = math.inf
 
     def lost(self, path: str) -> None:
-        """Note that an open device failed; its file, if it still exists, is tried again."""
+        """Record that an open device failed; its file, if it still exists, is tried again."""
         self._known.pop(path, None)

@@ -1,8 +1,8 @@
 """Keys of USB and Bluetooth keyboards, remote controls and buttons.
 
-One thread waits for all of them. Devices come and go: a Bluetooth button sleeps and wakes as
-another file. A key that is down while its device disappears counts as released, so that the press
-is answered.
+One thread waits for all of them. Devices appear and disappear: a Bluetooth button that wakes up is
+another file. If a device disappears while its key is down, the key counts as released, so that the
+press is answered.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 # linux/input-event-codes.h
-_EV_SYN, _SYN_DROPPED = 0, 3
+_EV_SYN = 0
+_SYN_DROPPED = 3
 _EV_KEY = 1
-_UP, _DOWN = 0, 1  # 2 is a repeat of a key that is held
+_UP = 0
+_DOWN = 1  # 2 is the repeat of a key that is held
 SCAN_S = 0.5
 _JOIN_TIMEOUT_S = 2.0
 
@@ -75,8 +77,8 @@ class KeyTrigger:
         settings: the keys and their actions.
         target: where requests go.
         play_sound: plays the sounds of a press.
-        timing: what counts as short and long.
-        devices: where to find the keys; the default is this machine's devices.
+        timing: the limits between the kinds of presses.
+        devices: the input devices; those of this machine by default.
     """
 
     def __init__(
@@ -127,7 +129,7 @@ class KeyTrigger:
         self._worker.start()
 
     def close(self) -> None:
-        """Close every device; may be repeated."""
+        """Close every device; may be called again."""
         if self._wake_writer < 0:
             return
         self._worker.request_stop()
@@ -174,14 +176,14 @@ class KeyTrigger:
             self._lose(held, exc)
 
     def _catch_up(self, held: _Open, now_s: float) -> None:
-        """Release the keys whose up was among the events that the kernel dropped."""
+        """Release the keys whose release the kernel dropped."""
         down = held.device.active_keys()
         for binding in held.bindings:
             if binding.code not in down:
                 binding.change(held.path, False, now_s)
 
     def _scan(self, now_s: float) -> None:
-        """Open devices that are new; those that are gone raise OSError when they are read."""
+        """Open new devices; those that have disappeared raise OSError when they are read."""
         assert self._devices is not None  # since start
         for path in self._watch.due(self._devices.present(), now_s):
             try:

@@ -4,7 +4,7 @@
 
     state    what happens                     next     event
     -------  -------------------------------  -------  -------------------------------------
-    IDLE     down                             PRESSED  DOWN, at once: nothing sounds sooner
+    IDLE     down                             PRESSED  DOWN, at once, for the first sound
     PRESSED  up                               BETWEEN  -, or SHORT and IDLE without doubles
     PRESSED  held for long_s                  HELD     HOLD: release now for the long action
     BETWEEN  double_s since the up are over   IDLE     SHORT
@@ -62,7 +62,7 @@ class PressEvent:
     """One event of a press.
 
     Attributes:
-        kind: which.
+        kind: the kind of event.
         pressed_s: when that press began, of a double press the second one; monotonic seconds.
     """
 
@@ -98,7 +98,7 @@ class PressTiming:
         )
 
     def for_actions(self, settings: PressSettings) -> PressTiming:
-        """Return the timing without the kinds of presses that do nothing: nobody waits for them."""
+        """Return the timing without the kinds of presses that do nothing, so none is waited for."""
         return replace(
             self,
             double_s=0.0 if settings.double_press == "none" else self.double_s,
@@ -129,7 +129,7 @@ class PressClassifier:
         self._state = _State.IDLE
         self._now_s = -math.inf
         self._down_s = -math.inf
-        self._up_s: float | None = None  # of an up that may be a bounce; in BETWEEN of the real one
+        self._up_s: float | None = None  # of an up that may be a bounce; in BETWEEN, of the release
 
     @property
     def deadline_s(self) -> float:
@@ -155,7 +155,8 @@ class PressClassifier:
         if self._state in (_State.IDLE, _State.BETWEEN):
             is_second = self._state is _State.BETWEEN
             self._state = _State.SPENT if is_second else _State.PRESSED
-            self._down_s, self._up_s = self._now_s, None
+            self._down_s = self._now_s
+            self._up_s = None
             events.append(self._event(PressKind.DOWN))
             if is_second:
                 events.append(self._event(PressKind.DOUBLE))
@@ -229,7 +230,7 @@ class PressActions:
         target: where requests go.
         play_sound: plays a short sound, given the daemon's clock's seconds of the press; returns
             at once.
-        timing: what counts as short and long.
+        timing: the limits between the kinds of presses.
     """
 
     def __init__(

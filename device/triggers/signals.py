@@ -1,7 +1,7 @@
 """Signals: SIGUSR1 describes the scene, SIGHUP reloads the settings.
 
-A handler runs between any two instructions of the main thread, also while that holds a lock: so
-handlers only put the signal on a reentrant queue, and a thread does the work.
+A handler may run between any two instructions of the main thread, even while it holds a lock. So
+the handlers only put the signal into a reentrant queue, and a thread does the work.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SignalTrigger:
 
     Args:
         target: where requests go.
-        on_reload: called at SIGHUP, from the trigger's thread; without it SIGHUP is not handled.
+        on_reload: called on SIGHUP in the trigger's thread; without it SIGHUP is not handled.
     """
 
     def __init__(self, target: Target, on_reload: Callable[[], None] | None = None) -> None:
@@ -50,7 +50,7 @@ class SignalTrigger:
         """Install the handlers.
 
         Raises:
-            TriggerError: this is not the main thread; Python allows it there only.
+            TriggerError: this is not the main thread, where Python requires it.
         """
         if threading.current_thread() is not threading.main_thread():
             raise TriggerError("signal handlers can be installed by the main thread only")
@@ -60,7 +60,7 @@ class SignalTrigger:
             self._before[number] = signal.signal(number, self._note)
 
     def close(self) -> None:
-        """Restore the previous handlers; may be repeated."""
+        """Restore the previous handlers; may be called again."""
         if not self._before:
             return
         while self._before:

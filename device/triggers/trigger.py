@@ -1,4 +1,4 @@
-"""What the daemon expects of every trigger, and where triggers send their requests."""
+"""The interface of all triggers, and the destination of their requests."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Protocol
 
 from device.clock import Clock
 from device.records import Cause
-from device.requests import Controller, Request
+from device.requests import HandleRequest, Request
 from device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 
 
 class Trigger(Protocol):
-    """Turns events from outside into requests, in threads of its own."""
+    """Turns external events into requests, in its own threads."""
 
     @property
     def workers(self) -> Sequence[Worker]:
         """Its threads, for the watchdog; empty before ``start``."""
 
     def start(self) -> None:
-        """Listen from now on; may be called again where it failed.
+        """Start listening; may be called again after a failure.
 
         Raises:
-            TriggerError: the device cannot be used; the daemon goes on without it.
+            TriggerError: the device cannot be used; the daemon continues without it.
             DaemonError: another daemon uses it.
         """
 
     def close(self) -> None:
-        """Stop listening and free everything; may be repeated, also without ``start``."""
+        """Stop listening and free everything; may be called again, and without ``start``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,17 @@ class Target:
     """Where a trigger's requests go.
 
     Attributes:
-        controller: carries them out.
-        clock: the daemon's; ``asked_s`` of every request is by it.
-        give_up: called with the reason when a trigger's thread failed for good, from that thread.
+        handle: carries requests out.
+        clock: the daemon's, by which ``asked_s`` of every request is measured.
+        give_up: called with the reason by a trigger's thread that has failed permanently.
     """
 
-    controller: Controller
+    handle: HandleRequest
     clock: Clock
     give_up: Callable[[str], None]
 
     def ask(self, request: Request, cause: Cause, asked_s: float) -> None:
-        """Send a request on which nobody waits; a refusal is logged."""
-        outcome = self.controller.handle(request, cause, asked_s)
+        """Send a request whose outcome is not needed; a refusal is logged."""
+        outcome = self.handle(request, cause, asked_s)
         if not outcome.is_accepted:
             _LOGGER.warning("%s: %s was refused: %s", cause, request.action, outcome.reason)

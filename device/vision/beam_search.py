@@ -26,20 +26,20 @@ Parents = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Continuations:
-    """What may follow each row.
+    """The likeliest next words of each row.
 
     Attributes:
-        words_rk: whole numbers [rows, k], ids of the k likeliest words, best first; of equally
-            likely ones the lower id first. No special marks.
-        log_probs_re: float32 [rows, k + 1], their natural-log probabilities, and the end mark's
-            as the last.
+        words_rk: integers [rows, k], ids of the k likeliest words, best first; of equally likely
+            ones the lower id first. No special marks.
+        log_probs_re: float32 [rows, k + 1], their natural-log probabilities, with that of the end
+            mark last.
     """
 
     words_rk: npt.NDArray[np.integer[Any]]
     log_probs_re: npt.NDArray[np.float32]
 
 
-# Tokens [rows], and for each row the row whose history it continues; None before the first word.
+# Tokens [rows], and for each row the parent row whose history it continues; None at the start.
 Advance = Callable[[npt.NDArray[np.int32], Parents | None], Continuations]
 
 

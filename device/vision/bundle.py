@@ -1,7 +1,7 @@
 """A bundle: everything that captioning needs, in one folder, with a manifest of hashes.
 
-Invariant: ``load_bundle`` never guesses. What the manifest does not state, or what does not match
-its hash, is refused with the reason.
+Invariant: ``load_bundle`` never guesses. It raises an error if the manifest is incomplete or a file
+does not match its hash.
 
 The manifest also names a generated picture, the words that the exporting machine found in it and
 how likely they were. The captioner compares that likelihood as its self-test: bytes differ between
@@ -41,7 +41,7 @@ _DEFAULT_NAME_FILE = "DEFAULT"
 
 N_PATTERNS = 8
 # Natural log per word. Between LiteRT 2.3 and tflite-runtime 2.14 it moved by up to 0.025; an
-# encoder whose channels are all zero or in disorder moves it by 0.4 and more.
+# encoder whose channels are all zero or permuted moves it by 0.4 or more.
 LARGEST_DIFFERENCE = 0.1
 _PATTERN_PX = 256
 
@@ -52,7 +52,7 @@ class Bundle:
 
     Attributes:
         path: its folder.
-        manifest: what it states of itself.
+        manifest: its manifest.
         vocabulary: its words.
     """
 
@@ -99,7 +99,7 @@ def find_bundle(name_or_path: str | None = None) -> Path:
             ``$SEEALOUD_BUNDLE``, else the shipped default (``models/DEFAULT`` names it).
 
     Raises:
-        BundleError: there is none.
+        BundleError: there is no such bundle.
     """
     wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
     try:
@@ -107,7 +107,7 @@ def find_bundle(name_or_path: str | None = None) -> Path:
     except ValueError as exc:
         raise BundleError(f"no bundle has such a name: {exc}") from exc
     for folder in (Path(wanted), _SHIPPED_FOLDER / wanted):
-        # Not Path.is_file: that raises where we stand in a folder which we may not look into.
+        # Not Path.is_file, which raises if the current folder may not be searched.
         if os.path.isfile(folder / MANIFEST):
             return folder
     raise BundleError(
@@ -133,7 +133,7 @@ def load_bundle(path: Path) -> Bundle:
     unknown = [number for number in manifest.self_test.ids if not 0 <= number < len(vocabulary)]
     if unknown:
         raise BundleError(
-            f"{path / MANIFEST}: self_test.ids: {unknown[0]} is no word of {VOCABULARY}; "
+            f"{path / MANIFEST}: self_test.ids: {unknown[0]} is not a word of {VOCABULARY}; "
             "export the bundle again"
         )
     return Bundle(path, manifest, vocabulary)

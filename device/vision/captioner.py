@@ -26,13 +26,13 @@ _MS = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """How to caption; None takes the value that the bundle was measured with.
+    """How to caption; None means the value with which the bundle was measured.
 
     Attributes:
         beam_width: hypotheses kept while searching, 1..the bundle's own width.
         length_penalty: 0 ranks by plain probability, more favours longer captions; 0..2.
-        n_best: hypotheses reported at most, >= 1.
-        threads: number of encoder threads; None takes one per core.
+        n_best: maximum number of hypotheses in a caption, >= 1.
+        threads: number of encoder threads; None means one per core.
     """
 
     beam_width: int | None = None
@@ -71,10 +71,10 @@ class Encoded:
 
 
 class Captioner:
-    """Captions frames with one bundle; not to be shared between threads.
+    """Captions frames with one bundle; must not be shared between threads.
 
     Raises:
-        BundleError: the runtime refuses the models, they do not fit the manifest, or the
+        BundleError: the runtime rejects the models, they do not match the manifest, or the
             self-test fails.
         ConfigError: the options are out of the bundle's range.
     """
@@ -140,7 +140,7 @@ class Captioner:
         """Return the words for the encoder's output; the same words each time.
 
         Raises:
-            InferenceError: the runtime failed, the captioner is closed, or it was encoded by
+            InferenceError: the runtime failed, the captioner is closed, or the output is from
                 another bundle.
         """
         self._check_open()
@@ -157,14 +157,16 @@ class Captioner:
         )
 
     def close(self) -> None:
-        """Free the models; safe to call twice."""
+        """Free the models; may be called again."""
         self._is_closed = True
         self.__dict__.pop("_encoder", None)
         self.__dict__.pop("_decoder", None)
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise InferenceError(f"the captioner of bundle {self._bundle.name} is closed: open one")
+            raise InferenceError(
+                f"the captioner of bundle {self._bundle.name} is closed: open a new one"
+            )
 
     def _hypothesis(self, sequence: Sequence) -> Hypothesis:
         text = self._bundle.vocabulary.decode(sequence.ids)

@@ -1,108 +1,36 @@
-"""The calibrated probability that a caption is right.
+"""The calibrated probability that a caption is right, and which words of it can be said.
 
 A caption is right when people would confirm everything that it mentions: each subject, count,
-colour, activity and thing. So the probability is the product of its mentions' probabilities, and
-each of these is logistic in five signals: how likely the decoder found the word, how likely it
-found the words on average, how much the encoder's features look like pictures of that class, how
-sure the detector is of it, and whether the detector can know it. The weights were fitted on
-captions that training never saw; ``docs/results.md`` shows how well they are calibrated.
+colour, activity and thing. So its probability is the product of its mentions' probabilities, and
+each of these is logistic in five signals: the decoder's log-probability of the word and the mean of
+all words, how much the encoder's features resemble pictures of that class, the detector's score of
+the class, and whether the detector knows the class. The weights were fitted on captions that were
+not used for training; ``docs/results.md`` shows how well they are calibrated.
+
+Invariant: without a calibration in the bundle nothing is claimed: no picture is unfamiliar, no
+probability is known, and captions have no hedge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Hypothesis
-from device.vision.choice import chosen_first
-from device.vision.confidence_arrays import ConfidenceArrays
-from device.vision.correction import corrected
-from device.vision.everyday import detectable_names, log_odds
+from device.errors import BundleError
+from device.records import Caption, Hypothesis
+from device.vision.bundle import Bundle
+from device.vision.captioner import Encoded
+from device.vision.evidence import SIGNALS, ConfidenceArrays, Novelty, Scores, Signals
+from device.vision.hypotheses import chosen_first, corrected
 from device.vision.manifest import ConfidenceSpec
-from device.vision.mentions import Mention, Mentions
-from device.vision.unsure_colours import (
-    COLOUR,
-    JudgedMention,
-    unsure_colours,
-    without_colours,
-)
-from device.vision.wording import Hedge, hedge
-
-# What the weights are for, in the order of ``Signals.of``.
-SIGNALS = (
-    "word_log_prob",
-    "mean_log_prob",
-    "seen_log_odds",
-    "detected_log_odds",
-    "is_detectable",
-)
+from device.vision.mentions import COLOUR, JudgedMention, unsure_colours, without_colours
+from device.vision.sentences import Hedge, hedge
 
 Floats = npt.NDArray[np.float64]
-Scores = Mapping[str, float]
 _PERSON = "subject/person"
-
-
-class Signals:
-    """Turns a caption and the picture's features into the signals of each mention.
-
-    Args:
-        classes: as in ``ConfidenceSpec``.
-        arrays: the arrays of the same classes.
-    """
-
-    def __init__(self, classes: dict[str, str], arrays: ConfidenceArrays) -> None:
-        self.mentions = Mentions(classes)
-        self._arrays = arrays
-        self._rows = {name: row for row, name in enumerate(classes)}
-        self._detectable = [detectable_names(name.partition("/")[2]) for name in classes]
-
-    def of(
-        self,
-        hypothesis: Hypothesis,
-        pooled_d: npt.NDArray[np.float32],
-        scores: Scores | None = None,
-    ) -> tuple[list[Mention], Floats]:
-        """Return the mentions and their signals, float64 [mentions, ``SIGNALS``].
-
-        Args:
-            hypothesis: with ``word_log_probs``.
-            pooled_d: float32 [channels], as in ``Encoded``.
-            scores: the detector's best score of each everyday name; None where it was not run.
-        """
-        mentions = self.mentions.of(hypothesis.text.split())
-        rows = [mention.row for mention in mentions]
-        seen_m = self._seen_log_odds(rows, pooled_d)
-        word_log_probs = np.array(hypothesis.word_log_probs)
-        words_m = word_log_probs[[mention.position for mention in mentions]]
-        mean_m = np.full(len(mentions), word_log_probs.mean())
-        detected_m2 = np.array([self._detected(row, scores) for row in rows]).reshape(-1, 2)
-        signals_m3 = np.stack([words_m, mean_m, seen_m], axis=1)
-        return mentions, np.hstack([signals_m3, detected_m2]).astype(np.float64)
-
-    def seen_log_odds(self, class_name: str, pooled_d: npt.NDArray[np.float32]) -> float | None:
-        """Return the log-odds that the features show a class; None for one that is not known."""
-        if class_name not in self._rows:
-            return None
-        return float(self._seen_log_odds([self._rows[class_name]], pooled_d)[0])
-
-    def _seen_log_odds(
-        self, rows: Sequence[int], pooled_d: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.float32]:
-        """Return the log-odds of some classes, float32 [rows]."""
-        of = self._arrays
-        along_k = (pooled_d - of.mean_d) @ of.axes_dk
-        found_m = of.class_weights_ck[rows] @ along_k + of.class_bias_c[rows]
-        return np.asarray(found_m, np.float32)
-
-    def _detected(self, row: int, scores: Scores | None) -> tuple[float, float]:
-        """Return the log-odds of a class's best score, and 1 where the detector knows it."""
-        names = self._detectable[row]
-        if scores is None or not names:
-            return 0.0, 0.0
-        return log_odds(max(scores.get(name, 0.0) for name in names)), 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +38,12 @@ class JudgedCaption:
     """The words of a caption that can be said, and how.
 
     Attributes:
-        text: the words, lower-case: the animal that the detector sees, and no colours that are
-            not probable enough.
-        probability: calibrated probability that the text is right, 0..1; None where unknown, 0
-            where it mentions nothing that is judged.
-        how: how sure it sounds.
-        person_log_odds: log-odds that the encoder's features show a person; None where unknown.
+        text: the words, lower-case, with the animal that the detector finds and without colours
+            that are too improbable.
+        probability: calibrated probability that the text is right, 0..1; None if unknown, 0 if it
+            mentions nothing that is judged.
+        how: how sure the sentence sounds.
+        person_log_odds: log-odds that the encoder's features show a person; None if unknown.
     """
 
     text: str
@@ -128,24 +56,14 @@ class Confidence:
     """How probable it is that a caption is right.
 
     Args:
-        spec: the manifest's.
-        arrays: of the same bundle.
+        spec: from the manifest.
+        arrays: those of the same bundle.
     """
 
     def __init__(self, spec: ConfidenceSpec, arrays: ConfidenceArrays) -> None:
         self._signals = Signals(spec.classes, arrays)
-        self._verbs = frozenset(
-            word
-            for name, words in spec.classes.items()
-            if name.startswith("activity/")
-            for word in words.split()
-        )
-        self._nouns = frozenset(
-            word
-            for name, words in spec.classes.items()
-            if name.startswith(("subject/", "thing/"))
-            for word in words.split()
-        )
+        self._verbs = _words_of(spec, "activity/")
+        self._nouns = _words_of(spec, "subject/", "thing/")
         self._choice = spec.choice
         self._least_colour = spec.wording.colour
         self._wording = spec.wording
@@ -162,7 +80,7 @@ class Confidence:
         pooled_d: npt.NDArray[np.float32],
         scores: Scores | None = None,
     ) -> float:
-        """Return the probability of the whole caption, 0..1; 0 where it mentions nothing judged."""
+        """Return the probability of the whole caption, 0..1; 0 if nothing in it is judged."""
         return _all_right(self.judged(hypothesis, pooled_d, scores))
 
     def chosen_first(
@@ -171,12 +89,12 @@ class Confidence:
         pooled_d: npt.NDArray[np.float32],
         scores: Scores | None = None,
     ) -> tuple[Hypothesis, ...]:
-        """Return the hypotheses with the one first that is said; as they were without a choice.
+        """Return the hypotheses with the one first that is used; unchanged without a choice.
 
         Args:
-            n_best: of the captioner, the likeliest first.
+            n_best: the captioner's, the likeliest first.
             pooled_d: float32 [channels], as in ``Encoded``.
-            scores: the detector's best score of each everyday name; None where it was not run.
+            scores: the detector's best score of each everyday name; None if it was not run.
         """
         if self._choice is None or not all(one.word_log_probs for one in n_best):
             return tuple(n_best)
@@ -209,8 +127,8 @@ class Confidence:
     ) -> JudgedCaption:
         """Return the words of the caption that can be said, and how.
 
-        With the detector's scores a wrong animal is corrected first. All words are said where
-        too little would be left.
+        With the detector's scores a wrong animal is corrected first. All words are kept if no
+        mention would be left otherwise.
         """
         if scores is not None:
             hypothesis = corrected(hypothesis, scores)
@@ -229,6 +147,66 @@ class Confidence:
             hedge(probability, self._wording),
             self.seen_log_odds(_PERSON, pooled_d),
         )
+
+
+class ConfidenceModel:
+    """Confidence, novelty and hedges of one bundle.
+
+    Raises:
+        BundleError: the bundle's arrays cannot be read, or do not fit its manifest.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._spec: ConfidenceSpec | None = bundle.manifest.confidence
+        if self._spec is None:
+            return
+        arrays = ConfidenceArrays.read(bundle.confidence, self._spec)
+        strange = set(" ".join(self._spec.classes.values()).split()) - set(bundle.vocabulary.words)
+        if strange:
+            raise BundleError(
+                f"bundle {bundle.path}: confidence.classes: {min(strange)!r} is not a word of the "
+                "bundle; calibrate the bundle again"
+            )
+        self._confidence = Confidence(self._spec, arrays)
+        self._novelty = Novelty(self._spec.novelty, arrays)
+
+    def is_unfamiliar(self, encoded: Encoded) -> bool:
+        """Return whether the picture is unlike all training pictures."""
+        return self._spec is not None and self._novelty.of(encoded.pooled_d)
+
+    def choose(self, caption: Caption, encoded: Encoded, scores: Scores | None = None) -> Caption:
+        """Return the caption with the hypothesis first that the picture supports best.
+
+        Args:
+            caption: the captioner's.
+            encoded: the encoder's output for the same frame.
+            scores: the detector's best score of each everyday name; None if it was not run.
+        """
+        if self._spec is None:
+            return caption
+        n_best = self._confidence.chosen_first(caption.n_best, encoded.pooled_d, scores)
+        return replace(caption, n_best=n_best)
+
+    def judge(
+        self, caption: Caption, encoded: Encoded, scores: Scores | None = None
+    ) -> JudgedCaption:
+        """Return which words of a caption can be said, and how sure they sound.
+
+        Args:
+            caption: the captioner's.
+            encoded: the encoder's output for the same frame.
+            scores: the detector's best score of each everyday name; None if it was not run.
+        """
+        best = caption.n_best[0]
+        if self._spec is None or not best.word_log_probs:
+            return JudgedCaption(best.text, None)
+        return self._confidence.trusted(best, encoded.pooled_d, scores)
+
+
+def _words_of(spec: ConfidenceSpec, *kinds: str) -> frozenset[str]:
+    """Return the words of all classes of some kinds."""
+    classes = (words for name, words in spec.classes.items() if name.startswith(kinds))
+    return frozenset(" ".join(classes).split())
 
 
 def _all_right(judged: Sequence[JudgedMention]) -> float:

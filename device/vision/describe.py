@@ -1,7 +1,7 @@
 """From a frame to its description: gate, captioner, confidence, things, wording.
 
-The daemon, ``seealoud describe`` and the benchmarks all call ``open_describer``; one thread uses
-what it returns. Invariant: a picture that cannot be captioned reliably gets a description that
+The daemon, ``seealoud describe`` and the benchmarks all call ``open_describer``; the result must be
+used by one thread. Invariant: a picture that cannot be captioned reliably gets a description that
 says so, and never a caption.
 """
 
@@ -13,15 +13,13 @@ from dataclasses import replace
 from device.records import Description, Frame
 from device.vision.bundle import Bundle
 from device.vision.captioner import Captioner, CaptionOptions, Encoded
-from device.vision.confidence_model import ConfidenceModel
-from device.vision.detector import Detector
-from device.vision.names import NameClassifier
+from device.vision.confidence import ConfidenceModel
 from device.vision.native_stderr import captured_native_stderr
 from device.vision.picture_gate import PictureGate
 from device.vision.scene import UNSURE
-from device.vision.sentences import caption_sentence
-from device.vision.thing_finder import NOTHING, Search, Sighting, ThingFinder
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge, caption_sentence
+from device.vision.sighting import NOTHING, Sighting
+from device.vision.thing_finder import Search, ThingFinder, open_finder
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"
@@ -29,13 +27,13 @@ _UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
 
 
 class FrameDescriber:
-    """All that is done to one frame, in stages, so that the narrator can stop early.
+    """Describes frames in stages, so that the narrator can stop early.
 
     Args:
-        gate: refuses pictures in which nothing can be seen.
+        gate: rejects pictures in which nothing can be seen.
         captioner: makes the captions.
-        confidence: how probable it is that they are right.
-        finder: names things beside the caption; None where the bundle has nothing for it.
+        confidence: estimates the probability that a caption is right.
+        finder: names things beside the caption; None if the bundle does not support it.
     """
 
     def __init__(
@@ -51,12 +49,12 @@ class FrameDescriber:
         self._finder = finder
 
     def refusal(self, frame: Frame) -> Description | None:
-        """Return what makes the picture useless, or None; no model runs."""
+        """Return why the picture is unusable, or None; no model runs."""
         found = self._gate.judge(frame.image_hwc)
         return None if found is None else Description(found.text, reason=found.reason.value)
 
     def encode(self, frame: Frame) -> Encoded | Description:
-        """Return the encoder's output, or that the picture is unlike anything trained on.
+        """Return the encoder's output, or that the picture is unlike all training pictures.
 
         Raises:
             InferenceError: the runtime failed.
@@ -67,11 +65,11 @@ class FrameDescriber:
         return encoded
 
     def describe(self, encoded: Encoded, frame: Frame) -> Description:
-        """Return what is said of a frame that has been encoded.
+        """Return the description of a frame that has been encoded.
 
         Args:
             encoded: the result of ``encode``.
-            frame: the same frame, in which things are looked for.
+            frame: the same frame, for the detector.
 
         Raises:
             InferenceError: the runtime failed.
@@ -79,14 +77,14 @@ class FrameDescriber:
         return self._captioned(encoded, self._start(frame))
 
     def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
-        """Return what is said of a frame, all stages at once.
+        """Return the description of a frame, all stages at once.
 
-        Things are looked for while the captioner works.
+        The detector runs in parallel with the captioner.
 
         Args:
             frame: the picture.
-            captions_refused: also caption a picture that is refused, for programs that read the
-                caption; it stays withheld. Otherwise a refused picture costs no more models.
+            captions_refused: whether a rejected picture is captioned, for programs that read the
+                caption; it is not spoken. Otherwise no further model runs.
 
         Raises:
             InferenceError: the runtime failed.
@@ -128,7 +126,7 @@ class FrameDescriber:
         return replace(found, caption=caption, probability=judged.probability)
 
     def _unfamiliar(self, seen: Sighting) -> Description:
-        """Return that the picture is unlike anything trained on, with what the detector found.
+        """Return that the picture is unlike all training pictures, with the detector's things.
 
         The encoder's names cannot be trusted there.
         """
@@ -155,15 +153,15 @@ class FrameDescriber:
 def open_describer(
     bundle: Bundle, options: CaptionOptions | None = None, *, is_gate_on: bool = True
 ) -> FrameDescriber:
-    """Return what describes frames with a bundle; whoever has it closes it.
+    """Return a describer for a bundle; the caller closes it.
 
     Args:
-        bundle: the models, and what was measured of them.
-        options: of the captioner.
-        is_gate_on: whether pictures in which nothing can be seen are refused.
+        bundle: the models and their calibration.
+        options: those of the captioner.
+        is_gate_on: whether pictures in which nothing can be seen are rejected.
 
     Raises:
-        BundleError: the bundle fails its self-test, or its parts do not fit together.
+        BundleError: the bundle fails its self-test, or its parts do not match.
         ConfigError: the options are out of the bundle's range.
     """
     options = options or CaptionOptions()
@@ -174,17 +172,3 @@ def open_describer(
     for line in lines:
         _LOGGER.debug("%s", line)
     return FrameDescriber(PictureGate(is_on=is_gate_on), captioner, confidence, finder)
-
-
-def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | None:
-    """Return what names things with a bundle; None where the bundle has nothing for it.
-
-    Raises:
-        BundleError: the detector fails its self-test, or a part does not fit the manifest.
-    """
-    manifest = bundle.manifest
-    if manifest.things is None:
-        return None
-    detector = Detector(bundle, threads=threads) if manifest.detector is not None else None
-    names = NameClassifier(bundle) if manifest.names is not None else None
-    return ThingFinder(manifest.things, detector, names)

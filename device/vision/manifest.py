@@ -1,7 +1,7 @@
-"""What ``manifest.json`` states about a bundle: its files, its models and their measured quality.
+"""The content of ``manifest.json``: a bundle's files, its models and their measured quality.
 
-Invariant: a manifest that these models accept is consistent in itself; whether the files agree with
-it is checked by ``device.vision.bundle``.
+Invariant: a manifest that these models accept is consistent; ``device.vision.bundle`` checks the
+files against it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class HashedFile(ManifestPart):
 
 
 class InputSpec(ManifestPart):
-    """What the encoder takes: normalised = (pixel - mean) / scale, pixels 0..255.
+    """The encoder's input: normalised = (pixel - mean) / scale, pixels 0..255.
 
-    With ``mirrored`` it takes the mirror image as well, and the decoder the mean of both grids.
+    With ``mirrored`` the mirror image is encoded as well, and the decoder gets the mean of both.
     """
 
     size_px: Annotated[int, Field(ge=1)]
@@ -51,12 +51,12 @@ class SearchSpec(ManifestPart):
     length_penalty: Annotated[float, Field(ge=0, le=2)]
 
     def options(self) -> SearchOptions:
-        """Return the same as options of ``beam_search``."""
+        """Return the options for ``beam_search``."""
         return SearchOptions(self.beam_width, self.max_words, self.length_penalty)
 
 
 class SelfTest(ManifestPart):
-    """How likely the bundle must find some words for a picture of ``device.vision.bundle``.
+    """The probability of some words for a generated picture of ``device.vision.bundle``.
 
     Attributes:
         pattern: number of the generated picture.
@@ -74,11 +74,11 @@ class MentionWeights(ManifestPart):
     """Log-odds that a reference confirms a mention, per unit of each signal.
 
     Attributes:
-        word_log_prob: of the natural-log probability of the mentioned word.
-        mean_log_prob: of the mean of the caption's words and end mark.
-        seen_log_odds: of the log-odds that the encoder's features show the class.
-        detected_log_odds: of the log-odds of the detector's best score of the class.
-        is_detectable: of a class that the detector knows, whatever it found.
+        word_log_prob: for the natural-log probability of the mentioned word.
+        mean_log_prob: for the mean over the caption's words and end mark.
+        seen_log_odds: for the log-odds that the encoder's features show the class.
+        detected_log_odds: for the log-odds of the detector's best score of the class.
+        is_detectable: for a class that the detector knows, whatever it found.
     """
 
     word_log_prob: float
@@ -89,13 +89,13 @@ class MentionWeights(ManifestPart):
 
 
 class WordingSpec(ManifestPart):
-    """From which probability on a caption is said plainly, with "I think", with "maybe".
+    """The least probabilities for no hedge, for "I think" and for "maybe".
 
     Attributes:
-        plain: of the whole caption.
-        think: of the whole caption.
-        maybe: of the whole caption; less probable captions are withheld.
-        colour: least probability of a colour in a caption; others are left out.
+        plain: of a caption without a hedge.
+        think: of a caption with "I think".
+        maybe: of a caption with "maybe"; less probable captions are withheld.
+        colour: of a colour in a caption; less probable colours are left out.
     """
 
     plain: Annotated[float, Field(ge=0, le=1)]
@@ -113,11 +113,11 @@ class WordingSpec(ManifestPart):
 
 
 class ChoiceSpec(ManifestPart):
-    """How one of the search's hypotheses is chosen (``device.vision.choice``).
+    """How one of the search's hypotheses is chosen (``device.vision.hypotheses``).
 
     Attributes:
-        support: what the mean logarithm of the mentions' probabilities counts beside the score.
-        repeat: what a noun that stands in the sentence again costs.
+        support: weight of the mean logarithm of the mentions' probabilities, added to the score.
+        repeat: subtracted from the score for each repeated noun.
     """
 
     support: Annotated[float, Field(ge=0)]
@@ -125,28 +125,28 @@ class ChoiceSpec(ManifestPart):
 
 
 class NoveltySpec(ManifestPart):
-    """When a picture is unlike anything trained on.
+    """When a picture is unlike all training pictures.
 
     Attributes:
-        largest: distance from what training pictures looked like that is still familiar, 0..1; see
-            ``device.vision.confidence_model``.
+        largest: largest distance of a familiar picture from the training pictures, 0..1; see
+            ``device.vision.evidence``.
     """
 
     largest: Annotated[float, Field(ge=0, le=1)]
 
 
 class ConfidenceSpec(ManifestPart):
-    """How far a caption can be trusted; its arrays are in ``confidence.npz``.
+    """The calibration of captions; its arrays are in ``confidence.npz``.
 
     Attributes:
         definition: when a caption is right.
         classes: the words of each class that a caption can mention, by "kind/name", in the order
             of the arrays' rows.
-        bias: log-odds of a mention of each kind where every signal is 0.
-        weights: what each signal adds.
-        wording: how sure to sound.
-        novelty: what not to caption at all.
-        choice: which hypothesis is said; None says the search's best.
+        bias: log-odds of a mention of each kind if every signal is 0.
+        weights: the weight of each signal.
+        wording: the limits of the hedges.
+        novelty: which pictures are not captioned.
+        choice: which hypothesis is used; None means the search's best one.
     """
 
     definition: str
@@ -166,7 +166,7 @@ class ConfidenceSpec(ManifestPart):
 
 
 class Manifest(ManifestPart):
-    """``manifest.json``; a bundle from before a part that may be None states none."""
+    """``manifest.json``; a part is None in bundles that were exported without it."""
 
     schema_version: int
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]

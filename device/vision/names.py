@@ -1,6 +1,6 @@
-"""Everyday names of what the encoder's pooled features show: one layer, no further model.
+"""Everyday names for what the encoder's pooled features show: one layer, no further model.
 
-Invariant: only this module knows ``names.npz``; what it returns fits the manifest.
+Invariant: only this module knows ``names.npz``; the arrays that it returns match the manifest.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _LEAST = 1e-6  # keeps log-odds finite
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamesArrays:
-    """What ``names.npz`` holds; d channels, n names, and after them one column for anything else.
+    """The content of ``names.npz``; d channels, n names, and one more column for anything else.
 
     Attributes:
         weights_dn: int8 [d, n + 1], logits of each name per unit of each channel.
-        scale_n: float32 [n + 1], what a column's weights are multiplied by.
-        bias_n: float32 [n + 1], logits where every channel is 0.
+        scale_n: float32 [n + 1], factor of each column's weights.
+        bias_n: float32 [n + 1], logits if every channel is 0.
     """
 
     weights_dn: npt.NDArray[np.int8]
@@ -54,10 +54,10 @@ class NamesArrays:
         """Return the arrays in a file.
 
         Raises:
-            BundleError: the file cannot be read, or does not fit the manifest.
+            BundleError: the file cannot be read, or does not match the manifest.
         """
         try:
-            # Opened here: NumPy leaves a file open that is no archive.
+            # Opened here, because NumPy leaves a file open that is not an archive.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = cls(*(stored[name] for name in _STORED))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
@@ -110,13 +110,13 @@ class NamedThing(NamedTuple):
 
 
 class NameClassifier:
-    """Names what pooled features show.
+    """Names the things that pooled features show.
 
     Args:
         bundle: with ``manifest.names``.
 
     Raises:
-        BundleError: the bundle has no names, or its file does not fit the manifest.
+        BundleError: the bundle has no names, or its file does not match the manifest.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -126,7 +126,8 @@ class NameClassifier:
                 f"bundle {bundle.path} has no names: add them with python -m convert.names"
             )
         arrays = NamesArrays.read(bundle.names, spec)
-        self._weights_dn, self._bias_n = arrays.float_weights(), arrays.bias_n
+        self._weights_dn = arrays.float_weights()
+        self._bias_n = arrays.bias_n
         said = [row for row, found in enumerate(spec.names) if found.threshold is not None]
         self._member_ns = membership({found.name: found.broader for found in spec.names})[:, said]
         self._slope = spec.slope

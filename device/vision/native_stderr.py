@@ -1,7 +1,7 @@
-"""Catches what native libraries write to stderr.
+"""Captures what native libraries write to stderr.
 
 libjpeg, libpng, FFmpeg and LiteRT write to file descriptor 2 themselves, where Python cannot
-silence them; and libjpeg's line is the only sign that it filled half a picture with grey.
+suppress it; and libjpeg's line is the only sign that it filled half a picture with grey.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 _STDERR_FD = 2
 _LOCK = threading.RLock()
-# The libraries' own lines; anything else came from another thread meanwhile and is passed on.
+# The libraries' own lines; any other line came from another thread and is passed on.
 _NATIVE_LINE = re.compile(
     r"Corrupt JPEG|Premature end of JPEG|Invalid |Inconsistent |Unsupported |Unknown "
     r"|Warning: unknown JFIF|Application transferred|libpng |\[ *[\w,]+ @ 0x|\[ ?(WARN|ERROR|INFO):"
@@ -28,13 +28,13 @@ def captured_native_stderr() -> Iterator[list[str]]:
     """Yield a list that holds, once the block has ended, the libraries' lines on stderr.
 
     File descriptor 2 belongs to the whole process: keep the block short and start no
-    process in it. Without a usable stderr nothing is caught.
+    process in it. Without a usable stderr nothing is captured.
     """
     said: list[str] = []
     with _LOCK:
         try:
             real_fd = os.dup(_STDERR_FD)
-        except OSError:  # stderr was closed: then nothing can spam it either
+        except OSError:  # stderr is closed, so nothing can be written to it
             yield said
             return
         if sys.stderr is not None:

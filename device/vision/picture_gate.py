@@ -1,7 +1,7 @@
-"""Refuses pictures that cannot be captioned reliably: too dark, too bright, covered, blurred.
+"""Rejects pictures that cannot be captioned reliably: too dark, too bright, covered, blurred.
 
-Invariant: cheap and stateless; one picture in, at most one fault out, the surest first. All is
-measured on a small grey version, so that neither resolution nor sensor noise matter.
+Invariant: fast and stateless; at most one fault per picture. Everything is measured on a small grey
+version, so that neither resolution nor sensor noise matters.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import numpy.typing as npt
 
 # Fine enough to distinguish a sharp picture from a blurred one, coarse enough to average noise out.
 _SMALL_LONGEST_PX = 160
-# Places: what is brighter or darker than its neighbourhood by noise alone is averaged out.
+# A grid of places, over which sensor noise is averaged out.
 _PLACES_PX = (20, 15)
 # Percentile of the places' grey levels: a single lamp does not make a dark picture bright.
 _BRIGHT_PERCENT = 95
-# Brighter places have lost what was in them.
+# Brighter places have lost their details.
 _BLOWN_OUT_LEVEL = 245
-# Of the steepness of all pixels; one sharp edge in a hundred makes a picture sharp, however much
-# sky there is.
+# Percentile of the steepness of all pixels: one sharp edge in a hundred is enough, however much sky
+# there is.
 _SHARP_PERCENT = 99
-# Noise below the Laplacian's own scale, in pixels of the small version.
+# Sigma that removes noise below the scale of the Laplacian, in pixels of the small version.
 _SMOOTHING_PX = 0.8
 _SMALLEST_CONTRAST_LEVELS = 1.0
-# The limits, measured with tools/calibrate_gate.py on Flickr8k's dev photographs: they refuse less
-# than 0.5 % of the usable ones, and more than 99.5 % of the same ones made useless.
+# The limits, measured with tools/calibrate_gate.py on Flickr8k's dev photographs: they reject less
+# than 0.5 % of the usable ones, and more than 99.5 % of their unusable variants.
 # The brightest places are not above this grey level, 0..255.
 _TOO_DARK_LEVEL = 24
 # More than this share of the places is nearly white.
@@ -53,8 +53,8 @@ class PictureFault:
     """Why a picture is not captioned.
 
     Attributes:
-        reason: which fault.
-        text: what is said.
+        reason: the kind of fault.
+        text: the spoken sentence.
     """
 
     reason: PictureReason
@@ -71,7 +71,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is measured of a picture.
+    """The measurements of a picture.
 
     Attributes:
         bright: grey level, 0..255, that 95 % of the places do not exceed.
@@ -87,17 +87,17 @@ class Look:
 
 
 class PictureGate:
-    """Judges pictures; from any thread.
+    """Finds unusable pictures; from any thread.
 
     Args:
-        is_on: whether it judges at all; otherwise every picture is usable.
+        is_on: whether it is active; otherwise every picture is usable.
     """
 
     def __init__(self, *, is_on: bool = True) -> None:
         self._is_on = is_on
 
     def judge(self, image_hwc: npt.NDArray[np.uint8]) -> PictureFault | None:
-        """Return what makes a picture useless, or None for a usable one.
+        """Return why a picture is unusable, or None for a usable one.
 
         Args:
             image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.
@@ -121,7 +121,7 @@ def _reason(look: Look) -> PictureReason | None:
 
 
 def measure(image_hwc: npt.NDArray[np.uint8]) -> Look:
-    """Return what the gate judges by.
+    """Return the measurements by which the gate decides.
 
     Args:
         image_hwc: uint8 [height, width, 3], RGB, 0..255, not empty.

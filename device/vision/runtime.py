@@ -1,4 +1,4 @@
-"""A thin wrapper of LiteRT around the bundle's two models.
+"""A thin LiteRT wrapper for the bundle's two models.
 
 Invariant: quantization and the runtime are handled here only. Outside, a picture is uint8, and
 features, memory, state and logits are float32.
@@ -20,10 +20,11 @@ from device.errors import BundleError, InferenceError
 from device.vision.beam_search import Continuations, Logits, Parents, State, likeliest
 
 # The converter orders subgraphs by signature name, and only the first can be driven without the
-# signature runner's copies of every input; so the step's name sorts before the other's.
+# signature runner's copies of every input; so the name of the step sorts first.
 STEP_SIGNATURE = "decode"
 PREPARE_SIGNATURE = "prepare"
-# Of the step: the likeliest words of each row, and their log-probabilities with the end mark's.
+# Outputs of the step: the likeliest words of each row, and their log-probabilities with that of the
+# end mark.
 WORDS_OUTPUT = "words"
 LOG_PROBS_OUTPUT = "log_probs"
 
@@ -37,7 +38,7 @@ def load_interpreter(path: Path, threads: int) -> Any:
     """Return an interpreter of the first runtime that is installed, its tensors allocated.
 
     Raises:
-        BundleError: no runtime is installed, or it refuses the model.
+        BundleError: no runtime is installed, or it rejects the model.
     """
     for name in _RUNTIMES:
         try:
@@ -50,11 +51,11 @@ def load_interpreter(path: Path, threads: int) -> Any:
         except (ImportError, SystemError) as exc:  # tflite-runtime 2.14 was built for NumPy 1
             raise BundleError(
                 f"{name} does not run with NumPy {np.__version__}: {exc}; "
-                "run: pip install ai-edge-litert, or where that is not to be had: pip install "
+                "run: pip install ai-edge-litert, or, if that is not available: pip install "
                 "'numpy<2' 'opencv-python-headless<4.12'"
             ) from exc
         except (ValueError, RuntimeError, OSError) as exc:
-            raise BundleError(f"{name} refuses {path}: {exc}; export the bundle again") from exc
+            raise BundleError(f"{name} rejects {path}: {exc}; export the bundle again") from exc
         return interpreter
     raise BundleError(
         f"no runtime for {path}: neither ai_edge_litert nor tflite_runtime can be imported; "
@@ -67,9 +68,9 @@ class Encoder:
 
     Args:
         path: the model; one uint8, int8 or float32 input [1, size, size, 3], one output.
-        mean: what is subtracted from a pixel (0..255) before scaling.
-        scale: what the difference is divided by.
-        threads: number of threads; None takes one per core.
+        mean: subtracted from each pixel (0..255).
+        scale: divisor of the difference.
+        threads: number of threads; None means one per core.
     """
 
     def __init__(self, path: Path, *, mean: float, scale: float, threads: int | None) -> None:
@@ -91,7 +92,7 @@ class Encoder:
 
         Args:
             image_hwc: uint8 [size_px, size_px, 3], RGB.
-            mirrored: encode the mirror image too, turn its grid back, and return the mean of both.
+            mirrored: encode the mirror image too, flip its grid back, and return the mean of both.
 
         Raises:
             InferenceError: the runtime failed.
@@ -99,17 +100,17 @@ class Encoder:
         scale, zero_point = self._levels
         pixels_hwc = cv2.LUT(image_hwc, self._of_pixel)  # eight times as fast as indexing by it
         grid_hwc = self._grid(pixels_hwc)
-        if mirrored:  # added as levels, because converting them to numbers takes the time
-            turned_hwc = self._grid(cv2.flip(pixels_hwc, 1))[:, ::-1]
+        if mirrored:  # added as levels, because the conversion to float is what takes time
+            flipped_hwc = self._grid(cv2.flip(pixels_hwc, 1))[:, ::-1]
             sum_type = np.result_type(grid_hwc.dtype, np.int16)
-            grid_hwc = np.add(grid_hwc, turned_hwc, dtype=sum_type)
+            grid_hwc = np.add(grid_hwc, flipped_hwc, dtype=sum_type)
             scale, zero_point = scale / 2, 2 * zero_point
         features: Features = np.subtract(grid_hwc, zero_point, dtype=np.float32)
         features *= np.float32(scale)
         return np.reshape(features, (-1, grid_hwc.shape[-1]))
 
     def _grid(self, pixels_hwc: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the model's output [rows, columns, channels], as it is."""
+        """Return the model's raw output [rows, columns, channels]."""
         self._interpreter.set_tensor(self._input["index"], pixels_hwc[None])
         invoke(self._interpreter)
         raw: npt.NDArray[Any] = self._interpreter.get_tensor(self._output["index"])[0]
@@ -121,10 +122,10 @@ class Encoder:
 
 
 class Decoder:
-    """From features to the logits of one next word after another.
+    """From features to the logits of the next words.
 
-    ``prepare`` takes a picture's features; then ``advance`` is what ``beam_search.search_rows``
-    calls. ``step`` is the same with a state that the caller keeps, for comparisons and replays.
+    ``prepare`` takes a picture's features; then ``beam_search.search_rows`` calls ``advance``.
+    ``step`` is the same with a state that the caller keeps, for comparisons.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
@@ -140,7 +141,7 @@ class Decoder:
         inputs, outputs = step.get_input_details(), step.get_output_details()
         self._tokens = inputs["tokens"]["index"]
         self._logits = outputs["logits"]["index"]
-        # A decoder that computes in int8 has no such outputs: 256 levels are too coarse for them.
+        # An int8 decoder has no such outputs, because 256 levels are too coarse for them.
         self._likeliest = (
             (outputs[WORDS_OUTPUT]["index"], outputs[LOG_PROBS_OUTPUT]["index"])
             if WORDS_OUTPUT in outputs
@@ -150,7 +151,7 @@ class Decoder:
         states = sorted(name for name in inputs if name.startswith("state"))
         self._states_in = [inputs[name]["index"] for name in states]
         self._states_out = [outputs[name]["index"] for name in states]
-        # Functions that return a view: a view itself must not live while the interpreter runs.
+        # Functions that return a view, because no view may exist while the interpreter runs.
         self._states = [
             (self._interpreter.tensor(inward), self._interpreter.tensor(outward))
             for inward, outward in zip(self._states_in, self._states_out, strict=True)
@@ -168,15 +169,15 @@ class Decoder:
             features: float32 [cells, channels].
 
         Raises:
-            InferenceError: the runtime failed, or the features are of another encoder.
+            InferenceError: the runtime failed, or the features are those of another encoder.
         """
         if self._feature_shape != features.shape:
             raise InferenceError(
                 f"decoder takes features {self._feature_shape}, the encoder returns "
-                f"{features.shape}: the bundle's two models do not belong together"
+                f"{features.shape}: the bundle's two models do not match"
             )
         try:
-            # Made anew each time (50 us): while a runner lives, the interpreter refuses to invoke.
+            # Created each time (50 us): the interpreter cannot be invoked while a runner exists.
             runner = self._interpreter.get_signature_runner(PREPARE_SIGNATURE)
             memory = runner(features=features[None])
         except (ValueError, RuntimeError) as exc:
@@ -191,7 +192,7 @@ class Decoder:
     def advance(self, tokens_r: npt.NDArray[np.int32], parents_r: Parents | None) -> Continuations:
         """Return the ``beam_width`` likeliest words after each row; see ``beam_search.Advance``.
 
-        The state stays in the model: its rows go from the last step's outputs right to the inputs.
+        The state stays in the model: its rows are copied from the last outputs to the inputs.
 
         Raises:
             InferenceError: the runtime failed, or a logit is not a number.
@@ -227,7 +228,7 @@ class Decoder:
         return logits_rv, tuple(interpreter.get_tensor(i)[:n_rows] for i in self._states_out)
 
     def _logits_of(self, n_rows: int) -> Logits:
-        """Run a step on what the inputs hold; return its logits."""
+        """Run a step on the present inputs; return its logits."""
         invoke(self._interpreter)
         logits_rv: Logits = self._interpreter.get_tensor(self._logits)[:n_rows]
         _check_numbers(logits_rv)
@@ -257,7 +258,7 @@ def invoke(interpreter: Any) -> None:
 
 
 def _check_numbers(array: npt.NDArray[np.float32]) -> None:
-    if math.isnan(array.sum()):  # the search would take NaN for words
+    if math.isnan(array.sum()):  # the search would treat NaN as words
         raise InferenceError("a logit of the decoder is not a number: export the bundle again")
 
 
@@ -268,11 +269,11 @@ def _only(details: list[dict[str, Any]], path: Path) -> dict[str, Any]:
 
 
 def quantized(values: npt.NDArray[np.float32], tensor: dict[str, Any]) -> npt.NDArray[Any]:
-    """Return float values as a tensor of this kind holds them.
+    """Return float values in the format of a tensor.
 
     Args:
         values: of any shape.
-        tensor: its details, as the runtime returns them.
+        tensor: the tensor's details from the runtime.
     """
     dtype = np.dtype(tensor["dtype"])
     if dtype == np.float32:

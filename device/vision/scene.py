@@ -1,8 +1,8 @@
-"""One description of what the captioner, the detector and the encoder's names say together.
+"""Composes one description from the caption and the things that were found; pure.
 
-Invariants: a name is said once; at most ``MOST_NAMES`` names stand beside a caption, the surest
-first; "maybe" only where nothing is sure; nobody is never in view beside a person. The caption's
-sentence comes first, so that speech can begin with it.
+Invariants: a name occurs once; at most ``MOST_NAMES`` things are added to a caption, the most
+probable first; "maybe" is used only if nothing is sure; "Nobody is in view" never follows a person.
+The caption's sentence comes first, so that speech can begin with it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from device.records import Description, Thing
 from device.vision import sentences
-from device.vision.everyday import mentions_person
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
+from device.vision.thing_words import mentions_person
 
 MOST_NAMES = 3
-# Why a caption is withheld that is too improbable to be said.
+# The reason of a caption that is withheld because it is too improbable.
 UNSURE = "unsure"
 
 
@@ -25,8 +25,8 @@ class Certainty:
     """The least probabilities at which a thing is named.
 
     Attributes:
-        sure: of a thing that is named plainly.
-        maybe: of one that is named as possible, where nothing is sure.
+        sure: of a thing that is named without "maybe".
+        maybe: of a thing that is named as possible if nothing is sure.
     """
 
     sure: float
@@ -42,19 +42,19 @@ def compose(
     said_names: frozenset[str] = frozenset(),
     is_nobody_there: bool = False,
 ) -> Description:
-    """Return what is said of a frame, without the captioner's own record.
+    """Return the description of a frame, without the captioner's record.
 
     Args:
-        text: the caption's words; "" where none can be said.
-        how: how sure the caption is.
+        text: the caption; "" if there is none.
+        how: the caption's hedge.
         things: every thing with its probability, in any order.
-        certainty: of the bundle.
-        said_names: things that the caption names itself, or implies.
+        certainty: the limits from the manifest.
+        said_names: things that the caption names or implies.
         is_nobody_there: whether it is sure enough that no person is in view.
     """
     says_caption = bool(text.strip()) and how is not Hedge.CANNOT_TELL
     named_by_caption = said_names if says_caption else frozenset[str]()
-    # What a caption says with "maybe" is worth saying again where it is sure.
+    # A thing that the caption names with "maybe" is named again if it is sure.
     known = frozenset[str]() if how is Hedge.MAYBE else named_by_caption
     by_probability = sorted(things, key=lambda t: -t.probability)
     others = [t for t in by_probability if t.name not in known]

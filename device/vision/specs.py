@@ -1,6 +1,6 @@
-"""What a manifest states of the models that name things: detector, names, and what both are worth.
+"""The parts of a manifest about naming things: detector, names, and their weights.
 
-Invariant: a specification that these models accept is consistent in itself.
+Invariant: a specification that these models accept is consistent.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ManifestPart(BaseModel):
-    """A group of the manifest: frozen, unknown keys refused."""
+    """A group of the manifest: frozen, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ThingWeights(ManifestPart):
-    """Log-odds that a thing is there: bias + weights * log-odds of what each model gives.
+    """Log-odds that a thing is there: bias + weights * log-odds from each model.
 
     Attributes:
-        bias: where both are even.
-        detector: per unit of the log-odds of the detector's best score.
-        names: per unit of the log-odds of the encoder's name.
-        mentioned: where the captioner's words name the thing.
+        bias: the log-odds if those of both models are 0.
+        detector: weight of the log-odds of the detector's best score.
+        names: weight of the log-odds of the encoder's name.
+        mentioned: added if the caption names the thing.
     """
 
     bias: float
@@ -33,19 +33,19 @@ class ThingWeights(ManifestPart):
 
 
 class ThingsSpec(ManifestPart):
-    """What a named thing is worth, and from when on it is said (``device.vision.thing_finder``).
+    """The weights of things, and the limits for naming them (``device.vision.sighting``).
 
     Attributes:
         detector_only: for names that only the detector knows.
         names_only: for names that only the encoder's layer knows.
         both: for names that both know.
-        missed: for names that both know where the detector found nothing; None takes ``both``.
-        sure: least probability of a thing that is said plainly.
-        maybe: least probability of one that is said as possible.
-        several_from: least score of each of several that are said to be several.
-        nobody_below: nobody is in view where the best score of a person is below it and ...
-        nobody_seen_below: ... the log-odds that the encoder sees one are below this.
-        never: names that are more often wrong than right, and so never said.
+        missed: for names that both know if the detector found nothing; None means ``both``.
+        sure: least probability of a thing that is named without "maybe".
+        maybe: least probability of a thing that is named as possible.
+        several_from: least score of each detection that counts for "several".
+        nobody_below: nobody is in view if the best score of a person is below this limit and ...
+        nobody_seen_below: ... the log-odds that the encoder sees a person are below this one.
+        never: names that are more often wrong than right, and therefore never used.
     """
 
     detector_only: ThingWeights
@@ -67,7 +67,7 @@ class ThingsSpec(ManifestPart):
 
 
 class DetectorSelfTest(ManifestPart):
-    """What a generated picture (``device.vision.bundle``) gave on the machine that exported it.
+    """The outputs for a generated picture on the machine that exported the bundle.
 
     Attributes:
         pattern: number of the generated picture.
@@ -85,13 +85,13 @@ class DetectorSpec(ManifestPart):
 
     Attributes:
         size_px: side of the square into which the whole frame is fitted.
-        mean: what is subtracted from a pixel (0..255).
-        scale: what the difference is divided by.
+        mean: subtracted from each pixel (0..255).
+        scale: divisor of the difference.
         stride_px: input pixels from one cell of its maps to the next.
         classes: names in the order of the map's channels.
         source: the package and version that its weights come from, and the file therein.
-        licence: of these weights, as the package states it.
-        self_test: what it must find.
+        licence: the licence of these weights according to the package.
+        self_test: the expected outputs for a generated picture.
     """
 
     size_px: Annotated[int, Field(ge=1)]
@@ -111,15 +111,15 @@ class DetectorSpec(ManifestPart):
 
 
 class NameSpec(ManifestPart):
-    """A thing that the encoder's features can name.
+    """A name for what the encoder's features show.
 
     Attributes:
         name: e.g. "couch".
-        phrase: as it is said, e.g. "a couch", "sunglasses".
-        broader: another of the names that is true of it as well, e.g. "animal" of "dog".
-        shift: log-odds that are added to this name's, so that its probability can be believed.
-        threshold: the least probability at which it may be said without "maybe"; None is never
-            said and only takes its share of the probability.
+        phrase: the spoken form, e.g. "a couch", "sunglasses".
+        broader: a broader one of the names, e.g. "animal" for "dog".
+        shift: added to this name's log-odds for calibration.
+        threshold: the least probability at which it may be named without "maybe"; None is never
+            named and only takes its share of the probability.
         words: what confirms it in a caption, singular and plural, some of several words.
     """
 
@@ -135,8 +135,8 @@ class NamesSpec(ManifestPart):
     """What can be named from the pooled features; the arrays are in ``names.npz``.
 
     Attributes:
-        definition: what a name's probability is the probability of.
-        slope: what the layer's log-odds are multiplied by before a name's shift is added.
+        definition: the event whose probability a name's probability is.
+        slope: factor of the layer's log-odds before a name's shift is added.
         names: in the order of the arrays' columns.
     """
 

@@ -1,26 +1,30 @@
-"""What the detector's classes are called in speech, and the words by which captions confirm them.
+"""The everyday names of the detector's classes, and the words by which a caption confirms them.
 
-COCO's names are an annotator's ("potted plant", "cell phone", "sports ball"). People say "plant",
-"phone", "ball". "tv" stands for every screen, a monitor's too, and is spoken as that.
+COCO's names are those of annotators ("potted plant", "cell phone", "sports ball"). People say
+"plant", "phone", "ball". The class "tv" includes computer monitors, so it is called a screen. A
+caption says "man" or "girl" where the detector says "person"; an "animal" is any of its animals.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from device.english import is_countable, plural
+
 
 @dataclass(frozen=True)
 class ThingWords:
-    """How a thing is spoken of.
+    """The words for one thing.
 
     Attributes:
-        one: its name in speech, without an article; "scissors" and "skis" are plural by nature.
+        one: its name in speech, without an article; "scissors" and "skis" have no singular.
         several: the plural.
         confirming: further words and phrases by which a caption confirms it, singular and plural.
-        unless_behind: words behind which none of these names it, as in "hot dog".
+        unless_behind: words after which these words mean something else, as in "hot dog".
     """
 
     one: str
@@ -39,11 +43,10 @@ class ThingWords:
         return self._pattern.search(text) is not None
 
 
-def _thing(
-    one: str, several: str, confirming: str = "", unless_behind: tuple[str, ...] = ()
-) -> ThingWords:
-    """Return a row of the table; the confirming words are parted by commas."""
+def _thing(one: str, confirming: str = "", unless_behind: tuple[str, ...] = ()) -> ThingWords:
+    """Return a row of the table; commas separate the confirming words."""
     words = tuple(word.strip() for word in confirming.split(",") if word)
+    several = plural(one) if is_countable(one) else one
     return ThingWords(one, several, words, unless_behind)
 
 
@@ -67,177 +70,185 @@ _PLANT = """potted plant, potted plants, houseplant, pot of flowers, flower pot,
 planter, planters, flower, flowers, fern, bouquet, cactus, potted tree, greenery, leafy"""
 
 THINGS: Mapping[str, ThingWords] = {
-    "person": _thing("person", "people", _PERSON),
-    "bicycle": _thing("bicycle", "bicycles", "bike, bikes, cyclist, cyclists, bicyclist, cycling"),
-    "car": _thing("car", "cars", "vehicle, vehicles, suv, van, vans, taxi, taxis, traffic, jeep"),
+    "person": _thing("person", _PERSON),
+    "bicycle": _thing("bicycle", "bike, bikes, cyclist, cyclists, bicyclist, cycling"),
+    "car": _thing("car", "vehicle, vehicles, suv, van, vans, taxi, taxis, traffic, jeep"),
     "motorcycle": _thing(
         "motorcycle",
-        "motorcycles",
         "motorbike, motorbikes, bike, bikes, scooter, scooters, moped, motorcyclist, harley",
     ),
     "airplane": _thing(
         "plane",
-        "planes",
         "airplane, airplanes, aeroplane, jet, jets, aircraft, airliner, biplane, jetliner",
     ),
-    "bus": _thing("bus", "buses", "busses, double decker, double-decker, trolley, coach"),
+    "bus": _thing("bus", "busses, double decker, double-decker, trolley, coach"),
     "train": _thing(
-        "train", "trains", "locomotive, locomotives, railcar, tram, trams, subway, trolley, engine"
+        "train", "locomotive, locomotives, railcar, tram, trams, subway, trolley, engine"
     ),
-    "truck": _thing("truck", "trucks", "pickup, lorry, semi, trailer, van, fire engine, vehicle"),
+    "truck": _thing("truck", "pickup, lorry, semi, trailer, van, fire engine, vehicle"),
     "boat": _thing(
         "boat",
-        "boats",
         "ship, ships, sailboat, sailboats, canoe, canoes, kayak, kayaks, ferry, yacht, raft",
     ),
     "traffic light": _thing(
         "traffic light",
-        "traffic lights",
         "stoplight, stoplights, stop light, stop lights, traffic signal, traffic signals, "
         "street light, street lights, signal light, red light, green light, signal, signals",
     ),
-    "fire hydrant": _thing("fire hydrant", "fire hydrants", "hydrant, hydrants"),
-    "stop sign": _thing("stop sign", "stop signs", "street sign, road sign"),
-    "parking meter": _thing("parking meter", "parking meters", "meter, meters"),
-    "bench": _thing("bench", "benches"),
+    "fire hydrant": _thing("fire hydrant", "hydrant, hydrants"),
+    "stop sign": _thing("stop sign", "street sign, road sign"),
+    "parking meter": _thing("parking meter", "meter, meters"),
+    "bench": _thing("bench"),
     "bird": _thing(
         "bird",
-        "birds",
         "duck, ducks, goose, geese, seagull, seagulls, gull, gulls, pigeon, pigeons, parrot, "
         "parrots, owl, swan, swans, chicken, chickens, hen, rooster, turkey, eagle, hawk, pelican, "
         "peacock, flamingo, flamingos, ostrich, penguin, penguins, crow, canary, parakeet, heron",
     ),
-    "cat": _thing("cat", "cats", "kitten, kittens, kitty, feline"),
+    "cat": _thing("cat", "kitten, kittens, kitty, feline"),
     "dog": _thing(
         "dog",
-        "dogs",
         "puppy, puppies, pup, canine, poodle, terrier, bulldog, retriever, labrador, hound, husky, "
         "shepherd, pug, corgi, chihuahua, dachshund, collie, beagle",
         unless_behind=("hot", "prairie"),
     ),
-    "horse": _thing("horse", "horses", "pony, ponies, foal, stallion, mare, colt, horseback"),
-    "sheep": _thing("sheep", "sheep", "lamb, lambs, ram, rams, ewe, goat, goats"),
-    "cow": _thing("cow", "cows", "cattle, bull, bulls, calf, calves, ox, oxen, steer, bovine"),
-    "elephant": _thing("elephant", "elephants"),
+    "horse": _thing("horse", "pony, ponies, foal, stallion, mare, colt, horseback"),
+    "sheep": _thing("sheep", "lamb, lambs, ram, rams, ewe, goat, goats"),
+    "cow": _thing("cow", "cattle, bull, bulls, calf, calves, ox, oxen, steer, bovine"),
+    "elephant": _thing("elephant"),
     "bear": _thing(
         "bear",
-        "bears",
         "cub, cubs, grizzly, panda, pandas",
         unless_behind=("teddy", "stuffed", "toy"),
     ),
-    "zebra": _thing("zebra", "zebras"),
-    "giraffe": _thing("giraffe", "giraffes"),
-    "backpack": _thing("backpack", "backpacks", "back pack, bag, bags, pack, knapsack, rucksack"),
-    "umbrella": _thing("umbrella", "umbrellas", "parasol, parasols"),
-    "handbag": _thing("bag", "bags", "handbag, handbags, purse, purses, tote, satchel"),
-    "tie": _thing("tie", "ties", "necktie, bow tie, bowtie, neck tie, suit and tie"),
-    "suitcase": _thing(
-        "suitcase", "suitcases", "luggage, suit case, baggage, briefcase, bag, bags, trunk"
-    ),
-    "frisbee": _thing("frisbee", "frisbees", "disc, disk, frizbee"),
-    "skis": _thing("skis", "skis", "ski, skiing, skier, skiers, skies, skiis"),
-    "snowboard": _thing("snowboard", "snowboards", "snowboarding, snowboarder, snow board"),
+    "zebra": _thing("zebra"),
+    "giraffe": _thing("giraffe"),
+    "backpack": _thing("backpack", "back pack, bag, bags, pack, knapsack, rucksack"),
+    "umbrella": _thing("umbrella", "parasol, parasols"),
+    "handbag": _thing("bag", "handbag, handbags, purse, purses, tote, satchel"),
+    "tie": _thing("tie", "necktie, bow tie, bowtie, neck tie, suit and tie"),
+    "suitcase": _thing("suitcase", "luggage, suit case, baggage, briefcase, bag, bags, trunk"),
+    "frisbee": _thing("frisbee", "disc, disk, frizbee"),
+    "skis": _thing("skis", "ski, skiing, skier, skiers, skies, skiis"),
+    "snowboard": _thing("snowboard", "snowboarding, snowboarder, snow board"),
     "sports ball": _thing(
         "ball",
-        "balls",
         "baseball, basketball, football, soccer, volleyball, softball, tennis",
     ),
-    "kite": _thing("kite", "kites", "parasail"),
-    "baseball bat": _thing("baseball bat", "baseball bats", "bat, bats, batter, batting"),
-    "baseball glove": _thing("baseball glove", "baseball gloves", "mitt, glove, gloves, catcher"),
+    "kite": _thing("kite", "parasail"),
+    "baseball bat": _thing("baseball bat", "bat, bats, batter, batting"),
+    "baseball glove": _thing("baseball glove", "mitt, glove, gloves, catcher"),
     "skateboard": _thing(
         "skateboard",
-        "skateboards",
         "skate board, skateboarding, skateboarder, skateboarders, skateboarder's, skating",
     ),
     "surfboard": _thing(
         "surfboard",
-        "surfboards",
         "surf board, surf boards, surfer, surfers, surfing, board, paddle board, boogie board",
     ),
     "tennis racket": _thing(
         "tennis racket",
-        "tennis rackets",
         "racket, rackets, racquet, racquets, tennis racquet, tennis player, playing tennis",
     ),
-    "bottle": _thing("bottle", "bottles", "bottled, beer, wine, water bottle, shampoo, ketchup"),
-    "wine glass": _thing(
-        "wine glass", "wine glasses", "glass, glasses, wine, goblet, champagne, wineglass"
-    ),
+    "bottle": _thing("bottle", "bottled, beer, wine, water bottle, shampoo, ketchup"),
+    "wine glass": _thing("wine glass", "glass, glasses, wine, goblet, champagne, wineglass"),
     "cup": _thing(
         "cup",
-        "cups",
         "mug, mugs, coffee, tea, drink, drinks, beverage, glass, glasses, teacup",
     ),
-    "fork": _thing("fork", "forks", "silverware, utensil, utensils, cutlery"),
-    "knife": _thing("knife", "knives", "silverware, utensil, utensils, cutlery, blade"),
-    "spoon": _thing("spoon", "spoons", "silverware, utensil, utensils, cutlery, ladle"),
-    "bowl": _thing("bowl", "bowls", "dish, dishes, basin, soup, salad, cereal, container"),
-    "banana": _thing("banana", "bananas", "plantain, plantains"),
-    "apple": _thing("apple", "apples"),
+    "fork": _thing("fork", "silverware, utensil, utensils, cutlery"),
+    "knife": _thing("knife", "silverware, utensil, utensils, cutlery, blade"),
+    "spoon": _thing("spoon", "silverware, utensil, utensils, cutlery, ladle"),
+    "bowl": _thing("bowl", "dish, dishes, basin, soup, salad, cereal, container"),
+    "banana": _thing("banana", "plantain, plantains"),
+    "apple": _thing("apple"),
     "sandwich": _thing(
-        "sandwich", "sandwiches", "burger, burgers, hamburger, sub, panini, wrap, toast, bagel, blt"
+        "sandwich", "burger, burgers, hamburger, sub, panini, wrap, toast, bagel, blt"
     ),
-    "orange": _thing("orange", "oranges", "tangerine, tangerines, citrus, clementine, mandarin"),
-    "broccoli": _thing("broccoli", "broccoli", "brocolli, broccolli, vegetables, veggies"),
-    "carrot": _thing("carrot", "carrots", "vegetables, veggies"),
-    "hot dog": _thing("hot dog", "hot dogs", "hotdog, hotdogs, sausage, sausages, bratwurst"),
-    "pizza": _thing("pizza", "pizzas", "pepperoni, flatbread"),
-    "donut": _thing("donut", "donuts", "doughnut, doughnuts, pastry, pastries, bagel"),
+    "orange": _thing("orange", "tangerine, tangerines, citrus, clementine, mandarin"),
+    "broccoli": _thing("broccoli", "brocolli, broccolli, vegetables, veggies"),
+    "carrot": _thing("carrot", "vegetables, veggies"),
+    "hot dog": _thing("hot dog", "hotdog, hotdogs, sausage, sausages, bratwurst"),
+    "pizza": _thing("pizza", "pepperoni, flatbread"),
+    "donut": _thing("donut", "doughnut, doughnuts, pastry, pastries, bagel"),
     "cake": _thing(
         "cake",
-        "cakes",
         "cupcake, cupcakes, dessert, desserts, pastry, pastries, pie, cheesecake, birthday cake, "
         "wedding cake, brownie, muffin, muffins",
     ),
-    "chair": _thing(
-        "chair", "chairs", "seat, seats, stool, stools, armchair, recliner, seating, wheelchair"
-    ),
-    "couch": _thing("couch", "couches", "sofa, sofas, loveseat, love seat, futon, sectional"),
-    "potted plant": _thing("plant", "plants", _PLANT),
-    "bed": _thing("bed", "beds", "bedroom, mattress, bunk, bunks, bedspread, crib, hotel room"),
-    "dining table": _thing("table", "tables", _TABLE),
-    "toilet": _thing("toilet", "toilets", "urinal, urinals, commode, restroom"),
-    "tv": _thing("screen", "screens", _TV),
-    "laptop": _thing("laptop", "laptops", "computer, computers, notebook, macbook, lap top"),
-    "mouse": _thing("computer mouse", "computer mice", "mouse, mice"),
-    "remote": _thing(
-        "remote control", "remote controls", "remote, remotes, controller, controllers, wii"
-    ),
-    "keyboard": _thing("keyboard", "keyboards", "key board"),
+    "chair": _thing("chair", "seat, seats, stool, stools, armchair, recliner, seating, wheelchair"),
+    "couch": _thing("couch", "sofa, sofas, loveseat, love seat, futon, sectional"),
+    "potted plant": _thing("plant", _PLANT),
+    "bed": _thing("bed", "bedroom, mattress, bunk, bunks, bedspread, crib, hotel room"),
+    "dining table": _thing("table", _TABLE),
+    "toilet": _thing("toilet", "urinal, urinals, commode, restroom"),
+    "tv": _thing("screen", _TV),
+    "laptop": _thing("laptop", "computer, computers, notebook, macbook, lap top"),
+    "mouse": _thing("computer mouse", "mouse, mice"),
+    "remote": _thing("remote control", "remote, remotes, controller, controllers, wii"),
+    "keyboard": _thing("keyboard", "key board"),
     "cell phone": _thing(
         "phone",
-        "phones",
         "cell phone, cell phones, cellphone, cellphones, smartphone, smartphones, telephone, "
         "iphone, mobile, cell, flip phone",
     ),
-    "microwave": _thing("microwave", "microwaves", "microwave oven"),
-    "oven": _thing("oven", "ovens", "stove, stoves, stovetop, range, cooker"),
-    "toaster": _thing("toaster", "toasters", "toaster oven"),
-    "sink": _thing("sink", "sinks", "basin, washbasin, faucet, vanity"),
-    "refrigerator": _thing(
-        "fridge", "fridges", "refrigerator, refrigerators, freezer, icebox, refrigerated"
-    ),
+    "microwave": _thing("microwave", "microwave oven"),
+    "oven": _thing("oven", "stove, stoves, stovetop, range, cooker"),
+    "toaster": _thing("toaster", "toaster oven"),
+    "sink": _thing("sink", "basin, washbasin, faucet, vanity"),
+    "refrigerator": _thing("fridge", "refrigerator, refrigerators, freezer, icebox, refrigerated"),
     "book": _thing(
         "book",
-        "books",
         "notebook, magazine, magazines, bookshelf, bookcase, bookshelves, novel",
     ),
-    "clock": _thing("clock", "clocks", "clocktower, clock tower, watch"),
-    "vase": _thing("vase", "vases", "vases, urn, flower pot, jar"),
-    "scissors": _thing("scissors", "scissors", "shears, scissor"),
+    "clock": _thing("clock", "clocktower, clock tower, watch"),
+    "vase": _thing("vase", "vases, urn, flower pot, jar"),
+    "scissors": _thing("scissors", "shears, scissor"),
     "teddy bear": _thing(
         "teddy bear",
-        "teddy bears",
         "teddy, teddies, stuffed animal, stuffed animals, stuffed bear, stuffed bears, plush, "
         "stuffed toy, toy bear, toy",
     ),
-    "hair drier": _thing("hair dryer", "hair dryers", "hair drier, blow dryer, hairdryer"),
-    "toothbrush": _thing("toothbrush", "toothbrushes", "tooth brush, brushing"),
+    "hair drier": _thing("hair dryer", "hair drier, blow dryer, hairdryer"),
+    "toothbrush": _thing("toothbrush", "tooth brush, brushing"),
 }
 
+PERSON = "person"
+ANIMALS = (
+    "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe",
+)  # fmt: skip
+_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
+# COCO's class to its spoken name.
+EVERYDAY_NAMES = {name: words.one for name, words in THINGS.items()}
+DETECTABLE = frozenset(EVERYDAY_NAMES.values())
+_WORDS = {words.one: words for words in THINGS.values()}
+_LEAST = 1e-3  # keeps log-odds finite
 
-def confirmed(name: str, captions: tuple[str, ...]) -> bool:
-    """Return whether at least one caption of a picture names a thing of class ``name``."""
-    words = THINGS[name]
-    return any(words.is_in(caption) for caption in captions)
+
+def detectable_names(class_name: str) -> tuple[str, ...]:
+    """Return the detector's names that confirm a class of caption words; () if there are none."""
+    if class_name in _PEOPLE:
+        return (PERSON,)
+    if class_name == "animal":
+        return ANIMALS
+    return (class_name,) if class_name in DETECTABLE else ()
+
+
+def log_odds(probability: float) -> float:
+    """Return the natural log-odds of a probability, finite."""
+    inside = min(1.0 - _LEAST, max(_LEAST, probability))
+    return math.log(inside / (1.0 - inside))
+
+
+def is_named(name: str, text: str) -> bool:
+    """Return whether a caption names a thing, by any word for it."""
+    words = _WORDS.get(name)
+    if words is not None:
+        return words.is_in(text)
+    padded = f" {text} "
+    return f" {name} " in padded or f" {plural(name)} " in padded
+
+
+def mentions_person(text: str) -> bool:
+    """Return whether a caption mentions a person."""
+    return _WORDS[PERSON].is_in(text)

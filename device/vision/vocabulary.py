@@ -70,7 +70,7 @@ class Vocabulary:
         path.write_text("\n".join(self.words) + "\n", encoding="utf-8")
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """Return the ids of ``words``; a word that is not in the list becomes ``UNKNOWN``."""
+        """Return the ids of ``words``; an unknown word becomes ``UNKNOWN``."""
         return [self._ids.get(word, UNKNOWN) for word in words]
 
     def decode(self, ids: Sequence[int]) -> str:

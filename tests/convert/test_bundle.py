@@ -20,7 +20,7 @@ from device.records import Frame
 from device.vision.beam_search import search
 from device.vision.bundle import N_PATTERNS, load_bundle, pattern
 from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.confidence_model import ConfidenceModel
+from device.vision.confidence import ConfidenceModel
 from device.vision.manifest import CONFIDENCE, HASHED_FILES, Manifest
 from device.vision.preprocess import preprocess
 from device.vision.runtime import Decoder, Encoder

@@ -335,11 +335,11 @@ def test_the_real_detector_is_the_source(tmp_path: Path) -> None:
     log_odds, sides, expected = graph.run(
         picture, [module.LOG_ODDS_NODE, module.SIDES_NODE, "tower_0/detections"]
     )
-    from device.vision import center_net
+    from device.vision import boxes
 
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(center_net, "SAME_THING_OVERLAP", 1.0)  # the source does without
-    peaks = center_net.find_peaks(
+    monkey.setattr(boxes, "SAME_THING_OVERLAP", 1.0)  # the source does without
+    peaks = boxes.find_peaks(
         log_odds[0].numpy(), sides[0].numpy(), stride_px=4, least_score=0.001, most=20
     )
     monkey.undo()

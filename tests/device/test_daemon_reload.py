@@ -89,8 +89,8 @@ def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
         bench.reloader.reload(bench.settings(**tables))
         bench.reloader.reload(bench.settings(**tables))
     assert bench.loads == 1
-    assert [m for m in caplog.messages if "anew" in m] == [
-        f"the bundle is loaded anew, changed: {told}"
+    assert [m for m in caplog.messages if "loading the bundle again" in m] == [
+        f"loading the bundle again, changed: {told}"
     ]
 
 

@@ -18,8 +18,7 @@ from support.pictures import encoded, write
 from device.__main__ import main
 from device.commands import run_describe
 from device.commands.report import ErrorReport, one_line
-from device.commands.sinks import JsonSink
-from device.commands.speech_sinks import PAUSE_S
+from device.commands.sinks import PAUSE_S, JsonSink
 from device.errors import BrokerError, ConfigError
 from device.mqtt.payloads import CaptionMessage, DescribedPart
 

@@ -29,7 +29,7 @@ from support.mosquitto import (
 )
 from support.mqtt_daemon import Device, answered, running, settings_for, summed_up
 
-from device.commands.mqtt import mqtt
+from device.commands.daemon import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from device.mqtt.commands import ResultMessage

@@ -16,10 +16,10 @@ from support.captions import caption, thing
 from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
-from device.narrator.decision import Decision, doubt
 from device.narrator.narrator import Narrator
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
 from device.narrator.settings import NarrationSettings
+from device.narrator.silence import Decision, doubt
 from device.records import Description, Earcon, Thing
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from device.app import Daemon
-from device.commands.run import run
+from device.commands.daemon import run
 from device.settings.load import parse_settings, retired_lines, settings_table
 from device.settings.retired import RETIRED, without_retired
 from device.settings.schema import Settings

@@ -73,7 +73,7 @@ def test_while_a_recording_is_replayed_fingers_keep_their_own_time(factory: Mock
     controller, felt, clock = NotingController(), Felt(), ReplayClock(datetime.now(UTC))
     clock.advance_to(1000.0)
     settings = ButtonSettings(pin=PIN)
-    aim = Target(controller, clock, never_given_up)
+    aim = Target(controller.handle, clock, never_given_up)
     trigger = ButtonTrigger(settings, aim, felt.play, ONLY_LONG, pin_factory=factory)
     trigger.start()
     factory.pin(PIN).drive_low()

@@ -11,7 +11,7 @@ from support.triggers_parts import NotingController, target
 
 from device import requests as r
 from device.__main__ import main
-from device.commands.press import press
+from device.commands.daemon import press
 from device.triggers.control_socket import ControlSocket
 
 

@@ -180,7 +180,7 @@ def test_an_answer_that_nobody_takes_disturbs_nobody(tmp_path: Path) -> None:
             return Outcome(is_accepted=True, data={"text": "x" * 4_000_000})
 
     path = tmp_path / "s"
-    trigger = ControlSocket(path, Target(Talkative(), SystemClock(), never_given_up), 0.3)
+    trigger = ControlSocket(path, Target(Talkative().handle, SystemClock(), never_given_up), 0.3)
     trigger.start()
     with closing(trigger), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.connect(str(path))
@@ -228,7 +228,7 @@ def test_the_socket_of_a_living_daemon_is_refused_and_left_alone(rig: Rig) -> No
 def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_text("precious")
-    with pytest.raises(TriggerError, match="no socket"):
+    with pytest.raises(TriggerError, match="not a socket"):
         ControlSocket(path, target(NotingController())).start()
     assert path.read_text() == "precious"
 

@@ -317,14 +317,14 @@ def test_models_that_do_not_belong_together_are_refused(
     folder = copy_bundle(tmp_path / "bundle")
     monkeypatch.setattr(Encoder, "encode", lambda *_, **__: np.zeros((49, 320), np.float32))
     said = refusal(folder)
-    assert "decoder takes features (4, 4), the encoder gives (49, 320)" in said
+    assert "decoder takes features (4, 4), the encoder returns (49, 320)" in said
 
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])
 def test_what_is_no_model_is_refused(tmp_path: Path, name: str) -> None:
     folder = copy_bundle(tmp_path / "bundle")
     replace_file(folder, name, b"no model")
-    assert f"refuses {folder / name}" in refusal(folder)
+    assert f"rejects {folder / name}" in refusal(folder)
 
 
 # --- its end ----------------------------------------------------------------------------------

@@ -16,11 +16,10 @@ from support.tiny_bundle import change_manifest
 from device.records import Frame, Hypothesis
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.captioner import Captioner
-from device.vision.confidence import Confidence, JudgedCaption, sigmoid
-from device.vision.confidence_model import ConfidenceModel
+from device.vision.confidence import Confidence, ConfidenceModel, JudgedCaption, sigmoid
 from device.vision.manifest import CONFIDENCE
 from device.vision.mentions import Mention, Mentions
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
 REDDISH = GREY_PICTURE + np.array([0.3, 0, 0, 0], np.float32)

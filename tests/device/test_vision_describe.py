@@ -18,10 +18,11 @@ from device.errors import InferenceError
 from device.records import Description, Frame, Side
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer, open_finder
+from device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer
 from device.vision.detector import Detector
 from device.vision.manifest import CONFIDENCE, DETECTOR
 from device.vision.sentences import CANNOT_TELL, UNSURE
+from device.vision.thing_finder import open_finder
 
 THINGS = {
     "detector_only": {"bias": 0.0, "detector": 1.0},

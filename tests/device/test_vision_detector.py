@@ -147,9 +147,9 @@ def test_a_manifest_that_makes_no_sense_is_refused(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"detector/classes": ["person"]}, "number of classes is 1 by the manifest, but 2"),
-        ({"detector/size_px": 128}, "size_px is 128 by the manifest, but 64"),
-        ({"detector/stride_px": 8}, "size_px / stride_px is 8 by the manifest, but 16"),
+        ({"detector/classes": ["person"]}, "number of classes is 1 in the manifest, but 2"),
+        ({"detector/size_px": 128}, "size_px is 128 in the manifest, but 64"),
+        ({"detector/stride_px": 8}, "size_px / stride_px is 8 in the manifest, but 16"),
         ({"detector/self_test/mean_log_odds": 3.0}, "self-test fails: the mean log-odds are"),
         ({"detector/self_test/largest_log_odds": 30.0}, "self-test fails: the largest log-odds"),
         ({"detector/self_test/pattern": 99}, "no self-test picture 99"),

@@ -223,7 +223,7 @@ def test_another_picture_replaces_the_first(decoder: Decoder) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 5), (5, 4), (16,), (1, 4, 4), (4, 1)])
 def test_features_of_another_encoder_are_refused(decoder: Decoder, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InferenceError, match=r"decoder takes features \(4, 4\).*do not belong"):
+    with pytest.raises(InferenceError, match=r"decoder takes features \(4, 4\).*do not match"):
         decoder.prepare(np.zeros(shape, np.float32))
 
 
@@ -248,12 +248,12 @@ def test_an_encoder_is_no_decoder() -> None:
 def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(content)
-    with pytest.raises(BundleError, match=rf"ai_edge_litert\.interpreter refuses {path}"):
+    with pytest.raises(BundleError, match=rf"ai_edge_litert\.interpreter rejects {path}"):
         load_interpreter(path, 1)
 
 
 def test_a_missing_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"refuses .*none\.tflite"):
+    with pytest.raises(BundleError, match=r"rejects .*none\.tflite"):
         load_interpreter(tmp_path / "none.tflite", 1)
 
 

@@ -11,8 +11,7 @@ from support.captions import thing
 
 from device.records import Description, Side, Thing
 from device.vision.scene import MOST_NAMES, Certainty, compose
-from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE
-from device.vision.wording import Hedge
+from device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE, Hedge
 
 CERTAINTY = Certainty(sure=0.75, maybe=0.4)
 DOG = "a dog runs"

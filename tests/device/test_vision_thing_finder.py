@@ -15,12 +15,12 @@ from device.errors import InferenceError
 from device.records import Frame, Side, ThingSource
 from device.vision.bundle import load_bundle
 from device.vision.detector import Detection, Detector
-from device.vision.everyday import log_odds
 from device.vision.names import NamedThing
-from device.vision.sentences import NOBODY
+from device.vision.sentences import NOBODY, Hedge
+from device.vision.sighting import by_name, combine
 from device.vision.specs import ThingsSpec
-from device.vision.thing_finder import ThingFinder, by_name, combine
-from device.vision.wording import Hedge
+from device.vision.thing_finder import ThingFinder
+from device.vision.thing_words import log_odds
 
 # Weights of 1 leave each source's own number; with both their log-odds add up.
 SPEC: dict[str, Any] = {

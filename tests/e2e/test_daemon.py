@@ -280,7 +280,7 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
     daemon.process.send_signal(signal.SIGHUP)
     daemon.wait_notified("READY=1")
     assert daemon.ask(r.Status()).data["minimum_gap_s"] == 40
-    assert not [line for line in daemon.log() if "bundle is loaded anew" in line["message"]]
+    assert not [line for line in daemon.log() if "loading the bundle again" in line["message"]]
 
     daemon.config.write_text(text.replace("minimum_gap_s", "minimum_gip_s"))
     daemon.process.send_signal(signal.SIGHUP)
@@ -298,9 +298,9 @@ def test_sighup_takes_settings_over_and_refuses_wrong_ones_and_broken_bundles(
         lambda line: line.get("id") == "still" and "answered" in line["message"]
     )
     assert still["encoder_ms"] > 0  # by the old bundle
-    refused = daemon.wait_log(lambda line: "the bundle is refused" in line["message"])
+    refused = daemon.wait_log(lambda line: "the bundle is rejected" in line["message"])
     assert "encoder.tflite" in refused["message"]
-    assert not [line for line in daemon.log() if "bundle is loaded anew" in line["message"]]
+    assert not [line for line in daemon.log() if "loading the bundle again" in line["message"]]
 
     shutil.copyfile(shipped_bundle() / "encoder.tflite", bundle / "encoder.tflite")
     daemon.process.send_signal(signal.SIGHUP)

@@ -17,10 +17,11 @@ from device.narrator.settings import NarrationSettings
 from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
 from device.testing import EventRecorder
 from device.vision.captioner import Encoded
-from device.vision.confidence import JudgedCaption, Scores
+from device.vision.confidence import JudgedCaption
 from device.vision.describe import FrameDescriber
+from device.vision.evidence import Scores
 from device.vision.picture_gate import PictureGate
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 _SIZE_PX = 48

@@ -19,12 +19,7 @@ import tensorflow as tf
 from support import tiny_detector as tiny
 
 from convert.packed_weights import with_packed_weights
-from device.vision.detector_model import (
-    LOG_ODDS_OUTPUT,
-    PICTURE_INPUT,
-    SIDES_OUTPUT,
-    DetectorModel,
-)
+from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT, DetectorModel
 from device.vision.manifest import DETECTOR
 from device.vision.specs import DetectorSpec
 from training.features import to_tflite

@@ -135,7 +135,7 @@ class Device:
         self.controller = StateController(self.bus)
         self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(
-            self.controller,
+            self.controller.handle,
             self.bus,
             lambda: self.controller.state,
             clock or SystemClock(),

@@ -37,7 +37,7 @@ def eventually(is_so: Callable[[], bool]) -> bool:
 
 @dataclass
 class NotingController:
-    """Accepts everything, or refuses it with a reason; see ``device.requests.Controller``."""
+    """Accepts everything, or refuses it with a reason; see ``device.requests.HandleRequest``."""
 
     refusal: str = ""
     asked: list[tuple[Request, Cause, float]] = field(default_factory=list)
@@ -85,7 +85,7 @@ def never_given_up(why: str) -> None:
 
 
 def target(controller: NotingController) -> Target:
-    return Target(controller, SystemClock(), never_given_up)
+    return Target(controller.handle, SystemClock(), never_given_up)
 
 
 @dataclass(frozen=True)

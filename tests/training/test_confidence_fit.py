@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from device.records import Hypothesis
-from device.vision.confidence import Confidence, Signals, sigmoid
-from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.confidence import Confidence, sigmoid
+from device.vision.evidence import ConfidenceArrays, Signals
 from device.vision.vocabulary import Vocabulary
 from training.confidence import seen as seen_module
 from training.confidence.judged_mentions import (

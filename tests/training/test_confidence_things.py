@@ -8,8 +8,8 @@ import pytest
 from device.records import Hypothesis
 from device.vision.detector import Detection
 from device.vision.names import NamedThing
+from device.vision.sighting import Signs, weighted_probability, weights_of
 from device.vision.specs import NamesSpec
-from device.vision.thing_finder import Signs, weighted_probability, weights_of
 from training.confidence.observe import Observation
 from training.confidence.things import (
     LEAST_MAYBE,

@@ -13,7 +13,7 @@ from support.records import run
 
 from convert.homes import add_homes
 from device.vision.bundle import load_bundle
-from device.vision.thing_finder import Signs
+from device.vision.sighting import Signs
 from training.confidence.said import LEAST_SHOWN, quality_by_domain
 from training.confidence.things import Candidate
 from training.errors import TrainingError

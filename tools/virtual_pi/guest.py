@@ -188,7 +188,7 @@ def try_settings() -> None:
     """Change settings at run time, which must be the same after the power cut."""
     wait_for("it answers", status)
     run("systemctl", "reload", "seealoud")
-    wait_for("SIGHUP: the settings are read anew", lambda: "settings read anew" in journal())
+    wait_for("SIGHUP: the settings are read anew", lambda: "settings reloaded" in journal())
     press("set", "volume", str(VOLUME))
     press("narrate", "off")
     wait_for("they are in force", lambda: status().get("volume") == VOLUME)

@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from device.vision.bundle import Bundle
-from device.vision.confidence import Confidence, Signals
-from device.vision.confidence_arrays import ConfidenceArrays
-from device.vision.confidence_model import Novelty
+from device.vision.confidence import Confidence
+from device.vision.evidence import ConfidenceArrays, Novelty, Signals
 from device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.sentences import Hedge, hedge
 from device.vision.specs import ThingsSpec
-from device.vision.wording import Hedge, hedge
 from training.confidence.judged_mentions import (
     JudgedMentions,
     cross_fitted,

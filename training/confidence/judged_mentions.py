@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.confidence import SIGNALS, Signals, sigmoid
+from device.vision.confidence import sigmoid
+from device.vision.evidence import SIGNALS, Signals
 from device.vision.manifest import MentionWeights
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observations

@@ -15,7 +15,7 @@ from device.vision.captioner import Captioner
 from device.vision.confidence import Confidence
 from device.vision.detector import Detection, Detector
 from device.vision.names import NameClassifier, NamedThing
-from device.vision.thing_finder import by_name
+from device.vision.sighting import by_name
 from training.data.dataset import CaptionedPicture
 from training.features import read_picture
 

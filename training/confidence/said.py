@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from device.records import Hypothesis
 from device.vision.confidence import Confidence, JudgedCaption
-from device.vision.unsure_colours import COLOUR
+from device.vision.mentions import COLOUR
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import confidence_lexicons
 from training.confidence.things import Candidate, cross_fitted_probability

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.confidence_arrays import ConfidenceArrays
+from device.vision.evidence import ConfidenceArrays
 from device.vision.vocabulary import Vocabulary
 from training.confidence.logistic import fit_logistic
 from training.confidence.thing_lexicon import confidence_lexicons

@@ -17,9 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from device.vision.everyday import ANIMALS, PERSON
-from device.vision.noun_phrases import plural
-from device.vision.thing_words import THINGS
+from device.english import plural
+from device.vision.thing_words import ANIMALS, PERSON, THINGS
 from training.metrics.lexicon import LEXICONS, Lexicon
 from training.names.everyday import NO_PLURAL, Rules, read_rules
 

@@ -14,17 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from device.vision.confidence import Confidence
-from device.vision.everyday import DETECTABLE, PERSON, is_named
 from device.vision.scene import MOST_NAMES
+from device.vision.sighting import DETECTOR_ONLY, KINDS, NAMES_ONLY, Signs, weighted_probability
 from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
-from device.vision.thing_finder import (
-    DETECTOR_ONLY,
-    KINDS,
-    NAMES_ONLY,
-    Signs,
-    weighted_probability,
-)
-from device.vision.thing_words import THINGS, ThingWords
+from device.vision.thing_words import DETECTABLE, PERSON, THINGS, ThingWords, is_named
 from training.confidence.logistic import fit_logistic
 from training.confidence.observe import Observation
 from training.metrics.lexicon import LEXICONS, SUBJECT

@@ -15,7 +15,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from device.vision.noun_phrases import indefinite, listed
+from device.english import indefinite
+from device.vision.sentences import listed
 from training.data.dataset import CaptionedPicture
 from training.errors import DatasetError
 from training.text import words_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from device.vision.noun_phrases import indefinite, plural
+from device.english import indefinite, plural
 from training.errors import DatasetError
 
 N_CLASSES = 1000

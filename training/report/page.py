@@ -13,8 +13,7 @@ import jinja2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device.vision.sentences import caption_sentence
-from device.vision.wording import Hedge
+from device.vision.sentences import Hedge, caption_sentence
 from training.errors import TrainingError
 from training.metrics.bootstrap import RESAMPLES
 from training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin

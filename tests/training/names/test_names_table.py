@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from device.vision.noun_phrases import indefinite, plural
+from device.english import indefinite, plural
 from training.errors import DatasetError
 from training.names.everyday import (
     N_CLASSES,

@@ -1,8 +1,9 @@
-"""``seealoud press …``: sends the running daemon what a button can request, and more."""
+"""The commands that start the daemon, send it requests, and remove what it has published."""
 
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +13,68 @@ import click
 from device.commands.report import echo_line, one_line, verbose_option
 from device.errors import RequestError
 
+_LOGGER = logging.getLogger(__name__)
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _ON_OFF = click.Choice(["on", "off"])
+
+
+@click.command("run")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file. Default: $SEEALOUD_CONFIG, then the user's, then /etc/seealoud's.",
+)
+def run(config: Path | None) -> int:
+    """Describe when a button is pressed, and narrate, until SIGTERM or Ctrl-C.
+
+    Control it with `seealoud press`. SIGHUP reloads the settings, SIGUSR1 requests a
+    description. The exit code is 0 after SIGTERM or Ctrl-C.
+    """
+    from device.app import Daemon
+    from device.health.log import set_up_daemon_logging
+    from device.settings.load import load_settings, retired_lines
+    from device.settings.paths import directories
+
+    settings = load_settings(config)
+    set_up_daemon_logging(settings.log)
+    for line in retired_lines(config):
+        _LOGGER.warning("%s", line)
+    return Daemon(settings, config, directories()).run()
+
+
+@click.group("mqtt", no_args_is_help=False, short_help="Manage what the MQTT broker keeps.")
+def mqtt() -> None:
+    """Manage what the MQTT broker keeps of this device."""
+
+
+@mqtt.command("forget", short_help="Remove the device from the broker and Home Assistant.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Settings file. Default: the one of `seealoud run`.",
+)
+@click.option("--device-id", metavar="ID", help="Another device than the settings' own.")
+@verbose_option
+def forget_command(config: Path | None, device_id: str | None) -> None:
+    """Remove the device from the broker and from Home Assistant.
+
+    The device must be stopped: it announces itself again when it starts.
+    """
+    from device.mqtt.broker import check_device_id
+    from device.mqtt.retained import forget
+    from device.settings.load import load_settings
+
+    settings = load_settings(config)
+    own_id = device_id and check_device_id(device_id)
+    broker = settings.mqtt.broker_settings(own_id or settings.device.id)
+    for topic in forget(broker, settings.mqtt.discovery_prefix):
+        echo_line(topic)
+
+
+# ------------------------------------------------------------ press
 
 
 @click.group("press", no_args_is_help=False, short_help="Send a request to the running daemon.")
@@ -26,15 +87,15 @@ def press() -> None:
 
 
 def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
-    """Make a command of a function that returns a request's fields without action and id."""
+    """Turn a function that returns a request's fields, without action and id, into a command."""
 
     def decorate(function: _Decorated) -> click.Command:
         @functools.wraps(function)
-        def run(socket: Path | None, request_id: str, as_json: bool, **values: Any) -> int:
+        def send(socket: Path | None, request_id: str, as_json: bool, **values: Any) -> int:
             fields = {"action": name.replace("-", "_"), "id": request_id, **function(**values)}
             return _ask(fields, socket, as_json)
 
-        run.__doc__ = help_text
+        send.__doc__ = help_text
         for option in (
             verbose_option,
             click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
@@ -48,8 +109,8 @@ def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
                 help="The daemon's socket. Default: $SEEALOUD_SOCKET, else the usual places.",
             ),
         ):
-            run = option(run)
-        return press.command(name)(run)
+            send = option(send)
+        return press.command(name)(send)
 
     return decorate
 
@@ -150,7 +211,7 @@ def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
     from device.settings.paths import socket_candidates
     from device.triggers.control_client import ask
 
-    # Parsed as the daemon does: what it would refuse is refused here with the same message.
+    # Parsed as in the daemon, so that a wrong request is refused here with the same message.
     request = parse_request(json.dumps(fields).encode())
     outcome = ask(socket_candidates() if socket is None else (socket,), request)
     if as_json:

@@ -1,4 +1,4 @@
-"""What is unlike anything trained on."""
+"""Which pictures are unlike all training pictures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from support.tiny_bundle import change_manifest
 
 from device.errors import BundleError, BundleHashError
 from device.vision.bundle import file_entry, load_bundle
-from device.vision.confidence_arrays import ConfidenceArrays
-from device.vision.confidence_model import ConfidenceModel, Novelty
+from device.vision.confidence import ConfidenceModel
+from device.vision.evidence import ConfidenceArrays, Novelty
 from device.vision.manifest import CONFIDENCE, NoveltySpec
 
 HALF = NoveltySpec(largest=0.5)
@@ -138,4 +138,4 @@ def test_a_manifest_that_does_not_fit_is_refused(
 def test_a_class_of_words_that_the_bundle_cannot_say_is_refused(tmp_path: Path) -> None:
     classes = {"colour/red": "red", "colour/green": "green", "colour/blue": "blue mauve"}
     folder = confident_bundle(tmp_path / "bundle", classes={**classes, "subject/picture": "a"})
-    assert "confidence.classes: 'mauve' is no word of the bundle" in refusal(folder)
+    assert "confidence.classes: 'mauve' is not a word of the bundle" in refusal(folder)

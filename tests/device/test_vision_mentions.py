@@ -1,4 +1,4 @@
-"""Unsure colours are left out, and the sentence stays one."""
+"""What a caption mentions, and the caption without unsure colours."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vision.mentions import Mention
-from device.vision.unsure_colours import JudgedMention, unsure_colours, without_colours
+from device.vision.mentions import JudgedMention, Mention, unsure_colours, without_colours
 
 COLOURS = {"red": 0, "blue": 1, "black": 2, "white": 3, "orange": 4}
 VERBS = frozenset({"running", "holds"})
