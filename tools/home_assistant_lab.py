@@ -21,21 +21,21 @@ from tools.home_assistant.transcript import Transcript
 
 def main(arguments: list[str]) -> int:
     """Run the lab; return 0 if every check passed."""
-    root, transcript = map(Path, arguments)
+    root, page = map(Path, arguments)
     transcript = Transcript()
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seealoud-lab-") as name:
         lab = Lab(root, Path(name))
         try:
             use_everything(lab, transcript)
-            picture = transcript.parent / "figures" / "home-assistant-device.png"
+            picture = page.parent / "figures" / "home-assistant-device.png"
             if not lab.home.take_picture(picture):
                 transcript.say("       no picture of the device's page: there is no chromedriver")
             break_everything(lab, transcript)
         finally:
             lab.close()
     passed = sum(line.startswith("ok") for line in transcript.lines)
-    transcript.write_text(
+    page.write_text(
         "# In a real Home Assistant\n\n"
         "The output of the last run of `sudo ./tools/home-assistant-lab`. It starts a Home "
         "Assistant, a Mosquitto and the real\n`seealoud run`, and uses them over Home Assistant's "

@@ -17,7 +17,6 @@ from support import pictures
 
 ROOT = Path(__file__).parent.parent.parent
 # As scripts/demo sets it, so that the tree of this test is used from any directory.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 # The whole demo is promised to end in two minutes.
 DEADLINE_S = 120
 TERMINATED = 128 + signal.SIGTERM
@@ -31,6 +30,10 @@ pcm.sink {{ type null }}
 """
 
 
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
 def demo_command(output: Path, *arguments: str) -> list[str]:
     # Without the set-up of scripts/demo: these tests run in the environment that is there.
     return [sys.executable, "-m", "tools.demo", "--output", str(output), *arguments]
@@ -40,7 +43,7 @@ def run_demo(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         demo_command(output, *arguments),
         cwd=output,
-        env=ENVIRONMENT,
+        env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -121,7 +124,7 @@ def test_it_speaks_aloud_where_it_is_told_to(
 def test_it_cleans_up_when_it_is_stopped(tmp_path: Path) -> None:
     command = demo_command(tmp_path, "--no-speak")
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     with process.stdout as lines:

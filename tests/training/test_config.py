@@ -155,7 +155,7 @@ def test_the_example_for_own_pictures_is_a_config(tmp_path: Path) -> None:
     assert OWN_PICTURES.count(f"--extra {extra.name}=DIR") == 2
     assert f"seealoud-convert {config.name} " in OWN_PICTURES
     assert config.text.minimum_count == 5  # as the page says
-    assert f"beside {config.optimiser.batch_pictures} of Flickr8k" in example
+    assert f"in addition to {config.optimiser.batch_pictures} of Flickr8k" in example
     # It starts from what ships, and has its shapes.
     assert config.start_from is not None
     assert OWN_PICTURES.count(f"models/{config.start_from}") == 2
