@@ -165,6 +165,8 @@ class CommandHandler:
             request = r.parse_request(received.payload)
             if isinstance(request, r.Say):
                 return request.model_copy(update={"text": clean(request.text)})
+            if isinstance(request, r.Set) and request.name == "voice":
+                return request.model_copy(update={"value": self._voice(str(request.value))})
             return request
         if (read := self._simple.get(received.topic)) is not None:
             return read(_text(received.payload))
@@ -173,7 +175,8 @@ class CommandHandler:
         raise RequestError(f"there is no command {_shown(name)}: known are command, {known}")
 
     def _voice(self, name: str) -> str:
-        path = self._voices.get(name)
+        """Return the path of a voice by its name or path; others would reveal which files exist."""
+        path = name if name in self._voices.values() else self._voices.get(name)
         if path is None:
             known = ", ".join(self._voices)
             raise RequestError(f"voice {_shown(name)} is unknown: known are {known}")

@@ -219,6 +219,11 @@ def commanded(broker) -> Iterator[Device]:
         ("volume/set", b"9", "not in 0..1"),
         ("snooze_min/set", b"-1", "greater than or equal to 0"),
         ("voice/set", b"Bob", "'Bob' is unknown: known are Built-in, Amy"),
+        (
+            "command",
+            b'{"action": "set", "name": "voice", "value": "/etc/passwd"}',
+            "'/etc/passwd' is unknown: known are Built-in, Amy",
+        ),
         ("say/set", b"\xff", "UTF-8"),
         ("say/set", b"x" * 501, "500"),
         ("colour/set", b"red", "no command 'colour/set'.*volume/set"),

@@ -68,7 +68,10 @@ class DaemonCore(Daemon):
 
     def _wait(self) -> None:
         self._commands = CommandHandler(
-            identity_of(ID, "Kitchen", self._settings.speech), self._controller, self._clock, 1e9
+            identity_of(ID, "Kitchen", self._settings.speech),
+            self._controller.handle,
+            self._clock,
+            1e9,
         )
         self._work(self)
         assert not self._failure
