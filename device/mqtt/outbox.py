@@ -4,7 +4,7 @@ What is promised, of a message whose ``put`` has returned:
 
 - It comes out of ``pending`` until it is acknowledged, in the order of the puts, also in the next
   process after any end of this one, SIGKILL too. At least once: a repeat has the same id.
-- A power cut can cost it only within ``SYNC_AFTER_S`` + 3600 / ``syncs_per_hour`` seconds of its
+- A power cut can cost it only within ``SYNC_AFTER_S`` + ``sync_spacing_s`` seconds of its
   put, as long as ``pending`` is called every few seconds. What the broker acknowledges within
   ``SYNC_AFTER_S`` forces nothing, so with a broker at hand an SD card takes what the kernel
   writes in its own time, and SQLite's checkpoint: three syncs in some 300 messages.
@@ -26,13 +26,13 @@ from device.clock import Clock, SystemClock
 from device.events import Event
 from device.history.database import Database, checked_text
 from device.history.schema import OUTBOX
+from device.history.settings import SYNC_SPACING_S
 from device.history.time_parsing import stored_time, to_us
 from device.mqtt.topics import OutgoingMessage, check_published_topic
 
 _LOGGER = logging.getLogger(__name__)
 # A broker at hand acknowledges within milliseconds; one that restarts is back within this.
 SYNC_AFTER_S = 10.0
-SYNCS_PER_HOUR = 120
 # Nearly two days of a caption every half a minute.
 MAX_ROWS = 5000
 # Far more than the longest summary; whatever is larger is not read into memory.
@@ -85,7 +85,7 @@ class Outbox:
     Args:
         path: of the file.
         max_rows: messages kept, at least 1.
-        syncs_per_hour: how often the disk may be forced.
+        sync_spacing_s: the disk is forced at most once in so many seconds.
         clock: monotonic, for when to force it.
         publish: takes a ``ProblemChanged`` when the disk does not work, or again does.
     """
@@ -95,13 +95,13 @@ class Outbox:
         path: Path,
         max_rows: int = MAX_ROWS,
         *,
-        syncs_per_hour: int = SYNCS_PER_HOUR,
+        sync_spacing_s: float = SYNC_SPACING_S,
         clock: Clock | None = None,
         publish: Callable[[Event], None] = _ignore,
     ) -> None:
         self._clock = clock or SystemClock()
         self._max_rows = max_rows
-        self._spacing_s = 3600 / syncs_per_hour
+        self._spacing_s = sync_spacing_s
         self._database = Database(path, OUTBOX, self._clock, publish)
         # What is not in the file yet; empty unless the disk fails.
         self._unsaved: dict[str, OutboxMessage] = {}

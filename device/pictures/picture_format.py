@@ -6,7 +6,7 @@ Pure functions over bytes; only this module knows the formats' markers.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -16,13 +16,22 @@ _SOS = 0xDA  # start of scan: compressed pixels follow
 JPEG_END = b"\xff\xd9"  # end of image
 # Headers of frames of every JPEG process; what lies between them are tables.
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_STANDALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
+_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+_STANDALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # JPEG markers without a length
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
 _EXIF_CHUNKS = (b"eXIf", b"EXIF")  # PNG and WebP
 _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
 _RIFF_HEADER_BYTES = 12
 _TEXT_SAMPLE_BYTES = 512
+
+
+class JpegFrameHeader(NamedTuple):
+    """The size of a JPEG in pixels, and whether it is a progressive one."""
+
+    width_px: int
+    height_px: int
+    is_progressive: bool
 
 
 def is_cut_jpeg(data: bytes) -> bool:
@@ -39,12 +48,19 @@ def is_cut_jpeg(data: bytes) -> bool:
 
 def jpeg_pixels(data: bytes) -> int | None:
     """Return how many pixels the header of a JPEG announces; None for what is not a JPEG."""
+    frame = jpeg_frame_header(data)
+    return None if frame is None else frame.width_px * frame.height_px
+
+
+def jpeg_frame_header(data: bytes) -> JpegFrameHeader | None:
+    """Return what the header of a JPEG's frame states; None if there is none."""
     if not data.startswith(_JPEG_MAGIC):
         return None
     for marker, at in _jpeg_headers(data):
         if marker in _FRAME_HEADERS and at + 9 <= len(data):
-            height = int.from_bytes(data[at + 5 : at + 7], "big")
-            return height * int.from_bytes(data[at + 7 : at + 9], "big")
+            height_px = int.from_bytes(data[at + 5 : at + 7], "big")
+            width_px = int.from_bytes(data[at + 7 : at + 9], "big")
+            return JpegFrameHeader(width_px, height_px, marker in _PROGRESSIVE)
     return None
 
 

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from device.errors import PictureError
-from device.pictures.picture_format import guess_what, may_be_transparent
+from device.pictures.picture_format import guess_what, jpeg_frame_header, may_be_transparent
 
 # `describe` needs 150 MB without a picture, and must stay below 500 MB with any.
 LARGEST_PICTURE_BYTES = 300 * 10**6
-_JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # start of frame, not tables
-_JPEG_PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_SHORT = 3
 
@@ -79,20 +77,11 @@ def _png(data: bytes) -> PictureSize | None:
 
 
 def _jpeg(data: bytes) -> PictureSize | None:
-    at = 2
-    while (at := data.find(b"\xff", at)) >= 0:
-        marker = data[at + 1]
-        if marker in _JPEG_SIZES:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            # Progressive ones keep all coefficients, two bytes for each of three components.
-            return PictureSize(width, height, 9 if marker in _JPEG_PROGRESSIVE else 6)
-        if marker == 0xFF:
-            at += 1
-        elif marker in (0x00, 0x01) or 0xD0 <= marker <= 0xD8:
-            at += 2
-        else:
-            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-    return None
+    frame = jpeg_frame_header(data)
+    if frame is None:
+        return None
+    # Progressive ones keep all coefficients, two bytes for each of three components.
+    return PictureSize(frame.width_px, frame.height_px, 9 if frame.is_progressive else 6)
 
 
 def _webp(data: bytes) -> PictureSize | None:

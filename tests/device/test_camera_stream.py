@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support.camera_fakes import wait_for
 from support.camera_streams import BOUNDARY, jpeg_of, mjpeg_server, part_of, raw_server
+from support.peak_memory import PEAK_MB
 
 from device.camera.camera import Camera
 from device.camera.grabber import Grabber
@@ -252,8 +253,8 @@ HOSTILE = [
 @pytest.mark.parametrize("answer", HOSTILE, ids=lambda answer: answer.__name__)
 def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
     """In a process of its own, whose peak is the camera's."""
-    code = (
-        "import resource, sys\n"
+    code = PEAK_MB + (
+        "import sys\n"
         "from device.camera.open import open_camera\n"
         "from device.camera.settings import CameraSettings\n"
         "from device.clock import SystemClock\n"
@@ -265,9 +266,7 @@ def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
         "except CameraError as exc:\n"
         "    print(exc)\n"
         "camera.close()\n"
-        # Not ru_maxrss, which begins with the peak of the process that started this one.
-        "status = dict(line.split(':') for line in open('/proc/self/status'))\n"
-        "print(int(status['VmHWM'].split()[0]) // 1024)\n"
+        "print(peak_mb())\n"
     )
     with raw_server(answer) as where:
         done = subprocess.run(
@@ -280,8 +279,8 @@ def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
 
 
 def test_a_large_picture_is_decoded_in_half_its_size_for_the_memory() -> None:
-    code = (
-        "import resource, sys\n"
+    code = PEAK_MB + (
+        "import sys\n"
         "from device.camera.open import open_camera\n"
         "from device.camera.settings import CameraSettings\n"
         "from device.clock import SystemClock\n"
@@ -289,9 +288,7 @@ def test_a_large_picture_is_decoded_in_half_its_size_for_the_memory() -> None:
         "kept = [camera.read() for _ in range(2)]\n"
         "camera.close()\n"
         "assert kept[1].image_hwc.shape == (1296, 2304, 3)\n"
-        # Not ru_maxrss, which begins with the peak of the process that started this one.
-        "status = dict(line.split(':') for line in open('/proc/self/status'))\n"
-        "print(int(status['VmHWM'].split()[0]) // 1024)\n"
+        "print(peak_mb())\n"
     )
     picture = cv2.imencode(".jpg", np.full((2592, 4608, 3), 90, np.uint8))[1].tobytes()
     with mjpeg_server(part=lambda _: part_of(picture)) as where:

@@ -181,7 +181,7 @@ def test_a_broker_that_acknowledges_at_once_never_forces_the_disk(path: Path) ->
 
 def test_messages_made_while_the_broker_is_away_are_forced_but_not_too_often(path: Path) -> None:
     clock = ManualClock()
-    outbox = Outbox(path, 10_000, clock=clock, syncs_per_hour=60)
+    outbox = Outbox(path, 10_000, clock=clock, sync_spacing_s=60)
     outbox.put(message(0))
     clock.advance(SYNC_AFTER_S - 0.1)
     outbox.pending(1)

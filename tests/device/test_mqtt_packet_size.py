@@ -12,12 +12,15 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from support.mosquitto import DEADLINE_S, HOST, Broker, running_mosquitto
+from support.peak_memory import PEAK_MB
 
 ROOT = Path(__file__).parents[2]
 LARGE_BYTES = 200 * 2**20
 TOPIC = "seealoud/kitchen/command"
-LISTENER = """
-import resource, sys
+LISTENER = (
+    PEAK_MB
+    + """
+import sys
 from device.mqtt.broker import BrokerSettings
 from device.mqtt.connection import Connection
 from device.mqtt.paho_client import ReceivedMessage
@@ -26,17 +29,18 @@ settings = BrokerSettings("127.0.0.1", "kitchen", int(sys.argv[1]), protocols=(s
 connection = Connection(settings)
 connection.subscribe(["seealoud/kitchen/command"])
 connection.receive(1.0)
-before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before_mb = peak_mb()
 print("ready", flush=True)
 while True:
     event = connection.receive(60.0)
     assert isinstance(event, ReceivedMessage)
-    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) // 1024
+    grown_mb = peak_mb() - before_mb
     print(event.topic, event.size_bytes, len(event.payload), grown_mb, flush=True)
     if event.payload == b"last":
         break
 connection.close()
 """
+)
 
 
 @pytest.fixture
