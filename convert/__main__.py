@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from training.command_line import (
+from seealoud.training.command_line import (
     DataFolders,
     data_options,
     detector_option,
@@ -55,13 +55,13 @@ def cli(  # noqa: PLR0913 - a command's options
     set_up_logging()
     dataset = data.open()
     if calibrate:
-        from convert.parts import add_confidence
+        from seealoud.convert.parts import add_confidence
 
         target = add_confidence(out / run, dataset, records)
     else:
-        from convert.convert import convert
-        from convert.parts import add_parts
-        from training.run_folder import run_folder
+        from seealoud.convert.convert import convert
+        from seealoud.convert.parts import add_parts
+        from seealoud.training.run_folder import run_folder
 
         target = convert(run_folder(run, runs), dataset, out, records)
         add_parts(target, dataset, records, with_detector=with_detector)

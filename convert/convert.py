@@ -6,25 +6,30 @@ import logging
 import shutil
 from pathlib import Path
 
-from convert.encoder import calibration_pictures, whole_encoder
-from convert.model_card import earlier_runs, with_origin, write_manifest_and_card
-from convert.variants import Variant, export_variant, training_facts
-from convert.verify import (
+from seealoud.convert.encoder import calibration_pictures, whole_encoder
+from seealoud.convert.model_card import earlier_runs, with_origin, write_manifest_and_card
+from seealoud.convert.variants import Variant, export_variant, training_facts
+from seealoud.convert.verify import (
     Verification,
     agreement,
     check_signatures,
     count_mistakes,
     require,
 )
-from device.vision.manifest import HASHED_FILES, Manifest
-from training.config import RunConfig
-from training.data.dataset import Dataset, Split
-from training.evaluate import Captions, caption_with_bundle, caption_with_keras, score_captions
-from training.metrics.bootstrap import paired_bootstrap
-from training.model import BuiltCaptioner
-from training.records.keras_run import chain_wall_time_s, wall_time_s
-from training.records.run import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
-from training.run_folder import RunFolder, load_run, recorded
+from seealoud.device.vision.manifest import HASHED_FILES, Manifest
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import Dataset, Split
+from seealoud.training.evaluate import (
+    Captions,
+    caption_with_bundle,
+    caption_with_keras,
+    score_captions,
+)
+from seealoud.training.metrics.bootstrap import paired_bootstrap
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.records.keras_run import chain_wall_time_s, wall_time_s
+from seealoud.training.records.run import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
+from seealoud.training.run_folder import RunFolder, load_run, recorded
 
 _LOGGER = logging.getLogger(__name__)
 _SCORED: tuple[Split, ...] = ("dev", "test")

@@ -10,15 +10,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from device.vision.runtime import (
+from seealoud.device.vision.runtime import (
     LOG_PROBS_OUTPUT,
     PREPARE_SIGNATURE,
     STEP_SIGNATURE,
     WORDS_OUTPUT,
 )
-from device.vision.vocabulary import END, SPECIALS
-from training.decoders import KerasDecoder
-from training.features import to_tflite
+from seealoud.device.vision.vocabulary import END, SPECIALS
+from seealoud.training.decoders import KerasDecoder
+from seealoud.training.features import to_tflite
 
 
 def export_decoder(decoder: KerasDecoder, beam_width: int, *, is_quantized: bool) -> bytes:

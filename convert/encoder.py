@@ -9,11 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.vision.preprocess import preprocess
-from training.data.dataset import CaptionedPicture
-from training.encoders import LITE_NAMES, EncoderSpec, apply_weights, build_encoder, collect_weights
-from training.features import picture_function, read_picture, to_tflite
-from training.model import BuiltCaptioner
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.encoders import (
+    LITE_NAMES,
+    EncoderSpec,
+    apply_weights,
+    build_encoder,
+    collect_weights,
+)
+from seealoud.training.features import picture_function, read_picture, to_tflite
+from seealoud.training.model import BuiltCaptioner
 
 # Enough that another draw moved no quantization range by more than a level here; training split
 # only, through the device's own preprocessing.

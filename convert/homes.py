@@ -1,4 +1,4 @@
-"""``python -m convert.homes``: adds the figures of ordinary photographs to a bundle's card.
+"""``python -m seealoud.convert.homes``: the figures of ordinary photographs for a bundle's card.
 
 Invariant: the models' files are not changed.
 """
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from convert.model_card import CARD, write_manifest_and_card
-from device.vision.bundle import find_bundle, load_bundle
-from training.command_line import run_program
-from training.errors import TrainingError
-from training.records.homes import HOMES, read_homes
+from seealoud.convert.model_card import CARD, write_manifest_and_card
+from seealoud.device.vision.bundle import find_bundle, load_bundle
+from seealoud.training.command_line import run_program
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.homes import HOMES, read_homes
 
 _DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -53,7 +53,7 @@ def cli(bundle: str, docs: Path) -> None:
 
 def main() -> None:
     """Run the command line; errors are one line on stderr and the error's exit code."""
-    run_program(cli, "convert.homes")
+    run_program(cli, "seealoud.convert.homes")
 
 
 if __name__ == "__main__":

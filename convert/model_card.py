@@ -12,8 +12,8 @@ from typing import Any
 
 import jinja2
 
-from convert.variants import DATA_LICENCE, Variant, training_facts
-from device.vision.manifest import (
+from seealoud.convert.variants import DATA_LICENCE, Variant, training_facts
+from seealoud.device.vision.manifest import (
     CONFIDENCE,
     DECODER,
     DETECTOR,
@@ -22,10 +22,10 @@ from device.vision.manifest import (
     VOCABULARY,
     Manifest,
 )
-from device.vision.sentences import Hedge, caption_sentence
-from training.config import CONFIGS, RunConfig, in_training_order, read_run_config
-from training.errors import TrainingError
-from training.run_folder import RunFolder, run_folder
+from seealoud.device.vision.sentences import Hedge, caption_sentence
+from seealoud.training.config import CONFIGS, RunConfig, in_training_order, read_run_config
+from seealoud.training.errors import TrainingError
+from seealoud.training.run_folder import RunFolder, run_folder
 
 CARD = "MODEL_CARD.md"
 

@@ -1,4 +1,4 @@
-"""``python -m convert.names BUNDLE``: adds everyday names for the encoder's features to a bundle.
+"""``python -m seealoud.convert.names BUNDLE``: adds names for the encoder's features to a bundle.
 
 Invariant: the models' files are not changed.
 """
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convert.model_card import write_manifest_and_card
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.manifest import NAMES
-from training.command_line import data_option, run_program, set_up_logging
+from seealoud.convert.model_card import write_manifest_and_card
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.manifest import NAMES
+from seealoud.training.command_line import data_option, run_program, set_up_logging
 
 if TYPE_CHECKING:
-    from training.names.fit import FittedNames
+    from seealoud.training.names.fit import FittedNames
 
 _LOGGER = logging.getLogger(__name__)
 _RECORD = Path(__file__).resolve().parent.parent / "docs" / "names.json"
@@ -90,8 +90,8 @@ def cli(
     record: Path,
 ) -> None:
     """Learn names for the features of BUNDLE's encoder and write them into it (takes minutes)."""
-    from training.data.readers import default_data, open_dataset
-    from training.names.fit import Sources, fit_names
+    from seealoud.training.data.readers import default_data, open_dataset
+    from seealoud.training.names.fit import Sources, fit_names
 
     set_up_logging()
     began = time.monotonic()
@@ -104,4 +104,4 @@ def cli(
 
 
 if __name__ == "__main__":
-    run_program(cli, "convert.names")
+    run_program(cli, "seealoud.convert.names")

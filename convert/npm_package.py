@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.encoders import default_cache_dir
-from training.errors import WeightsError
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.errors import WeightsError
 
 _TIMEOUT_S = 900.0
 

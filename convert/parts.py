@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from convert.detector import add_detector, export_detector
-from convert.model_card import write_manifest_and_card
-from convert.names import add_names, write_names_record
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.manifest import CONFIDENCE
-from training.confidence.calibrate import calibrate
-from training.data.dataset import Dataset
-from training.names.fit import Sources, fit_names
-from training.records.run import read_record, write_record
-from training.train import HOUSEHOLD
+from seealoud.convert.detector import add_detector, export_detector
+from seealoud.convert.model_card import write_manifest_and_card
+from seealoud.convert.names import add_names, write_names_record
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.manifest import CONFIDENCE
+from seealoud.training.confidence.calibrate import calibrate
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.names.fit import Sources, fit_names
+from seealoud.training.records.run import read_record, write_record
+from seealoud.training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
 NAMES_RECORD = "names.json"

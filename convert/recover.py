@@ -1,4 +1,4 @@
-"""``python -m convert.recover BUNDLE``: a run's weights from its bundle, when its folder is gone.
+"""``python -m seealoud.convert.recover BUNDLE``: a run's weights from its bundle, if they are lost.
 
 The bundle holds the weights rounded to int8, with every BatchNormalization folded into its
 convolution. Which of the decoder's tensors is which weight is found by a probe: the same decoder
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.command_line import run_program, runs_option, set_up_logging
+from seealoud.training.command_line import run_program, runs_option, set_up_logging
 
 if TYPE_CHECKING:
-    from convert.stored_weights import Constants, Floats, Place
-    from device.vision.bundle import Bundle
-    from training.config import RunConfig
-    from training.decoders import KerasDecoder
-    from training.run_folder import RunFolder
+    from seealoud.convert.stored_weights import Constants, Floats, Place
+    from seealoud.device.vision.bundle import Bundle
+    from seealoud.training.config import RunConfig
+    from seealoud.training.decoders import KerasDecoder
+    from seealoud.training.run_folder import RunFolder
 
 _SEED = 5
 _PROBE_MEAN, _PROBE_STDDEV = 0.5, 0.2  # a bias that is the same everywhere could not be found
@@ -38,10 +38,10 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
         TrainingError: the folder holds a run already, or the bundle was exported by other code or
             with another pretrained encoder than today's.
     """
-    from device.vision.bundle import load_bundle
-    from training.config import config_of_facts
-    from training.model import build_captioner
-    from training.run_folder import EpochResult
+    from seealoud.device.vision.bundle import load_bundle
+    from seealoud.training.config import config_of_facts
+    from seealoud.training.model import build_captioner
+    from seealoud.training.run_folder import EpochResult
 
     bundle = load_bundle(bundle_path)
     _refuse_to_overwrite(folder)
@@ -49,7 +49,7 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
     built = build_captioner(config, bundle.vocabulary)
     _recover_decoder(built.model.decoder, bundle)
     if built.model.tail is not None:
-        from convert.stored_weights import recover_tail
+        from seealoud.convert.stored_weights import recover_tail
 
         recover_tail(built.model.tail, bundle.encoder)
     folder.prepare(config, bundle.vocabulary)
@@ -61,7 +61,7 @@ def recover(bundle_path: Path, folder: RunFolder) -> RunConfig:
 
 
 def _refuse_to_overwrite(folder: RunFolder) -> None:
-    from training.errors import CheckpointError
+    from seealoud.training.errors import CheckpointError
 
     for path in (folder.best_weights, folder.checkpoints):
         if path.exists():
@@ -77,7 +77,7 @@ def _dev_cider(bundle: Bundle) -> float:
 def _recover_decoder(decoder: KerasDecoder, bundle: Bundle) -> None:
     import numpy as np
 
-    from convert.stored_weights import constants_of, place_of
+    from seealoud.convert.stored_weights import constants_of, place_of
 
     rng = np.random.default_rng(_SEED)
     weights = [
@@ -98,8 +98,8 @@ def _recover_decoder(decoder: KerasDecoder, bundle: Bundle) -> None:
 
 def _exported(decoder: KerasDecoder, weights: Sequence[Floats], bundle: Bundle) -> Constants:
     """Put weights into a decoder; return the tensors of its int8 export."""
-    from convert.decoder import export_decoder
-    from convert.stored_weights import constants_of
+    from seealoud.convert.decoder import export_decoder
+    from seealoud.convert.stored_weights import constants_of
 
     decoder.set_weights(weights)
     beam_width = bundle.manifest.search.beam_width
@@ -128,7 +128,7 @@ def _weights_at(
 
 
 def _other_code(path: Path) -> Exception:
-    from training.errors import TrainingError
+    from seealoud.training.errors import TrainingError
 
     return TrainingError(
         f"{path} was exported by other code than today's: recover its weights with the commit that "
@@ -145,8 +145,8 @@ def cli(bundle: Path, runs: Path | None) -> None:
     Other runs can then start from it; the run itself cannot be trained further.
     """
     set_up_logging()
-    from device.vision.bundle import find_bundle, load_bundle
-    from training.run_folder import run_folder
+    from seealoud.device.vision.bundle import find_bundle, load_bundle
+    from seealoud.training.run_folder import run_folder
 
     path = find_bundle(str(bundle))
     folder = run_folder(load_bundle(path).manifest.name, runs)

@@ -1,4 +1,4 @@
-"""``python -m convert.reproduce``: makes the shipped bundle from photographs with one command.
+"""``python -m seealoud.convert.reproduce``: makes the shipped bundle from photographs.
 
 Finished stages are skipped, so an interrupted run continues when it is started again.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.command_line import (
+from seealoud.training.command_line import (
     DataFolders,
     data_options,
     detector_option,
@@ -24,9 +24,9 @@ from training.command_line import (
 )
 
 if TYPE_CHECKING:
-    from convert.stages import Conversion, Recovery, Stage, Training
-    from device.vision.manifest import Manifest
-    from training.data.dataset import Dataset
+    from seealoud.convert.stages import Conversion, Recovery, Stage, Training
+    from seealoud.device.vision.manifest import Manifest
+    from seealoud.training.data.dataset import Dataset
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _MODELS = _PROJECT / "models"
@@ -111,15 +111,15 @@ def _bundle(name: Path | None) -> tuple[Path | None, str | None]:
     """Return a bundle's folder and the name of its run, if one is given."""
     if name is None:
         return None, None
-    from device.vision.bundle import find_bundle, load_bundle
+    from seealoud.device.vision.bundle import find_bundle, load_bundle
 
     path = find_bundle(str(name))
     return path, load_bundle(path).manifest.name
 
 
 def _recovery(bundle: Path, run: str, runs: Path | None) -> Recovery:
-    from convert.stages import Recovery
-    from training.run_folder import run_folder
+    from seealoud.convert.stages import Recovery
+    from seealoud.training.run_folder import run_folder
 
     return Recovery(bundle, run_folder(run, runs))
 
@@ -127,8 +127,8 @@ def _recovery(bundle: Path, run: str, runs: Path | None) -> Recovery:
 def _stages(
     name: str, runs: Path | None, out: Path, given: str | None, *, with_detector: bool
 ) -> tuple[list[Training], Conversion]:
-    from convert.stages import Conversion, Training, chain
-    from training.run_folder import run_folder
+    from seealoud.convert.stages import Conversion, Training, chain
+    from seealoud.training.run_folder import run_folder
 
     trainings = []
     for config in chain(name, given):
@@ -140,7 +140,7 @@ def _stages(
 
 def _recorded_s(name: str) -> float | None:
     """Return how long a run took when its record was made, on two cores."""
-    from training.records.run import read_record
+    from seealoud.training.records.run import read_record
 
     path = _RECORDS / f"{name}.json"
     return read_record(path).wall_time_s if path.is_file() else None
@@ -183,8 +183,8 @@ def carry_out(plan: Sequence[Planned], dataset: Dataset) -> Iterator[str]:
 
 def compare(ours: Path, shipped: Path) -> Iterator[str]:
     """Yield a bundle's scores on test, and those of the shipped one of its name."""
-    from device.vision.bundle import load_bundle
-    from device.vision.manifest import MANIFEST
+    from seealoud.device.vision.bundle import load_bundle
+    from seealoud.device.vision.manifest import MANIFEST
 
     if ours.resolve() == shipped.resolve() or not (shipped / MANIFEST).is_file():
         return

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from convert.encoder import int8_encoder, whole_encoder
-from device.vision.runtime import quantized
-from training.model import BuiltCaptioner
+from seealoud.convert.encoder import int8_encoder, whole_encoder
+from seealoud.device.vision.runtime import quantized
+from seealoud.training.model import BuiltCaptioner
 
 _LARGEST_LEVEL = 127
 _DAMPING = 0.01  # of the inputs' mean square, as in the paper

@@ -12,19 +12,19 @@ from typing import Any, Protocol
 
 import keras
 
-from convert.convert import convert
-from convert.model_card import CARD
-from convert.parts import add_parts
-from convert.recover import recover
-from device.errors import BundleError
-from device.vision.bundle import load_bundle
-from device.vision.manifest import HASHED_FILES, MANIFEST
-from device.vision.vocabulary import Vocabulary
-from training.config import CONFIGS, RunConfig, in_training_order, read_run_config
-from training.data.dataset import Dataset
-from training.errors import RunConfigError
-from training.run_folder import RunFolder, is_over
-from training.train import (
+from seealoud.convert.convert import convert
+from seealoud.convert.model_card import CARD
+from seealoud.convert.parts import add_parts
+from seealoud.convert.recover import recover
+from seealoud.device.errors import BundleError
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.manifest import HASHED_FILES, MANIFEST
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.config import CONFIGS, RunConfig, in_training_order, read_run_config
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.errors import RunConfigError
+from seealoud.training.run_folder import RunFolder, is_over
+from seealoud.training.train import (
     open_extra_data,
     require_programs,
     train,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 # Rounding to int8 leaves random weights this similar to themselves.
 _LEAST_CORRELATION = 0.999

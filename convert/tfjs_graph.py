@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from training.errors import WeightsError
+from seealoud.training.errors import WeightsError
 
 # The inputs of each operator by the names that TensorFlow's raw operators give them.
 _INPUTS: dict[str, tuple[str, ...]] = {

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.decoder import export_decoder
-from convert.encoder import float_encoder, whole_encoder
-from convert.rounding import best_int8_encoder
-from device.vision.beam_search import search
-from device.vision.bundle import N_PATTERNS, file_entry, pattern
-from device.vision.manifest import (
+from seealoud.convert.decoder import export_decoder
+from seealoud.convert.encoder import float_encoder, whole_encoder
+from seealoud.convert.rounding import best_int8_encoder
+from seealoud.device.vision.beam_search import search
+from seealoud.device.vision.bundle import N_PATTERNS, file_entry, pattern
+from seealoud.device.vision.manifest import (
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -31,12 +31,12 @@ from device.vision.manifest import (
     SearchSpec,
     SelfTest,
 )
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder
-from training.config import RunConfig
-from training.model import BuiltCaptioner
-from training.records.keras_run import recorded_config
-from training.run_folder import source_commit
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder
+from seealoud.training.config import RunConfig
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.records.keras_run import recorded_config
+from seealoud.training.run_folder import source_commit
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "

@@ -15,23 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convert.encoder import whole_encoder
-from convert.variants import Variant
-from device.vision.beam_search import log_softmax
-from device.vision.manifest import DECODER, ENCODER
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder
-from device.vision.vocabulary import START
-from training.data.dataset import CaptionedPicture, Dataset, Split
-from training.encoders import default_cache_dir
-from training.errors import TrainingError
-from training.evaluate import Captions
-from training.features import read_picture
-from training.metrics.failures import Failures, count_failures
-from training.metrics.judgement import judge_split
-from training.model import BuiltCaptioner
-from training.records.confidence import Reliability
-from training.records.run import Bounds, Metrics
+from seealoud.convert.encoder import whole_encoder
+from seealoud.convert.variants import Variant
+from seealoud.device.vision.beam_search import log_softmax
+from seealoud.device.vision.manifest import DECODER, ENCODER
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder
+from seealoud.device.vision.vocabulary import START
+from seealoud.training.data.dataset import CaptionedPicture, Dataset, Split
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.errors import TrainingError
+from seealoud.training.evaluate import Captions
+from seealoud.training.features import read_picture
+from seealoud.training.metrics.failures import Failures, count_failures
+from seealoud.training.metrics.judgement import judge_split
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.records.confidence import Reliability
+from seealoud.training.records.run import Bounds, Metrics
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import click
 
-from device import __version__
-from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
-from device.errors import SeeAloudError
+from seealoud.device import __version__
+from seealoud.device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
+from seealoud.device.errors import SeeAloudError
 
 if TYPE_CHECKING:
-    from device.commands.run_describe import DescribeParts
+    from seealoud.device.commands.run_describe import DescribeParts
 
 # 128 megapixels need 384 MB as RGB, which a Pi with 1 GB can hold.
 _MAX_PIXELS = 128 * 2**20
@@ -47,7 +47,7 @@ class _Commands(click.Group):
         """Return a command, or None if there is none of that name."""
         if cmd_name not in self.modules:
             return None
-        module = importlib.import_module(f"device.commands.{self.modules[cmd_name]}")
+        module = importlib.import_module(f"seealoud.device.commands.{self.modules[cmd_name]}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

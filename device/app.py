@@ -14,44 +14,44 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from device.camera.camera import Camera
-from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
-from device.daemon.controller import Answers, DaemonController
-from device.daemon.held_bus import HeldBus
-from device.daemon.live_settings import LiveParts, LiveSettings
-from device.daemon.observer import Observer
-from device.daemon.reload import BundleReload, open_daemon_describer
-from device.daemon.status import DaemonStatus, ProblemAnnouncer
-from device.daemon.trigger_set import TriggerSet
-from device.errors import ConfigError, WorkerError
-from device.events import Part
-from device.health.event_log import EventLog
-from device.health.notify import Notifier, Watchdog, watchdog_period_s
-from device.history.history import History
-from device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from device.mqtt.identity import identity_of
-from device.mqtt.outbox import Outbox
-from device.narrator.narrator import Narrator
-from device.pictures.decode import encode_jpeg
-from device.records import HistorySummary
-from device.settings.effective import differing_keys
-from device.settings.load import load_settings
-from device.settings.paths import Directories, StateLock
-from device.settings.schema import Settings
-from device.settings.state import RunState, StateFile
-from device.settings.toml_text import masked_text
-from device.speech.announcer import Announcer
-from device.speech.piper import PiperVoices
-from device.speech.playback import open_playback
-from device.speech.voice import with_kept_voice
-from device.triggers.button import ButtonTrigger
-from device.triggers.control_socket import ControlSocket
-from device.triggers.keys import KeyTrigger
-from device.triggers.press import USUAL_TIMING
-from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Target, Trigger
-from device.worker import Worker, ending_signals, stop_all
+from seealoud.device.camera.camera import Camera
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.camera.open import open_camera, open_clock
+from seealoud.device.daemon.controller import Answers, DaemonController
+from seealoud.device.daemon.held_bus import HeldBus
+from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
+from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
+from seealoud.device.daemon.status import DaemonStatus, ProblemAnnouncer
+from seealoud.device.daemon.trigger_set import TriggerSet
+from seealoud.device.errors import ConfigError, WorkerError
+from seealoud.device.events import Part
+from seealoud.device.health.event_log import EventLog
+from seealoud.device.health.notify import Notifier, Watchdog, watchdog_period_s
+from seealoud.device.history.history import History
+from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
+from seealoud.device.mqtt.identity import identity_of
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.narrator.narrator import Narrator
+from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.records import HistorySummary
+from seealoud.device.settings.effective import differing_keys
+from seealoud.device.settings.load import load_settings
+from seealoud.device.settings.paths import Directories, StateLock
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import RunState, StateFile
+from seealoud.device.settings.toml_text import masked_text
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.speech.piper import PiperVoices
+from seealoud.device.speech.playback import open_playback
+from seealoud.device.speech.voice import with_kept_voice
+from seealoud.device.triggers.button import ButtonTrigger
+from seealoud.device.triggers.control_socket import ControlSocket
+from seealoud.device.triggers.keys import KeyTrigger
+from seealoud.device.triggers.press import USUAL_TIMING
+from seealoud.device.triggers.signals import SignalTrigger
+from seealoud.device.triggers.trigger import Target, Trigger
+from seealoud.device.worker import Worker, ending_signals, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -172,7 +172,7 @@ class Daemon:
         """Connect MQTT if it is on; it is imported only then."""
         if not self._settings.mqtt.is_on:
             return
-        from device.mqtt.sink import DaemonSide, MqttSink
+        from seealoud.device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
@@ -201,7 +201,7 @@ class Daemon:
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:
             return
-        from device.health.metrics import MetricsListener, MetricsServer, Readings
+        from seealoud.device.health.metrics import MetricsListener, MetricsServer, Readings
 
         grabber, outbox = self._grabber, self._outbox
         queues = {

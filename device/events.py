@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from device.records import Caption, Cause, HistorySummary, Thing, Utterance
+from seealoud.device.records import Caption, Cause, HistorySummary, Thing, Utterance
 
 _LOGGER = logging.getLogger(__name__)
 

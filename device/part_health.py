@@ -10,8 +10,8 @@ import random
 import time
 from collections.abc import Callable
 
-from device.clock import Clock
-from device.events import Event, Part, ProblemChanged
+from seealoud.device.clock import Clock
+from seealoud.device.events import Event, Part, ProblemChanged
 
 _SHORTEST_SHARE = 0.5
 

@@ -17,9 +17,9 @@ from pydantic import (
     ValidationError,
 )
 
-from device.errors import RequestError
-from device.records import Cause
-from device.settings_base import PathText
+from seealoud.device.errors import RequestError
+from seealoud.device.records import Cause
+from seealoud.device.settings_base import PathText
 
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from device.clock import ReplayClock
-from device.events import Event, Part, ProblemChanged
+from seealoud.device.clock import ReplayClock
+from seealoud.device.events import Event, Part, ProblemChanged
 
 STARTED_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 _TIMEOUT_S = 30.0

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from device.errors import WorkerError
+from seealoud.device.errors import WorkerError
 
 _LOGGER = logging.getLogger(__name__)
 

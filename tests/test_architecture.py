@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from device.settings.load import settings_table
+from seealoud.device.settings.load import settings_table
 
 ROOT = Path(__file__).parent.parent
 ENTRY_POINTS = ("__init__.py", "__main__.py")
@@ -79,7 +79,7 @@ def test_a_module_holds_one_concept_whole(name: str) -> None:
 def test_the_device_has_few_layers() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
-    (contract,) = [x for x in contracts if x.get("containers") == ["device"]]
+    (contract,) = [x for x in contracts if x.get("containers") == ["seealoud.device"]]
     assert len(contract["layers"]) <= MOST_LAYERS
     assert contract["exhaustive"]
 
@@ -104,7 +104,7 @@ LONGEST_PATH = {"The life of a press": 18, "The life of a caption": 8}
 def test_the_map_of_packages_is_complete() -> None:
     packages = {
         f"{path.parent.relative_to(ROOT)}/"
-        for part in ("device", "training", "convert")
+        for part in ("device", "training", "convert", "seealoud")
         for path in (ROOT / part).rglob("*.py")
     }
     section = PAGE.read_text(encoding="utf-8").partition("## Packages\n")[2].partition("\n## ")[0]
@@ -125,7 +125,8 @@ def imported(path: str) -> set[str]:
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {f"{name.replace('.', '/')}.py" for name in names if name.startswith("device")}
+    inside = (name.removeprefix("seealoud.") for name in names if name.startswith("seealoud."))
+    return {f"{name.replace('.', '/')}.py" for name in inside}
 
 
 @pytest.mark.parametrize("heading", LONGEST_PATH)

@@ -17,18 +17,19 @@ from types import ModuleType
 import click
 import pytest
 
-import device
-import device.errors
-import training.errors
-from device.errors import SeeAloudError
-from device.settings.retired import RETIRED
-from device.vision.bundle import find_bundle, load_bundle
+import seealoud.device.errors
+import seealoud.training.errors
+from seealoud import device
+from seealoud.device.errors import SeeAloudError
+from seealoud.device.settings.retired import RETIRED
+from seealoud.device.vision.bundle import find_bundle, load_bundle
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
     *(".ci", ".github", "convert", "device", "docs", "models", "scripts", "systemd", "tests"),
-    *("tools", "training"),
+    *("seealoud", "tools", "training"),
     *(".gitattributes", ".gitignore", "LICENSE", "README.md", "pyproject.toml"),
+    "setup.py",
     *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
 }
 NO_PACKAGES = ("tests", "models", "systemd", "scripts", "tools", "docs")
@@ -44,7 +45,7 @@ SHELL_PROGRAMS = (
     ".ci/run",
 )
 # The process that only Piper's licence reaches.
-PIPER_PROCESS = "device.speech.piper_worker"
+PIPER_PROCESS = "seealoud.device.speech.piper_worker"
 
 
 def tracked_files() -> list[Path]:
@@ -167,7 +168,7 @@ def error_classes(module: ModuleType) -> list[type[SeeAloudError]]:
     ]
 
 
-@pytest.mark.parametrize("module", [device.errors, training.errors])
+@pytest.mark.parametrize("module", [seealoud.device.errors, seealoud.training.errors])
 def test_every_error_is_in_the_drawn_tree_under_its_parent(module: ModuleType) -> None:
     drawn = dict(drawn_tree(module.__doc__ or ""))
     for error in error_classes(module):
@@ -207,17 +208,47 @@ def test_own_errors_are_defined_only_in_the_two_trees() -> None:
 # ---------------------------------------------------------------- imports
 
 
+def test_packages_are_imported_by_their_full_names() -> None:
+    """A second copy of a module would have second copies of its classes."""
+    bare = re.compile(r"^\s*(from|import) (device|training|convert)\b", re.MULTILINE)
+    found = [
+        str(path.relative_to(ROOT))
+        for path in tracked_files()
+        if path.suffix == ".py" and bare.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == [], "write seealoud.device, seealoud.training, seealoud.convert"
+
+
+def test_the_folder_device_is_no_package_of_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import device"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "import seealoud.device instead" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["device", "training", "convert", "models"])
+def test_each_package_is_linked_where_its_name_says(name: str) -> None:
+    link = ROOT / "seealoud" / name
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / name
+
+
 def test_the_device_imports_no_tensorflow() -> None:
     names = [
         module.name
-        for module in pkgutil.walk_packages(device.__path__, "device.")
+        for module in pkgutil.walk_packages(device.__path__, "seealoud.device.")
         if module.name != PIPER_PROCESS
     ]
     assert len(names) > 30
     program = (
         "import importlib, sys\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
-        "kept_out = {'tensorflow', 'keras', 'torch', 'training', 'convert', 'piper'}\n"
+        "kept_out = {'tensorflow', 'keras', 'torch', 'piper'}\n"
+        "kept_out |= {'seealoud.training', 'seealoud.convert'}\n"
         "found = kept_out & {*sys.modules}\n"
         "sys.exit(f'imported: {found}' if found else 0)"
     )

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Frame
-from device.vision.beam_search import Continuations, Parents, SearchOptions, search_rows
-from device.vision.bundle import Bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder
+from seealoud.device.records import Frame
+from seealoud.device.vision.beam_search import Continuations, Parents, SearchOptions, search_rows
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder
 
 Image = npt.NDArray[np.uint8]
 _WARM_UPS = 3

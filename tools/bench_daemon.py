@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from device.errors import SeeAloudError
+from seealoud.device.errors import SeeAloudError
 from tools.bench_report import machine_facts
 from tools.daemon_bench.press import PRESSES, measure_press
 from tools.daemon_bench.replay import measure_soak, measure_static

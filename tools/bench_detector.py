@@ -31,10 +31,10 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import detector as source
-from convert.packed_weights import with_packed_weights
-from device.vision.boxes import letterbox
-from device.vision.detector import DetectorModel
+from seealoud.convert import detector as source
+from seealoud.convert.packed_weights import with_packed_weights
+from seealoud.device.vision.boxes import letterbox
+from seealoud.device.vision.detector import DetectorModel
 from tools.detector_quality import (
     Image,
     best,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import InferenceError
+from seealoud.device.errors import InferenceError
 
 if TYPE_CHECKING:
     from tools.bench_captions import CaptionCase
@@ -17,9 +17,9 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 import numpy as np
-from device.vision.bundle import load_bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.records import Frame
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.records import Frame
 
 frame = Frame.now(np.full((480, 640, 3), 128, np.uint8), "benchmark")
 with Captioner(load_bundle(Path(sys.argv[1])), CaptionOptions(threads=int(sys.argv[2]))) as it:

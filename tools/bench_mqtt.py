@@ -25,15 +25,15 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device import requests as r
-from device.clock import SystemClock
-from device.events import Answered, EventBus
-from device.mqtt.identity import Identity
-from device.mqtt.outbox import Outbox
-from device.mqtt.settings import MqttLimits, MqttSettings
-from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Caption, Cause, Hypothesis, Timings
-from device.worker import Worker, stop_all
+from seealoud.device import requests as r
+from seealoud.device.clock import SystemClock
+from seealoud.device.events import Answered, EventBus
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+from seealoud.device.records import Caption, Cause, Hypothesis, Timings
+from seealoud.device.worker import Worker, stop_all
 from tools.bench_report import machine_facts
 from tools.broker import HOST, loopback_broker
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from device.errors import InferenceError
+from seealoud.device.errors import InferenceError
 from tools.bench_captions import median_and_p95
 from tools.bench_memory import process_peak_mb
 from tools.peer_worker import Times

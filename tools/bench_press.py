@@ -17,16 +17,16 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from device.pictures.files import read_picture_file
-from device.records import Frame
-from device.vision.bundle import find_bundle, load_bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.confidence import ConfidenceModel
-from device.vision.describe import FrameDescriber
-from device.vision.detector import Detector
-from device.vision.native_stderr import captured_native_stderr
-from device.vision.picture_gate import PictureGate
-from device.vision.thing_finder import open_finder
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.confidence import ConfidenceModel
+from seealoud.device.vision.describe import FrameDescriber
+from seealoud.device.vision.detector import Detector
+from seealoud.device.vision.native_stderr import captured_native_stderr
+from seealoud.device.vision.picture_gate import PictureGate
+from seealoud.device.vision.thing_finder import open_finder
 
 _MS = 1000.0
 _WARM_UPS = 3

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from device.speech.piper import PiperOptions, PiperVoiceProcess
-from device.speech.voice import find_voice
+from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess
+from seealoud.device.speech.voice import find_voice
 from tools.bench_captions import median_and_p95
 from tools.bench_memory import process_peak_mb
 from tools.first_sound import first_sound_ms

@@ -17,8 +17,8 @@ from typing import Any
 
 import cv2
 
-from device.errors import PictureError, SeeAloudError
-from device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.errors import PictureError, SeeAloudError
+from seealoud.device.vision.bundle import find_bundle, load_bundle
 from tools.bench_captions import CaptionCase, Image, measure_captions
 from tools.bench_memory import captioner_peak_mb
 from tools.bench_peers import Contestant, contestants, measure_peers

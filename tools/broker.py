@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import BrokerError
+from seealoud.device.errors import BrokerError
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 20.0

@@ -19,13 +19,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import SeeAloudError
-from device.narrator.change import feature_change, picture_change, thumbnail
-from device.vision.bundle import find_bundle, load_bundle
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Encoder
+from seealoud.device.errors import SeeAloudError
+from seealoud.device.narrator.change import feature_change, picture_change, thumbnail
+from seealoud.device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Encoder
+from seealoud.training.data.readers import default_data
 from tools.camera_pictures import Image, camera_pictures
-from training.data.readers import default_data
 
 Random = np.random.Generator
 

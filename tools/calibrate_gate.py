@@ -19,10 +19,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from device.errors import SeeAloudError
-from device.vision.picture_gate import PictureGate, measure
+from seealoud.device.errors import SeeAloudError
+from seealoud.device.vision.picture_gate import PictureGate, measure
+from seealoud.training.data.readers import default_data
 from tools.camera_pictures import Image, camera_pictures
-from training.data.readers import default_data
 
 _QUANTILES = (0.0, 0.001, 0.005, 0.01, 0.5, 0.99, 0.995, 0.999, 1.0)
 _SEED = 2026

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.pictures.files import read_picture_file
-from training.data.dataset import Split
-from training.data.readers import open_dataset
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.training.data.dataset import Split
+from seealoud.training.data.readers import open_dataset
 
 Image = npt.NDArray[np.uint8]
 _CAMERA_PX = (640, 480)

@@ -19,10 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from device.errors import BrokerError, SeeAloudError, SpeechError
-from device.speech.piper import PiperVoiceProcess
-from device.speech.voice import VoiceFiles, find_voice
-from device.vision.bundle import Bundle, find_bundle, load_bundle
+from seealoud.device.errors import BrokerError, SeeAloudError, SpeechError
+from seealoud.device.speech.piper import PiperVoiceProcess
+from seealoud.device.speech.voice import VoiceFiles, find_voice
+from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
 from tools.broker import KINDS, LoopbackBroker, loopback_broker
 from tools.demo_run import Outcome, run_command
 from tools.demo_view import Row, show, show_facts, show_heading, show_table

@@ -17,8 +17,8 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device.errors import BrokerError
-from device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ROOT
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ROOT
 from tools.broker import HOST, LoopbackBroker
 from tools.demo_view import show_caption, show_message
 

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from convert import detector as source
-from convert.coco_classes import COCO_CLASSES
-from device.vision.boxes import find_peaks, letterbox
-from device.vision.detector import LEAST_SCORE, MOST_DETECTIONS, DetectorModel
-from device.vision.thing_words import THINGS
+from seealoud.convert import detector as source
+from seealoud.convert.coco_classes import COCO_CLASSES
+from seealoud.device.vision.boxes import find_peaks, letterbox
+from seealoud.device.vision.detector import LEAST_SCORE, MOST_DETECTIONS, DetectorModel
+from seealoud.device.vision.thing_words import THINGS
 
 SCORES = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 _SURE = 0.4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from device.speech.piper import PiperVoiceProcess
+from seealoud.device.speech.piper import PiperVoiceProcess
 
 
 def first_sound_ms(voice: PiperVoiceProcess, sentence: str) -> float:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import cv2
 
-from device.errors import PictureError
-from device.records import Frame
-from device.vision.bundle import load_bundle
-from device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.errors import PictureError
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
 from tools.peer_worker import Times, serve, take_stdout, times_ms
 
 

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from device.errors import SeeAloudError
+from seealoud.device.errors import SeeAloudError
 
 # Exact, since a ratio to another version is another ratio.
 REQUIREMENTS = ("torch==2.13.0", "transformers==5.24.0")

@@ -18,12 +18,12 @@ from pathlib import Path
 import click
 import cv2
 
-from device.errors import PictureError, SeeAloudError
-from device.pictures.decode import decode_picture
-from device.records import Frame
-from device.vision.bundle import find_bundle, load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import open_describer
+from seealoud.device.errors import PictureError, SeeAloudError
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.vision.captioner import CaptionOptions
+from seealoud.device.vision.describe import open_describer
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PHOTOS = DOCS / "figures" / "photos"

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import PictureError
+from seealoud.device.errors import PictureError
 
 
 @dataclass(frozen=True, slots=True)

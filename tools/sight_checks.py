@@ -23,23 +23,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Frame
-from device.vision.bundle import Bundle, find_bundle, load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.confidence import Confidence
-from device.vision.describe import open_describer
-from device.vision.evidence import ConfidenceArrays
-from device.vision.thing_words import PERSON
-from training.confidence.observe import choose, observe
-from training.confidence.things import ThingConfirmation
-from training.data.dataset import CaptionedPicture
-from training.data.readers import open_dataset
-from training.evaluate import caption_with_bundle
-from training.features import read_picture
-from training.homes import Spoken, judged, score, speak
-from training.metrics.lexicon import KINDS, LEXICONS
-from training.text import words_of
-from training.train import household_pictures
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
+from seealoud.device.vision.captioner import CaptionOptions
+from seealoud.device.vision.confidence import Confidence
+from seealoud.device.vision.describe import open_describer
+from seealoud.device.vision.evidence import ConfidenceArrays
+from seealoud.device.vision.thing_words import PERSON
+from seealoud.training.confidence.observe import choose, observe
+from seealoud.training.confidence.things import ThingConfirmation
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.evaluate import caption_with_bundle
+from seealoud.training.features import read_picture
+from seealoud.training.homes import Spoken, judged, score, speak
+from seealoud.training.metrics.lexicon import KINDS, LEXICONS
+from seealoud.training.text import words_of
+from seealoud.training.train import household_pictures
 
 VERDICTS = Path(__file__).resolve().parent.parent / "docs" / "figures" / "names" / "verdicts.tsv"
 N_JUDGED = 120

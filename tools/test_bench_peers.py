@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import InferenceError, SeeAloudError
+from seealoud.device.errors import InferenceError, SeeAloudError
 from tools import bench_peers as bench
 from tools import benchmark
 from tools import peer_venv as venv

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from device.errors import PictureError
+from seealoud.device.errors import PictureError
 from tools import photo_page as tool
 
 FREE = ("CC0", "public domain", "CC BY 4.0", "CC BY 2.0", "CC BY-SA 4.0")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.command_line import DataFolders, data_options, run_program, set_up_logging
-from training.command_line import data_option as _data
-from training.command_line import runs_option as _runs
+from seealoud.training.command_line import DataFolders, data_options, run_program, set_up_logging
+from seealoud.training.command_line import data_option as _data
+from seealoud.training.command_line import runs_option as _runs
 
 if TYPE_CHECKING:
-    from training.data.dataset import Split
-    from training.records.run import Metrics
+    from seealoud.training.data.dataset import Split
+    from seealoud.training.records.run import Metrics
 
 _docs = click.option(
     "--docs",
@@ -42,9 +42,9 @@ def cli(verbose: bool) -> None:
 )
 def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | None) -> None:
     """Train or continue the run CONFIG (a TOML file, or a name from training/configs)."""
-    from training.config import read_run_config
-    from training.run_folder import run_folder
-    from training.train import train
+    from seealoud.training.config import read_run_config
+    from seealoud.training.run_folder import run_folder
+    from seealoud.training.train import train
 
     config = read_run_config(config_name)
     folder = run_folder(config.name, runs)
@@ -71,10 +71,10 @@ def evaluate(
     model: str, split: Split, data: Path | None, runs: Path | None, no_meteor: bool
 ) -> None:
     """Score a Keras run (by name) or a bundle (by folder or shipped name) on a split."""
-    from device.vision.bundle import find_bundle
-    from training.data.readers import default_data, open_dataset
-    from training.evaluate import caption_with_bundle, caption_with_keras, score_captions
-    from training.run_folder import load_run, run_folder
+    from seealoud.device.vision.bundle import find_bundle
+    from seealoud.training.data.readers import default_data, open_dataset
+    from seealoud.training.evaluate import caption_with_bundle, caption_with_keras, score_captions
+    from seealoud.training.run_folder import load_run, run_folder
 
     pictures = open_dataset(data or default_data()).split(split)
     folder = run_folder(model, runs)
@@ -116,13 +116,13 @@ def describe_metrics(metrics: Metrics) -> str:
 )
 def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, force: bool) -> None:
     """Score a trained run in Keras on dev and test and write its record (takes minutes)."""
-    from training.records.run import refuse_to_hide_a_bundle, write_record
-    from training.run_folder import run_folder
+    from seealoud.training.records.run import refuse_to_hide_a_bundle, write_record
+    from seealoud.training.run_folder import run_folder
 
     if not force:
         refuse_to_hide_a_bundle(run_name, docs / "runs")
-    from training.data.readers import default_data, open_dataset
-    from training.records.keras_run import keras_record
+    from seealoud.training.data.readers import default_data, open_dataset
+    from seealoud.training.records.keras_run import keras_record
 
     made = keras_record(run_folder(run_name, runs), open_dataset(data or default_data()))
     click.echo(f"wrote {write_record(made, docs / 'runs')}")
@@ -147,9 +147,9 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
     """
     import json
 
-    from device.vision.bundle import find_bundle, load_bundle
-    from training.data.extra import open_extra
-    from training.homes import scores_of, speak
+    from seealoud.device.vision.bundle import find_bundle, load_bundle
+    from seealoud.training.data.extra import open_extra
+    from seealoud.training.homes import scores_of, speak
 
     loaded = load_bundle(find_bundle(bundle))
     pictures = open_extra(folder, plain_sentences=False)
@@ -170,7 +170,7 @@ def homes(bundle: str, folder: Path, out: Path | None, show: bool) -> None:
 @_docs
 def latency(benchmark: Path, docs: Path) -> None:
     """Copy the caption time that scripts/benchmark --json measured into its bundle's record."""
-    from training.records.latency import record_latency
+    from seealoud.training.records.latency import record_latency
 
     click.echo(f"wrote {record_latency(benchmark, docs / 'runs')}")
 
@@ -183,11 +183,11 @@ def baselines(data: Path | None, docs: Path) -> None:
 
     Each caption that a person wrote is scored against the others of its picture.
     """
-    from training.data.readers import default_data, open_dataset
-    from training.encoders import default_cache_dir
-    from training.records.baselines import floor_record, human_record
-    from training.records.run import write_record
-    from training.run_folder import source_commit
+    from seealoud.training.data.readers import default_data, open_dataset
+    from seealoud.training.encoders import default_cache_dir
+    from seealoud.training.records.baselines import floor_record, human_record
+    from seealoud.training.records.run import write_record
+    from seealoud.training.run_folder import source_commit
 
     dataset = open_dataset(data or default_data())
     dev, test = (
@@ -203,7 +203,7 @@ def baselines(data: Path | None, docs: Path) -> None:
 @_docs
 def report(docs: Path) -> None:
     """Write docs/results.md, its figure and README's generated rows from the records."""
-    from training.report.page import write_report
+    from seealoud.training.report.page import write_report
 
     click.echo(f"wrote {write_report(docs)}")
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.vocabulary import Vocabulary
-from training import views
-from training.config import ExtraDataConfig
-from training.data.dataset import CaptionedPicture
-from training.features import Features
-from training.text import encode_captions, words_of
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training import views
+from seealoud.training.config import ExtraDataConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.features import Features
+from seealoud.training.text import encode_captions, words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from device.commands.report import one_line
-from device.errors import SeeAloudError
+from seealoud.device.commands.report import one_line
+from seealoud.device.errors import SeeAloudError
 
 if TYPE_CHECKING:
-    from training.data.dataset import Dataset
+    from seealoud.training.data.dataset import Dataset
 
 # Unless this is set before its import, TensorFlow prints CPU features and missing GPUs to stderr.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -76,7 +76,7 @@ class DataFolders:
         Raises:
             DatasetError: the main data set is missing or broken.
         """
-        from training.data.readers import default_data, open_dataset
+        from seealoud.training.data.readers import default_data, open_dataset
 
         return open_dataset(self.root or default_data(), self.extra)
 

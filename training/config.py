@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from training.errors import RunConfigError
-from training.metrics.things import WrongThings
+from seealoud.training.errors import RunConfigError
+from seealoud.training.metrics.things import WrongThings
 
 CONFIGS = Path(__file__).parent / "configs"
 

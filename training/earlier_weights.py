@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.vocabulary import Vocabulary
-from training.batches import CaptionedFeatures
-from training.config import RunConfig
-from training.decoders import KerasDecoder
-from training.errors import CheckpointError
-from training.model import BuiltCaptioner
-from training.run_folder import EpochResult, RunFolder, load_run, run_folder, untrained
-from training.trainer import DevCider
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.batches import CaptionedFeatures
+from seealoud.training.config import RunConfig
+from seealoud.training.decoders import KerasDecoder
+from seealoud.training.errors import CheckpointError
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.run_folder import EpochResult, RunFolder, load_run, run_folder, untrained
+from seealoud.training.trainer import DevCider
 
 _RARE = 0.1  # quantile of the words' biases at which a new word begins
 

@@ -10,7 +10,7 @@ SeeAloudError (device/errors.py)
 
 from __future__ import annotations
 
-from device.errors import SeeAloudError
+from seealoud.device.errors import SeeAloudError
 
 
 class TrainingError(SeeAloudError):

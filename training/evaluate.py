@@ -13,21 +13,21 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from device.records import Frame, Hypothesis
-from device.vision.beam_search import SearchOptions, State, search
-from device.vision.beam_search import Sequence as BeamSequence
-from device.vision.bundle import load_bundle
-from device.vision.captioner import Captioner
-from training import views
-from training.config import RunConfig
-from training.data.dataset import CaptionedPicture
-from training.encoders import default_cache_dir
-from training.features import Features, load_features, read_picture
-from training.metrics.judgement import precision_by_kind
-from training.metrics.scores import Scores, score_tokens
-from training.metrics.tokenise import tokenise
-from training.model import BuiltCaptioner, KerasCaptioner
-from training.records.run import Metrics
+from seealoud.device.records import Frame, Hypothesis
+from seealoud.device.vision.beam_search import SearchOptions, State, search
+from seealoud.device.vision.beam_search import Sequence as BeamSequence
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import Captioner
+from seealoud.training import views
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.features import Features, load_features, read_picture
+from seealoud.training.metrics.judgement import precision_by_kind
+from seealoud.training.metrics.scores import Scores, score_tokens
+from seealoud.training.metrics.tokenise import tokenise
+from seealoud.training.model import BuiltCaptioner, KerasCaptioner
+from seealoud.training.records.run import Metrics
 
 Captions = dict[str, Hypothesis]
 

@@ -26,10 +26,11 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
-import device.vision.preprocess
-from training import views
-from training.data.dataset import CaptionedPicture
-from training.encoders import (
+import seealoud.device.vision.preprocess
+from seealoud import device
+from seealoud.training import views
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.encoders import (
     LITE_NAMES,
     EncoderSpec,
     apply_weights,
@@ -40,7 +41,7 @@ from training.encoders import (
     load_encoder_weights,
     weights_fingerprint,
 )
-from training.errors import DatasetError, RunConfigError, TrainingError
+from seealoud.training.errors import DatasetError, RunConfigError, TrainingError
 
 _LOGGER = logging.getLogger(__name__)
 _PICTURES_A_SHARD = 500
@@ -151,7 +152,7 @@ def _compute(
 ) -> Iterator[Features]:
     for picture in pictures:
         image_hwc = views.apply(read_picture(picture.path), picture.name, view)
-        square_hwc = device.vision.preprocess.preprocess(image_hwc, spec.input_size_px)
+        square_hwc = seealoud.device.vision.preprocess.preprocess(image_hwc, spec.input_size_px)
         normalised = (square_hwc.astype(np.float32) - spec.mean) / spec.scale
         with np.errstate(over="ignore"):  # what float16 cannot hold is noticed below
             grid = model(normalised).astype(np.float16)

@@ -15,21 +15,21 @@ from functools import cache
 import numpy as np
 from tqdm import tqdm
 
-from device.records import Description, Frame, Hypothesis, Thing
-from device.vision.bundle import Bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import open_describer
-from device.vision.sentences import NOBODY
-from device.vision.thing_words import ANIMALS
-from training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
-from training.confidence.things import ThingConfirmation, names_person
-from training.data.dataset import CaptionedPicture
-from training.evaluate import caption_with_bundle, score_captions
-from training.features import read_picture
-from training.metrics.lexicon import LEXICONS, SUBJECT
-from training.names.everyday import read_rules
-from training.records.homes import HomeFigures, KindCounts
-from training.text import words_of
+from seealoud.device.records import Description, Frame, Hypothesis, Thing
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import CaptionOptions
+from seealoud.device.vision.describe import open_describer
+from seealoud.device.vision.sentences import NOBODY
+from seealoud.device.vision.thing_words import ANIMALS
+from seealoud.training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
+from seealoud.training.confidence.things import ThingConfirmation, names_person
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.evaluate import caption_with_bundle, score_captions
+from seealoud.training.features import read_picture
+from seealoud.training.metrics.lexicon import LEXICONS, SUBJECT
+from seealoud.training.names.everyday import read_rules
+from seealoud.training.records.homes import HomeFigures, KindCounts
+from seealoud.training.text import words_of
 
 _HEDGED = "Maybe "
 _NAMING = (SUBJECT, THING)

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from device.vision.vocabulary import Vocabulary
-from training.config import RunConfig
-from training.decoders import DECODERS, DecoderSize, KerasDecoder
-from training.encoders import (
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.config import RunConfig
+from seealoud.training.decoders import DECODERS, DecoderSize, KerasDecoder
+from seealoud.training.encoders import (
     LITE_NAMES,
     EncoderSpec,
     FoldedNetwork,
@@ -23,8 +23,8 @@ from training.encoders import (
     encoder_spec,
     load_encoder_weights,
 )
-from training.errors import RunConfigError
-from training.features import FeatureSource
+from seealoud.training.errors import RunConfigError
+from seealoud.training.features import FeatureSource
 
 
 def feature_source(config: RunConfig) -> FeatureSource:

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.vision.vocabulary import END, PAD, START, UNKNOWN
-from training.batches import Batch
-from training.config import SelfCriticalConfig
-from training.model import KerasCaptioner
-from training.optimise import Optimiser, caption_loss
-from training.rewards import Rewards
+from seealoud.device.vision.vocabulary import END, PAD, START, UNKNOWN
+from seealoud.training.batches import Batch
+from seealoud.training.config import SelfCriticalConfig
+from seealoud.training.model import KerasCaptioner
+from seealoud.training.optimise import Optimiser, caption_loss
+from seealoud.training.rewards import Rewards
 
 _NEVER_SAMPLED = (PAD, START, UNKNOWN)
 _IMPOSSIBLE = -1e9

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 
-from device.vision.vocabulary import PAD
-from training.config import OptimiserConfig
-from training.model import KerasCaptioner
+from seealoud.device.vision.vocabulary import PAD
+from seealoud.training.config import OptimiserConfig
+from seealoud.training.model import KerasCaptioner
 
 # The average begins as a copy and follows faster at first: min(decay, (1 + n) / (10 + n)),
 # as in TensorFlow's ExponentialMovingAverage. Keras' own average has no such start, and its

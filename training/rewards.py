@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.vocabulary import Vocabulary
-from training import views
-from training.batches import Batch
-from training.config import SelfCriticalConfig
-from training.data.dataset import CaptionedPicture
-from training.metrics.cider import CiderReward
-from training.metrics.java import SentenceMeteor
-from training.metrics.mentions import MentionCounts, RepeatCounts
-from training.metrics.things import ThingCounts, WrongThings
-from training.text import words_of
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training import views
+from seealoud.training.batches import Batch
+from seealoud.training.config import SelfCriticalConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.metrics.cider import CiderReward
+from seealoud.training.metrics.java import SentenceMeteor
+from seealoud.training.metrics.mentions import MentionCounts, RepeatCounts
+from seealoud.training.metrics.things import ThingCounts, WrongThings
+from seealoud.training.text import words_of
 
 Ids = npt.NDArray[np.int32]
 Sentences = list[list[str]]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from device.vision.vocabulary import Vocabulary
-from training.config import RunConfig
-from training.encoders import default_cache_dir
-from training.errors import CheckpointError
-from training.model import BuiltCaptioner, build_captioner
-from training.records.run import Epoch
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.config import RunConfig
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.errors import CheckpointError
+from seealoud.training.model import BuiltCaptioner, build_captioner
+from seealoud.training.records.run import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def untrained(folder: RunFolder) -> CheckpointError:
     name = folder.path.name
     return CheckpointError(
         f"no trained weights in {folder.path}: train it with `seealoud-train run {name}`, or "
-        f"recover them from its bundle with `python -m convert.recover models/{name}`"
+        f"recover them from its bundle with `python -m seealoud.convert.recover models/{name}`"
     )
 
 

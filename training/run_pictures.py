@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.errors import TrainingError
-from training.records.run import Epoch
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.run import Epoch
 
 _TILE_WIDTH_INCH = 2.9
 _TILE_HEIGHT_INCH = 3.9

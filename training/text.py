@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.vocabulary import END, PAD, START, Vocabulary
+from seealoud.device.vision.vocabulary import END, PAD, START, Vocabulary
 
 # A word: letters or digits with inner apostrophes or hyphens ("t-shirt", "o'clock").
 _WORD = re.compile(r"[a-z0-9]+(?:[-'][a-z0-9]+)*")

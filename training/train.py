@@ -7,26 +7,26 @@ from pathlib import Path
 
 import keras
 
-from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
-from training.config import ExtraDataConfig, RunConfig
-from training.data.dataset import (
+from seealoud.training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from seealoud.training.config import ExtraDataConfig, RunConfig
+from seealoud.training.data.dataset import (
     CaptionedPicture,
     Dataset,
     drop_captions,
     held_out_captions,
     without_held_out_captions,
 )
-from training.data.extra import open_extra
-from training.earlier_weights import require_weights, start_from, train_average
-from training.errors import CheckpointError, DatasetError
-from training.evaluate import caption_with_keras
-from training.features import load_features, read_picture
-from training.metrics.java import require_java_for_rewards
-from training.model import BuiltCaptioner, build_captioner, feature_source
-from training.run_folder import EpochResult, RunFolder, recorded, run_folder
-from training.run_pictures import Tile, write_contact_sheet, write_history_plot
-from training.text import build_vocabulary, words_of
-from training.trainer import Trainer
+from seealoud.training.data.extra import open_extra
+from seealoud.training.earlier_weights import require_weights, start_from, train_average
+from seealoud.training.errors import CheckpointError, DatasetError
+from seealoud.training.evaluate import caption_with_keras
+from seealoud.training.features import load_features, read_picture
+from seealoud.training.metrics.java import require_java_for_rewards
+from seealoud.training.model import BuiltCaptioner, build_captioner, feature_source
+from seealoud.training.run_folder import EpochResult, RunFolder, recorded, run_folder
+from seealoud.training.run_pictures import Tile, write_contact_sheet, write_history_plot
+from seealoud.training.text import build_vocabulary, words_of
+from seealoud.training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
 _SHEET_PICTURES = 16

@@ -19,18 +19,18 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
-from training.config import RunConfig
-from training.errors import TrainingError
-from training.evaluate import caption_features, search_options
-from training.metrics.cider import CiderReward
-from training.metrics.things import WrongThings
-from training.model import BuiltCaptioner, training_twin
-from training.objectives import CrossEntropy, Objective, SelfCritical
-from training.optimise import Optimiser, caption_loss
-from training.rewards import Rewards
-from training.run_folder import EpochResult, RunFolder, is_over
-from training.text import words_of
+from seealoud.training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
+from seealoud.training.config import RunConfig
+from seealoud.training.errors import TrainingError
+from seealoud.training.evaluate import caption_features, search_options
+from seealoud.training.metrics.cider import CiderReward
+from seealoud.training.metrics.things import WrongThings
+from seealoud.training.model import BuiltCaptioner, training_twin
+from seealoud.training.objectives import CrossEntropy, Objective, SelfCritical
+from seealoud.training.optimise import Optimiser, caption_loss
+from seealoud.training.rewards import Rewards
+from seealoud.training.run_folder import EpochResult, RunFolder, is_over
+from seealoud.training.text import words_of
 
 _LOGGER = logging.getLogger(__name__)
 # CIDEr is 0..10 in its paper and in pycocoevalcap; tables print it times 100.

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Frame
+from seealoud.device.records import Frame
 
 # Brightness and colours of webcams settle within about ten frames of the opening.
 WARM_UP_FRAMES = 12

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.v4l2 import advice, check_device
-from device.errors import CameraError, PictureError
-from device.pictures.decode import decode_frame, silence_opencv
+from seealoud.device.camera.v4l2 import advice, check_device
+from seealoud.device.errors import CameraError, PictureError
+from seealoud.device.pictures.decode import decode_frame, silence_opencv
 
 # Its "RGB888" is blue, green, red in memory, as OpenCV has it.
 _PICAMERA_FORMAT = "RGB888"

@@ -13,8 +13,8 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from device.clock import Clock
-from device.records import Frame
+from seealoud.device.clock import Clock
+from seealoud.device.records import Frame
 
 # A sensor in a dark room, or under a cap, may well give the same black again and again.
 _LEAST_CONTRAST = 8

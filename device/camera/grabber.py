@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device.camera.camera import WARM_UP_FRAMES, Camera
-from device.camera.frames import Frames, FrozenWatch
-from device.camera.settings import CameraSettings
-from device.clock import Clock
-from device.errors import CameraError, EndOfReplay, FrozenCameraError
-from device.events import EventBus, Part
-from device.part_health import Backoff, PartHealth
-from device.records import Frame
+from seealoud.device.camera.camera import WARM_UP_FRAMES, Camera
+from seealoud.device.camera.frames import Frames, FrozenWatch
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.clock import Clock
+from seealoud.device.errors import CameraError, EndOfReplay, FrozenCameraError
+from seealoud.device.events import EventBus, Part
+from seealoud.device.part_health import Backoff, PartHealth
+from seealoud.device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)
 _STEP_WAIT_S = 0.5

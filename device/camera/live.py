@@ -18,12 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.camera import Flip, orient
-from device.camera.drivers import OpenCvCapture, PicameraCapture
-from device.camera.stream import JpegStream
-from device.clock import Clock
-from device.errors import CameraError, PictureError
-from device.records import Frame
+from seealoud.device.camera.camera import Flip, orient
+from seealoud.device.camera.drivers import OpenCvCapture, PicameraCapture
+from seealoud.device.camera.stream import JpegStream
+from seealoud.device.clock import Clock
+from seealoud.device.errors import CameraError, PictureError
+from seealoud.device.records import Frame
 
 # Webcams pause for up to two seconds when they change their exposure, and Wi-Fi cameras when they
 # roam; a camera that is silent for longer is opened again.

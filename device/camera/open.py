@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from device.camera.camera import WARM_UP_FRAMES, Camera
-from device.camera.drivers import Wish, open_device, open_picamera
-from device.camera.live import READ_TIMEOUT_S, Driver, LiveCamera, LiveOptions
-from device.camera.replay import PictureFolder, ReplayCamera, ReplayOptions, VideoFile
-from device.camera.settings import CameraSettings
-from device.camera.source import CameraSource, SourceKind, parse_source
-from device.camera.stream import open_stream
-from device.clock import Clock, ReplayClock, SystemClock
-from device.errors import CameraError
-from device.records import Frame
+from seealoud.device.camera.camera import WARM_UP_FRAMES, Camera
+from seealoud.device.camera.drivers import Wish, open_device, open_picamera
+from seealoud.device.camera.live import READ_TIMEOUT_S, Driver, LiveCamera, LiveOptions
+from seealoud.device.camera.replay import PictureFolder, ReplayCamera, ReplayOptions, VideoFile
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.camera.source import CameraSource, SourceKind, parse_source
+from seealoud.device.camera.stream import open_stream
+from seealoud.device.clock import Clock, ReplayClock, SystemClock
+from seealoud.device.errors import CameraError
+from seealoud.device.records import Frame
 
 
 def open_clock(settings: CameraSettings) -> Clock:

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.camera.camera import Flip, orient
-from device.clock import Clock, ReplayClock
-from device.errors import CameraError, EndOfReplay, PictureError
-from device.pictures.files import read_picture_file
-from device.pictures.names import PICTURE_SUFFIXES
-from device.pictures.video import Video
-from device.records import Frame
+from seealoud.device.camera.camera import Flip, orient
+from seealoud.device.clock import Clock, ReplayClock
+from seealoud.device.errors import CameraError, EndOfReplay, PictureError
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.names import PICTURE_SUFFIXES
+from seealoud.device.pictures.video import Video
+from seealoud.device.records import Frame
 
 _LOGGER = logging.getLogger(__name__)
 # The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt, field_validator
 
-from device.camera.camera import Flip
-from device.camera.source import CameraSource, parse_source
-from device.settings_base import LineText, Number, SettingsGroup
+from seealoud.device.camera.camera import Flip
+from seealoud.device.camera.source import CameraSource, parse_source
+from seealoud.device.settings_base import LineText, Number, SettingsGroup
 
 _HIGHEST_RATE_HZ = 120
 _LONGEST_SIDE_PX = 4608

@@ -10,8 +10,8 @@ import urllib.parse
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from device.pictures.names import VIDEO_SUFFIXES, is_address, public_address
-from device.settings_base import check_path
+from seealoud.device.pictures.names import VIDEO_SUFFIXES, is_address, public_address
+from seealoud.device.settings_base import check_path
 
 _NUMBERED = re.compile(r"camera:(\d{1,3})")
 _PICAMERA = re.compile(r"picamera2(?::(\d))?")

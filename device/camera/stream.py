@@ -20,12 +20,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device import __version__
-from device.camera.drivers import OpenCvCapture
-from device.errors import CameraError
-from device.pictures.decode import decode_frame, silence_opencv
-from device.pictures.names import public_address
-from device.pictures.web import Deadline, open_address
+from seealoud.device import __version__
+from seealoud.device.camera.drivers import OpenCvCapture
+from seealoud.device.errors import CameraError
+from seealoud.device.pictures.decode import decode_frame, silence_opencv
+from seealoud.device.pictures.names import public_address
+from seealoud.device.pictures.web import Deadline, open_address
 
 _MS_PER_S = 1000
 # FFmpeg writes anything to stderr, addresses among it: AV_LOG_QUIET.

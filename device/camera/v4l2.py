@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import CameraError
+from seealoud.device.errors import CameraError
 
 _DEVICES = Path("/dev")
 _PROC = Path("/proc")

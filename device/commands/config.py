@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from device.commands.report import echo_error, echo_line, verbose_option
-from device.errors import ConfigError
+from seealoud.device.commands.report import echo_error, echo_line, verbose_option
+from seealoud.device.errors import ConfigError
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -26,9 +26,9 @@ def init(path: Path | None, force: bool) -> None:
 
     Without PATH: to the first place where `seealoud run` searches for settings.
     """
-    from device.settings.load import settings_table
-    from device.settings.paths import config_candidates
-    from device.settings.reference import example_text
+    from seealoud.device.settings.load import settings_table
+    from seealoud.device.settings.paths import config_candidates
+    from seealoud.device.settings.reference import example_text
 
     file = path or config_candidates()[0]
     try:
@@ -52,9 +52,9 @@ def check(path: Path | None) -> int:
 
     Without PATH: the file that `seealoud run` would read.
     """
-    from device.daemon.start_check import start_problems
-    from device.settings.effective import risks
-    from device.settings.load import find_config, load_settings, retired_lines
+    from seealoud.device.daemon.start_check import start_problems
+    from seealoud.device.settings.effective import risks
+    from seealoud.device.settings.load import find_config, load_settings, retired_lines
 
     file = find_config(path)
     try:
@@ -88,10 +88,10 @@ def show(path: Path | None) -> None:
 
     The origin is the default, the file, or a change at run time. Secrets are shown as ***.
     """
-    from device.settings.effective import effective_text
-    from device.settings.load import find_config, load_settings, settings_table
-    from device.settings.paths import directories
-    from device.settings.state import peek
+    from seealoud.device.settings.effective import effective_text
+    from seealoud.device.settings.load import find_config, load_settings, settings_table
+    from seealoud.device.settings.paths import directories
+    from seealoud.device.settings.state import peek
 
     file, state_file = find_config(path), directories().state_file
     settings = load_settings(path)
@@ -103,8 +103,8 @@ def show(path: Path | None) -> None:
 @verbose_option
 def reference() -> None:
     """Print the reference of all settings, as in docs/settings.md."""
-    from device.settings.load import settings_table
-    from device.settings.reference import reference_text
+    from seealoud.device.settings.load import settings_table
+    from seealoud.device.settings.reference import reference_text
 
     echo_line(reference_text(settings_table()).rstrip("\n"))
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from device.commands.report import echo_line, one_line, verbose_option
-from device.errors import RequestError
+from seealoud.device.commands.report import echo_line, one_line, verbose_option
+from seealoud.device.errors import RequestError
 
 _LOGGER = logging.getLogger(__name__)
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -31,10 +31,10 @@ def run(config: Path | None) -> int:
     Control it with `seealoud press`. SIGHUP reloads the settings, SIGUSR1 requests a
     description. The exit code is 0 after SIGTERM or Ctrl-C.
     """
-    from device.app import Daemon
-    from device.health.log import set_up_daemon_logging
-    from device.settings.load import load_settings, retired_lines
-    from device.settings.paths import directories
+    from seealoud.device.app import Daemon
+    from seealoud.device.health.log import set_up_daemon_logging
+    from seealoud.device.settings.load import load_settings, retired_lines
+    from seealoud.device.settings.paths import directories
 
     settings = load_settings(config)
     set_up_daemon_logging(settings.log)
@@ -63,9 +63,9 @@ def forget_command(config: Path | None, device_id: str | None) -> None:
 
     The device must be stopped: it announces itself again when it starts.
     """
-    from device.mqtt.broker import check_device_id
-    from device.mqtt.retained import forget
-    from device.settings.load import load_settings
+    from seealoud.device.mqtt.broker import check_device_id
+    from seealoud.device.mqtt.retained import forget
+    from seealoud.device.settings.load import load_settings
 
     settings = load_settings(config)
     own_id = device_id and check_device_id(device_id)
@@ -207,9 +207,9 @@ def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
     """
     import json
 
-    from device.requests import parse_request
-    from device.settings.paths import socket_candidates
-    from device.triggers.control_client import ask
+    from seealoud.device.requests import parse_request
+    from seealoud.device.settings.paths import socket_candidates
+    from seealoud.device.triggers.control_client import ask
 
     # Parsed as in the daemon, so that a wrong request is refused here with the same message.
     request = parse_request(json.dumps(fields).encode())

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from device.commands.options import DescribeOptions
-from device.commands.report import verbose_option
+from seealoud.device.commands.options import DescribeOptions
+from seealoud.device.commands.report import verbose_option
 
 if TYPE_CHECKING:
-    from device.commands.run_describe import DescribeParts
+    from seealoud.device.commands.run_describe import DescribeParts
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _COUNT = click.IntRange(min=1)
@@ -83,6 +83,6 @@ def describe(parts: DescribeParts | None, /, **values: Any) -> int:
     Exit codes: 0 success, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
     7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
     """
-    from device.commands import run_describe
+    from seealoud.device.commands import run_describe
 
     return run_describe.describe(DescribeOptions(**values), parts or run_describe.DescribeParts())

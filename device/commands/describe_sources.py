@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.camera.source import is_camera_name, public_camera_name
-from device.errors import PictureError
-from device.pictures.names import (
+from seealoud.device.camera.source import is_camera_name, public_camera_name
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.names import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
     is_address,
     public_address,
     readable_name,
 )
-from device.records import Frame
+from seealoud.device.records import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,19 @@ def _address(url: str) -> Source:
 
 
 def _read_stdin() -> Frame:
-    from device.pictures.files import read_stdin
+    from seealoud.device.pictures.files import read_stdin
 
     return read_stdin()
 
 
 def _grab_frame(name: str) -> Frame:
-    from device.camera.open import grab_frame
+    from seealoud.device.camera.open import grab_frame
 
     return grab_frame(name)
 
 
 def _fetch_picture(url: str) -> Frame:
-    from device.pictures.web import StreamFound, fetch_picture
+    from seealoud.device.pictures.web import StreamFound, fetch_picture
 
     try:
         return fetch_picture(url)
@@ -101,13 +101,13 @@ def _fetch_picture(url: str) -> Frame:
 
 
 def _read_video(path: Path, name: str) -> Frame:
-    from device.pictures.video import read_first_frame
+    from seealoud.device.pictures.video import read_first_frame
 
     return read_first_frame(path, name)
 
 
 def _read_picture(path: Path, name: str) -> Frame:
-    from device.pictures.files import read_picture_file
+    from seealoud.device.pictures.files import read_picture_file
 
     return read_picture_file(path, name)
 

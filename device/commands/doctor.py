@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from device.commands.report import echo_error, echo_line, verbose_option
-from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
-from device.errors import ConfigError, SeeAloudError
+from seealoud.device.commands.report import echo_error, echo_line, verbose_option
+from seealoud.device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from seealoud.device.errors import ConfigError, SeeAloudError
 
 _DOUBTFUL = 1
 _MARKS = {
@@ -48,9 +48,9 @@ def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
 
 
 def _checks(config: Path | None) -> list[Check]:
-    from device.doctor import machine
-    from device.settings.load import load_settings
-    from device.settings.paths import directories, socket_candidates
+    from seealoud.device.doctor import machine
+    from seealoud.device.settings.load import load_settings
+    from seealoud.device.settings.paths import directories, socket_candidates
 
     machine_checks = [
         Check("System", machine.check_system),
@@ -67,8 +67,8 @@ def _checks(config: Path | None) -> list[Check]:
             Check("Settings", lambda: Finding("Settings", Level.FAILURE, text, fix)),
             *machine_checks,
         ]
-    from device.doctor.parts import part_checks
-    from device.triggers.control_client import is_daemon_running
+    from seealoud.device.doctor.parts import part_checks
+    from seealoud.device.triggers.control_client import is_daemon_running
 
     is_running = any(map(is_daemon_running, socket_candidates()))
     good = Finding("Settings", Level.OK, "every key is known and in range")
@@ -83,11 +83,11 @@ def _show(finding: Finding) -> None:
 
 def _speak(config: Path | None, text: str) -> None:
     """Say the result aloud, with the default settings where the file is broken."""
-    from device.settings.load import load_settings
-    from device.settings.schema import Settings
-    from device.speech.piper import PiperVoiceProcess
-    from device.speech.playback import AlsaPlayback
-    from device.speech.voice import find_voice
+    from seealoud.device.settings.load import load_settings
+    from seealoud.device.settings.schema import Settings
+    from seealoud.device.speech.piper import PiperVoiceProcess
+    from seealoud.device.speech.playback import AlsaPlayback
+    from seealoud.device.speech.voice import find_voice
 
     try:
         settings = load_settings(config)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from device.commands.report import echo_line, one_line, verbose_option
-from device.errors import ConfigError, HistoryError
+from seealoud.device.commands.report import echo_line, one_line, verbose_option
+from seealoud.device.errors import ConfigError, HistoryError
 
 if TYPE_CHECKING:
-    from device.history.entries import Entry
-    from device.history.reading import Selection
+    from seealoud.device.history.entries import Entry
+    from seealoud.device.history.reading import Selection
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
 _SYSTEM_STATE = Path("/var/lib/seealoud")
@@ -82,7 +82,7 @@ def history(context: click.Context, /, **values: Any) -> None:
 @verbose_option
 def erase_command(since: str | None, until: str | None, yes: bool, state: Path | None) -> None:
     """Erase everything, or a time span, for good; also messages that wait for the broker."""
-    from device.history.deletion import erase
+    from seealoud.device.history.deletion import erase
 
     span, folder = _selection(since, until), _state(state)
     if not yes:
@@ -106,10 +106,10 @@ def erase_command(since: str | None, until: str | None, yes: bool, state: Path |
 @verbose_option
 def summary_command(since: str, until: str | None, as_json: bool, state: Path | None) -> None:
     """Summarize what was seen: grouped and counted, with times."""
-    from device.history.reading import read_entries
-    from device.history.schema import HISTORY_FILE
-    from device.history.summary import summarize, summary_json
-    from device.history.summary_text import Span
+    from seealoud.device.history.reading import read_entries
+    from seealoud.device.history.schema import HISTORY_FILE
+    from seealoud.device.history.summary import summarize, summary_json
+    from seealoud.device.history.summary_text import Span
 
     now, chosen = _now(), _selection(since, until)
     span = Span(chosen.since or now, chosen.until or now, now)
@@ -127,8 +127,8 @@ def _print_entries(
     **choice: Any,
 ) -> None:
     """Print or write the chosen entries."""
-    from device.history.reading import read_entries
-    from device.history.schema import HISTORY_FILE
+    from seealoud.device.history.reading import read_entries
+    from seealoud.device.history.schema import HISTORY_FILE
 
     if as_json and csv_file is not None:
         raise ConfigError("--json and --csv: give only one of them")
@@ -146,8 +146,8 @@ def _selection(since: str | None, until: str | None, **choice: Any) -> Selection
     Raises:
         ConfigError: a time is not one, or the span is empty.
     """
-    from device.history.reading import Selection
-    from device.history.time_parsing import parse_moment
+    from seealoud.device.history.reading import Selection
+    from seealoud.device.history.time_parsing import parse_moment
 
     now = _now()
     first = None if since is None else parse_moment(since, now, is_end=False)
@@ -163,8 +163,8 @@ def _bounds(span: Selection) -> tuple[tuple[str, datetime | None], ...]:
 
 def _state(folder: Path | None) -> Path:
     """Return the folder that the user gave, else the first that has a history."""
-    from device.history.schema import HISTORY_FILE, OUTBOX_FILE
-    from device.settings.paths import directories
+    from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
+    from seealoud.device.settings.paths import directories
 
     if folder is not None:
         return folder
@@ -184,7 +184,7 @@ def _write_csv(entries: Iterable[Entry], file: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    from device.history.entries import FIELDS
+    from seealoud.device.history.entries import FIELDS
 
     found = (_cells(entry) for entry in entries)
     rows = chain(list(islice(found, 1)), found)  # a history that fails leaves no empty table
@@ -203,7 +203,7 @@ def _write_csv(entries: Iterable[Entry], file: Path) -> None:
 
 def _cells(entry: Entry) -> list[Any]:
     """Return an entry as a row of a table, its things as JSON."""
-    from device.history.entries import FIELDS
+    from seealoud.device.history.entries import FIELDS
 
     values = entry.to_json()
     return [json.dumps(values[x]) if x == "things" else values[x] for x in FIELDS]
@@ -211,7 +211,7 @@ def _cells(entry: Entry) -> list[Any]:
 
 def _line(entry: Entry) -> str:
     """Return an entry for people, in local time."""
-    from device.vision.sentences import name_things
+    from seealoud.device.vision.sentences import name_things
 
     words = entry.text or entry.caption or name_things(entry.things)
     note = f" ({entry.reason})" if entry.reason and entry.reason not in words else ""

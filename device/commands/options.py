@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import ConfigError
+from seealoud.device.errors import ConfigError
 
 _NEEDS_MQTT = (
     "mqtt_user",

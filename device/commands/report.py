@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from device.errors import SeeAloudError
+from seealoud.device.errors import SeeAloudError
 
 PROGRAM = "seealoud"
 SIGNALLED = 128  # shells report death by signal n as 128 + n
@@ -68,7 +68,7 @@ class _EchoHandler(logging.Handler):
 
 def set_up_logging(verbosity: int) -> None:
     """Log to stderr: 0 warnings, 1 state changes as well, 2 everything."""
-    logger = logging.getLogger("device")
+    logger = logging.getLogger("seealoud")
     logger.setLevel([logging.WARNING, logging.INFO, logging.DEBUG][min(verbosity, 2)])
     for handler in [x for x in logger.handlers if isinstance(x, _EchoHandler)]:
         logger.removeHandler(handler)

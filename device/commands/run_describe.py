@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.commands.describe_sources import Source, expand_sources
-from device.commands.options import DescribeOptions
-from device.commands.report import ErrorReport
-from device.commands.sinks import (
+from seealoud.device.commands.describe_sources import Source, expand_sources
+from seealoud.device.commands.options import DescribeOptions
+from seealoud.device.commands.report import ErrorReport
+from seealoud.device.commands.sinks import (
     JsonSink,
     PrintSink,
     Sink,
@@ -26,13 +26,13 @@ from device.commands.sinks import (
     WavSink,
     broker_settings,
 )
-from device.errors import ConfigError, SeeAloudError
-from device.records import Description
+from seealoud.device.errors import ConfigError, SeeAloudError
+from seealoud.device.records import Description
 
 if TYPE_CHECKING:
-    from device.speech.piper import PiperVoiceProcess
-    from device.speech.playback import Playback
-    from device.vision.describe import FrameDescriber
+    from seealoud.device.speech.piper import PiperVoiceProcess
+    from seealoud.device.speech.playback import Playback
+    from seealoud.device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
 # A failing sink may take its whole timeout each time; a thousand pictures must still finish.
@@ -40,9 +40,9 @@ FAILURES_UNTIL_GIVEN_UP = 3
 
 
 def _open_describer(options: DescribeOptions) -> FrameDescriber:
-    from device.vision.bundle import find_bundle, load_bundle
-    from device.vision.captioner import CaptionOptions
-    from device.vision.describe import open_describer
+    from seealoud.device.vision.bundle import find_bundle, load_bundle
+    from seealoud.device.vision.captioner import CaptionOptions
+    from seealoud.device.vision.describe import open_describer
 
     bundle = load_bundle(find_bundle(options.bundle))
     return open_describer(
@@ -52,15 +52,15 @@ def _open_describer(options: DescribeOptions) -> FrameDescriber:
 
 
 def _open_voice(path: Path | None) -> PiperVoiceProcess:
-    from device.speech.piper import PiperVoiceProcess
-    from device.speech.voice import find_voice
+    from seealoud.device.speech.piper import PiperVoiceProcess
+    from seealoud.device.speech.voice import find_voice
 
     return PiperVoiceProcess(find_voice(path))
 
 
 def _open_playback(audio_device: str | None) -> Playback:
-    from device.speech.playback import AlsaPlayback
-    from device.speech.settings import DEFAULT_DEVICE
+    from seealoud.device.speech.playback import AlsaPlayback
+    from seealoud.device.speech.settings import DEFAULT_DEVICE
 
     return AlsaPlayback(audio_device or DEFAULT_DEVICE)
 
@@ -178,7 +178,7 @@ def _open_slow_sinks(
 ) -> None:
     """Open the broker, the WAV file and, last because it takes the longest, the loudspeaker."""
     if options.mqtt is not None:
-        from device.mqtt.publisher import MqttPublisher
+        from seealoud.device.mqtt.publisher import MqttPublisher
 
         outlets.open(lambda: MqttPublisher(broker_settings(options)))
     if options.wav is None and not options.speak:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from device.commands.options import DescribeOptions
-from device.commands.report import echo_line, one_line
-from device.errors import ConfigError, SpeechError
-from device.records import Description
-from device.speech.pcm import PcmChunk, write_wav
+from seealoud.device.commands.options import DescribeOptions
+from seealoud.device.commands.report import echo_line, one_line
+from seealoud.device.errors import ConfigError, SpeechError
+from seealoud.device.records import Description
+from seealoud.device.speech.pcm import PcmChunk, write_wav
 
 if TYPE_CHECKING:
-    from device.mqtt.broker import BrokerSettings
-    from device.speech.piper import PiperVoiceProcess
-    from device.speech.playback import Playback
+    from seealoud.device.mqtt.broker import BrokerSettings
+    from seealoud.device.speech.piper import PiperVoiceProcess
+    from seealoud.device.speech.playback import Playback
 
 PAUSE_S = 0.6  # between two captions in one WAV file
 _SPOOL_READ_BYTES = 1 << 16
@@ -83,7 +83,7 @@ class JsonSink:
         Raises:
             click.exceptions.Exit: stdout was closed.
         """
-        from device.mqtt.payloads import DescribedPart
+        from seealoud.device.mqtt.payloads import DescribedPart
 
         echo_line(DescribedPart.of(description).json_text())
 
@@ -225,7 +225,7 @@ def broker_settings(options: DescribeOptions) -> BrokerSettings:
     Raises:
         ConfigError: an option is wrong, needs another one, or names no broker.
     """
-    from device.mqtt.broker import (
+    from seealoud.device.mqtt.broker import (
         PROTOCOLS,
         BrokerSettings,
         TlsSettings,

@@ -11,15 +11,15 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from device import requests as r
-from device.clock import Clock
-from device.daemon.live_settings import LiveSettings, Value
-from device.daemon.observer import Observer, Question
-from device.errors import RequestError, VoiceError
-from device.events import EventBus, Requested, SummedUp
-from device.records import Cause, Earcon, HistorySummary, Priority, Utterance
-from device.settings.schema import Settings
-from device.speech.announcer import Announcer
+from seealoud.device import requests as r
+from seealoud.device.clock import Clock
+from seealoud.device.daemon.live_settings import LiveSettings, Value
+from seealoud.device.daemon.observer import Observer, Question
+from seealoud.device.errors import RequestError, VoiceError
+from seealoud.device.events import EventBus, Requested, SummedUp
+from seealoud.device.records import Cause, Earcon, HistorySummary, Priority, Utterance
+from seealoud.device.settings.schema import Settings
+from seealoud.device.speech.announcer import Announcer
 
 _LOGGER = logging.getLogger(__name__)
 _NOTHING_SAID_TEXT = "Nothing was said yet."

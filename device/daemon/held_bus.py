@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from device.events import Event, EventBus
+from seealoud.device.events import Event, EventBus
 
 
 class HeldBus(EventBus):

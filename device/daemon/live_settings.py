@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from device.camera.grabber import Grabber
-from device.clock import Clock
-from device.daemon.observer import Observer
-from device.errors import RequestError
-from device.events import EventBus, SettingChanged
-from device.narrator.narrator import Narrator
-from device.records import Cause
-from device.requests import MAX_SNOOZE_MIN
-from device.settings.schema import Settings
-from device.settings.state import RunState, StateFile
-from device.settings_base import SettingsGroup
-from device.speech.announcer import Announcer
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.clock import Clock
+from seealoud.device.daemon.observer import Observer
+from seealoud.device.errors import RequestError
+from seealoud.device.events import EventBus, SettingChanged
+from seealoud.device.narrator.narrator import Narrator
+from seealoud.device.records import Cause
+from seealoud.device.requests import MAX_SNOOZE_MIN
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import RunState, StateFile
+from seealoud.device.settings_base import SettingsGroup
+from seealoud.device.speech.announcer import Announcer
 
 Value = bool | int | float | str | None
 

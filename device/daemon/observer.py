@@ -12,16 +12,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device.camera.grabber import Grabber
-from device.clock import Clock, ClockReading
-from device.errors import InferenceError
-from device.events import Alerted, Answered, Decided, EventBus
-from device.narrator import change
-from device.narrator.narrator import Narrator
-from device.narrator.silence import Decision
-from device.records import Cause, Description, Earcon, Frame, Priority, Utterance
-from device.speech.announcer import Announcer
-from device.vision.describe import FrameDescriber
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.clock import Clock, ClockReading
+from seealoud.device.errors import InferenceError
+from seealoud.device.events import Alerted, Answered, Decided, EventBus
+from seealoud.device.narrator import change
+from seealoud.device.narrator.narrator import Narrator
+from seealoud.device.narrator.silence import Decision
+from seealoud.device.records import Cause, Description, Earcon, Frame, Priority, Utterance
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 
-from device.clock import Clock
-from device.daemon.observer import Observer
-from device.errors import BundleError
-from device.events import EventBus, Part
-from device.part_health import PartHealth
-from device.settings.effective import differing_keys
-from device.settings.schema import Settings
-from device.vision.bundle import Bundle, find_bundle, load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import FrameDescriber, open_describer
-from device.vision.manifest import MANIFEST
+from seealoud.device.clock import Clock
+from seealoud.device.daemon.observer import Observer
+from seealoud.device.errors import BundleError
+from seealoud.device.events import EventBus, Part
+from seealoud.device.part_health import PartHealth
+from seealoud.device.settings.effective import differing_keys
+from seealoud.device.settings.schema import Settings
+from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
+from seealoud.device.vision.captioner import CaptionOptions
+from seealoud.device.vision.describe import FrameDescriber, open_describer
+from seealoud.device.vision.manifest import MANIFEST
 
 _LOGGER = logging.getLogger(__name__)
 _KEYS = ("captioner.threads", "picture.is_gate_on")

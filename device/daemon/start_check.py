@@ -12,12 +12,12 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 
-from device.errors import BundleError, ConfigError
-from device.health.settings import MetricsSettings
-from device.mqtt.broker import tls_context
-from device.mqtt.settings import MqttSettings
-from device.settings.schema import Settings
-from device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.errors import BundleError, ConfigError
+from seealoud.device.health.settings import MetricsSettings
+from seealoud.device.mqtt.broker import tls_context
+from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.settings.schema import Settings
+from seealoud.device.vision.bundle import find_bundle, load_bundle
 
 
 def start_problems(settings: Settings) -> list[str]:

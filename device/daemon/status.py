@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from device import __version__
-from device.camera.grabber import Grabber
-from device.daemon.live_settings import Value
-from device.doctor.machine import HOTTEST_C, temperature_c
-from device.events import Answered, Decided, Event, Part, ProblemChanged
-from device.records import Caption, Cause, Priority, Utterance
+from seealoud.device import __version__
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.daemon.live_settings import Value
+from seealoud.device.doctor.machine import HOTTEST_C, temperature_c
+from seealoud.device.events import Answered, Decided, Event, Part, ProblemChanged
+from seealoud.device.records import Caption, Cause, Priority, Utterance
 
 # Spoken when a part fails and when it works again; None for failures of the speech itself.
 _SPOKEN: Mapping[Part, tuple[str, str] | None] = {

@@ -11,12 +11,12 @@ import random
 from collections.abc import Mapping
 from contextlib import ExitStack
 
-from device.clock import Clock
-from device.errors import DaemonError, TriggerError
-from device.events import EventBus, Part
-from device.part_health import Backoff, PartHealth
-from device.triggers.trigger import Trigger
-from device.worker import Worker
+from seealoud.device.clock import Clock
+from seealoud.device.errors import DaemonError, TriggerError
+from seealoud.device.events import EventBus, Part
+from seealoud.device.part_health import Backoff, PartHealth
+from seealoud.device.triggers.trigger import Trigger
+from seealoud.device.worker import Worker
 
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from device.errors import SeeAloudError
+from seealoud.device.errors import SeeAloudError
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from device.doctor.finding import Finding, Level
+from seealoud.device.doctor.finding import Finding, Level
 
 _MB = 1 << 20
 SMALLEST_FREE_MB = 100

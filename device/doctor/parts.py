@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from device.doctor.finding import Check, Finding, Level
-from device.english import split_words
-from device.errors import CameraError, TriggerError
-from device.narrator.rules import KeywordRule
-from device.narrator.settings import NarrationRule
-from device.records import Frame
-from device.settings.schema import Settings
+from seealoud.device.doctor.finding import Check, Finding, Level
+from seealoud.device.english import split_words
+from seealoud.device.errors import CameraError, TriggerError
+from seealoud.device.narrator.rules import KeywordRule
+from seealoud.device.narrator.settings import NarrationRule
+from seealoud.device.records import Frame
+from seealoud.device.settings.schema import Settings
 
 _SILENCE_S = 0.1
 _SAMPLE_RATE_HZ = 22_050
@@ -59,9 +59,9 @@ def check_model(settings: Settings) -> Finding:
         BundleError: it is missing or broken.
         InferenceError: the runtime failed.
     """
-    from device.vision.bundle import find_bundle, load_bundle, pattern
-    from device.vision.captioner import Captioner, CaptionOptions
-    from device.vision.native_stderr import captured_native_stderr
+    from seealoud.device.vision.bundle import find_bundle, load_bundle, pattern
+    from seealoud.device.vision.captioner import Captioner, CaptionOptions
+    from seealoud.device.vision.native_stderr import captured_native_stderr
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     options = CaptionOptions(threads=settings.captioner.threads)
@@ -81,9 +81,9 @@ def check_rules(settings: Settings) -> Finding:
     Raises:
         BundleError: there is no bundle whose words could be read.
     """
-    from device.vision.bundle import find_bundle, load_bundle
-    from device.vision.thing_finder import thing_names
-    from device.vision.vocabulary import SPECIALS
+    from seealoud.device.vision.bundle import find_bundle, load_bundle
+    from seealoud.device.vision.thing_finder import thing_names
+    from seealoud.device.vision.vocabulary import SPECIALS
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
     words = [*bundle.vocabulary.words[len(SPECIALS) :], *thing_names(bundle.manifest)]
@@ -96,8 +96,8 @@ def check_voice(settings: Settings) -> Finding:
     Raises:
         VoiceError: it is missing or broken.
     """
-    from device.speech.piper import PiperVoiceProcess
-    from device.speech.voice import find_voice
+    from seealoud.device.speech.piper import PiperVoiceProcess
+    from seealoud.device.speech.voice import find_voice
 
     voice = find_voice(settings.speech.voice)
     with PiperVoiceProcess(voice) as process:
@@ -116,8 +116,8 @@ def check_sound(settings: Settings) -> Finding:
     Raises:
         PlaybackError: it does not.
     """
-    from device.speech.pcm import PcmChunk
-    from device.speech.playback import AlsaPlayback
+    from seealoud.device.speech.pcm import PcmChunk
+    from seealoud.device.speech.playback import AlsaPlayback
 
     if shutil.which("aplay") is None:
         return Finding(
@@ -135,10 +135,10 @@ def check_camera(settings: Settings) -> Finding:
     Raises:
         CameraError: it delivers none.
     """
-    from device.camera.camera import WARM_UP_FRAMES
-    from device.camera.open import open_camera
-    from device.clock import SystemClock
-    from device.vision.picture_gate import PictureGate
+    from seealoud.device.camera.camera import WARM_UP_FRAMES
+    from seealoud.device.camera.open import open_camera
+    from seealoud.device.clock import SystemClock
+    from seealoud.device.vision.picture_gate import PictureGate
 
     with closing(open_camera(settings.camera, SystemClock())) as camera:
         frame = camera.read()
@@ -156,7 +156,7 @@ def check_camera(settings: Settings) -> Finding:
 
 def _camera_fix() -> str:
     """Return which cameras there are, by the names that ``camera.source`` takes."""
-    from device.camera.v4l2 import camera_names, check_device
+    from seealoud.device.camera.v4l2 import camera_names, check_device
 
     found: list[str] = []
     for name, path in camera_names().items():
@@ -170,7 +170,7 @@ def _camera_fix() -> str:
 
 def check_button(settings: Settings) -> Finding:
     """Return whether the button's pin can be used."""
-    from device.triggers.button import open_pin
+    from seealoud.device.triggers.button import open_pin
 
     pin = settings.triggers.button.pin
     if pin is None:
@@ -199,7 +199,7 @@ def check_broker(settings: Settings) -> Finding:
     """
     if not settings.mqtt.is_on:
         return Finding("Broker", Level.NOTE, "not used: mqtt.is_on is false")
-    from device.mqtt.connection import probe
+    from seealoud.device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from device.events import (
+from seealoud.device.events import (
     Alerted,
     Answered,
     Decided,
@@ -23,8 +23,8 @@ from device.events import (
     Spoke,
     SummedUp,
 )
-from device.health.log import FIELDS
-from device.records import Caption
+from seealoud.device.health.log import FIELDS
+from seealoud.device.records import Caption
 
 _LOGGER = logging.getLogger(__name__)
 # Nothing is new, by the first, second or third stage; noise alternates between them.

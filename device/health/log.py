@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from device.health.settings import LogSettings
+from seealoud.device.health.settings import LogSettings
 
-LOGGER_NAME = "device"
+LOGGER_NAME = "seealoud"
 # The attribute of a record that holds its values, for programs: extra={FIELDS: {...}}.
 FIELDS = "fields"
 _JOURNAL_VARIABLE = "JOURNAL_STREAM"

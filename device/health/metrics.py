@@ -21,9 +21,9 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from device import __version__
-from device.errors import ConfigError
-from device.events import (
+from seealoud.device import __version__
+from seealoud.device.errors import ConfigError
+from seealoud.device.events import (
     Alerted,
     Answered,
     Decided,
@@ -35,8 +35,8 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.settings import MetricsSettings
-from device.records import Caption, Cause, Priority, Thing, ThingSource
+from seealoud.device.health.settings import MetricsSettings
+from seealoud.device.records import Caption, Cause, Priority, Thing, ThingSource
 
 # From a single encoder run on a fast machine to a first caption on a hot Pi Zero.
 _BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)

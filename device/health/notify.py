@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from device.worker import Worker
+from seealoud.device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 _SOCKET_VARIABLE = "NOTIFY_SOCKET"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from device.settings_base import HostText, SettingsGroup
+from seealoud.device.settings_base import HostText, SettingsGroup
 
 
 class MetricsSettings(SettingsGroup):

@@ -25,11 +25,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from device.clock import Clock
-from device.errors import NewerSchemaError
-from device.events import Event, Part
-from device.history.schema import Schema, companions, migrate, set_aside_name
-from device.part_health import PartHealth
+from seealoud.device.clock import Clock
+from seealoud.device.errors import NewerSchemaError
+from seealoud.device.events import Event, Part
+from seealoud.device.history.schema import Schema, companions, migrate, set_aside_name
+from seealoud.device.part_health import PartHealth
 
 _LOGGER = logging.getLogger(__name__)
 Publish = Callable[[Event], None]

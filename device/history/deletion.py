@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from device.errors import HistoryError
-from device.history.database import Database
-from device.history.reading import Selection
-from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
-from device.history.settings import HistorySettings
-from device.history.time_parsing import to_us
+from seealoud.device.errors import HistoryError
+from seealoud.device.history.database import Database
+from seealoud.device.history.reading import Selection
+from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.history.time_parsing import to_us
 
 # So many at once: a Pi with an SD card deletes them in well under a second, and between two
 # chunks new entries are written.

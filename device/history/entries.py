@@ -16,12 +16,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
-from device.history.database import checked_text
-from device.history.schema import NO_THINGS
-from device.history.settings import UNSPOKEN_GAP_S
-from device.history.time_parsing import rfc3339, stored_time, to_us
-from device.records import Cause, Side, Thing, ThingSource
+from seealoud.device.events import Alerted, Answered, Decided, DecisionReason, Event, ProblemChanged
+from seealoud.device.history.database import checked_text
+from seealoud.device.history.schema import NO_THINGS
+from seealoud.device.history.settings import UNSPOKEN_GAP_S
+from seealoud.device.history.time_parsing import rfc3339, stored_time, to_us
+from seealoud.device.records import Cause, Side, Thing, ThingSource
 
 _WORTH_KEEPING = frozenset(
     {

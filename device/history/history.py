@@ -17,17 +17,17 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from device.clock import Clock
-from device.events import Event
-from device.history.database import Database
-from device.history.deletion import delete_old
-from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter, readable_entries
-from device.history.schema import HISTORY
-from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
-from device.history.summary import summarize
-from device.history.summary_text import last_minutes
-from device.history.time_parsing import to_us
-from device.records import HistorySummary
+from seealoud.device.clock import Clock
+from seealoud.device.events import Event
+from seealoud.device.history.database import Database
+from seealoud.device.history.deletion import delete_old
+from seealoud.device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter, readable_entries
+from seealoud.device.history.schema import HISTORY
+from seealoud.device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
+from seealoud.device.history.summary import summarize
+from seealoud.device.history.summary_text import last_minutes
+from seealoud.device.history.time_parsing import to_us
+from seealoud.device.records import HistorySummary
 
 MAX_WAITING = 5000
 _STEP_S = 0.5

@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from device.errors import HistoryError
-from device.history.database import stored_text
-from device.history.entries import COLUMNS, Entry
-from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
-from device.history.time_parsing import to_us
+from seealoud.device.errors import HistoryError
+from seealoud.device.history.database import stored_text
+from seealoud.device.history.entries import COLUMNS, Entry
+from seealoud.device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
+from seealoud.device.history.time_parsing import to_us
 
 _LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import NewerSchemaError
+from seealoud.device.errors import NewerSchemaError
 
 HISTORY_FILE = "history.sqlite3"
 OUTBOX_FILE = "outbox.sqlite3"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from device.settings_base import SettingsGroup
+from seealoud.device.settings_base import SettingsGroup
 
 # Each file is synced at most once in so many seconds: syncs are what wears an SD card, and a power
 # cut costs what was written since the last one. A crash of the program costs nothing.

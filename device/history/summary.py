@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from device.english import is_plural, split_words, stem, word_set
-from device.history.entries import Entry, Kind
-from device.history.summary_text import Span, summary_text
-from device.history.time_parsing import rfc3339
-from device.records import HistorySummary, Seen
+from seealoud.device.english import is_plural, split_words, stem, word_set
+from seealoud.device.history.entries import Entry, Kind
+from seealoud.device.history.summary_text import Span, summary_text
+from seealoud.device.history.time_parsing import rfc3339
+from seealoud.device.records import HistorySummary, Seen
 
 # Half of the main words of both: "a man with a dog" and "a man walking a dog" are one, "a man
 # on a bike" is another.

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from device.english import indefinite
-from device.records import Seen
+from seealoud.device.english import indefinite
+from seealoud.device.records import Seen
 
 # 40 seconds of speech; the history has the rest.
 LONGEST_TEXT_CHARS = 600

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from device.errors import ConfigError
-from device.settings_base import check_host
+from seealoud.device.errors import ConfigError
+from seealoud.device.settings_base import check_host
 
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
 PLAIN_PORT = 1883

@@ -13,14 +13,14 @@ import random
 import threading
 from collections.abc import Callable, Hashable
 
-from device.clock import Clock
-from device.errors import BrokerError, SeeAloudError
-from device.events import EventBus, Part
-from device.mqtt.connection import Confirmation, DeviceConnection
-from device.mqtt.paho_client import ReceivedMessage
-from device.mqtt.settings import MqttLimits
-from device.mqtt.topics import OutgoingMessage
-from device.part_health import Backoff, PartHealth
+from seealoud.device.clock import Clock
+from seealoud.device.errors import BrokerError, SeeAloudError
+from seealoud.device.events import EventBus, Part
+from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
+from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.settings import MqttLimits
+from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.part_health import Backoff, PartHealth
 
 _LOGGER = logging.getLogger(__name__)
 # A connection that has lasted so long is a stable one.

@@ -14,15 +14,15 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
-from device import requests as r
-from device.clock import Clock
-from device.errors import RequestError
-from device.mqtt import topics as t
-from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
-from device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
-from device.records import Cause
-from device.requests import HandleRequest
+from seealoud.device import requests as r
+from seealoud.device.clock import Clock
+from seealoud.device.errors import RequestError
+from seealoud.device.mqtt import topics as t
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from seealoud.device.records import Cause
+from seealoud.device.requests import HandleRequest
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80

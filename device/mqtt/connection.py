@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from device.errors import BrokerError
-from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
-from device.mqtt.paho_client import (
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.broker import DAEMON_SESSION, BrokerSettings
+from seealoud.device.mqtt.paho_client import (
     ConnectAnswer,
     ConnectionLost,
     PahoClient,
@@ -21,7 +21,7 @@ from device.mqtt.paho_client import (
     ReceivedMessage,
     broker_error,
 )
-from device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, OutgoingMessage
+from seealoud.device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
 

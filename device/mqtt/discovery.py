@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from device.mqtt import topics as t
-from device.mqtt.identity import Identity, Range
+from seealoud.device.mqtt import topics as t
+from seealoud.device.mqtt.identity import Identity, Range
 
 _Component = dict[str, Any]
 _ACTIONS = (

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import annotated_types
 
-from device import __version__
-from device.mqtt.broker import default_device_id
-from device.narrator.settings import NarrationSettings
-from device.requests import MAX_SNOOZE_MIN
-from device.settings_base import SettingsGroup
-from device.speech.settings import SpeechSettings
+from seealoud.device import __version__
+from seealoud.device.mqtt.broker import default_device_id
+from seealoud.device.narrator.settings import NarrationSettings
+from seealoud.device.requests import MAX_SNOOZE_MIN
+from seealoud.device.settings_base import SettingsGroup
+from seealoud.device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
 

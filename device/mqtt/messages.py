@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from device.events import (
+from seealoud.device.events import (
     Alerted,
     Answered,
     Decided,
@@ -20,7 +20,7 @@ from device.events import (
     Requested,
     SummedUp,
 )
-from device.mqtt.payloads import (
+from seealoud.device.mqtt.payloads import (
     MAX_STATE_CHARS,
     MAX_THINGS,
     CaptionMessage,
@@ -32,8 +32,8 @@ from device.mqtt.payloads import (
     cut_at_a_word,
     thing_parts,
 )
-from device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
-from device.records import Cause, Seen
+from seealoud.device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
+from seealoud.device.records import Cause, Seen
 
 # Home Assistant drops the attributes of an entity when all of them together are longer.
 MAX_ATTRIBUTES_BYTES = 2**14

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from device.clock import Clock, SystemClock
-from device.events import Event
-from device.history.database import Database, checked_text
-from device.history.schema import OUTBOX
-from device.history.settings import SYNC_SPACING_S
-from device.history.time_parsing import stored_time, to_us
-from device.mqtt.topics import OutgoingMessage, check_published_topic
+from seealoud.device.clock import Clock, SystemClock
+from seealoud.device.events import Event
+from seealoud.device.history.database import Database, checked_text
+from seealoud.device.history.schema import OUTBOX
+from seealoud.device.history.settings import SYNC_SPACING_S
+from seealoud.device.history.time_parsing import stored_time, to_us
+from seealoud.device.mqtt.topics import OutgoingMessage, check_published_topic
 
 _LOGGER = logging.getLogger(__name__)
 # A broker at hand acknowledges within milliseconds; one that restarts is back within this.

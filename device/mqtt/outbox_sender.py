@@ -13,11 +13,11 @@ from datetime import timedelta
 
 from pydantic_core import from_json
 
-from device.clock import Clock
-from device.errors import BrokerError
-from device.mqtt.connection import Confirmation, Connection
-from device.mqtt.outbox import Outbox, OutboxMessage
-from device.mqtt.payloads import marked_late
+from seealoud.device.clock import Clock
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.connection import Confirmation, Connection
+from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
+from seealoud.device.mqtt.payloads import marked_late
 
 _LOGGER = logging.getLogger(__name__)
 # The outbox forces its disk when it is asked for messages, also while there is no broker.

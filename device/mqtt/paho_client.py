@@ -26,10 +26,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from device.errors import BrokerError
-from device.mqtt.bounded_client import MAX_PACKET_BYTES, BoundedClient
-from device.mqtt.broker import BrokerSettings, Protocol, tls_context
-from device.mqtt.topics import OutgoingMessage
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.bounded_client import MAX_PACKET_BYTES, BoundedClient
+from seealoud.device.mqtt.broker import BrokerSettings, Protocol, tls_context
+from seealoud.device.mqtt.topics import OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
 MAX_RECEIVED_BYTES = 2**13

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
 
-from device.records import (
+from seealoud.device.records import (
     Caption,
     Cause,
     Description,

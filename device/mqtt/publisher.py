@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from types import TracebackType
 
-from device.errors import BrokerError
-from device.mqtt.broker import BrokerSettings, tls_context
-from device.mqtt.connection import DeviceConnection
-from device.mqtt.payloads import caption_message
-from device.mqtt.topics import CAPTION
-from device.records import Cause, Description
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.broker import BrokerSettings, tls_context
+from seealoud.device.mqtt.connection import DeviceConnection
+from seealoud.device.mqtt.payloads import caption_message
+from seealoud.device.mqtt.topics import CAPTION
+from seealoud.device.records import Cause, Description
 
 
 class MqttPublisher:

@@ -15,17 +15,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from device.clock import Clock
-from device.errors import BrokerError
-from device.mqtt import topics as t
-from device.mqtt.broker import BrokerSettings
-from device.mqtt.connection import Connection
-from device.mqtt.discovery import discovery_message
-from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
-from device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
-from device.mqtt.settings import MqttSettings
-from device.mqtt.topics import OutgoingMessage
+from seealoud.device.clock import Clock
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt import topics as t
+from seealoud.device.mqtt.broker import BrokerSettings
+from seealoud.device.mqtt.connection import Connection
+from seealoud.device.mqtt.discovery import discovery_message
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
+from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.mqtt.topics import OutgoingMessage
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5

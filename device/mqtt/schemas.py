@@ -1,6 +1,6 @@
 """The JSON Schemas of every payload, as they stand in ``docs/``; a test compares them.
 
-Written by ``python -m device.mqtt.schemas docs``.
+Written by ``python -m seealoud.device.mqtt.schemas docs``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from device.mqtt.commands import ResultMessage
-from device.mqtt.messages import AlertMessage, ProblemMessage, RequestMessage, SummaryMessage
-from device.mqtt.payloads import CaptionMessage, Message
-from device.mqtt.retained import DiagnosticsMessage, StateMessage
-from device.requests import Request
+from seealoud.device.mqtt.commands import ResultMessage
+from seealoud.device.mqtt.messages import (
+    AlertMessage,
+    ProblemMessage,
+    RequestMessage,
+    SummaryMessage,
+)
+from seealoud.device.mqtt.payloads import CaptionMessage, Message
+from seealoud.device.mqtt.retained import DiagnosticsMessage, StateMessage
+from seealoud.device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MESSAGES: Mapping[str, type[Message]] = {

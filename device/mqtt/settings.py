@@ -8,14 +8,14 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from device.mqtt.broker import (
+from seealoud.device.mqtt.broker import (
     BrokerSettings,
     TlsSettings,
     Transport,
     default_device_id,
     read_password,
 )
-from device.settings_base import (
+from seealoud.device.settings_base import (
     MQTT_PASSWORD,
     FilePath,
     HostText,

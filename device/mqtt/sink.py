@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from device.clock import Clock
-from device.events import (
+from seealoud.device.clock import Clock
+from seealoud.device.events import (
     Decided,
     Event,
     EventBus,
@@ -23,20 +23,20 @@ from device.events import (
     Requested,
     SettingChanged,
 )
-from device.mqtt import topics as t
-from device.mqtt.broker import DAEMON_SESSION, tls_context
-from device.mqtt.broker_connection import BrokerConnection
-from device.mqtt.commands import CommandHandler
-from device.mqtt.connection import Confirmation, DeviceConnection
-from device.mqtt.identity import Identity
-from device.mqtt.messages import event_message
-from device.mqtt.outbox import Outbox, OutboxMessage
-from device.mqtt.outbox_sender import OutboxSender
-from device.mqtt.paho_client import ReceivedMessage
-from device.mqtt.payloads import CaptionMessage, Happened, Value
-from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
-from device.mqtt.settings import MqttLimits, MqttSettings
-from device.requests import HandleRequest
+from seealoud.device.mqtt import topics as t
+from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
+from seealoud.device.mqtt.broker_connection import BrokerConnection
+from seealoud.device.mqtt.commands import CommandHandler
+from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.messages import event_message
+from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
+from seealoud.device.mqtt.outbox_sender import OutboxSender
+from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
+from seealoud.device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
+from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.requests import HandleRequest
 
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.

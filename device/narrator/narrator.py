@@ -31,15 +31,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from device.clock import ClockReading
-from device.english import content_words
-from device.events import DecisionReason
-from device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
-from device.narrator.rules import Alerts, RuleMatch, raised_by
-from device.narrator.scene_memory import FaultMemory, SceneMemory
-from device.narrator.settings import NarrationSettings
-from device.narrator.silence import Decision, SilencePolicy, SpeakingInterval, doubt
-from device.records import Description, Earcon, Thing
+from seealoud.device.clock import ClockReading
+from seealoud.device.english import content_words
+from seealoud.device.events import DecisionReason
+from seealoud.device.narrator.change import FEATURE_CHANGE, PICTURE_CHANGE, Pooled, Thumbnail
+from seealoud.device.narrator.rules import Alerts, RuleMatch, raised_by
+from seealoud.device.narrator.scene_memory import FaultMemory, SceneMemory
+from seealoud.device.narrator.settings import NarrationSettings
+from seealoud.device.narrator.silence import Decision, SilencePolicy, SpeakingInterval, doubt
+from seealoud.device.records import Description, Earcon, Thing
 
 # A caption that was too improbable may be better at another moment of the same scene; a complete
 # caption takes 18 ms here (docs/results.md), so this is 0.2 % of a core.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device.english import (
+from seealoud.device.english import (
     WordPattern,
     affirmed_words,
     parse_pattern,
@@ -19,9 +19,9 @@ from device.english import (
     split_words,
     without_compounds,
 )
-from device.narrator.settings import NarrationRule
-from device.records import Thing
-from device.vision.sentences import name_things
+from seealoud.device.narrator.settings import NarrationRule
+from seealoud.device.records import Thing
+from seealoud.device.vision.sentences import name_things
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from device.narrator.change import (
+from seealoud.device.narrator.change import (
     FEATURE_CHANGE,
     LARGEST,
     PICTURE_CHANGE,
@@ -27,7 +27,7 @@ from device.narrator.change import (
     feature_change,
     picture_change,
 )
-from device.records import Description
+from seealoud.device.records import Description
 
 # A new scene is stable after so many frames in a row and so many seconds, so that passing objects
 # are not described.

@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
-from device.english import parse_pattern, parse_phrase
-from device.settings_base import SettingsGroup
+from seealoud.device.english import parse_pattern, parse_phrase
+from seealoud.device.settings_base import SettingsGroup
 
 DAY_S = 24 * 3600
 LONGEST_GAP_S = 3600

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from device.errors import ConfigError
-from device.events import DecisionReason
-from device.narrator.rules import RuleMatch
-from device.narrator.settings import LONGEST_GAP_S, NarrationSettings, parse_quiet_hours
-from device.records import Description, Earcon
+from seealoud.device.errors import ConfigError
+from seealoud.device.events import DecisionReason
+from seealoud.device.narrator.rules import RuleMatch
+from seealoud.device.narrator.settings import LONGEST_GAP_S, NarrationSettings, parse_quiet_hours
+from seealoud.device.records import Description, Earcon
 
 # Rare enough not to annoy, frequent enough to be reassuring.
 _SOUNDS_PER_HEARTBEAT = 4

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import CameraError, PictureError
-from device.pictures.picture_format import (
+from seealoud.device.errors import CameraError, PictureError
+from seealoud.device.pictures.picture_format import (
     JPEG_END,
     exif_orientation,
     guess_what,
@@ -21,8 +21,8 @@ from device.pictures.picture_format import (
     jpeg_pixels,
     may_be_transparent,
 )
-from device.pictures.picture_size import LARGEST_PICTURE_BYTES, refuse_too_large
-from device.vision.native_stderr import captured_native_stderr
+from seealoud.device.pictures.picture_size import LARGEST_PICTURE_BYTES, refuse_too_large
+from seealoud.device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _WHITE = 255.0

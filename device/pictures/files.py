@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from device.errors import PictureError
-from device.pictures.decode import decode_picture
-from device.pictures.picture_size import LARGEST_PICTURE_BYTES
-from device.records import Frame
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.pictures.picture_size import LARGEST_PICTURE_BYTES
+from seealoud.device.records import Frame
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 STDIN = "-"

@@ -10,8 +10,12 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from device.errors import PictureError
-from device.pictures.picture_format import guess_what, jpeg_frame_header, may_be_transparent
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.picture_format import (
+    guess_what,
+    jpeg_frame_header,
+    may_be_transparent,
+)
 
 # `describe` needs 150 MB without a picture, and must stay below 500 MB with any.
 LARGEST_PICTURE_BYTES = 300 * 10**6

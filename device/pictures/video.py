@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import PictureError
-from device.pictures.decode import decode_frame, silence_opencv
-from device.pictures.picture_format import jpeg_pixels
-from device.records import Frame
-from device.vision.native_stderr import captured_native_stderr
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.decode import decode_frame, silence_opencv
+from seealoud.device.pictures.picture_format import jpeg_pixels
+from seealoud.device.records import Frame
+from seealoud.device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")

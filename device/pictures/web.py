@@ -18,12 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from device import __version__
-from device.errors import PictureError
-from device.pictures.decode import decode_picture
-from device.pictures.files import MAX_PICTURE_BYTES, too_large
-from device.pictures.names import public_address, sign_in
-from device.records import Frame
+from seealoud.device import __version__
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.pictures.files import MAX_PICTURE_BYTES, too_large
+from seealoud.device.pictures.names import public_address, sign_in
+from seealoud.device.records import Frame
 
 _CHUNK_BYTES = 64 * 1024
 _STREAM_TYPES = ("multipart/x-mixed-replace", "video/", "application/vnd.apple.mpegurl")

@@ -14,12 +14,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from device.health.settings import MetricsSettings
-from device.settings.keys import Key, Table
-from device.settings.reference import title
-from device.settings.schema import Settings
-from device.settings.state import OVERRIDES, RunState
-from device.settings.toml_text import holds_sign_in, masked, toml_key, toml_value
+from seealoud.device.health.settings import MetricsSettings
+from seealoud.device.settings.keys import Key, Table
+from seealoud.device.settings.reference import title
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import OVERRIDES, RunState
+from seealoud.device.settings.toml_text import holds_sign_in, masked, toml_key, toml_value
 
 # Secret files may be readable for a group: that is how root gives the daemon's user access.
 _OTHERS = stat.S_IRWXO

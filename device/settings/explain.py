@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from device.settings.keys import Key, Table
-from device.settings.reference import allowed
-from device.settings.toml_text import MASK, TomlValue, masked, masked_text, toml_value
+from seealoud.device.settings.keys import Key, Table
+from seealoud.device.settings.reference import allowed
+from seealoud.device.settings.toml_text import MASK, TomlValue, masked, masked_text, toml_value
 
 _MAX_SHOWN_CHARS = 60
 _MAX_MESSAGE_CHARS = 400

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from device.settings_base import SettingsGroup
+from seealoud.device.settings_base import SettingsGroup
 
 JsonSchema = Mapping[str, Any]
 _NOTHING: JsonSchema = {}

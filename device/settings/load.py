@@ -16,12 +16,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from device.errors import ConfigError
-from device.settings.explain import explain
-from device.settings.keys import Table, tables_of
-from device.settings.paths import CONFIG_VARIABLE, config_candidates
-from device.settings.retired import without_retired
-from device.settings.schema import Settings
+from seealoud.device.errors import ConfigError
+from seealoud.device.settings.explain import explain
+from seealoud.device.settings.keys import Table, tables_of
+from seealoud.device.settings.paths import CONFIG_VARIABLE, config_candidates
+from seealoud.device.settings.retired import without_retired
+from seealoud.device.settings.schema import Settings
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from device.errors import DaemonError
+from seealoud.device.errors import DaemonError
 
 NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from device.settings.keys import JsonSchema, Key, Table
-from device.settings.toml_text import toml_key, toml_value
+from seealoud.device.settings.keys import JsonSchema, Key, Table
+from seealoud.device.settings.toml_text import toml_key, toml_value
 
 _WIDTH = 96
 _INTRODUCTION = """\

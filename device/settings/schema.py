@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, field_validator
 
-from device.camera.settings import CameraSettings
-from device.health.settings import LogSettings, MetricsSettings
-from device.history.settings import HistorySettings
-from device.mqtt.broker import check_device_id
-from device.mqtt.settings import MqttSettings
-from device.narrator.settings import NarrationSettings
-from device.settings_base import LineText, PathText, SettingsGroup
-from device.speech.settings import SpeechSettings
-from device.triggers.settings import TriggerSettings
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.health.settings import LogSettings, MetricsSettings
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.mqtt.broker import check_device_id
+from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.narrator.settings import NarrationSettings
+from seealoud.device.settings_base import LineText, PathText, SettingsGroup
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.triggers.settings import TriggerSettings
 
 
 class DeviceSettings(SettingsGroup):

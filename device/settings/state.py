@@ -23,11 +23,11 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from device.clock import Clock, SystemClock
-from device.events import Event, Part, ProblemChanged
-from device.part_health import PartHealth
-from device.settings.schema import Settings
-from device.settings_base import PathText
+from seealoud.device.clock import Clock, SystemClock
+from seealoud.device.events import Event, Part, ProblemChanged
+from seealoud.device.part_health import PartHealth
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings_base import PathText
 
 _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1

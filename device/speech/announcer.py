@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from device.clock import Clock
-from device.errors import VoiceError
-from device.events import EventBus, SpeechOutcome, Spoke
-from device.records import Cause, Earcon, Priority, Utterance
-from device.speech.delivery import Delivery, SpeechResult
-from device.speech.piper import PiperVoiceProcess
-from device.speech.playback import Playback
-from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
-from device.speech.speech_queue import Change, SpeechQueue
+from seealoud.device.clock import Clock
+from seealoud.device.errors import VoiceError
+from seealoud.device.events import EventBus, SpeechOutcome, Spoke
+from seealoud.device.records import Cause, Earcon, Priority, Utterance
+from seealoud.device.speech.delivery import Delivery, SpeechResult
+from seealoud.device.speech.piper import PiperVoiceProcess
+from seealoud.device.speech.playback import Playback
+from seealoud.device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
+from seealoud.device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
 

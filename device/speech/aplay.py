@@ -12,15 +12,15 @@ import threading
 from contextlib import suppress
 from typing import BinaryIO
 
-from device.errors import PlaybackError
-from device.speech.child_process import (
+from seealoud.device.errors import PlaybackError
+from seealoud.device.speech.child_process import (
     KILL_TIMEOUT_S,
     has_ended,
     kill_child,
     start_child,
     write_bounded,
 )
-from device.speech.pcm import SAMPLE_BYTES, PcmChunk
+from seealoud.device.speech.pcm import SAMPLE_BYTES, PcmChunk
 
 _LOGGER = logging.getLogger(__name__)
 # Capacity of a pipe on Linux, which aplay may still have to play when everything is written.

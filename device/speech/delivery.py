@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from device.clock import Clock
-from device.errors import PlaybackError, SpeechError, VoiceError
-from device.events import EventBus, Part, SpeechOutcome
-from device.part_health import Backoff, PartHealth
-from device.records import Earcon, Priority, Utterance
-from device.speech.earcons import render_earcon
-from device.speech.pcm import PcmChunk
-from device.speech.piper import PiperVoiceProcess
-from device.speech.playback import Playback
-from device.speech.settings import SpeechSettings
+from seealoud.device.clock import Clock
+from seealoud.device.errors import PlaybackError, SpeechError, VoiceError
+from seealoud.device.events import EventBus, Part, SpeechOutcome
+from seealoud.device.part_health import Backoff, PartHealth
+from seealoud.device.records import Earcon, Priority, Utterance
+from seealoud.device.speech.earcons import render_earcon
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.piper import PiperVoiceProcess
+from seealoud.device.speech.playback import Playback
+from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
 # Short, so that progress is reported and a new volume takes effect soon.

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Earcon
-from device.speech.pcm import PcmChunk
+from seealoud.device.records import Earcon
+from seealoud.device.speech.pcm import PcmChunk
 
 _FULL_SCALE = 32_767
 _ATTACK_S = 0.004

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import SpeechError
+from seealoud.device.errors import SpeechError
 
 SAMPLE_BYTES = 2
 _LITTLE_ENDIAN = np.dtype("<i2")

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from device.errors import VoiceError
-from device.speech.pcm import PcmChunk
-from device.speech.phrases import speakable
-from device.speech.protocol import Audio, Failure, Ready, Reply, SpeechRequest
-from device.speech.settings import FASTEST_RATE, SLOWEST_RATE
-from device.speech.voice import VoiceFiles, find_voice
-from device.speech.worker_process import Inbox, WorkerProcess
+from seealoud.device.errors import VoiceError
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.phrases import speakable
+from seealoud.device.speech.protocol import Audio, Failure, Ready, Reply, SpeechRequest
+from seealoud.device.speech.settings import FASTEST_RATE, SLOWEST_RATE
+from seealoud.device.speech.voice import VoiceFiles, find_voice
+from seealoud.device.speech.worker_process import Inbox, WorkerProcess
 
 _LOGGER = logging.getLogger(__name__)
 # A cut during a wait for the voice, and so the sound of a press, is delayed by this at most.
@@ -204,7 +204,7 @@ class PiperVoiceProcess:
 
     def _command(self) -> list[str]:
         # -P: a piper.py in the user's folder must not be imported instead of Piper.
-        command = [sys.executable, "-P", "-m", "device.speech.piper_worker"]
+        command = [sys.executable, "-P", "-m", "seealoud.device.speech.piper_worker"]
         command += ["--voice", str(self._voice.model_path)]
         if self._options.threads is not None:
             command += ["--threads", str(self._options.threads)]

@@ -1,6 +1,6 @@
 """The Piper process: loads one voice, then turns lines of text into PCM until its stdin closes.
 
-Run by `PiperVoiceProcess` as ``python -m device.speech.piper_worker --voice PATH``; the
+Run by `PiperVoiceProcess` as ``python -m seealoud.device.speech.piper_worker --voice PATH``; the
 messages are those of `device.speech.protocol`. The only module that imports Piper, whose
 licence (GPL-3.0) therefore ends at this process's pipes.
 """
@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.speech.phrases import split_phrases
-from device.speech.protocol import (
+from seealoud.device.speech.phrases import split_phrases
+from seealoud.device.speech.protocol import (
     Audio,
     CancelRequest,
     End,

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from device.errors import PlaybackError
-from device.speech.aplay import AplayStream
-from device.speech.pcm import PcmChunk
-from device.speech.settings import DEFAULT_DEVICE, SpeechSettings
+from seealoud.device.errors import PlaybackError
+from seealoud.device.speech.aplay import AplayStream
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.settings import DEFAULT_DEVICE, SpeechSettings
 
 # A Bluetooth loudspeaker that reconnects may need some seconds before it accepts sound; and the
 # watchdog restarts a daemon whose speech makes no progress for 20 s.

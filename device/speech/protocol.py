@@ -18,7 +18,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from device.speech.pcm import SAMPLE_BYTES
+from seealoud.device.speech.pcm import SAMPLE_BYTES
 
 # Far above any real message (a sentence is some 100 kB); refuses the output of a stray print.
 MAX_HEADER_BYTES = 1 << 16

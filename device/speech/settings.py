@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool
 
-from device.settings_base import FilePath, LineText, SettingsGroup
+from seealoud.device.settings_base import FilePath, LineText, SettingsGroup
 
 DEFAULT_DEVICE = "default"
 SLOWEST_RATE = 0.25

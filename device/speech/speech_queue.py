@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from device.events import SpeechOutcome
-from device.records import Earcon, Priority, Utterance
+from seealoud.device.events import SpeechOutcome
+from seealoud.device.records import Earcon, Priority, Utterance
 
 MAX_ALERTS = 3
 _MAX_SOUNDS = 2

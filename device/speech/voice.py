@@ -9,9 +9,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.errors import VoiceError
-from device.settings_base import check_path
-from device.speech.settings import SpeechSettings
+from seealoud.device.errors import VoiceError
+from seealoud.device.settings_base import check_path
+from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
 _NEXT_STEP = (

@@ -16,9 +16,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from device.errors import VoiceError
-from device.speech.child_process import KILL_TIMEOUT_S, kill_child, start_child, write_bounded
-from device.speech.protocol import (
+from seealoud.device.errors import VoiceError
+from seealoud.device.speech.child_process import (
+    KILL_TIMEOUT_S,
+    kill_child,
+    start_child,
+    write_bounded,
+)
+from seealoud.device.speech.protocol import (
     CancelRequest,
     Failure,
     Ready,
@@ -193,7 +198,7 @@ class WorkerProcess:
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
     # The child finds this package wherever we found it, also in a checkout that is not installed.
-    package_root = str(Path(__file__).parents[2])
+    package_root = str(Path(__file__).parents[3])
     inherited = os.environ.get("PYTHONPATH")
     python_path = os.pathsep.join([package_root, inherited] if inherited else [package_root])
     env = {**os.environ, "PYTHONPATH": python_path}

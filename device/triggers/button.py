@@ -17,12 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from device.errors import TriggerError
-from device.records import Cause
-from device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
-from device.triggers.settings import ButtonSettings
-from device.triggers.trigger import Target
-from device.worker import Worker
+from seealoud.device.errors import TriggerError
+from seealoud.device.records import Cause
+from seealoud.device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
+from seealoud.device.triggers.settings import ButtonSettings
+from seealoud.device.triggers.trigger import Target
+from seealoud.device.worker import Worker
 
 if TYPE_CHECKING:
     from gpiozero import DigitalInputDevice

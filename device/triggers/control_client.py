@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from device.errors import DaemonError, RequestError
-from device.requests import MAX_REQUEST_BYTES, Outcome, Request
+from seealoud.device.errors import DaemonError, RequestError
+from seealoud.device.requests import MAX_REQUEST_BYTES, Outcome, Request
 
 ANSWER_TIMEOUT_S = 10.0
 _PROBE_TIMEOUT_S = 1.0

@@ -23,12 +23,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from device.errors import DaemonError, RequestError, TriggerError
-from device.records import Cause
-from device.requests import MAX_REQUEST_BYTES, Outcome, parse_request
-from device.triggers.control_client import is_daemon_running, receive_line
-from device.triggers.trigger import Target
-from device.worker import Worker
+from seealoud.device.errors import DaemonError, RequestError, TriggerError
+from seealoud.device.records import Cause
+from seealoud.device.requests import MAX_REQUEST_BYTES, Outcome, parse_request
+from seealoud.device.triggers.control_client import is_daemon_running, receive_line
+from seealoud.device.triggers.trigger import Target
+from seealoud.device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 MAX_CLIENTS = 64

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.errors import TriggerError
+from seealoud.device.errors import TriggerError
 
 if TYPE_CHECKING:
     from evdev import InputDevice

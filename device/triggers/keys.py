@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from device.records import Cause
-from device.triggers.evdev_devices import DeviceWatch, EvdevDevices
-from device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
-from device.triggers.settings import KeySettings
-from device.triggers.trigger import Target
-from device.worker import Worker
+from seealoud.device.records import Cause
+from seealoud.device.triggers.evdev_devices import DeviceWatch, EvdevDevices
+from seealoud.device.triggers.press import USUAL_TIMING, PlaySound, PressActions, PressTiming
+from seealoud.device.triggers.settings import KeySettings
+from seealoud.device.triggers.trigger import Target
+from seealoud.device.worker import Worker
 
 if TYPE_CHECKING:
     from evdev import InputDevice

@@ -34,10 +34,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 
-from device import requests as r
-from device.records import Cause, Earcon
-from device.triggers.settings import Action, PressSettings
-from device.triggers.trigger import Target
+from seealoud.device import requests as r
+from seealoud.device.records import Cause, Earcon
+from seealoud.device.triggers.settings import Action, PressSettings
+from seealoud.device.triggers.trigger import Target
 
 _LOGGER = logging.getLogger(__name__)
 PlaySound = Callable[[Earcon, float], None]

@@ -16,8 +16,8 @@ from pydantic import (
     model_validator,
 )
 
-from device.requests import MAX_SNOOZE_MIN
-from device.settings_base import FilePath, LineText, SettingsGroup
+from seealoud.device.requests import MAX_SNOOZE_MIN
+from seealoud.device.settings_base import FilePath, LineText, SettingsGroup
 
 # What the kernel takes, without the closing zero: unix(7).
 MAX_SOCKET_PATH_BYTES = 107

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-from device import requests as r
-from device.errors import TriggerError
-from device.records import Cause
-from device.triggers.trigger import Target
-from device.worker import Worker
+from seealoud.device import requests as r
+from seealoud.device.errors import TriggerError
+from seealoud.device.records import Cause
+from seealoud.device.triggers.trigger import Target
+from seealoud.device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 _IDLE_S = 0.5

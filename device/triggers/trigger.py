@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from device.clock import Clock
-from device.records import Cause
-from device.requests import HandleRequest, Request
-from device.worker import Worker
+from seealoud.device.clock import Clock
+from seealoud.device.records import Cause
+from seealoud.device.requests import HandleRequest, Request
+from seealoud.device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import ConfigError
-from device.vision.vocabulary import END, PAD, SPECIALS, START
+from seealoud.device.errors import ConfigError
+from seealoud.device.vision.vocabulary import END, PAD, SPECIALS, START
 
 State = tuple[npt.NDArray[np.float32], ...]
 Logits = npt.NDArray[np.float32]

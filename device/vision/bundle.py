@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from device.errors import BundleError, BundleHashError
-from device.settings_base import check_path
-from device.vision.manifest import (
+from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.settings_base import check_path
+from seealoud.device.vision.manifest import (
     CONFIDENCE,
     DECODER,
     DETECTOR,
@@ -33,7 +33,7 @@ from device.vision.manifest import (
     HashedFile,
     Manifest,
 )
-from device.vision.vocabulary import Vocabulary
+from seealoud.device.vision.vocabulary import Vocabulary
 
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
 _SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "models"

@@ -14,12 +14,12 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError, ConfigError, InferenceError
-from device.records import Caption, Frame, Hypothesis, Timings
-from device.vision.beam_search import SearchOptions, Sequence, log_probability, search_rows
-from device.vision.bundle import LARGEST_DIFFERENCE, N_PATTERNS, Bundle, pattern
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder, Features
+from seealoud.device.errors import BundleError, ConfigError, InferenceError
+from seealoud.device.records import Caption, Frame, Hypothesis, Timings
+from seealoud.device.vision.beam_search import SearchOptions, Sequence, log_probability, search_rows
+from seealoud.device.vision.bundle import LARGEST_DIFFERENCE, N_PATTERNS, Bundle, pattern
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder, Features
 
 _MS = 1000.0
 

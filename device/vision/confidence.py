@@ -19,15 +19,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError
-from device.records import Caption, Hypothesis
-from device.vision.bundle import Bundle
-from device.vision.captioner import Encoded
-from device.vision.evidence import SIGNALS, ConfidenceArrays, Novelty, Scores, Signals
-from device.vision.hypotheses import chosen_first, corrected
-from device.vision.manifest import ConfidenceSpec
-from device.vision.mentions import COLOUR, JudgedMention, unsure_colours, without_colours
-from device.vision.sentences import Hedge, hedge
+from seealoud.device.errors import BundleError
+from seealoud.device.records import Caption, Hypothesis
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import Encoded
+from seealoud.device.vision.evidence import SIGNALS, ConfidenceArrays, Novelty, Scores, Signals
+from seealoud.device.vision.hypotheses import chosen_first, corrected
+from seealoud.device.vision.manifest import ConfidenceSpec
+from seealoud.device.vision.mentions import COLOUR, JudgedMention, unsure_colours, without_colours
+from seealoud.device.vision.sentences import Hedge, hedge
 
 Floats = npt.NDArray[np.float64]
 _PERSON = "subject/person"

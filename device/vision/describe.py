@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from device.records import Description, Frame
-from device.vision.bundle import Bundle
-from device.vision.captioner import Captioner, CaptionOptions, Encoded
-from device.vision.confidence import ConfidenceModel
-from device.vision.native_stderr import captured_native_stderr
-from device.vision.picture_gate import PictureGate
-from device.vision.scene import UNSURE
-from device.vision.sentences import Hedge, caption_sentence
-from device.vision.sighting import NOTHING, Sighting
-from device.vision.thing_finder import Search, ThingFinder, open_finder
+from seealoud.device.records import Description, Frame
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions, Encoded
+from seealoud.device.vision.confidence import ConfidenceModel
+from seealoud.device.vision.native_stderr import captured_native_stderr
+from seealoud.device.vision.picture_gate import PictureGate
+from seealoud.device.vision.scene import UNSURE
+from seealoud.device.vision.sentences import Hedge, caption_sentence
+from seealoud.device.vision.sighting import NOTHING, Sighting
+from seealoud.device.vision.thing_finder import Search, ThingFinder, open_finder
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"

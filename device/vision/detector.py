@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError, InferenceError
-from device.vision.boxes import Floats, find_peaks, letterbox
-from device.vision.bundle import N_PATTERNS, Bundle, pattern
-from device.vision.runtime import invoke, load_interpreter
-from device.vision.specs import DetectorSelfTest, DetectorSpec
+from seealoud.device.errors import BundleError, InferenceError
+from seealoud.device.vision.boxes import Floats, find_peaks, letterbox
+from seealoud.device.vision.bundle import N_PATTERNS, Bundle, pattern
+from seealoud.device.vision.runtime import invoke, load_interpreter
+from seealoud.device.vision.specs import DetectorSelfTest, DetectorSpec
 
 PICTURE_INPUT = "picture"
 LOG_ODDS_OUTPUT = "log_odds"
@@ -79,7 +79,7 @@ class Detector:
         spec = bundle.manifest.detector
         if spec is None:
             raise BundleError(
-                f"bundle {bundle.path} has no detector; run: python -m convert.detector "
+                f"bundle {bundle.path} has no detector; run: python -m seealoud.convert.detector "
                 f"{bundle.path}"
             )
         n_threads = threads or os.cpu_count() or 1

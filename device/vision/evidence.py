@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError
-from device.records import Hypothesis
-from device.vision.manifest import ConfidenceSpec, NoveltySpec
-from device.vision.mentions import Mention, Mentions
-from device.vision.thing_words import detectable_names, log_odds
+from seealoud.device.errors import BundleError
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.manifest import ConfidenceSpec, NoveltySpec
+from seealoud.device.vision.mentions import Mention, Mentions
+from seealoud.device.vision.thing_words import detectable_names, log_odds
 
 # The signals of a mention, in the order of ``Signals.of``.
 SIGNALS = (

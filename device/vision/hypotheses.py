@@ -15,10 +15,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from device.english import indefinite, is_plural, plural
-from device.records import Hypothesis
-from device.vision.manifest import ChoiceSpec
-from device.vision.thing_words import ANIMALS, is_named
+from seealoud.device.english import indefinite, is_plural, plural
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.manifest import ChoiceSpec
+from seealoud.device.vision.thing_words import ANIMALS, is_named
 
 _LEAST = 1e-3  # keeps logarithms finite
 # The mean probability of a usual caption's mentions, for a caption without any.

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from device.vision.beam_search import SearchOptions
-from device.vision.specs import DetectorSpec, ManifestPart, NamesSpec, ThingsSpec
+from seealoud.device.vision.beam_search import SearchOptions
+from seealoud.device.vision.specs import DetectorSpec, ManifestPart, NamesSpec, ThingsSpec
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from device.english import with_article
+from seealoud.device.english import with_article
 
 COLOUR = "colour"
 _AND = "and"

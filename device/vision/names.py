@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError
-from device.vision.bundle import Bundle
-from device.vision.specs import NamesSpec
+from seealoud.device.errors import BundleError
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.specs import NamesSpec
 
 Floats = npt.NDArray[np.float32]
 
@@ -123,7 +123,7 @@ class NameClassifier:
         spec = bundle.manifest.names
         if spec is None:
             raise BundleError(
-                f"bundle {bundle.path} has no names: add them with python -m convert.names"
+                f"bundle {bundle.path} has no names: add them with python -m seealoud.convert.names"
             )
         arrays = NamesArrays.read(bundle.names, spec)
         self._weights_dn = arrays.float_weights()

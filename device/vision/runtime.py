@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import BundleError, InferenceError
-from device.vision.beam_search import Continuations, Logits, Parents, State, likeliest
+from seealoud.device.errors import BundleError, InferenceError
+from seealoud.device.vision.beam_search import Continuations, Logits, Parents, State, likeliest
 
 # The converter orders subgraphs by signature name, and only the first can be driven without the
 # signature runner's copies of every input; so the name of the step sorts first.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from device.records import Description, Thing
-from device.vision import sentences
-from device.vision.sentences import Hedge
-from device.vision.thing_words import mentions_person
+from seealoud.device.records import Description, Thing
+from seealoud.device.vision import sentences
+from seealoud.device.vision.sentences import Hedge
+from seealoud.device.vision.thing_words import mentions_person
 
 MOST_NAMES = 3
 # The reason of a caption that is withheld because it is too improbable.

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from device.english import ends_as_plural, indefinite, is_countable, is_plural, plural
-from device.records import Side, Thing
-from device.vision.manifest import WordingSpec
+from seealoud.device.english import ends_as_plural, indefinite, is_countable, is_plural, plural
+from seealoud.device.records import Side, Thing
+from seealoud.device.vision.manifest import WordingSpec
 
 UNSURE = "I am not sure what is happening here."
 CANNOT_TELL = "I cannot tell what this shows."

@@ -10,11 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from device.records import Side, Thing, ThingSource
-from device.vision.detector import Detection
-from device.vision.names import NamedThing
-from device.vision.specs import ThingsSpec, ThingWeights
-from device.vision.thing_words import DETECTABLE, EVERYDAY_NAMES, PERSON, is_named, log_odds
+from seealoud.device.records import Side, Thing, ThingSource
+from seealoud.device.vision.detector import Detection
+from seealoud.device.vision.names import NamedThing
+from seealoud.device.vision.specs import ThingsSpec, ThingWeights
+from seealoud.device.vision.thing_words import (
+    DETECTABLE,
+    EVERYDAY_NAMES,
+    PERSON,
+    is_named,
+    log_odds,
+)
 
 # A box whose centre is within these shares of the picture's width is ahead.
 _LEFT_OF = 0.38

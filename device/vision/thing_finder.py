@@ -11,17 +11,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from device.errors import InferenceError
-from device.records import Description, Frame
-from device.vision.bundle import Bundle
-from device.vision.detector import Detection, Detector
-from device.vision.manifest import Manifest
-from device.vision.names import NameClassifier
-from device.vision.scene import Certainty, compose
-from device.vision.sentences import Hedge
-from device.vision.sighting import Sighting, best_scores, by_name, combine
-from device.vision.specs import ThingsSpec
-from device.vision.thing_words import DETECTABLE, is_named, mentions_person
+from seealoud.device.errors import InferenceError
+from seealoud.device.records import Description, Frame
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.detector import Detection, Detector
+from seealoud.device.vision.manifest import Manifest
+from seealoud.device.vision.names import NameClassifier
+from seealoud.device.vision.scene import Certainty, compose
+from seealoud.device.vision.sentences import Hedge
+from seealoud.device.vision.sighting import Sighting, best_scores, by_name, combine
+from seealoud.device.vision.specs import ThingsSpec
+from seealoud.device.vision.thing_words import DETECTABLE, is_named, mentions_person
 
 Search = Future[tuple[Detection, ...] | None]
 

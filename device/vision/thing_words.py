@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from device.english import is_countable, plural
+from seealoud.device.english import is_countable, plural
 
 
 @dataclass(frozen=True)

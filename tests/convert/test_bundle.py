@@ -13,22 +13,22 @@ from ai_edge_litert.interpreter import Interpreter
 from support.smoke import BEAM_WIDTH, MAX_WORDS, NAME, SIZE_PX, Done, Smoke
 from support.tflite_graph import CONTROL_FLOW, operators
 
-from convert.model_card import model_card
-from convert.variants import choose_self_test
-from device.errors import ConfigError
-from device.records import Frame
-from device.vision.beam_search import search
-from device.vision.bundle import N_PATTERNS, load_bundle, pattern
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.confidence import ConfidenceModel
-from device.vision.manifest import CONFIDENCE, HASHED_FILES, Manifest
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder
-from training import run_folder
-from training.data.readers import open_dataset
-from training.features import read_picture
-from training.records.run import read_record
-from training.run_folder import source_commit
+from seealoud.convert.model_card import model_card
+from seealoud.convert.variants import choose_self_test
+from seealoud.device.errors import ConfigError
+from seealoud.device.records import Frame
+from seealoud.device.vision.beam_search import search
+from seealoud.device.vision.bundle import N_PATTERNS, load_bundle, pattern
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.confidence import ConfidenceModel
+from seealoud.device.vision.manifest import CONFIDENCE, HASHED_FILES, Manifest
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder
+from seealoud.training import run_folder
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.features import read_picture
+from seealoud.training.records.run import read_record
+from seealoud.training.run_folder import source_commit
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("converted")]
 

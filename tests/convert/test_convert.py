@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from support.smoke import NAME, Done, Smoke
 
-from convert import convert as module
-from convert.__main__ import main
-from convert.convert import convert
-from convert.variants import Variant
-from convert.verify import SignatureCheck, Verification
-from device.vision.bundle import load_bundle
-from device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
-from training.data.readers import open_dataset
-from training.errors import TrainingError
-from training.records.run import Bounds
-from training.run_folder import RunFolder
+from seealoud.convert import convert as module
+from seealoud.convert.__main__ import main
+from seealoud.convert.convert import convert
+from seealoud.convert.variants import Variant
+from seealoud.convert.verify import SignatureCheck, Verification
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.run import Bounds
+from seealoud.training.run_folder import RunFolder
 
 BAD = Verification(
     signatures=SignatureCheck(3e-5, 0.5, 1e-5, 0.01),
@@ -83,7 +83,9 @@ def test_a_good_one_is_written_over_the_one_before(
 ) -> None:
     good = dataclasses.replace(BAD, signatures=SignatureCheck(3e-5, 0.99, 1e-5, 0.01))
     monkeypatch.setattr(module, "_verify", lambda *_: good)
-    monkeypatch.setattr("convert.model_card.model_card", lambda manifest: f"# {manifest.name}")
+    monkeypatch.setattr(
+        "seealoud.convert.model_card.model_card", lambda manifest: f"# {manifest.name}"
+    )
     (tmp_path / NAME).mkdir()
     (tmp_path / NAME / "manifest.json").write_text("the one before")
     written = convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path)
@@ -150,7 +152,7 @@ def test_an_unknown_run_is_one_line(run: Run, smoke: Smoke, tmp_path: Path) -> N
     assert err == (
         f"seealoud-convert: no trained weights in {tmp_path}/nothing: "
         "train it with `seealoud-train run nothing`, or "
-        "recover them from its bundle with `python -m convert.recover models/nothing`\n"
+        "recover them from its bundle with `python -m seealoud.convert.recover models/nothing`\n"
     )
     assert list(tmp_path.iterdir()) == []
 

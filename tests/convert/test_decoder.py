@@ -13,12 +13,12 @@ from ai_edge_litert.interpreter import Interpreter
 from support.tflite_graph import CONTROL_FLOW, HIDDEN_STATE, operators
 from support.weights import draw_weights
 
-from convert.decoder import export_decoder
-from device.vision.beam_search import likeliest, log_softmax
-from device.vision.manifest import DECODER
-from device.vision.runtime import Decoder as DeviceDecoder
-from device.vision.vocabulary import START
-from training.decoders import DECODERS, DecoderSize, KerasDecoder
+from seealoud.convert.decoder import export_decoder
+from seealoud.device.vision.beam_search import likeliest, log_softmax
+from seealoud.device.vision.manifest import DECODER
+from seealoud.device.vision.runtime import Decoder as DeviceDecoder
+from seealoud.device.vision.vocabulary import START
+from seealoud.training.decoders import DECODERS, DecoderSize, KerasDecoder
 
 BEAM_WIDTH = 3
 # As wide as quantization needs to be worth it: the converter leaves small matrices float.

@@ -19,18 +19,18 @@ from ai_edge_litert.interpreter import Interpreter
 from support import tiny_detector as tiny
 from support.tiny_bundle import copy_bundle
 
-from convert import detector as module
-from convert.detector import LICENCE_FILE, PACKAGE, ExportedDetector, add_detector
-from convert.npm_package import NpmPackage
-from convert.packed_weights import int8_levels, with_packed_weights
-from convert.tfjs_graph import TfjsGraph, read_graph, with_hard_swish
-from device.vision.bundle import load_bundle
-from device.vision.detector import Detector
-from device.vision.manifest import DETECTOR
-from device.vision.specs import DetectorSpec
-from training.encoders import default_cache_dir
-from training.errors import TrainingError, WeightsError
-from training.features import to_tflite
+from seealoud.convert import detector as module
+from seealoud.convert.detector import LICENCE_FILE, PACKAGE, ExportedDetector, add_detector
+from seealoud.convert.npm_package import NpmPackage
+from seealoud.convert.packed_weights import int8_levels, with_packed_weights
+from seealoud.convert.tfjs_graph import TfjsGraph, read_graph, with_hard_swish
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.detector import Detector
+from seealoud.device.vision.manifest import DETECTOR
+from seealoud.device.vision.specs import DetectorSpec
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.errors import TrainingError, WeightsError
+from seealoud.training.features import to_tflite
 
 SIZE_PX = 8
 STRIDE_2 = {"strides": {"list": {"i": ["1", "2", "2", "1"]}}, "padding": {"s": "U0FNRQ=="}}
@@ -325,7 +325,7 @@ def test_an_export_that_differs_from_its_source_is_refused(
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (default_cache_dir() / "npm" / PACKAGE.tarball_name.removesuffix(".tgz")).is_dir(),
-    reason="the detector's package is not in the cache: run python -m convert.detector once",
+    reason="the detector's package is not cached: run python -m seealoud.convert.detector once",
 )
 def test_the_real_detector_is_the_source(tmp_path: Path) -> None:
     """Its boxes are those that the source graph's own decoding finds."""
@@ -335,7 +335,7 @@ def test_the_real_detector_is_the_source(tmp_path: Path) -> None:
     log_odds, sides, expected = graph.run(
         picture, [module.LOG_ODDS_NODE, module.SIDES_NODE, "tower_0/detections"]
     )
-    from device.vision import boxes
+    from seealoud.device.vision import boxes
 
     monkey = pytest.MonkeyPatch()
     monkey.setattr(boxes, "SAME_THING_OVERLAP", 1.0)  # the source does without

@@ -11,15 +11,15 @@ from ai_edge_litert.interpreter import Interpreter
 from support.smoke import SIZE_PX, Done, Smoke
 from support.tflite_graph import Operator, operators
 
-from convert import encoder as module
-from convert.encoder import calibration_pictures, whole_encoder
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Encoder
-from training.data.dataset import CaptionedPicture
-from training.data.readers import open_dataset
-from training.features import read_picture
-from training.model import BuiltCaptioner
-from training.run_folder import RunFolder, load_run
+from seealoud.convert import encoder as module
+from seealoud.convert.encoder import calibration_pictures, whole_encoder
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Encoder
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.features import read_picture
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.run_folder import RunFolder, load_run
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from convert.model_card import EARLIER_RUNS, model_card, training_commands
-from device.vision.manifest import Manifest
+from seealoud.convert.model_card import EARLIER_RUNS, model_card, training_commands
+from seealoud.device.vision.manifest import Manifest
 
 SCORES = {
     "bleu_1": 66.5,

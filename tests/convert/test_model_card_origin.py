@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from convert.model_card import EARLIER_RUNS, earlier_runs, training_commands, with_origin
-from convert.variants import DATA_LICENCE, training_facts
-from device.vision.bundle import load_bundle
-from training.config import RunConfig
-from training.errors import CheckpointError, RunConfigError, TrainingError
-from training.run_folder import RunFolder, run_folder
+from seealoud.convert.model_card import EARLIER_RUNS, earlier_runs, training_commands, with_origin
+from seealoud.convert.variants import DATA_LICENCE, training_facts
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.training.config import RunConfig
+from seealoud.training.errors import CheckpointError, RunConfigError, TrainingError
+from seealoud.training.run_folder import RunFolder, run_folder
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-bundle"
 

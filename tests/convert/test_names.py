@@ -7,12 +7,12 @@ from pathlib import Path
 from support.named_bundle import SPEC, arrays
 from support.tiny_bundle import copy_bundle
 
-from convert.names import add_names
-from device.vision.bundle import load_bundle
-from device.vision.manifest import ENCODER, NAMES
-from device.vision.names import NameClassifier
-from device.vision.specs import NamesSpec
-from training.names.fit import FittedNames
+from seealoud.convert.names import add_names
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.manifest import ENCODER, NAMES
+from seealoud.device.vision.names import NameClassifier
+from seealoud.device.vision.specs import NamesSpec
+from seealoud.training.names.fit import FittedNames
 
 FITTED = FittedNames(NamesSpec.model_validate(SPEC), arrays(), {})
 

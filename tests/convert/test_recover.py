@@ -13,18 +13,18 @@ from support.command_line import runner
 from support.smoke import NAME, Done, Smoke
 from support.tiny_bundle import TINY_BUNDLE, change_manifest, replace_file
 
-from convert import stored_weights
-from convert.encoder import calibration_pictures
-from convert.recover import main, recover
-from convert.stored_weights import Constants, Place, place_of, recover_tail
-from convert.variants import export_variant
-from device.vision.manifest import DECODER, ENCODER
-from training.data.readers import open_dataset
-from training.errors import CheckpointError, TrainingError
-from training.evaluate import caption_with_bundle, caption_with_keras
-from training.model import BuiltCaptioner
-from training.run_folder import RunFolder, load_run
-from training.train import train
+from seealoud.convert import stored_weights
+from seealoud.convert.encoder import calibration_pictures
+from seealoud.convert.recover import main, recover
+from seealoud.convert.stored_weights import Constants, Place, place_of, recover_tail
+from seealoud.convert.variants import export_variant
+from seealoud.device.vision.manifest import DECODER, ENCODER
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.errors import CheckpointError, TrainingError
+from seealoud.training.evaluate import caption_with_bundle, caption_with_keras
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.run_folder import RunFolder, load_run
+from seealoud.training.train import train
 
 pytestmark = [
     pytest.mark.filterwarnings(

@@ -9,9 +9,9 @@ import pytest
 from support.command_line import Run, runner
 from support.smoke import CONFIG, EPOCHS, NAME, Done, Smoke, kill_when_it_has
 
-from convert.reproduce import Planned, carry_out, compare, describe, main, require_data
-from training.data.dataset import Dataset
-from training.errors import DatasetError, TrainingError
+from seealoud.convert.reproduce import Planned, carry_out, compare, describe, main, require_data
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.errors import DatasetError, TrainingError
 
 ROOT = Path(__file__).parents[2]
 NOTHING = Dataset((), (), ())

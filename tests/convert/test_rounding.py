@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from convert import rounding
-from convert.encoder import int8_encoder
-from convert.rounding import best_int8_encoder, grid_error, round_kernel, round_pointwise
+from seealoud.convert import rounding
+from seealoud.convert.encoder import int8_encoder
+from seealoud.convert.rounding import best_int8_encoder, grid_error, round_kernel, round_pointwise
 
 N_INPUTS, N_OUTPUTS = 24, 16
 

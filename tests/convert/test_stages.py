@@ -10,14 +10,14 @@ import pytest
 from support.confident_bundle import confident_bundle
 from support.tiny_bundle import TINY_BUNDLE
 
-from convert import stages
-from convert.stages import Conversion, Recovery, Training, chain
-from device.vision.bundle import load_bundle
-from device.vision.vocabulary import Vocabulary
-from training.config import RunConfig, read_run_config
-from training.data.dataset import Dataset
-from training.errors import CheckpointError, RunConfigError
-from training.run_folder import EpochResult, RunFolder
+from seealoud.convert import stages
+from seealoud.convert.stages import Conversion, Recovery, Training, chain
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.config import RunConfig, read_run_config
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.errors import CheckpointError, RunConfigError
+from seealoud.training.run_folder import EpochResult, RunFolder
 
 ROOT = Path(__file__).parents[2]
 NOTHING = Dataset((), (), ())

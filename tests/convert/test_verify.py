@@ -10,17 +10,23 @@ import numpy as np
 import pytest
 from support.smoke import Done, Smoke
 
-from convert import verify
-from convert.variants import Variant
-from convert.verify import SignatureCheck, Verification, agreement, check_signatures, require
-from device.records import Hypothesis
-from device.vision.bundle import load_bundle
-from training.data.dataset import CaptionedPicture
-from training.data.readers import open_dataset
-from training.errors import TrainingError
-from training.model import BuiltCaptioner
-from training.records.run import Bounds
-from training.run_folder import RunFolder, load_run
+from seealoud.convert import verify
+from seealoud.convert.variants import Variant
+from seealoud.convert.verify import (
+    SignatureCheck,
+    Verification,
+    agreement,
+    check_signatures,
+    require,
+)
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.errors import TrainingError
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.records.run import Bounds
+from seealoud.training.run_folder import RunFolder, load_run
 
 GOOD = Verification(
     signatures=SignatureCheck(

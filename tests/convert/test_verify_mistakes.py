@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from convert.verify import Mistakes, SignatureCheck, Verification, count_mistakes
-from device.records import Hypothesis
-from training.data.dataset import CaptionedPicture, Dataset
-from training.metrics import tokenise as tokenise_module
+from seealoud.convert.verify import Mistakes, SignatureCheck, Verification, count_mistakes
+from seealoud.device.records import Hypothesis
+from seealoud.training.data.dataset import CaptionedPicture, Dataset
+from seealoud.training.metrics import tokenise as tokenise_module
 
 DOG, CAT = Hypothesis("a dog", -1.5, -1.0), Hypothesis("a cat", -6.0, -4.0)
 

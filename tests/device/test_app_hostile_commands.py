@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.daemon_core import DaemonCore, core_settings
 
-from device.settings.paths import Directories
-from device.settings.state import RunState, StateFile
+from seealoud.device.settings.paths import Directories
+from seealoud.device.settings.state import RunState, StateFile
 
 PATHS = (
     *("\0", "~nosuchuser/x", "~", "/", "", ".", "..", "a\0b", "/dev/null", "/proc/self/mem"),

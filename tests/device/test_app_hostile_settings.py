@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from support.daemon_core import DaemonCore, core_settings
 from support.tiny_bundle import TINY_BUNDLE
 
-from device.daemon.start_check import start_problems
-from device.errors import ConfigError
-from device.settings.keys import Key
-from device.settings.load import parse_settings, settings_table
-from device.settings.schema import Settings
-from device.settings.toml_text import toml_value
+from seealoud.device.daemon.start_check import start_problems
+from seealoud.device.errors import ConfigError
+from seealoud.device.settings.keys import Key
+from seealoud.device.settings.load import parse_settings, settings_table
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.toml_text import toml_value
 
 TEXTS = (
     *("\0", "~nosuchuser/x", "~root/x", "/", "", "a\0b", "x" * 5000, "/" + "x" * 300, "é\u2028"),

@@ -14,13 +14,13 @@ import pytest
 from support.camera_fakes import FakePicamera2
 from support.camera_streams import mjpeg_server
 
-from device.camera.camera import Camera
-from device.camera.drivers import OpenCvCapture, Wish, open_picamera
-from device.camera.live import LiveCamera
-from device.camera.open import open_camera, open_clock
-from device.camera.settings import CameraSettings
-from device.clock import SystemClock
-from device.errors import CameraError
+from seealoud.device.camera.camera import Camera
+from seealoud.device.camera.drivers import OpenCvCapture, Wish, open_picamera
+from seealoud.device.camera.live import LiveCamera
+from seealoud.device.camera.open import open_camera, open_clock
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.clock import SystemClock
+from seealoud.device.errors import CameraError
 
 RED_RGB = (220, 20, 0)
 TOLERANCE = 60  # JPEG, and the blue that counts

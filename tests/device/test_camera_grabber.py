@@ -14,16 +14,16 @@ from support.camera_fakes import (
     wait_for,
 )
 
-from device.camera.frames import Frames
-from device.camera.grabber import Grabber, GrabberTimes
-from device.camera.live import LiveCamera, LiveOptions
-from device.camera.settings import CameraSettings
-from device.clock import SystemClock
-from device.errors import CameraError
-from device.events import EventBus, Part
-from device.records import Frame
-from device.testing import EventRecorder, ManualClock
-from device.worker import Worker
+from seealoud.device.camera.frames import Frames
+from seealoud.device.camera.grabber import Grabber, GrabberTimes
+from seealoud.device.camera.live import LiveCamera, LiveOptions
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.clock import SystemClock
+from seealoud.device.errors import CameraError
+from seealoud.device.events import EventBus, Part
+from seealoud.device.records import Frame
+from seealoud.device.testing import EventRecorder, ManualClock
+from seealoud.device.worker import Worker
 
 LOST = CameraError("camera:0 is lost")
 

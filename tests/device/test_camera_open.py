@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.camera_fakes import ScriptedCamera
 
-from device.camera.open import WarmUp, grab_frame
-from device.errors import CameraError
-from device.testing import ManualClock
+from seealoud.device.camera.open import WarmUp, grab_frame
+from seealoud.device.errors import CameraError
+from seealoud.device.testing import ManualClock
 
 
 def camera_of(n_frames, *, after=None):

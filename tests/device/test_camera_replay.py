@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from support.camera_fakes import read_to_the_end
 
-from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
-from device.camera.settings import CameraSettings
-from device.clock import ReplayClock, SystemClock
-from device.errors import CameraError, EndOfReplay
-from device.events import EventBus
-from device.worker import Worker
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.camera.open import open_camera, open_clock
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.clock import ReplayClock, SystemClock
+from seealoud.device.errors import CameraError, EndOfReplay
+from seealoud.device.events import EventBus
+from seealoud.device.worker import Worker
 
 
 def level(number: int) -> np.ndarray:

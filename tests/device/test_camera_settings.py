@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from device.camera.settings import CameraSettings
-from device.camera.source import SourceKind, parse_source
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.camera.source import SourceKind, parse_source
 
 
 @pytest.mark.parametrize(

@@ -16,17 +16,17 @@ from support.camera_fakes import wait_for
 from support.camera_streams import BOUNDARY, jpeg_of, mjpeg_server, part_of, raw_server
 from support.peak_memory import PEAK_MB
 
-from device.camera.camera import Camera
-from device.camera.grabber import Grabber
-from device.camera.live import LiveCamera, LiveOptions
-from device.camera.open import grab_frame, open_camera
-from device.camera.settings import CameraSettings
-from device.camera.stream import open_stream
-from device.clock import SystemClock
-from device.errors import CameraError
-from device.events import EventBus
-from device.testing import EventRecorder
-from device.worker import Worker
+from seealoud.device.camera.camera import Camera
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.camera.live import LiveCamera, LiveOptions
+from seealoud.device.camera.open import grab_frame, open_camera
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.camera.stream import open_stream
+from seealoud.device.clock import SystemClock
+from seealoud.device.errors import CameraError
+from seealoud.device.events import EventBus
+from seealoud.device.testing import EventRecorder
+from seealoud.device.worker import Worker
 
 MOST_MB = 300
 OPTIONS = LiveOptions(rate_hz=120, damaged_after_s=0.5)
@@ -255,10 +255,10 @@ def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
     """In a process of its own, whose peak is the camera's."""
     code = PEAK_MB + (
         "import sys\n"
-        "from device.camera.open import open_camera\n"
-        "from device.camera.settings import CameraSettings\n"
-        "from device.clock import SystemClock\n"
-        "from device.errors import CameraError\n"
+        "from seealoud.device.camera.open import open_camera\n"
+        "from seealoud.device.camera.settings import CameraSettings\n"
+        "from seealoud.device.clock import SystemClock\n"
+        "from seealoud.device.errors import CameraError\n"
         "settings = CameraSettings(source=sys.argv[1])\n"
         "camera = open_camera(settings, SystemClock(), read_timeout_s=2)\n"
         "try:\n"
@@ -281,9 +281,9 @@ def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
 def test_a_large_picture_is_decoded_in_half_its_size_for_the_memory() -> None:
     code = PEAK_MB + (
         "import sys\n"
-        "from device.camera.open import open_camera\n"
-        "from device.camera.settings import CameraSettings\n"
-        "from device.clock import SystemClock\n"
+        "from seealoud.device.camera.open import open_camera\n"
+        "from seealoud.device.camera.settings import CameraSettings\n"
+        "from seealoud.device.clock import SystemClock\n"
         "camera = open_camera(CameraSettings(source=sys.argv[1]), SystemClock())\n"
         "kept = [camera.read() for _ in range(2)]\n"
         "camera.close()\n"
@@ -341,7 +341,7 @@ class MotionJpegDevice:
 
 
 def usb(pictures: list[bytes]) -> Camera:
-    from device.camera.drivers import OpenCvCapture
+    from seealoud.device.camera.drivers import OpenCvCapture
 
     capture = OpenCvCapture(MotionJpegDevice(pictures))
     return LiveCamera("camera:0", lambda: capture, SystemClock(), OPTIONS)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from support.daemon import DaemonBench, scene
 
-from device import requests as r
-from device.daemon.controller import Answers, DaemonController
-from device.daemon.live_settings import LiveParts, LiveSettings
-from device.daemon.status import ProblemAnnouncer
-from device.errors import VoiceError
-from device.events import (
+from seealoud.device import requests as r
+from seealoud.device.daemon.controller import Answers, DaemonController
+from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
+from seealoud.device.daemon.status import ProblemAnnouncer
+from seealoud.device.errors import VoiceError
+from seealoud.device.events import (
     Answered,
     Event,
     Part,
@@ -22,9 +22,9 @@ from device.events import (
     SettingChanged,
     SummedUp,
 )
-from device.records import Cause, Earcon, HistorySummary, Priority
-from device.settings.schema import Settings
-from device.settings.state import StateFile
+from seealoud.device.records import Cause, Earcon, HistorySummary, Priority
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import StateFile
 
 BUTTON, CLI = Cause.BUTTON, Cause.CLI
 

@@ -10,13 +10,13 @@ import pytest
 from support.captions import THINGS
 from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
 
-from device.daemon.observer import Question
-from device.events import Alerted, Answered, Decided, DecisionReason
-from device.narrator.settings import NarrationRule, NarrationSettings
-from device.records import Cause, Description, Earcon, Frame, Priority, Thing
-from device.vision.captioner import Encoded
-from device.vision.describe import FrameDescriber
-from device.vision.sentences import CANNOT_TELL
+from seealoud.device.daemon.observer import Question
+from seealoud.device.events import Alerted, Answered, Decided, DecisionReason
+from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
+from seealoud.device.records import Cause, Description, Earcon, Frame, Priority, Thing
+from seealoud.device.vision.captioner import Encoded
+from seealoud.device.vision.describe import FrameDescriber
+from seealoud.device.vision.sentences import CANNOT_TELL
 
 PRESS = Cause.BUTTON
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from device.clock import ReplayClock
-from device.daemon.held_bus import HeldBus
-from device.daemon.trigger_set import TriggerSet
-from device.errors import DaemonError, TriggerError
-from device.events import Event, EventBus, Part, ProblemChanged
-from device.testing import EventRecorder
-from device.worker import ENDING, Worker, ending_signals
+from seealoud.device.clock import ReplayClock
+from seealoud.device.daemon.held_bus import HeldBus
+from seealoud.device.daemon.trigger_set import TriggerSet
+from seealoud.device.errors import DaemonError, TriggerError
+from seealoud.device.events import Event, EventBus, Part, ProblemChanged
+from seealoud.device.testing import EventRecorder
+from seealoud.device.worker import ENDING, Worker, ending_signals
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -11,13 +11,13 @@ import pytest
 from support.daemon import BEGAN_AT
 from support.tiny_bundle import change_manifest, copy_bundle
 
-from device.clock import ReplayClock
-from device.daemon.reload import BundleReload, open_daemon_describer
-from device.events import EventBus, Part, ProblemChanged
-from device.settings.schema import Settings
-from device.testing import EventRecorder
-from device.vision.describe import FrameDescriber
-from device.vision.manifest import DECODER, ENCODER, MANIFEST
+from seealoud.device.clock import ReplayClock
+from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
+from seealoud.device.events import EventBus, Part, ProblemChanged
+from seealoud.device.settings.schema import Settings
+from seealoud.device.testing import EventRecorder
+from seealoud.device.vision.describe import FrameDescriber
+from seealoud.device.vision.manifest import DECODER, ENCODER, MANIFEST
 
 
 class NotedSights:

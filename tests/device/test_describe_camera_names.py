@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from device.commands.describe_sources import expand_sources
-from device.errors import CameraError
+from seealoud.device.commands.describe_sources import expand_sources
+from seealoud.device.errors import CameraError
 from tests.support.camera_fakes import FakePicamera2
 from tests.support.camera_streams import mjpeg_server
 

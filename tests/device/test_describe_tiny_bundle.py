@@ -17,9 +17,9 @@ from support.daemon_sight import daemon_sight
 from support.pictures import encoded, write
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte
 
-from device.__main__ import main
-from device.records import Frame
-from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
+from seealoud.device.__main__ import main
+from seealoud.device.records import Frame
+from seealoud.device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 60
@@ -174,7 +174,7 @@ def test_greedy_search_can_be_asked_for(run: Run, red: Path) -> None:
 def test_as_a_process_it_says_nothing_but_the_caption(red: Path) -> None:
     """LiteRT greets on the process's stderr, which no capturing inside Python would show."""
     done = subprocess.run(
-        [sys.executable, "-m", "device", "describe", str(red), "--bundle", str(TINY_BUNDLE)],
+        [sys.executable, "-m", "seealoud", "describe", str(red), "--bundle", str(TINY_BUNDLE)],
         cwd=ROOT,
         env=os.environ | {"PYTHONWARNINGS": "error"},
         capture_output=True,

@@ -24,10 +24,10 @@ from support.mqtt_daemon import Device, answered, running, settings_for
 from support.speech_cards import WavCard
 from support.tiny_bundle import TINY_BUNDLE
 
-from device.__main__ import cli
-from device.doctor import machine
-from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
-from device.doctor.parts import (
+from seealoud.device.__main__ import cli
+from seealoud.device.doctor import machine
+from seealoud.device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from seealoud.device.doctor.parts import (
     check_broker,
     check_button,
     check_camera,
@@ -39,14 +39,14 @@ from device.doctor.parts import (
     part_checks,
     unknown_words,
 )
-from device.english import split_words
-from device.errors import BrokerError, BundleError, CameraError, PlaybackError
-from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
-from device.mqtt.connection import probe
-from device.narrator.rules import KeywordRule
-from device.narrator.settings import NarrationRule
-from device.settings.schema import Settings
-from device.vision.bundle import load_bundle
+from seealoud.device.english import split_words
+from seealoud.device.errors import BrokerError, BundleError, CameraError, PlaybackError
+from seealoud.device.mqtt.broker import DAEMON_SESSION, BrokerSettings
+from seealoud.device.mqtt.connection import probe
+from seealoud.device.narrator.rules import KeywordRule
+from seealoud.device.narrator.settings import NarrationRule
+from seealoud.device.settings.schema import Settings
+from seealoud.device.vision.bundle import load_bundle
 
 OK = Finding("Part", Level.OK, "fine")
 

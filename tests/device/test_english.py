@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.english import affirmed_words, content_words, singulars, split_words, stem
+from seealoud.device.english import affirmed_words, content_words, singulars, split_words, stem
 
 
 @pytest.mark.parametrize(

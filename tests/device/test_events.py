@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from device.clock import ReplayClock, SystemClock
-from device.events import Event, EventBus, Part, ProblemChanged
-from device.testing import EventRecorder
+from seealoud.device.clock import ReplayClock, SystemClock
+from seealoud.device.events import Event, EventBus, Part, ProblemChanged
+from seealoud.device.testing import EventRecorder
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 from support.captions import THINGS, caption, thing
 
-from device.events import (
+from seealoud.device.events import (
     Alerted,
     Answered,
     Decided,
@@ -27,13 +27,13 @@ from device.events import (
     Spoke,
     SummedUp,
 )
-from device.health.event_log import EventLog
-from device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
-from device.health.settings import LogSettings
-from device.records import Cause, HistorySummary, Priority, Seen, Utterance
+from seealoud.device.health.event_log import EventLog
+from seealoud.device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
+from seealoud.device.health.settings import LogSettings
+from seealoud.device.records import Cause, HistorySummary, Priority, Seen, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
-LOGGER = logging.getLogger("device.camera.grabber")
+LOGGER = logging.getLogger("seealoud.device.camera.grabber")
 FORMATS = ("text", "json", "journal")
 
 
@@ -65,7 +65,8 @@ def test_text_is_one_line_with_time_level_and_name():
     LOGGER.warning("the camera %s is gone", "camera:0")
     line = stream.getvalue()
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d [\d:,]+ WARNING device\.camera\.grabber: the camera camera:0 is gone\n",
+        r"\d{4}-\d\d-\d\d [\d:,]+ WARNING seealoud\.device\.camera\.grabber: "
+        r"the camera camera:0 is gone\n",
         line,
     )
 
@@ -95,7 +96,7 @@ def test_json_is_one_object_a_line_with_the_values():
 def test_the_journal_gets_a_priority(level, prefix):
     stream = _log_to(format="journal", level="debug")
     LOGGER.log(level, "hello")
-    assert stream.getvalue() == f"{prefix}device.camera.grabber: hello\n"
+    assert stream.getvalue() == f"{prefix}seealoud.device.camera.grabber: hello\n"
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

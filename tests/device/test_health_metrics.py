@@ -12,9 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.captions import THINGS, caption
 
-from device import __version__
-from device.errors import ConfigError
-from device.events import (
+from seealoud.device import __version__
+from seealoud.device.errors import ConfigError
+from seealoud.device.events import (
     Alerted,
     Answered,
     Decided,
@@ -27,9 +27,9 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.metrics import MetricsListener, MetricsServer, Readings
-from device.health.settings import MetricsSettings
-from device.records import Cause, Priority, ThingSource, Utterance
+from seealoud.device.health.metrics import MetricsListener, MetricsServer, Readings
+from seealoud.device.health.settings import MetricsSettings
+from seealoud.device.records import Cause, Priority, ThingSource, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 

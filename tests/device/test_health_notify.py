@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from device.health.notify import Notifier, Watchdog, watchdog_period_s
-from device.worker import Patience, Worker, stop_all
+from seealoud.device.health.notify import Notifier, Watchdog, watchdog_period_s
+from seealoud.device.worker import Patience, Worker, stop_all
 
 _TIMEOUT_S = 10.0
 PERIOD_S = 5.0

@@ -26,16 +26,16 @@ from support.history_events import (
     problem,
 )
 
-from device.commands.history import history
-from device.errors import ConfigError, HistoryError
-from device.events import DecisionReason
-from device.history.entries import FIELDS
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from device.history.settings import HistorySettings
-from device.mqtt.outbox import Outbox
-from device.testing import ManualClock
+from seealoud.device.commands.history import history
+from seealoud.device.errors import ConfigError, HistoryError
+from seealoud.device.events import DecisionReason
+from seealoud.device.history.entries import FIELDS
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.testing import ManualClock
 
 # The command's "now" is the machine's.
 NOW = datetime.now(UTC)
@@ -203,7 +203,7 @@ def test_the_program_works_beside_a_running_writer(tmp_path: Path) -> None:
     running.wake()
     running.accept(answered("a dog", at=NOW))
     running.step()
-    code = "import sys; from device.commands.history import history; history()"
+    code = "import sys; from seealoud.device.commands.history import history; history()"
     done = subprocess.run(
         [sys.executable, "-c", code, "--json"],
         cwd=ROOT,

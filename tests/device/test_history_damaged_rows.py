@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 from support.history_events import NOON, answered, kept
 
-from device.commands.history import history as history_command
-from device.events import Event, Part, ProblemChanged
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY_FILE
-from device.history.settings import HistorySettings
-from device.testing import ManualClock
+from seealoud.device.commands.history import history as history_command
+from seealoud.device.events import Event, Part, ProblemChanged
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import HISTORY_FILE
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.testing import ManualClock
 
 INVALID_UTF8 = object()
 TEXT_COLUMNS = ("id", "kind", "text", "caption", "cause", "reason", "bundle", "things")

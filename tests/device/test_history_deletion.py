@@ -14,14 +14,14 @@ from support.history_events import (
     message,
 )
 
-from device.errors import HistoryError
-from device.history.deletion import CHUNK_ROWS, erase
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
-from device.history.settings import RETENTION_S, HistorySettings
-from device.mqtt.outbox import Outbox
-from device.testing import ManualClock
+from seealoud.device.errors import HistoryError
+from seealoud.device.history.deletion import CHUNK_ROWS, erase
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions, set_aside_name
+from seealoud.device.history.settings import RETENTION_S, HistorySettings
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.testing import ManualClock
 
 ALL = Selection()
 HOUR = timedelta(hours=1)

@@ -11,9 +11,9 @@ from support.history_events import (
     decided,
 )
 
-from device.events import DecisionReason
-from device.history.entries import EntryFilter
-from device.history.settings import UNSPOKEN_GAP_S
+from seealoud.device.events import DecisionReason
+from seealoud.device.history.entries import EntryFilter
+from seealoud.device.history.settings import UNSPOKEN_GAP_S
 
 
 def test_things_that_come_and_go_make_no_new_entry_of_what_is_seen_and_not_said() -> None:

@@ -25,26 +25,26 @@ from support.history_events import (
     problem,
 )
 
-from device.events import DecisionReason, Event, EventBus, Part, Requested
-from device.history import history as history_module
-from device.history.entries import Entry, Kind
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import set_aside_name
-from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
-from device.records import Cause
-from device.testing import EventRecorder, ManualClock
-from device.worker import Worker, stop_all
+from seealoud.device.events import DecisionReason, Event, EventBus, Part, Requested
+from seealoud.device.history import history as history_module
+from seealoud.device.history.entries import Entry, Kind
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import set_aside_name
+from seealoud.device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
+from seealoud.device.records import Cause
+from seealoud.device.testing import EventRecorder, ManualClock
+from seealoud.device.worker import Worker, stop_all
 
 TABLE_LEAF = 0x0D  # the first byte of such a page, see sqlite.org/fileformat.html
 CHILD = """
 import sys
 from pathlib import Path
 from support.history_events import answered
-from device.clock import SystemClock
-from device.history.history import History
-from device.history.settings import HistorySettings
-from device.worker import Worker
+from seealoud.device.clock import SystemClock
+from seealoud.device.history.history import History
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.worker import Worker
 history = History(Path(sys.argv[1]), HistorySettings(), SystemClock())
 Worker("history", history.step, print, wake=history.wake).start()
 number = 0

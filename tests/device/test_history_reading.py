@@ -12,14 +12,14 @@ import pytest
 from support.captions import THINGS, thing
 from support.history_events import NOON, answered, entry, kept
 
-from device.errors import HistoryError
-from device.history.entries import FIELDS
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY_FILE
-from device.history.settings import HistorySettings
-from device.history.time_parsing import to_us
-from device.testing import ManualClock
+from seealoud.device.errors import HistoryError
+from seealoud.device.history.entries import FIELDS
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import HISTORY_FILE
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.history.time_parsing import to_us
+from seealoud.device.testing import ManualClock
 
 ALL = Selection()
 HOUR = timedelta(hours=1)

@@ -15,12 +15,12 @@ from support.history_events import (
     counter,
 )
 
-from device.history.deletion import erase
-from device.history.history import History
-from device.history.reading import Selection, read_entries
-from device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
-from device.history.settings import HistorySettings
-from device.testing import EventRecorder, ManualClock
+from seealoud.device.history.deletion import erase
+from seealoud.device.history.history import History
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.schema import HISTORY, Schema, migrate, set_aside_name, version_of
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.testing import EventRecorder, ManualClock
 
 # Made by the program of November 2026 (commit b7f9088), before entries had things: an answer, one
 # without a caption, a line of narration, an alert, a problem and its end.

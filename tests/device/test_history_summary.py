@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from support.captions import thing
 from support.history_events import NOON, entry
 
-from device.history.entries import Entry, Kind
-from device.history.summary import ALIKE, caption_topics, summarize, summary_json
-from device.history.summary_text import (
+from seealoud.device.history.entries import Entry, Kind
+from seealoud.device.history.summary import ALIKE, caption_topics, summarize, summary_json
+from seealoud.device.history.summary_text import (
     LONGEST_TEXT_CHARS,
     Span,
     cut,

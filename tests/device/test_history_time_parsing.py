@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.errors import ConfigError
-from device.history.time_parsing import from_us, parse_moment, rfc3339, to_us
+from seealoud.device.errors import ConfigError
+from seealoud.device.history.time_parsing import from_us, parse_moment, rfc3339, to_us
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 14, 30, 15, tzinfo=BERLIN)

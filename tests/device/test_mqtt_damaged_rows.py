@@ -13,10 +13,10 @@ import pytest
 from support.mosquitto import Broker, listening, running_mosquitto
 from support.mqtt_daemon import Device, answered, running, settings_for
 
-from device.events import Event, Part, ProblemChanged
-from device.history.time_parsing import to_us
-from device.mqtt.outbox import MAX_PAYLOAD_BYTES, Outbox
-from device.testing import STARTED_AT
+from seealoud.device.events import Event, Part, ProblemChanged
+from seealoud.device.history.time_parsing import to_us
+from seealoud.device.mqtt.outbox import MAX_PAYLOAD_BYTES, Outbox
+from seealoud.device.testing import STARTED_AT
 
 TOPIC = "seealoud/kitchen/caption"
 COLUMNS = ("id", "topic", "payload", "qos", "is_retained", "at_us")

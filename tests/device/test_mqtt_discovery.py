@@ -16,13 +16,13 @@ from support.mosquitto import Broker, running_mosquitto
 from support.mqtt_daemon import VOICES, Device, answered, running, settings_for, summed_up
 from support.mqtt_home import Home, connected_home
 
-from device.events import Alerted, Part, ProblemChanged
-from device.mqtt.discovery import discovery_message
-from device.mqtt.identity import Identity
-from device.mqtt.payloads import thing_parts
-from device.mqtt.topics import ALL_TOPICS
-from device.records import Cause, Side
-from device.requests import Say, Snooze, Summary
+from seealoud.device.events import Alerted, Part, ProblemChanged
+from seealoud.device.mqtt.discovery import discovery_message
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.payloads import thing_parts
+from seealoud.device.mqtt.topics import ALL_TOPICS
+from seealoud.device.records import Cause, Side
+from seealoud.device.requests import Say, Snooze, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -232,7 +232,7 @@ def test_alerts_problems_and_presses_are_events_and_late_ones_are_none(home, dev
         )
     assert home.next_event("problem")["event_type"] == "problem"
     assert home.next_event("problem")["event_type"] == "solved"
-    from device.requests import Describe, Repeat
+    from seealoud.device.requests import Describe, Repeat
 
     device.controller.handle(Describe(), Cause.MQTT, 0.0)
     device.controller.handle(Repeat(), Cause.BUTTON, 0.0)

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.history_events import NOON, child, counter, message, no_file_beyond
 
-from device.events import Part
-from device.history.schema import set_aside_name
-from device.history.time_parsing import to_us
-from device.mqtt.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
-from device.testing import EventRecorder, ManualClock
+from seealoud.device.events import Part
+from seealoud.device.history.schema import set_aside_name
+from seealoud.device.history.time_parsing import to_us
+from seealoud.device.mqtt.outbox import SYNC_AFTER_S, Outbox, OutboxMessage
+from seealoud.device.testing import EventRecorder, ManualClock
 
 ACKNOWLEDGED_EVERY = 50
 CHILD = """
 import sys
 from pathlib import Path
 from support.history_events import message
-from device.mqtt.outbox import Outbox
+from seealoud.device.mqtt.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]), 10_000)
 number = 0
 while True:
@@ -43,7 +43,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from support.history_events import message
-from device.mqtt.outbox import Outbox
+from seealoud.device.mqtt.outbox import Outbox
 outbox = Outbox(Path(sys.argv[1]), 10_000)
 for number in range(20):
     outbox.put(message(number))

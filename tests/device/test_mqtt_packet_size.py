@@ -21,9 +21,9 @@ LISTENER = (
     PEAK_MB
     + """
 import sys
-from device.mqtt.broker import BrokerSettings
-from device.mqtt.connection import Connection
-from device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.broker import BrokerSettings
+from seealoud.device.mqtt.connection import Connection
+from seealoud.device.mqtt.paho_client import ReceivedMessage
 
 settings = BrokerSettings("127.0.0.1", "kitchen", int(sys.argv[1]), protocols=(sys.argv[2],))
 connection = Connection(settings)

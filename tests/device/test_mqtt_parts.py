@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.mqtt_daemon import VOICES
 
-from device.errors import BrokerError
-from device.events import EventBus
-from device.mqtt.broker import DAEMON_SESSION, default_device_id
-from device.mqtt.broker_connection import STABLE_S, BrokerConnection
-from device.mqtt.commands import TokenBucket
-from device.mqtt.connection import DeviceConnection
-from device.mqtt.identity import Range, identity_of, range_of
-from device.mqtt.retained import RetainedMessage, voice_name
-from device.mqtt.settings import MqttLimits, MqttSettings
-from device.mqtt.topics import OutgoingMessage
-from device.settings.schema import Settings
-from device.speech.settings import SpeechSettings
-from device.testing import EventRecorder, ManualClock
+from seealoud.device.errors import BrokerError
+from seealoud.device.events import EventBus
+from seealoud.device.mqtt.broker import DAEMON_SESSION, default_device_id
+from seealoud.device.mqtt.broker_connection import STABLE_S, BrokerConnection
+from seealoud.device.mqtt.commands import TokenBucket
+from seealoud.device.mqtt.connection import DeviceConnection
+from seealoud.device.mqtt.identity import Range, identity_of, range_of
+from seealoud.device.mqtt.retained import RetainedMessage, voice_name
+from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.settings.schema import Settings
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.testing import EventRecorder, ManualClock
 
 # --- settings ----------------------------------------------------------------------------------
 

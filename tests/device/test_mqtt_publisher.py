@@ -29,10 +29,10 @@ from support.mosquitto import (
     silent_server,
 )
 
-from device.errors import BrokerError
-from device.mqtt.broker import BrokerSettings, TlsSettings
-from device.mqtt.payloads import CaptionMessage
-from device.mqtt.publisher import MqttPublisher
+from seealoud.device.errors import BrokerError
+from seealoud.device.mqtt.broker import BrokerSettings, TlsSettings
+from seealoud.device.mqtt.payloads import CaptionMessage
+from seealoud.device.mqtt.publisher import MqttPublisher
 
 USER, PASSWORD = "ann", "s3cret"
 SHORT_S = 1.0
@@ -118,8 +118,8 @@ def test_closing_twice_or_without_a_connection_is_nothing(broker):
 def test_the_will_is_seen_after_a_kill(broker):
     code = (
         "import sys, time\n"
-        "from device.mqtt.connection import DeviceConnection\n"
-        "from device.mqtt.broker import BrokerSettings\n"
+        "from seealoud.device.mqtt.connection import DeviceConnection\n"
+        "from seealoud.device.mqtt.broker import BrokerSettings\n"
         f"connection = DeviceConnection(BrokerSettings({HOST!r}, 'killed', port={broker.port}))\n"
         "print('connected', flush=True)\n"
         "time.sleep(60)\n"

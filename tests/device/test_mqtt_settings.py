@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.captions import CAPTURED_AT, THINGS, THINGS_JSON, caption, described, thing
 
-from device.errors import ConfigError
-from device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
-from device.history.summary_text import LONGEST_TEXT_CHARS
-from device.mqtt.broker import (
+from seealoud.device.errors import ConfigError
+from seealoud.device.events import Alerted, Answered, Decided, DecisionReason, Part, SummedUp
+from seealoud.device.history.summary_text import LONGEST_TEXT_CHARS
+from seealoud.device.mqtt.broker import (
     PASSWORD_VARIABLE,
     BrokerSettings,
     TlsSettings,
@@ -28,22 +28,22 @@ from device.mqtt.broker import (
     read_password,
     tls_context,
 )
-from device.mqtt.messages import (
+from seealoud.device.mqtt.messages import (
     MAX_ATTRIBUTES_BYTES,
     SummaryMessage,
     event_message,
     summary_message,
 )
-from device.mqtt.payloads import (
+from seealoud.device.mqtt.payloads import (
     MAX_STATE_CHARS,
     CaptionMessage,
     caption_message,
     cut_at_a_word,
     marked_late,
 )
-from device.mqtt.schemas import MESSAGES, schemas
-from device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
-from device.records import Cause, HistorySummary, Hypothesis, Seen
+from seealoud.device.mqtt.schemas import MESSAGES, schemas
+from seealoud.device.mqtt.topics import ALL_TOPICS, OFFLINE, ONLINE
+from seealoud.device.records import Cause, HistorySummary, Hypothesis, Seen
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -372,7 +372,7 @@ def test_a_long_summary_fits_into_home_assistant_and_counts_what_does_not(groups
 
 
 def test_the_published_schemas_are_the_code_s():
-    """Made by: python -m device.mqtt.schemas docs."""
+    """Made by: python -m seealoud.device.mqtt.schemas docs."""
     published = {x.name: x.read_text() for x in DOCS.glob("mqtt-*.schema.json")}
     assert published == schemas()
 
@@ -419,7 +419,7 @@ def test_the_documented_examples_are_valid_messages():
 
 
 def test_every_mqtt_option_of_the_command_line_is_documented():
-    from device.commands.describe import describe
+    from seealoud.device.commands.describe import describe
 
     text = (DOCS / "mqtt.md").read_text()
     for parameter in describe.params:

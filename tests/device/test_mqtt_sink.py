@@ -29,17 +29,17 @@ from support.mosquitto import (
 )
 from support.mqtt_daemon import Device, answered, running, settings_for, summed_up
 
-from device.commands.daemon import mqtt
-from device.errors import BrokerError
-from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
-from device.mqtt.commands import ResultMessage
-from device.mqtt.messages import SummaryMessage
-from device.mqtt.outbox import Outbox
-from device.mqtt.payloads import CaptionMessage
-from device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
-from device.records import Cause
-from device.requests import MAX_REQUEST_BYTES, Summary
-from device.testing import ManualClock
+from seealoud.device.commands.daemon import mqtt
+from seealoud.device.errors import BrokerError
+from seealoud.device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
+from seealoud.device.mqtt.commands import ResultMessage
+from seealoud.device.mqtt.messages import SummaryMessage
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.mqtt.payloads import CaptionMessage
+from seealoud.device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
+from seealoud.device.records import Cause
+from seealoud.device.requests import MAX_REQUEST_BYTES, Summary
+from seealoud.device.testing import ManualClock
 
 ROOT = Path(__file__).parents[2]
 

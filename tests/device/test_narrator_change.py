@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from device.narrator.change import (
+from seealoud.device.narrator.change import (
     LARGEST,
     PICTURE_CHANGE,
     feature_change,

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.captions import caption, thing
 
-from device.clock import ClockReading
-from device.errors import ConfigError
-from device.events import DecisionReason as Why
-from device.narrator.narrator import Narrator
-from device.narrator.scene_memory import RESTLESS_S, STABLE_S
-from device.narrator.settings import NarrationSettings
-from device.narrator.silence import Decision, doubt
-from device.records import Description, Earcon, Thing
+from seealoud.device.clock import ClockReading
+from seealoud.device.errors import ConfigError
+from seealoud.device.events import DecisionReason as Why
+from seealoud.device.narrator.narrator import Narrator
+from seealoud.device.narrator.scene_memory import RESTLESS_S, STABLE_S
+from seealoud.device.narrator.settings import NarrationSettings
+from seealoud.device.narrator.silence import Decision, doubt
+from seealoud.device.records import Description, Earcon, Thing
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 GAP_S, HEARTBEAT_S = 8.0, 60.0

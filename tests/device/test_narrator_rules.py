@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.captions import thing
 
-from device.english import parse_phrase, split_words
-from device.narrator.rules import Alerts, KeywordRule
-from device.narrator.settings import NarrationRule
-from device.records import Side, Thing
+from seealoud.device.english import parse_phrase, split_words
+from seealoud.device.narrator.rules import Alerts, KeywordRule
+from seealoud.device.narrator.settings import NarrationRule
+from seealoud.device.records import Side, Thing
 
 
 def _rule(*words: str, **more: object) -> NarrationRule:

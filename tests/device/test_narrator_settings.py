@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from device.narrator.settings import NarrationRule, NarrationSettings
+from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.events import Part
-from device.part_health import Backoff, PartHealth
-from device.testing import EventRecorder, ManualClock
+from seealoud.device.events import Part
+from seealoud.device.part_health import Backoff, PartHealth
+from seealoud.device.testing import EventRecorder, ManualClock
 
 
 def texts(recorder: EventRecorder) -> list[tuple[bool, str]]:

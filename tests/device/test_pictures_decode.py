@@ -23,10 +23,10 @@ from support.pictures import (
     webp_turned,
 )
 
-from device.errors import PictureError
-from device.pictures.decode import decode_picture
-from device.pictures.picture_format import exif_orientation, is_cut_jpeg
-from device.vision.native_stderr import captured_native_stderr
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.pictures.picture_format import exif_orientation, is_cut_jpeg
+from seealoud.device.vision.native_stderr import captured_native_stderr
 
 LOSSLESS = [".png", ".bmp", ".tiff", ".ppm", ".webp"]
 LOSSY_TOLERANCE = 12  # JPEG at quality 95, inside a field of one colour
@@ -201,7 +201,7 @@ def test_harmless_complaints_of_libraries_stay_off_stderr(capfd):
 
 
 def test_decoding_works_without_a_stderr():
-    code = "import sys; from device.pictures.decode import decode_picture\n"
+    code = "import sys; from seealoud.device.pictures.decode import decode_picture\n"
     code += "sys.exit(decode_picture(sys.stdin.buffer.read(), 'x').shape != (48, 64, 3))"
     done = subprocess.run(
         ["sh", "-c", f'exec "{sys.executable}" -c "$0" 2>&-', code],

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.errors import PictureError
-from device.pictures.decode import decode_picture
-from device.pictures.picture_size import LARGEST_PICTURE_BYTES, picture_size
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.pictures.picture_size import LARGEST_PICTURE_BYTES, picture_size
 
 ROOT = Path(__file__).parents[2]
 LARGEST_MB = 500
@@ -28,7 +28,7 @@ ALL_SUFFIXES = (
 SUFFIXES = tuple(x for x in ALL_SUFFIXES if cv2.haveImageWriter(f"x{x}"))
 PEAK = """
 import resource, subprocess, sys
-done = subprocess.run([sys.executable, "-m", "device", "describe", "-"], stdin=sys.stdin,
+done = subprocess.run([sys.executable, "-m", "seealoud", "describe", "-"], stdin=sys.stdin,
                       capture_output=True)
 print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from support.camera_fakes import read_to_the_end
 
-from device.camera.open import open_camera, open_clock
-from device.camera.settings import CameraSettings
-from device.errors import CameraError, EndOfReplay, PictureError
-from device.pictures.picture_format import JPEG_END
-from device.pictures.video import Video, read_first_frame
-from device.records import Frame
+from seealoud.device.camera.open import open_camera, open_clock
+from seealoud.device.camera.settings import CameraSettings
+from seealoud.device.errors import CameraError, EndOfReplay, PictureError
+from seealoud.device.pictures.picture_format import JPEG_END
+from seealoud.device.pictures.video import Video, read_first_frame
+from seealoud.device.records import Frame
 
 N_FRAMES = 6
 

@@ -12,9 +12,9 @@ import pytest
 from support.mosquitto import free_port, silent_server
 from support.pictures import encoded, four_colours
 
-from device.commands.describe_sources import expand_sources
-from device.errors import PictureError
-from device.pictures.web import FetchLimits, fetch_picture
+from seealoud.device.commands.describe_sources import expand_sources
+from seealoud.device.errors import PictureError
+from seealoud.device.pictures.web import FetchLimits, fetch_picture
 
 PICTURE = encoded(four_colours(), ".png")
 SOON = FetchLimits(timeout_s=1.0, max_bytes=len(PICTURE) + 1000)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device import requests as r
-from device.errors import RequestError
+from seealoud.device import requests as r
+from seealoud.device.errors import RequestError
 
 
 @pytest.mark.parametrize(

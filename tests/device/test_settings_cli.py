@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from device.commands.config import config
-from device.errors import ConfigError
-from device.settings.effective import differing_keys, effective_text
-from device.settings.load import load_settings, parse_settings, settings_table
-from device.settings.schema import Settings
-from device.settings.state import RunState
+from seealoud.device.commands.config import config
+from seealoud.device.errors import ConfigError
+from seealoud.device.settings.effective import differing_keys, effective_text
+from seealoud.device.settings.load import load_settings, parse_settings, settings_table
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import RunState
 
 CAMERA_WITH_PASSWORD = '[camera]\nsource = "rtsp://ann:hunter2@cam/stream1"\n'
 

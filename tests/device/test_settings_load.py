@@ -18,13 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from device.errors import ConfigError
-from device.settings.explain import explain
-from device.settings.keys import Key, tables_of
-from device.settings.load import find_config, load_settings, parse_settings, settings_table
-from device.settings.schema import Settings
-from device.settings.toml_text import toml_key, toml_value
-from device.settings_base import SettingsGroup
+from seealoud.device.errors import ConfigError
+from seealoud.device.settings.explain import explain
+from seealoud.device.settings.keys import Key, tables_of
+from seealoud.device.settings.load import find_config, load_settings, parse_settings, settings_table
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.toml_text import toml_key, toml_value
+from seealoud.device.settings_base import SettingsGroup
 
 ROOT = settings_table()
 ALL_KEYS = {key.dotted: key for key in ROOT.walk_keys()}

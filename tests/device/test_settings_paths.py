@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from device.settings.paths import config_candidates, directories, socket_candidates
-from device.settings_base import find_credential
+from seealoud.device.settings.paths import config_candidates, directories, socket_candidates
+from seealoud.device.settings_base import find_credential
 
 HOME = {"HOME": "/home/ann"}
 XDG = {

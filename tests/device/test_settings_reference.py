@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from device.settings.load import parse_settings, settings_table
-from device.settings.reference import allowed, example_text, example_value, reference_text
-from device.settings.schema import Settings
+from seealoud.device.settings.load import parse_settings, settings_table
+from seealoud.device.settings.reference import allowed, example_text, example_value, reference_text
+from seealoud.device.settings.schema import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 ROOT = settings_table()
@@ -88,7 +88,7 @@ def test_each_line_of_the_example_can_be_taken_as_it_stands(key):
 
 
 def _problems_of_key(key) -> list[str]:
-    from device.errors import ConfigError
+    from seealoud.device.errors import ConfigError
 
     try:
         parse_settings(_uncommented(example_text(ROOT)), "example")

@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from device.app import Daemon
-from device.commands.daemon import run
-from device.settings.load import parse_settings, retired_lines, settings_table
-from device.settings.retired import RETIRED, without_retired
-from device.settings.schema import Settings
-from device.settings.toml_text import toml_value
+from seealoud.device.app import Daemon
+from seealoud.device.commands.daemon import run
+from seealoud.device.settings.load import parse_settings, retired_lines, settings_table
+from seealoud.device.settings.retired import RETIRED, without_retired
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.toml_text import toml_value
 
 ROWS = {"one.old": "it is fixed", "list.old": "it is fixed", "gone": "there is no such part"}
 
@@ -68,8 +68,8 @@ def test_the_daemon_starts_and_logs_a_retired_setting(tmp_path, monkeypatch, cap
         def run(self) -> int:
             return 0
 
-    monkeypatch.setattr("device.app.Daemon", Recorded)
-    monkeypatch.setattr("device.health.log.set_up_daemon_logging", lambda _: None)
+    monkeypatch.setattr("seealoud.device.app.Daemon", Recorded)
+    monkeypatch.setattr("seealoud.device.health.log.set_up_daemon_logging", lambda _: None)
     file = tmp_path / "f.toml"
     file.write_text("[picture]\nblurred_sharpness = 0.5\n")
     with caplog.at_level(logging.WARNING, logger="device"):

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from device.errors import DaemonError
-from device.events import Event, ProblemChanged
-from device.settings.paths import StateLock
-from device.settings.schema import Settings
-from device.settings.state import OVERRIDES, RunState, StateFile, peek
+from seealoud.device.errors import DaemonError
+from seealoud.device.events import Event, ProblemChanged
+from seealoud.device.settings.paths import StateLock
+from seealoud.device.settings.schema import Settings
+from seealoud.device.settings.state import OVERRIDES, RunState, StateFile, peek
 
 FULL = RunState(
     volume=0.5,
@@ -206,7 +206,7 @@ def test_a_snooze_has_a_time_zone():
 HOLDER = """
 import sys
 from pathlib import Path
-from device.settings.paths import StateLock
+from seealoud.device.settings.paths import StateLock
 with StateLock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

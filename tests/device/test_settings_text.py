@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.settings.toml_text import (
+from seealoud.device.settings.toml_text import (
     MASK,
     holds_sign_in,
     is_secret_name,

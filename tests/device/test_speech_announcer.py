@@ -12,13 +12,13 @@ import pytest
 from support.speech_cards import DEADLINE_S
 from support.speech_rig import BROKEN, DEADLY, Rig, announcing
 
-from device.clock import ReplayClock
-from device.errors import PlaybackError, VoiceError
-from device.events import Part, SpeechOutcome
-from device.records import Cause, Earcon, Priority
-from device.speech.pcm import PcmChunk
-from device.speech.playback import NullPlayback, Played
-from device.speech.settings import SpeechSettings
+from seealoud.device.clock import ReplayClock
+from seealoud.device.errors import PlaybackError, VoiceError
+from seealoud.device.events import Part, SpeechOutcome
+from seealoud.device.records import Cause, Earcon, Priority
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.playback import NullPlayback, Played
+from seealoud.device.speech.settings import SpeechSettings
 
 HEARD, CUT, REPLACED = SpeechOutcome.HEARD, SpeechOutcome.CUT, SpeechOutcome.REPLACED
 SILENT, FAILED = SpeechOutcome.SILENT, SpeechOutcome.FAILED

@@ -20,13 +20,13 @@ from support.speech_cards import (
 )
 from support.speech_rig import SharedPiper, announcing
 
-from device.clock import ReplayClock, SystemClock
-from device.events import Part, SpeechOutcome
-from device.records import Earcon, Priority
-from device.speech.piper import PiperOptions
-from device.speech.playback import AlsaPlayback, open_playback
-from device.speech.settings import SpeechSettings
-from device.speech.voice import find_voice
+from seealoud.device.clock import ReplayClock, SystemClock
+from seealoud.device.events import Part, SpeechOutcome
+from seealoud.device.records import Earcon, Priority
+from seealoud.device.speech.piper import PiperOptions
+from seealoud.device.speech.playback import AlsaPlayback, open_playback
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.speech.voice import find_voice
 
 HEARD, CUT, SILENT = SpeechOutcome.HEARD, SpeechOutcome.CUT, SpeechOutcome.SILENT
 CUT_LIMIT_S = 0.1

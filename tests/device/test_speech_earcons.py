@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from device.records import Earcon
-from device.speech.earcons import render_earcon
+from seealoud.device.records import Earcon
+from seealoud.device.speech.earcons import render_earcon
 
 RATE_HZ = 22_050
 FULL_SCALE = 32_767

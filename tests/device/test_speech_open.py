@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from device.errors import VoiceError
-from device.speech.piper import PiperVoices
-from device.speech.playback import AlsaPlayback, NullPlayback, open_playback
-from device.speech.settings import SpeechSettings
-from device.speech.voice import with_kept_voice
+from seealoud.device.errors import VoiceError
+from seealoud.device.speech.piper import PiperVoices
+from seealoud.device.speech.playback import AlsaPlayback, NullPlayback, open_playback
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.speech.voice import with_kept_voice
 
 
 def _voice_files(folder: Path) -> Path:

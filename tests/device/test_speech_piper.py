@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.errors import VoiceError
-from device.speech.piper import PiperOptions, PiperVoiceProcess
-from device.speech.protocol import Audio, End, Failure, Ready, Reply, ReplyDecoder
-from device.speech.voice import VoiceFiles, find_voice
-from device.speech.worker_process import WorkerProcess
+from seealoud.device.errors import VoiceError
+from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess
+from seealoud.device.speech.protocol import Audio, End, Failure, Ready, Reply, ReplyDecoder
+from seealoud.device.speech.voice import VoiceFiles, find_voice
+from seealoud.device.speech.worker_process import WorkerProcess
 
 DOG = "A brown dog runs through the grass."
 LONG = "A brown dog runs through the tall grass. " * 40
@@ -247,7 +247,7 @@ class RawWorker:
     """The worker as a bare child process, spoken to without our client."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "device.speech.piper_worker"]
+        command = [sys.executable, "-m", "seealoud.device.speech.piper_worker"]
         command += ["--voice", str(find_voice().model_path), "--deterministic"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -313,7 +313,8 @@ def test_the_worker_alone() -> None:
 
 def test_stray_prints_do_not_reach_the_frames() -> None:
     program = (
-        "import os; from device.speech.piper_worker import claim_stdout; fd = claim_stdout();"
+        "import os; from seealoud.device.speech.piper_worker import claim_stdout\n"
+        "fd = claim_stdout();"
         "print('from python', flush=True); os.system('echo from a child'); os.write(fd, b'frame')"
     )
     done = subprocess.run(
@@ -326,7 +327,8 @@ def test_stray_prints_do_not_reach_the_frames() -> None:
 
 def test_our_own_process_never_loads_piper() -> None:
     program = (
-        "import sys, device.speech.announcer, device.speech.pcm, device.speech.voice as v;"
+        "import sys, seealoud.device.speech.announcer, seealoud.device.speech.pcm\n"
+        "import seealoud.device.speech.voice as v\n"
         "v.find_voice(); assert not {'piper', 'onnxruntime'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], timeout=DEADLINE_S, check=True)

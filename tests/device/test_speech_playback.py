@@ -22,10 +22,10 @@ from support.speech_cards import (
     WavCard,
 )
 
-from device.errors import PlaybackError, VoiceError
-from device.speech.aplay import AplayStream
-from device.speech.pcm import PcmChunk
-from device.speech.playback import AlsaPlayback, NullPlayback, Playback, Played
+from seealoud.device.errors import PlaybackError, VoiceError
+from seealoud.device.speech.aplay import AplayStream
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.playback import AlsaPlayback, NullPlayback, Playback, Played
 
 CUT_LIMIT_S = 0.1
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.errors import SpeechError, VoiceError
-from device.speech import protocol
-from device.speech.pcm import PcmChunk, write_wav
-from device.speech.phrases import MAX_PHRASE_CHARS, speakable, split_phrases
-from device.speech.protocol import (
+from seealoud.device.errors import SpeechError, VoiceError
+from seealoud.device.speech import protocol
+from seealoud.device.speech.pcm import PcmChunk, write_wav
+from seealoud.device.speech.phrases import MAX_PHRASE_CHARS, speakable, split_phrases
+from seealoud.device.speech.protocol import (
     Audio,
     CancelRequest,
     End,
@@ -27,7 +27,7 @@ from device.speech.protocol import (
     encode_reply,
     encode_request,
 )
-from device.speech.voice import find_voice
+from seealoud.device.speech.voice import find_voice
 
 RATE_HZ = 22_050
 IDS = st.integers(0, 2**53)

@@ -7,9 +7,9 @@ import itertools
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from device.events import SpeechOutcome
-from device.records import Cause, Earcon, Priority, Utterance
-from device.speech.speech_queue import MAX_ALERTS, Change, Ended, SpeechQueue
+from seealoud.device.events import SpeechOutcome
+from seealoud.device.records import Cause, Earcon, Priority, Utterance
+from seealoud.device.speech.speech_queue import MAX_ALERTS, Change, Ended, SpeechQueue
 
 _IDS = itertools.count()
 

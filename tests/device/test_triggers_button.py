@@ -21,13 +21,13 @@ from support.triggers_parts import (
     target,
 )
 
-from device.clock import ReplayClock
-from device.errors import TriggerError
-from device.requests import Narrate, SelfCheck, Snooze
-from device.triggers.button import ButtonTrigger, open_pin
-from device.triggers.press import PressTiming
-from device.triggers.settings import ButtonSettings
-from device.triggers.trigger import Target
+from seealoud.device.clock import ReplayClock
+from seealoud.device.errors import TriggerError
+from seealoud.device.requests import Narrate, SelfCheck, Snooze
+from seealoud.device.triggers.button import ButtonTrigger, open_pin
+from seealoud.device.triggers.press import PressTiming
+from seealoud.device.triggers.settings import ButtonSettings
+from seealoud.device.triggers.trigger import Target
 
 PIN = 17
 # Long enough that a loaded machine does not make a short press of a long one, or the other way.

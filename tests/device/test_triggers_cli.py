@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from support.triggers_parts import NotingController, target
 
-from device import requests as r
-from device.__main__ import main
-from device.commands.daemon import press
-from device.triggers.control_socket import ControlSocket
+from seealoud.device import requests as r
+from seealoud.device.__main__ import main
+from seealoud.device.commands.daemon import press
+from seealoud.device.triggers.control_socket import ControlSocket
 
 
 class Daemon:

@@ -20,16 +20,16 @@ from support.triggers_parts import (
     target,
 )
 
-from device.records import Cause
-from device.requests import Describe
-from device.triggers.button import ButtonTrigger
-from device.triggers.control_client import ask
-from device.triggers.control_socket import ControlSocket
-from device.triggers.keys import KeyTrigger
-from device.triggers.press import PressTiming
-from device.triggers.settings import ButtonSettings, KeySettings
-from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Trigger
+from seealoud.device.records import Cause
+from seealoud.device.requests import Describe
+from seealoud.device.triggers.button import ButtonTrigger
+from seealoud.device.triggers.control_client import ask
+from seealoud.device.triggers.control_socket import ControlSocket
+from seealoud.device.triggers.keys import KeyTrigger
+from seealoud.device.triggers.press import PressTiming
+from seealoud.device.triggers.settings import ButtonSettings, KeySettings
+from seealoud.device.triggers.signals import SignalTrigger
+from seealoud.device.triggers.trigger import Trigger
 
 PIN = 17
 QUICK = PressTiming(bounce_s=0.001, double_s=0)

@@ -21,16 +21,16 @@ from support.triggers_parts import (
     target,
 )
 
-from device.errors import TriggerError
-from device.triggers.evdev_devices import (
+from seealoud.device.errors import TriggerError
+from seealoud.device.triggers.evdev_devices import (
     FIRST_RETRY_S,
     LONGEST_RETRY_S,
     DeviceWatch,
     EvdevDevices,
 )
-from device.triggers.keys import KeyTrigger
-from device.triggers.press import PressTiming
-from device.triggers.settings import KeySettings
+from seealoud.device.triggers.keys import KeyTrigger
+from seealoud.device.triggers.press import PressTiming
+from seealoud.device.triggers.settings import KeySettings
 
 EVENT0, EVENT1 = "/dev/input/event0", "/dev/input/event1"
 SIMPLE = {"double_press": "none", "long_press": "none"}

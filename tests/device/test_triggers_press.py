@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.triggers.press import (
+from seealoud.device.triggers.press import (
     ENDS,
     USUAL_TIMING,
     PressClassifier,
@@ -18,7 +18,7 @@ from device.triggers.press import (
     PressKind,
     PressTiming,
 )
-from device.triggers.settings import ButtonSettings
+from seealoud.device.triggers.settings import ButtonSettings
 
 TIMING = PressTiming(bounce_s=0.03, double_s=0.35, long_s=0.8, very_long_s=5.0)
 NO_DOUBLE = replace(TIMING, double_s=0.0)

@@ -7,8 +7,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from device.requests import MAX_SNOOZE_MIN
-from device.triggers.settings import (
+from seealoud.device.requests import MAX_SNOOZE_MIN
+from seealoud.device.triggers.settings import (
     ButtonSettings,
     KeySettings,
     PressSettings,

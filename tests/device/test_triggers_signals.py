@@ -8,8 +8,8 @@ import threading
 
 from support.triggers_parts import WAIT_S, NotingController, target
 
-from device.errors import TriggerError
-from device.triggers.signals import SignalTrigger
+from seealoud.device.errors import TriggerError
+from seealoud.device.triggers.signals import SignalTrigger
 
 
 def test_a_hangup_reloads_in_a_thread_of_the_triggers_own() -> None:

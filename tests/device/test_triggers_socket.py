@@ -24,13 +24,20 @@ from support.triggers_parts import (
     target,
 )
 
-from device.clock import SystemClock
-from device.errors import DaemonError, RequestError, TriggerError
-from device.records import Cause
-from device.requests import MAX_REQUEST_BYTES, MAX_SAY_CHARS, Describe, Outcome, Say, Status
-from device.triggers.control_client import ask, is_daemon_running
-from device.triggers.control_socket import MAX_CLIENTS, ControlSocket
-from device.triggers.trigger import Target
+from seealoud.device.clock import SystemClock
+from seealoud.device.errors import DaemonError, RequestError, TriggerError
+from seealoud.device.records import Cause
+from seealoud.device.requests import (
+    MAX_REQUEST_BYTES,
+    MAX_SAY_CHARS,
+    Describe,
+    Outcome,
+    Say,
+    Status,
+)
+from seealoud.device.triggers.control_client import ask, is_daemon_running
+from seealoud.device.triggers.control_socket import MAX_CLIENTS, ControlSocket
+from seealoud.device.triggers.trigger import Target
 
 GOOD = b'{"action": "describe", "id": "a1"}\n'
 

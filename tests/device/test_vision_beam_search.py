@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.errors import ConfigError
-from device.vision.beam_search import (
+from seealoud.device.errors import ConfigError
+from seealoud.device.vision.beam_search import (
     Logits,
     SearchOptions,
     Sequence,
@@ -23,7 +23,7 @@ from device.vision.beam_search import (
     log_softmax,
     search,
 )
-from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN
+from seealoud.device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN
 
 A, B, C = range(len(SPECIALS), len(SPECIALS) + 3)
 NEVER = -np.inf

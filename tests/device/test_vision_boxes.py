@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from device.vision.boxes import SAME_THING_OVERLAP, Peaks, find_peaks, letterbox, overlap
+from seealoud.device.vision.boxes import SAME_THING_OVERLAP, Peaks, find_peaks, letterbox, overlap
 
 SIZE_PX = 64
 SIDES_PX = st.integers(1, 400)

@@ -10,10 +10,17 @@ import pytest
 from support import tiny_model as tiny
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte, replace_file
 
-from device.errors import BundleError, BundleHashError
-from device.vision import bundle as module
-from device.vision.bundle import file_entry, find_bundle, load_bundle
-from device.vision.manifest import DECODER, ENCODER, HASHED_FILES, MANIFEST, VOCABULARY, Manifest
+from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.vision import bundle as module
+from seealoud.device.vision.bundle import file_entry, find_bundle, load_bundle
+from seealoud.device.vision.manifest import (
+    DECODER,
+    ENCODER,
+    HASHED_FILES,
+    MANIFEST,
+    VOCABULARY,
+    Manifest,
+)
 
 EXIT_CODE = 3
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from support.tiny_bundle import DATA, TINY_BUNDLE
 
-from device.vision.bundle import load_bundle
-from device.vision.manifest import MANIFEST
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.manifest import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 300

@@ -15,15 +15,15 @@ from support import tiny_model as tiny
 from support.pictures import Image
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE, copy_bundle, replace_file
 
-from device.errors import BundleError, ConfigError, InferenceError
-from device.records import Caption, Frame
-from device.vision import runtime
-from device.vision.beam_search import SearchOptions, Sequence, search
-from device.vision.bundle import LARGEST_DIFFERENCE, load_bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.manifest import DECODER, ENCODER, VOCABULARY
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Encoder, load_interpreter
+from seealoud.device.errors import BundleError, ConfigError, InferenceError
+from seealoud.device.records import Caption, Frame
+from seealoud.device.vision import runtime
+from seealoud.device.vision.beam_search import SearchOptions, Sequence, search
+from seealoud.device.vision.bundle import LARGEST_DIFFERENCE, load_bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.manifest import DECODER, ENCODER, VOCABULARY
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Encoder, load_interpreter
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, tzinfo=UTC)
 TOLERANCE = 1e-5

@@ -13,13 +13,13 @@ from support import tiny_model as tiny
 from support.confident_bundle import GREY, arrays, confident_bundle, spec
 from support.tiny_bundle import change_manifest
 
-from device.records import Frame, Hypothesis
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.captioner import Captioner
-from device.vision.confidence import Confidence, ConfidenceModel, JudgedCaption, sigmoid
-from device.vision.manifest import CONFIDENCE
-from device.vision.mentions import Mention, Mentions
-from device.vision.sentences import Hedge
+from seealoud.device.records import Frame, Hypothesis
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.captioner import Captioner
+from seealoud.device.vision.confidence import Confidence, ConfidenceModel, JudgedCaption, sigmoid
+from seealoud.device.vision.manifest import CONFIDENCE
+from seealoud.device.vision.mentions import Mention, Mentions
+from seealoud.device.vision.sentences import Hedge
 
 GREY_PICTURE = np.full(len(tiny.CHANNELS), GREY, np.float32)
 REDDISH = GREY_PICTURE + np.array([0.3, 0, 0, 0], np.float32)

@@ -14,15 +14,15 @@ from support.confident_bundle import arrays
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 from support.tiny_detector import detector_bundle
 
-from device.errors import InferenceError
-from device.records import Description, Frame, Side
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer
-from device.vision.detector import Detector
-from device.vision.manifest import CONFIDENCE, DETECTOR
-from device.vision.sentences import CANNOT_TELL, UNSURE
-from device.vision.thing_finder import open_finder
+from seealoud.device.errors import InferenceError
+from seealoud.device.records import Description, Frame, Side
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.describe import UNFAMILIAR, FrameDescriber, open_describer
+from seealoud.device.vision.detector import Detector
+from seealoud.device.vision.manifest import CONFIDENCE, DETECTOR
+from seealoud.device.vision.sentences import CANNOT_TELL, UNSURE
+from seealoud.device.vision.thing_finder import open_finder
 
 THINGS = {
     "detector_only": {"bias": 0.0, "detector": 1.0},

@@ -9,10 +9,10 @@ import pytest
 from support import tiny_detector as tiny
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.errors import BundleError, BundleHashError, InferenceError
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.detector import LEAST_SCORE, Detection, Detector
-from device.vision.manifest import DETECTOR, ENCODER
+from seealoud.device.errors import BundleError, BundleHashError, InferenceError
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.detector import LEAST_SCORE, Detection, Detector
+from seealoud.device.vision.manifest import DETECTOR, ENCODER
 
 
 @pytest.fixture
@@ -99,7 +99,9 @@ def test_a_detection_is_a_value() -> None:
 def test_a_bundle_without_one_says_how_to_get_one() -> None:
     bundle = load_bundle(TINY_BUNDLE)
     assert bundle.manifest.detector is None
-    with pytest.raises(BundleError, match=r"has no detector; run: python -m convert\.detector"):
+    with pytest.raises(
+        BundleError, match=r"has no detector; run: python -m seealoud.convert\.detector"
+    ):
         Detector(bundle)
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from support.confident_bundle import arrays, confident_bundle
 from support.tiny_bundle import change_manifest
 
-from device.errors import BundleError, BundleHashError
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.confidence import ConfidenceModel
-from device.vision.evidence import ConfidenceArrays, Novelty
-from device.vision.manifest import CONFIDENCE, NoveltySpec
+from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.confidence import ConfidenceModel
+from seealoud.device.vision.evidence import ConfidenceArrays, Novelty
+from seealoud.device.vision.manifest import CONFIDENCE, NoveltySpec
 
 HALF = NoveltySpec(largest=0.5)
 

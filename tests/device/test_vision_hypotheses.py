@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from device.records import Hypothesis
-from device.vision.hypotheses import LEAST_OTHER, MOST_OWN, chosen_first, corrected, repeats
-from device.vision.manifest import ChoiceSpec
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.hypotheses import (
+    LEAST_OTHER,
+    MOST_OWN,
+    chosen_first,
+    corrected,
+    repeats,
+)
+from seealoud.device.vision.manifest import ChoiceSpec
 
 NOUNS = frozenset(("car", "cars", "dog", "cat", "man"))
 SPEC = ChoiceSpec(support=1.0, repeat=1.0)

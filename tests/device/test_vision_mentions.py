@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vision.mentions import JudgedMention, Mention, unsure_colours, without_colours
+from seealoud.device.vision.mentions import JudgedMention, Mention, unsure_colours, without_colours
 
 COLOURS = {"red": 0, "blue": 1, "black": 2, "white": 3, "orange": 4}
 VERBS = frozenset({"running", "holds"})

@@ -12,17 +12,17 @@ import pytest
 from support.named_bundle import SPEC, STEEP, arrays, named_bundle
 from support.tiny_bundle import TINY_BUNDLE, change_manifest
 
-from device.errors import BundleError, BundleHashError
-from device.vision.bundle import file_entry, load_bundle
-from device.vision.manifest import NAMES
-from device.vision.names import (
+from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.manifest import NAMES
+from seealoud.device.vision.names import (
     NameClassifier,
     NamedThing,
     NamesArrays,
     membership,
     sure_things,
 )
-from device.vision.specs import NamesSpec
+from seealoud.device.vision.specs import NamesSpec
 
 RED = np.array([1, 0, 0, 0], np.float32)
 RED_AND_GREEN = np.array([1, 1, 0, 0], np.float32)
@@ -133,7 +133,9 @@ def test_a_bundle_without_names_is_one_still() -> None:
     bundle = load_bundle(TINY_BUNDLE)
     assert bundle.manifest.names is None
     assert NAMES not in bundle.manifest.file_names()
-    with pytest.raises(BundleError, match=r"has no names: add them with python -m convert\.names"):
+    with pytest.raises(
+        BundleError, match=r"has no names: add them with python -m seealoud.convert\.names"
+    ):
         NameClassifier(bundle)
 
 

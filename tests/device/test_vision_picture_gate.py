@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 
-from device.settings.schema import PictureSettings
-from device.vision.picture_gate import PictureGate, PictureReason, measure
+from seealoud.device.settings.schema import PictureSettings
+from seealoud.device.vision.picture_gate import PictureGate, PictureReason, measure
 
 GATE = PictureGate()
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from device.pictures.files import read_picture_file
-from device.vision.picture_gate import PictureGate, PictureReason
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.vision.picture_gate import PictureGate, PictureReason
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pictures import Image
 
-from device.vision.preprocess import CROPPED_ASPECT, WIDEST_SQUASHED_ASPECT, preprocess
+from seealoud.device.vision.preprocess import CROPPED_ASPECT, WIDEST_SQUASHED_ASPECT, preprocess
 
 SIZE_PX = 24
 SIDES_PX = st.integers(1, 300)

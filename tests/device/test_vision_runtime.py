@@ -12,12 +12,12 @@ import pytest
 from support import tiny_model as tiny
 from support.tiny_bundle import ENCODERS, TINY_BUNDLE
 
-from device.errors import BundleError, InferenceError
-from device.vision import runtime as module
-from device.vision.beam_search import Continuations, State, likeliest
-from device.vision.manifest import DECODER
-from device.vision.runtime import Decoder, Encoder, load_interpreter
-from device.vision.vocabulary import START
+from seealoud.device.errors import BundleError, InferenceError
+from seealoud.device.vision import runtime as module
+from seealoud.device.vision.beam_search import Continuations, State, likeliest
+from seealoud.device.vision.manifest import DECODER
+from seealoud.device.vision.runtime import Decoder, Encoder, load_interpreter
+from seealoud.device.vision.vocabulary import START
 
 # One of the 256 levels of an int8 grid that lies within 0..1.
 ONE_LEVEL = 1.01 / 255

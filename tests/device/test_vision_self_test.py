@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from device.vision.bundle import N_PATTERNS, pattern
+from seealoud.device.vision.bundle import N_PATTERNS, pattern
 
 # A change of any of these makes every shipped bundle fail its self-test.
 SHA256 = hashlib.sha256(b"".join(pattern(n).tobytes() for n in range(N_PATTERNS))).hexdigest()

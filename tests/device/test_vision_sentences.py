@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.captions import thing
 
-from device.english import indefinite, is_plural, plural, singulars, with_article
-from device.records import Side, Thing
-from device.vision.manifest import WordingSpec
-from device.vision.sentences import (
+from seealoud.device.english import indefinite, is_plural, plural, singulars, with_article
+from seealoud.device.records import Side, Thing
+from seealoud.device.vision.manifest import WordingSpec
+from seealoud.device.vision.sentences import (
     CANNOT_TELL,
     Hedge,
     caption_sentence,
@@ -25,7 +25,7 @@ from device.vision.sentences import (
     noun_phrase,
     things_sentence,
 )
-from device.vision.thing_words import THINGS
+from seealoud.device.vision.thing_words import THINGS
 
 NOUNS = ["dog", "boys", "people", "bus", "glass", "scissors", "man in red", "sheep", "girl"]
 VERBS = ["is", "are", "runs", "run", "has", "jumping", "stands", "swings", "play"]
@@ -256,7 +256,7 @@ def test_any_name_is_said(name):
 
 def test_the_reviewed_names_are_said_by_the_same_rules():
     # A bundle's phrases come of names.txt, what is said of these rules.
-    rules = pytest.importorskip("training.names.everyday").read_rules()
+    rules = pytest.importorskip("seealoud.training.names.everyday").read_rules()
     assert {name: one.phrase for name, one in rules.names.items()} == {
         name: indefinite(name) for name in rules.names
     }

@@ -20,7 +20,7 @@ from support.pictures import encoded, write
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import TINY_BUNDLE
 
-from device.vision.bundle import LARGEST_DIFFERENCE
+from seealoud.device.vision.bundle import LARGEST_DIFFERENCE
 
 ROOT = Path(__file__).parents[2]
 SWITCH = "SEEALOUD_TEST_TFLITE_RUNTIME"

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from support.tiny_detector import PEAK, detector_bundle, frame
 
-from device.errors import InferenceError
-from device.records import Frame, Side, ThingSource
-from device.vision.bundle import load_bundle
-from device.vision.detector import Detection, Detector
-from device.vision.names import NamedThing
-from device.vision.sentences import NOBODY, Hedge
-from device.vision.sighting import by_name, combine
-from device.vision.specs import ThingsSpec
-from device.vision.thing_finder import ThingFinder
-from device.vision.thing_words import log_odds
+from seealoud.device.errors import InferenceError
+from seealoud.device.records import Frame, Side, ThingSource
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.detector import Detection, Detector
+from seealoud.device.vision.names import NamedThing
+from seealoud.device.vision.sentences import NOBODY, Hedge
+from seealoud.device.vision.sighting import by_name, combine
+from seealoud.device.vision.specs import ThingsSpec
+from seealoud.device.vision.thing_finder import ThingFinder
+from seealoud.device.vision.thing_words import log_odds
 
 # Weights of 1 leave each source's own number; with both their log-odds add up.
 SPEC: dict[str, Any] = {

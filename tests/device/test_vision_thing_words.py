@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convert.coco_classes import COCO_CLASSES
-from device.vision.thing_words import (
+from seealoud.convert.coco_classes import COCO_CLASSES
+from seealoud.device.vision.thing_words import (
     ANIMALS,
     DETECTABLE,
     THINGS,

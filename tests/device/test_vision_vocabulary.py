@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.errors import BundleError
-from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from seealoud.device.errors import BundleError
+from seealoud.device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
 
 DOGS = Vocabulary.from_words(["a", "dog", "runs"])
 # What a tokeniser may give: anything that is one word, of any script.

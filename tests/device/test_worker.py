@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from device.errors import WorkerError
-from device.worker import Patience, Worker, stop_all
+from seealoud.device.errors import WorkerError
+from seealoud.device.worker import Patience, Worker, stop_all
 
 WAIT_S = 30.0
 HASTY = Patience(step_s=0.05, crashes=3, window_s=60, pause_s=0.0)

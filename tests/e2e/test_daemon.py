@@ -22,10 +22,10 @@ from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
-from device import requests as r
-from device.history.schema import OUTBOX_FILE
-from device.mqtt.outbox import Outbox
-from device.triggers.control_client import ask
+from seealoud.device import requests as r
+from seealoud.device.history.schema import OUTBOX_FILE
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.triggers.control_client import ask
 
 pytestmark = needs_shipped_bundle
 

@@ -88,7 +88,7 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
 def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time(
     daemon: DaemonProcess, broker: Broker, tmp_path: Path
 ) -> None:
-    from device import requests as r
+    from seealoud.device import requests as r
 
     with listening(broker) as before:
         daemon.ask(r.Describe(id="there"))

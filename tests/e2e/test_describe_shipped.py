@@ -23,11 +23,11 @@ from support.mosquitto import Heard, Listener, listening, running_mosquitto
 from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.tiny_bundle import flip_byte
 
-from device.commands.describe_sources import expand_sources
-from device.mqtt.payloads import CaptionMessage
-from device.vision.bundle import load_bundle
-from device.vision.captioner import Captioner
-from device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
+from seealoud.device.commands.describe_sources import expand_sources
+from seealoud.device.mqtt.payloads import CaptionMessage
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import Captioner
+from seealoud.device.vision.manifest import DECODER, ENCODER, MANIFEST, VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 FLICKR8K = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))
@@ -190,8 +190,8 @@ def test_a_caption_is_printed_spoken_and_published(tmp_path: Path) -> None:
 )
 def test_its_captions_are_as_good_as_promised() -> None:
     """From the pictures' files to the words by the device's code alone."""
-    from training.data.readers import open_dataset
-    from training.metrics.scores import score
+    from seealoud.training.data.readers import open_dataset
+    from seealoud.training.metrics.scores import score
 
     pictures = open_dataset(FLICKR8K).test[:N_SCORED]
     names = {str(picture.path): picture.name for picture in pictures}

@@ -16,8 +16,8 @@ import pytest
 from support.smoke import Smoke
 from support.tiny_dataset import write_tiny_dataset
 
-from training.encoders import build_encoder
-from training.run_folder import RunFolder
+from seealoud.training.encoders import build_encoder
+from seealoud.training.run_folder import RunFolder
 
 NAME = "inception-tiny"
 SIZE_PX = 75

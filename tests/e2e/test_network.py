@@ -19,9 +19,9 @@ from support.picture_stream import PictureStream
 from support.shipped import ROOT, needs_shipped_bundle, photographs
 from support.speech_cards import WavCard
 
-from device import requests as r
-from device.speech.protocol import End, ReplyDecoder, SpeechRequest, encode_request
-from device.speech.voice import find_voice
+from seealoud.device import requests as r
+from seealoud.device.speech.protocol import End, ReplyDecoder, SpeechRequest, encode_request
+from seealoud.device.speech.voice import find_voice
 
 TIMEOUT_S = 120
 # ONNX Runtime looks its maker's host up about ten seconds after it was loaded.
@@ -87,7 +87,7 @@ def test_the_voice_sends_nothing_and_leaves_nothing_in_the_home(
     command = [
         sys.executable,
         "-m",
-        "device.speech.piper_worker",
+        "seealoud.device.speech.piper_worker",
         "--voice",
         str(find_voice().model_path),
     ]
@@ -178,6 +178,6 @@ def test_a_command_that_speaks_sends_nothing(
     for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY", "CONFIGURATION_DIRECTORY"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     words = [str(_photograph()) if word == "PICTURE" else word for word in command]
-    line = [*trace.prefix, sys.executable, "-m", "device", *words]
+    line = [*trace.prefix, sys.executable, "-m", "seealoud", *words]
     subprocess.run(line, cwd=ROOT, timeout=TIMEOUT_S, check=command[0] == "describe")
     assert (trace.peers(), _written(home)) == (set(), [])

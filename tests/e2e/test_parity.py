@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from support.pictures import TURNS_RIGHT_BY_90, Image, encoded, four_colours, jpeg_turned, write
 
-from device.commands.describe_sources import expand_sources
-from device.pictures.files import read_picture_file
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Encoder
+from seealoud.device.commands.describe_sources import expand_sources
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Encoder
 
 ENCODER_NAME = "efficientnet_lite0"
 SIZE_PX = 96
@@ -59,8 +59,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def trained_on(pictures: list[Path], tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     """Return the cached features, float32 [pictures, cells, channels]."""
-    from training.data.dataset import CaptionedPicture
-    from training.features import FeatureSource, load_features
+    from seealoud.training.data.dataset import CaptionedPicture
+    from seealoud.training.features import FeatureSource, load_features
 
     grids = load_features(
         FeatureSource(ENCODER_NAME, SIZE_PX, END_BLOCK),
@@ -72,9 +72,9 @@ def trained_on(pictures: list[Path], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    from convert.encoder import float_encoder
-    from training.encoders import encoder_spec
-    from training.features import FeatureSource
+    from seealoud.convert.encoder import float_encoder
+    from seealoud.training.encoders import encoder_spec
+    from seealoud.training.features import FeatureSource
 
     path = tmp_path_factory.mktemp("encoder") / "encoder.tflite"
     path.write_bytes(float_encoder(FeatureSource(ENCODER_NAME, SIZE_PX, END_BLOCK).build()))

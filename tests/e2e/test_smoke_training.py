@@ -9,7 +9,7 @@ import re
 import pytest
 from support.smoke import EPOCHS, NAME, STEPS, Done, Killed, Smoke
 
-from training.records.run import INT8_BUNDLE, KERAS_FLOAT32, read_record
+from seealoud.training.records.run import INT8_BUNDLE, KERAS_FLOAT32, read_record
 
 pytestmark = pytest.mark.slow
 

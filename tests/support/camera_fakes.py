@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from device.camera.camera import Camera
-from device.errors import CameraError, EndOfReplay
-from device.records import Frame
+from seealoud.device.camera.camera import Camera
+from seealoud.device.errors import CameraError, EndOfReplay
+from seealoud.device.records import Frame
 
 DEADLINE_S = 20.0
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

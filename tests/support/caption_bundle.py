@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from device.pictures.files import read_picture_file
-from device.vision.beam_search import log_probability
-from device.vision.bundle import load_bundle
-from device.vision.captioner import Captioner
-from device.vision.preprocess import preprocess
-from device.vision.runtime import Decoder, Encoder
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.vision.beam_search import log_probability
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import Captioner
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.device.vision.runtime import Decoder, Encoder
 
 _RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from device.records import Caption, Description, Hypothesis, Side, Thing, ThingSource, Timings
+from seealoud.device.records import (
+    Caption,
+    Description,
+    Hypothesis,
+    Side,
+    Thing,
+    ThingSource,
+    Timings,
+)
 
 CAPTURED_AT = datetime(2026, 11, 23, 6, 6, 13, 123456, tzinfo=UTC)
 

@@ -9,9 +9,9 @@ import numpy as np
 from support import tiny_model as tiny
 from support.tiny_bundle import change_manifest, copy_bundle
 
-from device.vision.bundle import file_entry
-from device.vision.evidence import ConfidenceArrays
-from device.vision.manifest import CONFIDENCE, ConfidenceSpec
+from seealoud.device.vision.bundle import file_entry
+from seealoud.device.vision.evidence import ConfidenceArrays
+from seealoud.device.vision.manifest import CONFIDENCE, ConfidenceSpec
 
 # The pooled features are the four mean channels red, green, blue and light.
 GREY = 0.5

@@ -8,20 +8,20 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from device.clock import ReplayClock
-from device.daemon.observer import Observer
-from device.errors import InferenceError, VoiceError
-from device.events import EventBus
-from device.narrator.narrator import Narrator
-from device.narrator.settings import NarrationSettings
-from device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
-from device.testing import EventRecorder
-from device.vision.captioner import Encoded
-from device.vision.confidence import JudgedCaption
-from device.vision.describe import FrameDescriber
-from device.vision.evidence import Scores
-from device.vision.picture_gate import PictureGate
-from device.vision.sentences import Hedge
+from seealoud.device.clock import ReplayClock
+from seealoud.device.daemon.observer import Observer
+from seealoud.device.errors import InferenceError, VoiceError
+from seealoud.device.events import EventBus
+from seealoud.device.narrator.narrator import Narrator
+from seealoud.device.narrator.settings import NarrationSettings
+from seealoud.device.records import Caption, Cause, Earcon, Frame, Hypothesis, Timings, Utterance
+from seealoud.device.testing import EventRecorder
+from seealoud.device.vision.captioner import Encoded
+from seealoud.device.vision.confidence import JudgedCaption
+from seealoud.device.vision.describe import FrameDescriber
+from seealoud.device.vision.evidence import Scores
+from seealoud.device.vision.picture_gate import PictureGate
+from seealoud.device.vision.sentences import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 _SIZE_PX = 48

@@ -12,16 +12,16 @@ import cv2
 import numpy as np
 from support.tiny_bundle import TINY_BUNDLE
 
-from device.app import Daemon
-from device.mqtt.commands import CommandHandler, ResultMessage
-from device.mqtt.identity import identity_of
-from device.mqtt.paho_client import ReceivedMessage
-from device.requests import MAX_REQUEST_BYTES, Outcome
-from device.settings.load import parse_settings
-from device.settings.paths import Directories
-from device.settings.schema import Settings
-from device.speech.pcm import PcmChunk
-from device.speech.voice import find_voice
+from seealoud.device.app import Daemon
+from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
+from seealoud.device.mqtt.identity import identity_of
+from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.requests import MAX_REQUEST_BYTES, Outcome
+from seealoud.device.settings.load import parse_settings
+from seealoud.device.settings.paths import Directories
+from seealoud.device.settings.schema import Settings
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.voice import find_voice
 
 ID = "kitchen"
 _DEADLINE_S = 20.0

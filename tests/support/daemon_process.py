@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from device.requests import Outcome, Request
-from device.triggers.control_client import ask
+from seealoud.device.requests import Outcome, Request
+from seealoud.device.triggers.control_client import ask
 
 WAIT_S = 60.0
 _POLL_S = 0.02
@@ -51,7 +51,7 @@ class DaemonProcess:
         self.began_s = time.monotonic()
         with self._log_file.open("ab") as log_file:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "device", "run", "--config", str(self.config)],
+                [*prefix, sys.executable, "-m", "seealoud", "run", "--config", str(self.config)],
                 stdout=subprocess.DEVNULL,
                 stderr=log_file,
                 env={

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
-from device.settings.schema import Settings
-from device.vision.bundle import load_bundle
-from device.vision.captioner import CaptionOptions
-from device.vision.describe import FrameDescriber, open_describer
+from seealoud.device.settings.schema import Settings
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.captioner import CaptionOptions
+from seealoud.device.vision.describe import FrameDescriber, open_describer
 
 
 def daemon_sight(bundle: Path) -> AbstractContextManager[FrameDescriber]:

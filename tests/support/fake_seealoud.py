@@ -11,7 +11,7 @@ import sys
 
 from support.fakes import EndlessPlayback, FakeParts
 
-from device.__main__ import main
+from seealoud.device.__main__ import main
 
 if __name__ == "__main__":
     fakes = FakeParts()

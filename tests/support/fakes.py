@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import click
 import numpy as np
 
-from device.commands.options import DescribeOptions
-from device.commands.run_describe import DescribeParts
-from device.errors import BundleError, InferenceError, PlaybackError, VoiceError
-from device.records import Caption, Description, Frame, Hypothesis, Timings
-from device.speech.pcm import PcmChunk
-from device.speech.playback import NullPlayback, Playback, Played
+from seealoud.device.commands.options import DescribeOptions
+from seealoud.device.commands.run_describe import DescribeParts
+from seealoud.device.errors import BundleError, InferenceError, PlaybackError, VoiceError
+from seealoud.device.records import Caption, Description, Frame, Hypothesis, Timings
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.playback import NullPlayback, Playback, Played
 
 SAMPLE_RATE_HZ = 8000
 SAMPLES_PER_CHARACTER = 40

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from training.encoders.efficientnet_lite import build_efficientnet_lite
-from training.encoders.named_weights import apply_weights
-from training.encoders.port import load_imagenet_weights
-from training.encoders.registry import EncoderSpec
+from seealoud.training.encoders.efficientnet_lite import build_efficientnet_lite
+from seealoud.training.encoders.named_weights import apply_weights
+from seealoud.training.encoders.port import load_imagenet_weights
+from seealoud.training.encoders.registry import EncoderSpec
 
 PICTURES = ("chelsea", "coffee", "rocket", "astronaut")
 TOP = 5

@@ -14,13 +14,21 @@ from typing import Any
 
 from support.captions import caption
 
-from device.events import Alerted, Answered, Decided, DecisionReason, Event, Part, ProblemChanged
-from device.history.entries import Entry, Kind
-from device.history.history import History
-from device.history.settings import HistorySettings
-from device.mqtt.outbox import OutboxMessage
-from device.records import Cause
-from device.testing import STARTED_AT, ManualClock
+from seealoud.device.events import (
+    Alerted,
+    Answered,
+    Decided,
+    DecisionReason,
+    Event,
+    Part,
+    ProblemChanged,
+)
+from seealoud.device.history.entries import Entry, Kind
+from seealoud.device.history.history import History
+from seealoud.device.history.settings import HistorySettings
+from seealoud.device.mqtt.outbox import OutboxMessage
+from seealoud.device.records import Cause
+from seealoud.device.testing import STARTED_AT, ManualClock
 
 NOON = STARTED_AT
 DEADLINE_S = 60.0

@@ -19,11 +19,11 @@ import numpy as np
 import tensorflow as tf
 from support import tiny_model as tiny
 
-from convert.decoder import export_decoder
-from convert.encoder import float_encoder, int8_encoder
-from convert.variants import Variant, choose_self_test
-from device.vision.bundle import file_entry
-from device.vision.manifest import (
+from seealoud.convert.decoder import export_decoder
+from seealoud.convert.encoder import float_encoder, int8_encoder
+from seealoud.convert.variants import Variant, choose_self_test
+from seealoud.device.vision.bundle import file_entry
+from seealoud.device.vision.manifest import (
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -33,8 +33,8 @@ from device.vision.manifest import (
     Manifest,
     SearchSpec,
 )
-from training.decoders import DecoderSize, KerasDecoder
-from training.features import picture_function, to_tflite
+from seealoud.training.decoders import DecoderSize, KerasDecoder
+from seealoud.training.features import picture_function, to_tflite
 
 DATA = Path(__file__).parents[1] / "data"
 BUNDLE_FOLDER = "tiny-bundle"

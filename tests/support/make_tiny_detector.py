@@ -18,11 +18,16 @@ import numpy as np
 import tensorflow as tf
 from support import tiny_detector as tiny
 
-from convert.packed_weights import with_packed_weights
-from device.vision.detector import LOG_ODDS_OUTPUT, PICTURE_INPUT, SIDES_OUTPUT, DetectorModel
-from device.vision.manifest import DETECTOR
-from device.vision.specs import DetectorSpec
-from training.features import to_tflite
+from seealoud.convert.packed_weights import with_packed_weights
+from seealoud.device.vision.detector import (
+    LOG_ODDS_OUTPUT,
+    PICTURE_INPUT,
+    SIDES_OUTPUT,
+    DetectorModel,
+)
+from seealoud.device.vision.manifest import DETECTOR
+from seealoud.device.vision.specs import DetectorSpec
+from seealoud.training.features import to_tflite
 
 _PATTERN = 2
 

@@ -17,22 +17,22 @@ from typing import Any
 from support.captions import caption
 from support.mosquitto import DEADLINE_S, HOST
 
-from device import requests as r
-from device.clock import Clock, SystemClock
-from device.events import (
+from seealoud.device import requests as r
+from seealoud.device.clock import Clock, SystemClock
+from seealoud.device.events import (
     Answered,
     EventBus,
     Requested,
     SettingChanged,
     SummedUp,
 )
-from device.mqtt.identity import Identity
-from device.mqtt.outbox import Outbox
-from device.mqtt.settings import MqttLimits, MqttSettings
-from device.mqtt.sink import DaemonSide, MqttSink
-from device.records import Cause, HistorySummary, Seen
-from device.testing import EventRecorder
-from device.worker import Worker
+from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+from seealoud.device.records import Cause, HistorySummary, Seen
+from seealoud.device.testing import EventRecorder
+from seealoud.device.worker import Worker
 
 VOICES = {"Built-in": "", "Amy": "/voices/amy.onnx"}
 

@@ -9,9 +9,9 @@ import numpy as np
 from support import tiny_model as tiny
 from support.tiny_bundle import change_manifest, copy_bundle
 
-from device.vision.bundle import file_entry
-from device.vision.manifest import NAMES
-from device.vision.names import NamesArrays
+from seealoud.device.vision.bundle import file_entry
+from seealoud.device.vision.manifest import NAMES
+from seealoud.device.vision.names import NamesArrays
 
 # Logits per unit of the pooled channels red, green, blue, light: apple by red, pear by green, fruit
 # by nothing of its own, sea by blue; and in the last column anything else.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from training.records.run import (
+from seealoud.training.records.run import (
     INT8_BUNDLE,
     Bounds,
     Epoch,

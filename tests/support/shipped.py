@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from device.vision.bundle import find_bundle
+from seealoud.device.vision.bundle import find_bundle
 
 ROOT = Path(__file__).parents[2]
 _DEFAULT = ROOT / "models" / "DEFAULT"

@@ -142,7 +142,7 @@ def _program(name: str) -> list[str]:
         "seealoud": "device",
         "seealoud-train": "training",
         "seealoud-convert": "convert",
-        "reproduce": "convert.reproduce",  # scripts/reproduce, which would set up first
+        "reproduce": "seealoud.convert.reproduce",  # scripts/reproduce, which would set up first
     }
     return [command] if command else [sys.executable, "-m", modules[name]]
 

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from support.speech_cards import DEADLINE_S, RATE_HZ
 
-from device.clock import Clock, SystemClock
-from device.errors import VoiceError
-from device.events import EventBus, SpeechOutcome, Spoke
-from device.records import Cause, Priority, Utterance
-from device.speech.announcer import Announcer, OpenVoice
-from device.speech.pcm import PcmChunk
-from device.speech.piper import PiperVoiceProcess
-from device.speech.playback import Playback
-from device.speech.settings import SpeechSettings
-from device.testing import EventRecorder
-from device.worker import Worker
+from seealoud.device.clock import Clock, SystemClock
+from seealoud.device.errors import VoiceError
+from seealoud.device.events import EventBus, SpeechOutcome, Spoke
+from seealoud.device.records import Cause, Priority, Utterance
+from seealoud.device.speech.announcer import Announcer, OpenVoice
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.piper import PiperVoiceProcess
+from seealoud.device.speech.playback import Playback
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.testing import EventRecorder
+from seealoud.device.worker import Worker
 
 BROKEN = "broken.onnx"
 DEADLY = "deadly"

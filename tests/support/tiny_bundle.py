@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.vision.bundle import file_entry
-from device.vision.manifest import ENCODER, HASHED_FILES, MANIFEST
+from seealoud.device.vision.bundle import file_entry
+from seealoud.device.vision.manifest import ENCODER, HASHED_FILES, MANIFEST
 
 DATA = Path(__file__).parents[1] / "data"
 TINY_BUNDLE = DATA / "tiny-bundle"

@@ -12,8 +12,8 @@ import numpy as np
 from support.pictures import Image
 from support.tiny_bundle import change_manifest, copy_bundle
 
-from device.vision.bundle import file_entry
-from device.vision.manifest import DETECTOR
+from seealoud.device.vision.bundle import file_entry
+from seealoud.device.vision.manifest import DETECTOR
 
 FOLDER = Path(__file__).parents[1] / "data" / "tiny-detector"
 SPEC = "spec.json"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
+from seealoud.device.vision.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
 
 SIZE_PX = 32
 CELL_PX = 16  # the grid is 2 x 2

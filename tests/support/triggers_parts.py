@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from device.clock import SystemClock
-from device.errors import TriggerError
-from device.records import Cause, Earcon
-from device.requests import Outcome, Request
-from device.triggers.trigger import Target
+from seealoud.device.clock import SystemClock
+from seealoud.device.errors import TriggerError
+from seealoud.device.records import Cause, Earcon
+from seealoud.device.requests import Outcome, Request
+from seealoud.device.triggers.trigger import Target
 
 WAIT_S = 30.0
 _EVENT = struct.Struct("3i")  # type, code, value

@@ -1,4 +1,4 @@
-"""Replaces the training in ``training.train`` and records what would be trained, and on what."""
+"""Replaces the training in ``training.train``; records what would be trained, and on what."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import training.train
-from training.batches import CaptionedFeatures, FeatureSets
-from training.data.dataset import Dataset
-from training.features import FeatureSource
-from training.model import BuiltCaptioner, feature_shape
+from seealoud.training import train
+from seealoud.training.batches import CaptionedFeatures, FeatureSets
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.features import FeatureSource
+from seealoud.training.model import BuiltCaptioner, feature_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
     def no_features(source: FeatureSource, pictures: Dataset, **_: object) -> np.ndarray:
         return np.zeros((len(pictures), *feature_shape(source)), np.float16)
 
-    monkeypatch.setattr(training.train, "Trainer", NoTrainer)
-    monkeypatch.setattr(training.train, "load_features", no_features)
-    monkeypatch.setattr(training.train, "_draw", lambda *_: None)
+    monkeypatch.setattr(train, "Trainer", NoTrainer)
+    monkeypatch.setattr(train, "load_features", no_features)
+    monkeypatch.setattr(train, "_draw", lambda *_: None)
     return given

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vision.vocabulary import END, START, Vocabulary
-from training.batches import (
+from seealoud.device.vision.vocabulary import END, START, Vocabulary
+from seealoud.training.batches import (
     Batch,
     CaptionedFeatures,
     ExtraFeatures,
     encode_pictures,
     mixed_epoch,
 )
-from training.config import ExtraDataConfig
-from training.data.dataset import CaptionedPicture
+from seealoud.training.config import ExtraDataConfig
+from seealoud.training.data.dataset import CaptionedPicture
 
 VOCABULARY = Vocabulary.from_words(["a", "dog", "left", "right", "of"])
 A, DOG, LEFT, RIGHT, OF = range(4, 9)

@@ -9,14 +9,14 @@ import pytest
 from support.command_line import Run, runner
 from support.records import run as made_up
 
-import training.records.keras_run
-import training.train
-from device.vision.vocabulary import Vocabulary
-from training.__main__ import main
-from training.config import RunConfig
-from training.data.dataset import Dataset
-from training.records.run import KERAS_FLOAT32, RunRecord, read_record, write_record
-from training.run_folder import EpochResult, RunFolder
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training import train as training_train
+from seealoud.training.__main__ import main
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.records import keras_run
+from seealoud.training.records.run import KERAS_FLOAT32, RunRecord, read_record, write_record
+from seealoud.training.run_folder import EpochResult, RunFolder
 
 CONFIG = """
 name = "mine"
@@ -64,7 +64,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
         calls.append((config, dataset, folder))
         return [EpochResult(k + 1, 3.0, 2.0, cider, 0.1, 9.0) for k, cider in enumerate((5, 7, 6))]
 
-    monkeypatch.setattr(training.train, "train", train)
+    monkeypatch.setattr(training_train, "train", train)
     return calls
 
 
@@ -139,7 +139,7 @@ def test_a_language_tells_its_loss(
     history = [
         EpochResult(k + 1, 3.0, loss, nan, 0.1, 9.0) for k, loss in enumerate((3.5, 3.1, 3.2))
     ]
-    monkeypatch.setattr(training.train, "train", lambda *_: history)
+    monkeypatch.setattr(training_train, "train", lambda *_: history)
     code, out, _ = run("run", config, "--data", data, "--runs", tmp_path / "runs")
     assert code == 0
     assert out.splitlines()[0] == "mine: best dev loss 3.100 in epoch 2"
@@ -253,7 +253,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         folders.append(folder.path)
         return made_up(folder.path.name, 41.0, measured=KERAS_FLOAT32)
 
-    monkeypatch.setattr(training.records.keras_run, "keras_record", keras_record)
+    monkeypatch.setattr(keras_run, "keras_record", keras_record)
     return folders
 
 

@@ -7,12 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from device.records import Hypothesis
-from device.vision.confidence import Confidence, sigmoid
-from device.vision.evidence import ConfidenceArrays, Signals
-from device.vision.vocabulary import Vocabulary
-from training.confidence import seen as seen_module
-from training.confidence.judged_mentions import (
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.confidence import Confidence, sigmoid
+from seealoud.device.vision.evidence import ConfidenceArrays, Signals
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.confidence import seen as seen_module
+from seealoud.training.confidence.judged_mentions import (
     KINDS,
     JudgedMentions,
     cross_fitted,
@@ -20,11 +20,11 @@ from training.confidence.judged_mentions import (
     judge_mentions,
     probabilities,
 )
-from training.confidence.logistic import fit_logistic
-from training.confidence.observe import Observation
-from training.confidence.seen import classes_in, fit_seen
-from training.errors import TrainingError
-from training.metrics.reliability import area_under_roc
+from seealoud.training.confidence.logistic import fit_logistic
+from seealoud.training.confidence.observe import Observation
+from seealoud.training.confidence.seen import classes_in, fit_seen
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.reliability import area_under_roc
 
 N_CHANNELS = 6
 

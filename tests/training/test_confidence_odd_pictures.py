@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from device.vision.bundle import N_PATTERNS
-from training.confidence.odd_pictures import N_EACH, odd_pictures
+from seealoud.device.vision.bundle import N_PATTERNS
+from seealoud.training.confidence.odd_pictures import N_EACH, odd_pictures
 
 
 def test_there_are_as_many_of_each_sort_as_said() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from support.confident_bundle import arrays, spec
 
-from device.records import Hypothesis
-from device.vision.confidence import Confidence
-from training.confidence.observe import Observation
-from training.confidence.said import judge_said, restraint, speak
-from training.data.dataset import CaptionedPicture
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.confidence import Confidence
+from seealoud.training.confidence.observe import Observation
+from seealoud.training.confidence.said import judge_said, restraint, speak
+from seealoud.training.data.dataset import CaptionedPicture
 
 REDDISH = np.array([0.9, 0.5, 0.5, 0.5], np.float32)
 PICTURES = tuple(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from device.records import Hypothesis
-from device.vision.detector import Detection
-from device.vision.names import NamedThing
-from device.vision.sighting import Signs, weighted_probability, weights_of
-from device.vision.specs import NamesSpec
-from training.confidence.observe import Observation
-from training.confidence.things import (
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.detector import Detection
+from seealoud.device.vision.names import NamedThing
+from seealoud.device.vision.sighting import Signs, weighted_probability, weights_of
+from seealoud.device.vision.specs import NamesSpec
+from seealoud.training.confidence.observe import Observation
+from seealoud.training.confidence.things import (
     LEAST_MAYBE,
     LEAST_NOBODY,
     LEAST_PRECISION,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from training.config import CONFIGS, RunConfig, read_run_config
-from training.data.extra import open_extra
-from training.errors import RunConfigError
+from seealoud.training.config import CONFIGS, RunConfig, read_run_config
+from seealoud.training.data.extra import open_extra
+from seealoud.training.errors import RunConfigError
 
 MINIMAL = """
 name = "mine"

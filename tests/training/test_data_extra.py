@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data.extra import is_plain, open_extra, room_sentences
-from training.errors import DatasetError
+from seealoud.training.data.extra import is_plain, open_extra, room_sentences
+from seealoud.training.errors import DatasetError
 
 
 def write(root: Path, tables: dict[str, str], pictures: tuple[str, ...], images: str = "") -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from training.data.dataset import SPLITS, Dataset
-from training.data.readers import open_dataset
-from training.metrics.tokenise import ptb_tokens
-from training.text import build_vocabulary, words_of
+from seealoud.training.data.dataset import SPLITS, Dataset
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.metrics.tokenise import ptb_tokens
+from seealoud.training.text import build_vocabulary, words_of
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

@@ -15,10 +15,9 @@ import pytest
 from support.perceptual_hash import N_BITS, Hashes, hamming_distances, perceptual_hash
 from support.untrained import Untrained, train_nothing
 
-import training.train
-from training import views
-from training.config import RunConfig, read_run_config
-from training.data.dataset import (
+from seealoud.training import train, views
+from seealoud.training.config import RunConfig, read_run_config
+from seealoud.training.data.dataset import (
     SPLITS,
     CaptionedPicture,
     Dataset,
@@ -26,10 +25,10 @@ from training.data.dataset import (
     held_out_captions,
     without_held_out_captions,
 )
-from training.data.extra import open_extra
-from training.data.readers import open_dataset
-from training.run_folder import RunFolder
-from training.text import words_of
+from seealoud.training.data.extra import open_extra
+from seealoud.training.data.readers import open_dataset
+from seealoud.training.run_folder import RunFolder
+from seealoud.training.text import words_of
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))
@@ -121,7 +120,7 @@ def words_taught(taught: Taught) -> set[tuple[str, ...]]:
 
 def test_training_never_sees_what_is_held_out(taught: Taught, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "mine")
-    training.train.train(RunConfig.model_validate(CONFIG), SMALL, folder)
+    train.train(RunConfig.model_validate(CONFIG), SMALL, folder)
     assert words_taught(taught) == {("a", "dog", "runs"), ("a", "tail")}
     assert "snow" not in folder.vocabulary.read_text().split()
 
@@ -160,7 +159,7 @@ def test_further_pictures_teach_nothing_that_is_held_out(
 ) -> None:
     """Nor what is said of the household photographs, which choose the epoch."""
     folder = RunFolder(tmp_path / "mine")
-    training.train.train(config_with_homes(), with_homes, folder)
+    train.train(config_with_homes(), with_homes, folder)
     (given,) = taught
     (homes,) = given.sets.extra
     assert [picture.captions for picture in homes.captioned.pictures] == [("A cup .",)]
@@ -174,7 +173,7 @@ def test_without_household_photographs_dev_chooses_alone(
     taught: Taught, with_homes: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.rmtree(tmp_path / "household_dev")
-    training.train.train(config_with_homes(), with_homes, RunFolder(tmp_path / "mine"))
+    train.train(config_with_homes(), with_homes, RunFolder(tmp_path / "mine"))
     assert taught[0].sets.household is None
     assert f"no folder {tmp_path / 'household_dev'}: epochs of mine are chosen" in caplog.text
 
@@ -182,7 +181,7 @@ def test_without_household_photographs_dev_chooses_alone(
 def test_runs_on_the_main_data_set_alone_look_at_no_other(
     taught: Taught, with_homes: Dataset, tmp_path: Path
 ) -> None:
-    training.train.train(RunConfig.model_validate(CONFIG), with_homes, RunFolder(tmp_path / "mine"))
+    train.train(RunConfig.model_validate(CONFIG), with_homes, RunFolder(tmp_path / "mine"))
     assert (taught[0].sets.household, list(taught[0].sets.extra)) == (None, [])
 
 
@@ -306,7 +305,7 @@ further = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def learned(dataset: Dataset) -> list[CaptionedPicture]:
     """The further pictures that the shipped chain learns from."""
-    found = training.train.open_extra_data(read_run_config(HOMES_CONFIG), dataset)
+    found = train.open_extra_data(read_run_config(HOMES_CONFIG), dataset)
     return [picture for _, pictures in found for picture in pictures]
 
 

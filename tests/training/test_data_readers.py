@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data import readers
-from training.data.dataset import SPLITS, Dataset
-from training.data.readers import default_data, open_dataset
-from training.errors import DatasetError
+from seealoud.training.data import readers
+from seealoud.training.data.dataset import SPLITS, Dataset
+from seealoud.training.data.readers import default_data, open_dataset
+from seealoud.training.errors import DatasetError
 
 Captions = Mapping[str, Sequence[str]]
 Splits = Mapping[str, Sequence[str]]

@@ -11,9 +11,9 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.vision.vocabulary import PAD, START
-from training.decoders import DECODERS, DecoderSize, KerasDecoder
-from training.optimise import caption_loss
+from seealoud.device.vision.vocabulary import PAD, START
+from seealoud.training.decoders import DECODERS, DecoderSize, KerasDecoder
+from seealoud.training.optimise import caption_loss
 
 SIZE = DecoderSize(
     n_words=30,

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.vision.vocabulary import START
-from training.decoders import DecoderSize, TransformerDecoder
+from seealoud.device.vision.vocabulary import START
+from seealoud.training.decoders import DecoderSize, TransformerDecoder
 
 SIZE = DecoderSize(
     n_words=12, max_words=5, n_cells=4, n_channels=3, width=8, n_heads=2, dropout=0.0

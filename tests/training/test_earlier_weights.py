@@ -8,15 +8,20 @@ import keras
 import numpy as np
 import pytest
 
-from device.vision.vocabulary import SPECIALS, Vocabulary
-from training import earlier_weights as module
-from training.decoders import DECODERS, DecoderSize
-from training.earlier_weights import load_weights_of, require_weights, start_from, word_rows
-from training.encoders import encoder_spec
-from training.errors import CheckpointError
-from training.features import FeatureSource
-from training.model import BuiltCaptioner, KerasCaptioner
-from training.run_folder import RunFolder
+from seealoud.device.vision.vocabulary import SPECIALS, Vocabulary
+from seealoud.training import earlier_weights as module
+from seealoud.training.decoders import DECODERS, DecoderSize
+from seealoud.training.earlier_weights import (
+    load_weights_of,
+    require_weights,
+    start_from,
+    word_rows,
+)
+from seealoud.training.encoders import encoder_spec
+from seealoud.training.errors import CheckpointError
+from seealoud.training.features import FeatureSource
+from seealoud.training.model import BuiltCaptioner, KerasCaptioner
+from seealoud.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras' saving, NumPy 2
@@ -117,7 +122,9 @@ def test_a_run_without_weights_says_how_to_get_them(tmp_path: Path) -> None:
             CheckpointError, match=r"no trained weights in .*nowhere: train it with"
         ):
             use(captioner(), nowhere)
-    with pytest.raises(CheckpointError, match=r"`python -m convert\.recover models/nowhere`"):
+    with pytest.raises(
+        CheckpointError, match=r"`python -m seealoud.convert\.recover models/nowhere`"
+    ):
         require_weights(nowhere)
 
 

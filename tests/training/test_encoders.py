@@ -25,11 +25,11 @@ from support.golden_encoder import (
     top_classes,
 )
 
-from device.errors import ConfigError
-from training import encoders
-from training.encoders import port, registry
-from training.encoders.torch_file import read_torch_state
-from training.errors import WeightsError
+from seealoud.device.errors import ConfigError
+from seealoud.training import encoders
+from seealoud.training.encoders import port, registry
+from seealoud.training.encoders.torch_file import read_torch_state
+from seealoud.training.errors import WeightsError
 
 GOLDEN_PATH = Path(__file__).parent / "golden" / "efficientnet_lite.json"
 GOLDENS: list[dict[str, Any]] = json.loads(GOLDEN_PATH.read_text(encoding="utf-8"))

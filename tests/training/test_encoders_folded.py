@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.encoders import FoldedNetwork, block_specs, build_efficientnet_lite
+from seealoud.training.encoders import FoldedNetwork, block_specs, build_efficientnet_lite
 
 SIZE_PX, BATCH = 64, 2
 # Tails from the last block that halves the grid on; the whole network has the 3x3 stem as well.

@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
-from device.vision.beam_search import SearchOptions, Sequence, State, search
-from training import evaluate as module
-from training.decoders import DECODERS, DecoderSize
-from training.evaluate import caption_features
-from training.model import KerasCaptioner
+from seealoud.device.vision.beam_search import SearchOptions, Sequence, State, search
+from seealoud.training import evaluate as module
+from seealoud.training.decoders import DECODERS, DecoderSize
+from seealoud.training.evaluate import caption_features
+from seealoud.training.model import KerasCaptioner
 
 N_PICTURES = 7
 SIZE = DecoderSize(

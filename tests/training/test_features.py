@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from support.tiny_dataset import COLOURS, draw
 
-import device.vision.preprocess
-from training import features, views
-from training.data.dataset import CaptionedPicture
-from training.errors import DatasetError, RunConfigError, TrainingError
-from training.features import FeatureSource, load_features, read_picture
+from seealoud.device.vision import preprocess
+from seealoud.training import features, views
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.errors import DatasetError, RunConfigError, TrainingError
+from seealoud.training.features import FeatureSource, load_features, read_picture
 
 LITE0 = "efficientnet_lite0"
 SIZE_PX = 64
@@ -92,9 +92,7 @@ def keras_features(
 ) -> np.ndarray:
     spec = source.spec
     squares = [
-        device.vision.preprocess.preprocess(
-            views.apply(read_picture(p.path), p.name, view), SIZE_PX
-        )
+        preprocess.preprocess(views.apply(read_picture(p.path), p.name, view), SIZE_PX)
         for p in pictures
     ]
     normalised = (np.stack(squares).astype(np.float32) - spec.mean) / spec.scale
@@ -154,7 +152,7 @@ def test_the_key_tells_everything_apart(
     keys["view"] = SOURCE.key(pictures, 1)
     keys["fewer"] = SOURCE.key(pictures[:-1], 0)
     keys["order"] = SOURCE.key(pictures[::-1], 0)
-    for module in (device.vision.preprocess, views):
+    for module in (preprocess, views):
         with monkeypatch.context() as patch:
             patch.setattr(inspect, "getsource", changed_source_of(module))
             keys[f"source of {module.__name__}"] = SOURCE.key(pictures, 0)

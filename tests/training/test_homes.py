@@ -12,12 +12,12 @@ from support.captions import caption, thing
 from support.command_line import Run, runner
 from support.tiny_detector import detector_bundle
 
-from device.records import Description, Thing
-from device.vision.sentences import NOBODY, UNSURE
-from training.__main__ import main
-from training.confidence.things import ThingConfirmation
-from training.data.dataset import CaptionedPicture
-from training.homes import Spoken, is_indoor, judged, score
+from seealoud.device.records import Description, Thing
+from seealoud.device.vision.sentences import NOBODY, UNSURE
+from seealoud.training.__main__ import main
+from seealoud.training.confidence.things import ThingConfirmation
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.homes import Spoken, is_indoor, judged, score
 
 CAT = ("A cat on a couch.", "The kitten sleeps.")
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocoevalcap.cider.cider import Cider
 
-from training.errors import TrainingError
-from training.metrics.cider import CiderReward, DocumentFrequency
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.cider import CiderReward, DocumentFrequency
 
 WORDS = [f"w{i}" for i in range(300)]
 TOLERANCE = 1e-6  # float32 at values up to 10; the sums are float64

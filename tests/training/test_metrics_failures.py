@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import TrainingError
-from training.metrics.failures import N_CLASSES, N_INSTEAD, ClassFailures, count_failures
-from training.metrics.judgement import judge_caption
-from training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, KINDS, LEXICONS, SUBJECT
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.failures import N_CLASSES, N_INSTEAD, ClassFailures, count_failures
+from seealoud.training.metrics.judgement import judge_caption
+from seealoud.training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, KINDS, LEXICONS, SUBJECT
 
 CAPTIONS = [
     ("a red dog runs", ["a red dog is running"]),

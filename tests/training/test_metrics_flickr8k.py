@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from training.metrics import tokenise as module
-from training.metrics.java import find_java
-from training.metrics.judgement import human_precision_by_kind
-from training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, SUBJECT
-from training.metrics.scores import score, score_tokens
-from training.metrics.tokenise import tokenise, tokenise_texts
-from training.records.baselines import constant_caption_floor
+from seealoud.training.metrics import tokenise as module
+from seealoud.training.metrics.java import find_java
+from seealoud.training.metrics.judgement import human_precision_by_kind
+from seealoud.training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, SUBJECT
+from seealoud.training.metrics.scores import score, score_tokens
+from seealoud.training.metrics.tokenise import tokenise, tokenise_texts
+from seealoud.training.records.baselines import constant_caption_floor
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("SEEALOUD_FLICKR8K", ROOT.parent / "shared" / "flickr8k"))

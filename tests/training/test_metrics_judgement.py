@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import TrainingError
-from training.metrics.judgement import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.judgement import (
     CaptionJudgement,
     judge_caption,
     people_among_themselves,
     precision_by_kind,
     with_references,
 )
-from training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, KINDS, LEXICONS, SUBJECT
+from seealoud.training.metrics.lexicon import ACTIVITY, COLOUR, COUNT, KINDS, LEXICONS, SUBJECT
 
 WORDS = [
     *("man", "boy", "people", "dog", "animal", "two", "group", "three", "red", "blue", "gray"),

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import TrainingError
-from training.metrics.judgement import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.judgement import (
     Tally,
     human_precision_by_kind,
     precision_by_kind,
 )
-from training.metrics.lexicon import (
+from seealoud.training.metrics.lexicon import (
     ACTIVITY,
     COLOUR,
     COUNT,

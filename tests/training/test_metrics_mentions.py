@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.metrics.judgement import precision_by_kind
-from training.metrics.mentions import MentionCounts
+from seealoud.training.metrics.judgement import precision_by_kind
+from seealoud.training.metrics.mentions import MentionCounts
 
 WORDS = ("a", "red", "blue", "dog", "man", "person", "two", "three", "several", "runs", "grass")
 sentences = st.lists(st.sampled_from(WORDS), max_size=8)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import TrainingError
-from training.metrics.reliability import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.reliability import (
     Bin,
     area_under_roc,
     brier_score,

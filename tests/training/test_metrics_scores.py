@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from pycocoevalcap.bleu.bleu import Bleu
 
-from training.config import RunConfig
-from training.data.dataset import Dataset
-from training.errors import TrainingError
-from training.metrics import java
-from training.metrics import tokenise as tokenise_module
-from training.metrics.bootstrap import METRICS, Interval, interval, paired_bootstrap
-from training.metrics.scores import Scores, score, score_tokens
-from training.run_folder import RunFolder
-from training.train import train
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics import java
+from seealoud.training.metrics import tokenise as tokenise_module
+from seealoud.training.metrics.bootstrap import METRICS, Interval, interval, paired_bootstrap
+from seealoud.training.metrics.scores import Scores, score, score_tokens
+from seealoud.training.run_folder import RunFolder
+from seealoud.training.train import train
 
 needs_java = pytest.mark.skipif(java.find_java() is None, reason="java is not on the PATH")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.metrics.lexicon import LEXICONS
-from training.metrics.mentions import RepeatCounts
-from training.metrics.things import LEXICON, ROOMS, ThingCounts, WrongThings, things_of
+from seealoud.training.metrics.lexicon import LEXICONS
+from seealoud.training.metrics.mentions import RepeatCounts
+from seealoud.training.metrics.things import LEXICON, ROOMS, ThingCounts, WrongThings, things_of
 
 
 def counted(said: str, *references: str, wrong: WrongThings = "all") -> tuple[int, int]:

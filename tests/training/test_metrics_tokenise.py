@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-from training.errors import TrainingError
-from training.metrics import tokenise as module
-from training.metrics.java import find_java, warn_without_java
-from training.metrics.tokenise import ptb_tokens, tokenise, tokenise_texts
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics import tokenise as module
+from seealoud.training.metrics.java import find_java, warn_without_java
+from seealoud.training.metrics.tokenise import ptb_tokens, tokenise, tokenise_texts
 
 needs_java = pytest.mark.skipif(find_java() is None, reason="java is not on the PATH")
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vision.vocabulary import END, PAD, Vocabulary
-from training import rewards as rewards_module
-from training.batches import Batch, CaptionedFeatures
-from training.config import OptimiserConfig, SelfCriticalConfig
-from training.data.dataset import CaptionedPicture
-from training.decoders import DecoderSize, MergeDecoder
-from training.metrics.cider import CiderReward
-from training.metrics.java import SentenceMeteor, find_java
-from training.model import KerasCaptioner
-from training.objectives import CrossEntropy, Objective, SelfCritical
-from training.optimise import Optimiser, caption_loss
-from training.rewards import CaptionRewards, Rewards, SentenceBleu
+from seealoud.device.vision.vocabulary import END, PAD, Vocabulary
+from seealoud.training import rewards as rewards_module
+from seealoud.training.batches import Batch, CaptionedFeatures
+from seealoud.training.config import OptimiserConfig, SelfCriticalConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.decoders import DecoderSize, MergeDecoder
+from seealoud.training.metrics.cider import CiderReward
+from seealoud.training.metrics.java import SentenceMeteor, find_java
+from seealoud.training.model import KerasCaptioner
+from seealoud.training.objectives import CrossEntropy, Objective, SelfCritical
+from seealoud.training.optimise import Optimiser, caption_loss
+from seealoud.training.rewards import CaptionRewards, Rewards, SentenceBleu
 
 VOCABULARY = Vocabulary.from_words(["a", "red", "blue", "dog", "cat", "runs", "sleeps", "two"])
 MAX_WORDS = 4

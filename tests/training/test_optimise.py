@@ -11,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.vision.vocabulary import PAD
-from training.config import OptimiserConfig
-from training.optimise import Optimiser, caption_loss, warmup_cosine
+from seealoud.device.vision.vocabulary import PAD
+from seealoud.training.config import OptimiserConfig
+from seealoud.training.optimise import Optimiser, caption_loss, warmup_cosine
 
 PEAK = 0.004
 

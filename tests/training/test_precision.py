@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vision.vocabulary import START, Vocabulary
-from training.batches import CaptionedFeatures, FeatureSets
-from training.config import RunConfig
-from training.data.dataset import CaptionedPicture
-from training.decoders import DECODERS
-from training.model import BuiltCaptioner, build_captioner, feature_shape, training_twin
-from training.optimise import caption_loss
-from training.run_folder import RunFolder, load_run
-from training.trainer import Trainer
+from seealoud.device.vision.vocabulary import START, Vocabulary
+from seealoud.training.batches import CaptionedFeatures, FeatureSets
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.decoders import DECODERS
+from seealoud.training.model import BuiltCaptioner, build_captioner, feature_shape, training_twin
+from seealoud.training.optimise import caption_loss
+from seealoud.training.run_folder import RunFolder, load_run
+from seealoud.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras' saving, NumPy 2

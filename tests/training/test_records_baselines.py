@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from training.errors import TrainingError
-from training.records.baselines import CANDIDATES, choose_caption, constant_caption_floor
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.baselines import CANDIDATES, choose_caption, constant_caption_floor
 
 DEV = {
     "a": ["A black dog is running in the grass.", "A dog runs."],

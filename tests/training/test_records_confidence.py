@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from device.records import Hypothesis
-from training.data.dataset import CaptionedPicture
-from training.errors import TrainingError
-from training.metrics import tokenise as tokenise_module
-from training.metrics.judgement import JudgedSplit, judge_caption, judge_split
-from training.records.confidence import (
+from seealoud.device.records import Hypothesis
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics import tokenise as tokenise_module
+from seealoud.training.metrics.judgement import JudgedSplit, judge_caption, judge_split
+from seealoud.training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,
     Quality,
@@ -22,7 +22,7 @@ from training.records.confidence import (
     Reliability,
     selective,
 )
-from training.records.run import INT8_BUNDLE, RunRecord, read_record, write_record
+from seealoud.training.records.run import INT8_BUNDLE, RunRecord, read_record, write_record
 
 RIGHT, WRONG = (judge_caption([word], [("dog",)]) for word in ("dog", "cat"))
 

@@ -10,13 +10,13 @@ import keras
 import pytest
 from support.records import metrics
 
-from device.vision.vocabulary import Vocabulary
-from training.config import RunConfig
-from training.data.dataset import Dataset
-from training.records import keras_run as module
-from training.records.keras_run import chain_wall_time_s, keras_record, recorded_config
-from training.records.run import KERAS_FLOAT32, Metrics, read_record, write_record
-from training.run_folder import EpochResult, RunFolder
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.config import RunConfig
+from seealoud.training.data.dataset import Dataset
+from seealoud.training.records import keras_run as module
+from seealoud.training.records.keras_run import chain_wall_time_s, keras_record, recorded_config
+from seealoud.training.records.run import KERAS_FLOAT32, Metrics, read_record, write_record
+from seealoud.training.run_folder import EpochResult, RunFolder
 
 NOTHING = Dataset(train=(), dev=(), test=())
 

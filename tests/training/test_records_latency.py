@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.records import run
 
-from training.errors import TrainingError
-from training.records.latency import record_latency
-from training.records.run import KERAS_FLOAT32, read_record, write_record
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.latency import record_latency
+from seealoud.training.records.run import KERAS_FLOAT32, read_record, write_record
 
 
 def case(variant: str, threads: int, median: float) -> dict[str, Any]:

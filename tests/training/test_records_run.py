@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from training.errors import TrainingError
-from training.metrics import java
-from training.metrics import tokenise as tokenise_module
-from training.metrics.bootstrap import interval
-from training.metrics.judgement import Tally
-from training.metrics.scores import score_tokens
-from training.records.baselines import CANDIDATES, floor_record, human_record
-from training.records.run import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics import java
+from seealoud.training.metrics import tokenise as tokenise_module
+from seealoud.training.metrics.bootstrap import interval
+from seealoud.training.metrics.judgement import Tally
+from seealoud.training.metrics.scores import score_tokens
+from seealoud.training.records.baselines import CANDIDATES, floor_record, human_record
+from seealoud.training.records.run import (
     FLOOR_NAME,
     HUMAN_NAME,
     INT8_BUNDLE,

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from support.records import run
 
-from convert.homes import add_homes
-from device.vision.bundle import load_bundle
-from device.vision.sighting import Signs
-from training.confidence.said import LEAST_SHOWN, quality_by_domain
-from training.confidence.things import Candidate
-from training.errors import TrainingError
-from training.homes import ANIMAL, OTHER, PEOPLE, PLACE, count_kinds, kind_of
-from training.records.homes import HOMES, HomeFigures, Homes, read_homes
-from training.records.run import write_record
-from training.report.page import read_photos, render, write_report
-from training.report.readme import BEGIN, BEGIN_PHOTOS, END, END_PHOTOS, README, with_rows
+from seealoud.convert.homes import add_homes
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.sighting import Signs
+from seealoud.training.confidence.said import LEAST_SHOWN, quality_by_domain
+from seealoud.training.confidence.things import Candidate
+from seealoud.training.errors import TrainingError
+from seealoud.training.homes import ANIMAL, OTHER, PEOPLE, PLACE, count_kinds, kind_of
+from seealoud.training.records.homes import HOMES, HomeFigures, Homes, read_homes
+from seealoud.training.records.run import write_record
+from seealoud.training.report.page import read_photos, render, write_report
+from seealoud.training.report.readme import BEGIN, BEGIN_PHOTOS, END, END_PHOTOS, README, with_rows
 
 SAID = [{"cat": True, "cup": False}, {"cup": True, "man": False, "kitchen": True}, {"dog": False}]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from support.records import around, metrics, quantization, run
 
-from training.errors import TrainingError
-from training.records.confidence import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.confidence import (
     Colours,
     ConfidenceQuality,
     HedgeUse,
@@ -20,8 +20,14 @@ from training.records.confidence import (
     Reliability,
     Restraint,
 )
-from training.records.run import FLOOR_NAME, HUMAN_NAME, INT8_BUNDLE, KindTally, write_record
-from training.report.page import (
+from seealoud.training.records.run import (
+    FLOOR_NAME,
+    HUMAN_NAME,
+    INT8_BUNDLE,
+    KindTally,
+    write_record,
+)
+from seealoud.training.report.page import (
     COMMAND,
     RELIABILITY,
     SHOWN,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from device.vision.vocabulary import Vocabulary
-from training import run_folder as module
-from training.config import RunConfig
-from training.errors import CheckpointError
-from training.run_folder import EpochResult, RunFolder, load_run, recorded, run_folder
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training import run_folder as module
+from seealoud.training.config import RunConfig
+from seealoud.training.errors import CheckpointError
+from seealoud.training.run_folder import EpochResult, RunFolder, load_run, recorded, run_folder
 
 VOCABULARY = Vocabulary.from_words(["a", "dog"])
 

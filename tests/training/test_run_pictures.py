@@ -9,9 +9,9 @@ import pytest
 from matplotlib.image import imread
 from support.records import HISTORY
 
-from training.errors import TrainingError
-from training.records.run import Epoch
-from training.run_pictures import Tile, write_contact_sheet, write_history_plot
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.run import Epoch
+from seealoud.training.run_pictures import Tile, write_contact_sheet, write_history_plot
 
 
 @pytest.mark.parametrize("history", [HISTORY, (), (Epoch(epoch=1, train_loss=3.0),)])

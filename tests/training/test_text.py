@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
-from training.metrics import tokenise
-from training.metrics.java import find_java
-from training.text import build_vocabulary, encode_captions, words_of
+from seealoud.device.vision.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from seealoud.training.metrics import tokenise
+from seealoud.training.metrics.java import find_java
+from seealoud.training.text import build_vocabulary, encode_captions, words_of
 
 SENTENCES = {
     "A dog runs .": "a dog runs",

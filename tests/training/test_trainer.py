@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from device.vision.vocabulary import Vocabulary
-from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
-from training.config import ExtraDataConfig, RunConfig
-from training.data.dataset import CaptionedPicture
-from training.decoders import DecoderSize, MergeDecoder
-from training.earlier_weights import train_average
-from training.encoders import encoder_spec
-from training.errors import TrainingError
-from training.features import FeatureSource
-from training.model import BuiltCaptioner, KerasCaptioner
-from training.objectives import CrossEntropy
-from training.run_folder import EpochResult, RunFolder
-from training.trainer import DevCider, Trainer
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from seealoud.training.config import ExtraDataConfig, RunConfig
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.decoders import DecoderSize, MergeDecoder
+from seealoud.training.earlier_weights import train_average
+from seealoud.training.encoders import encoder_spec
+from seealoud.training.errors import TrainingError
+from seealoud.training.features import FeatureSource
+from seealoud.training.model import BuiltCaptioner, KerasCaptioner
+from seealoud.training.objectives import CrossEntropy
+from seealoud.training.run_folder import EpochResult, RunFolder
+from seealoud.training.trainer import DevCider, Trainer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy keyword"  # Keras' saving, NumPy 2
@@ -293,7 +293,7 @@ def test_a_finished_run_takes_no_further_step(
 def test_the_run_ends_when_dev_gets_no_better(
     folder: RunFolder, steps: Steps, scores: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", logger="training.trainer")
+    caplog.set_level("INFO", logger="seealoud.training.trainer")
     scores(10.0, 30.0, 29.0, 30.0, 99.0)
     settings = config(epochs=5, patience_epochs=2)
     history = trainer(folder, settings).run()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training import views
+from seealoud.training import views
 
 SMALLEST_SIDE = 0.75
 N_VIEWS = 8

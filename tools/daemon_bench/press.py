@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from device.records import Earcon
-from device.speech.earcons import render_earcon
-from device.speech.settings import SpeechSettings
+from seealoud.device.records import Earcon
+from seealoud.device.speech.earcons import render_earcon
+from seealoud.device.speech.settings import SpeechSettings
 from tests.support.loudspeaker import RATE_HZ, PipeSpeaker
 from tests.support.picture_stream import PictureStream
 from tools.daemon_bench.figures import sized, spread

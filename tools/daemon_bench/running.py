@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from device import requests as r
-from device.errors import SeeAloudError
-from device.triggers.control_client import ask
+from seealoud.device import requests as r
+from seealoud.device.errors import SeeAloudError
+from seealoud.device.triggers.control_client import ask
 
 READY_S = 60.0
 
@@ -36,7 +36,7 @@ class RunningDaemon:
             environ["ALSA_CONFIG_PATH"] = str(alsa)
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "device", "run", "--config", str(config)],
+                [sys.executable, "-m", "seealoud", "run", "--config", str(config)],
                 stderr=log,
                 env={**os.environ, **environ},
             )

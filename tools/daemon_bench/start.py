@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from device import requests as r
-from device.triggers.control_client import ask
+from seealoud.device import requests as r
+from seealoud.device.triggers.control_client import ask
 from tests.support.loudspeaker import PipeSpeaker
 from tests.support.picture_stream import PictureStream
 from tools.daemon_bench.figures import sized, spread

@@ -8,8 +8,8 @@ import signal
 import time
 import urllib.error
 
-from device.mqtt.discovery import discovery_message
-from device.mqtt.identity import Identity
+from seealoud.device.mqtt.discovery import discovery_message
+from seealoud.device.mqtt.identity import Identity
 from tools.home_assistant.parts import BROKER_PORT, HOST, NAME, Lab
 from tools.home_assistant.transcript import WAIT_S, Transcript, number
 

@@ -75,7 +75,7 @@ class Lab:
         environ = {"STATE_DIRECTORY": str(self.folder / "state"),
                    "RUNTIME_DIRECTORY": str(self.folder / "run")}  # fmt: skip
         self.daemon = subprocess.Popen(
-            [sys.executable, "-m", "device", "run", "--config", str(config)],
+            [sys.executable, "-m", "seealoud", "run", "--config", str(config)],
             stderr=self.log.open("ab"),
             env={**os.environ, **environ},
         )

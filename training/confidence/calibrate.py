@@ -14,25 +14,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.bundle import Bundle
-from device.vision.confidence import Confidence
-from device.vision.evidence import ConfidenceArrays, Novelty, Signals
-from device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
-from device.vision.sentences import Hedge, hedge
-from device.vision.specs import ThingsSpec
-from training.confidence.judged_mentions import (
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.confidence import Confidence
+from seealoud.device.vision.evidence import ConfidenceArrays, Novelty, Signals
+from seealoud.device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
+from seealoud.device.vision.sentences import Hedge, hedge
+from seealoud.device.vision.specs import ThingsSpec
+from seealoud.training.confidence.judged_mentions import (
     JudgedMentions,
     cross_fitted,
     fit_mentions,
     joined,
     judge_mentions,
 )
-from training.confidence.observe import Observations, choose, observe, pooled_images
-from training.confidence.odd_pictures import odd_pictures
-from training.confidence.said import judge_said, quality_by_domain, restraint, speak
-from training.confidence.seen import classes_in, fit_seen
-from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
-from training.confidence.things import (
+from seealoud.training.confidence.observe import Observations, choose, observe, pooled_images
+from seealoud.training.confidence.odd_pictures import odd_pictures
+from seealoud.training.confidence.said import judge_said, quality_by_domain, restraint, speak
+from seealoud.training.confidence.seen import classes_in, fit_seen
+from seealoud.training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
+from seealoud.training.confidence.things import (
     Candidate,
     PersonSigns,
     ThingConfirmation,
@@ -40,13 +40,13 @@ from training.confidence.things import (
     fit_things,
     person_signs,
 )
-from training.config import config_of_facts
-from training.data.dataset import CaptionedPicture, Dataset, Split
-from training.encoders import default_cache_dir
-from training.metrics.judgement import judge_split
-from training.metrics.tokenise import tokenise
-from training.names.student import pooled_features
-from training.records.confidence import (
+from seealoud.training.config import config_of_facts
+from seealoud.training.data.dataset import CaptionedPicture, Dataset, Split
+from seealoud.training.encoders import default_cache_dir
+from seealoud.training.metrics.judgement import judge_split
+from seealoud.training.metrics.tokenise import tokenise
+from seealoud.training.names.student import pooled_features
+from seealoud.training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,
     Quality,
@@ -54,7 +54,7 @@ from training.records.confidence import (
     selective,
     share,
 )
-from training.train import household_pictures, open_extra_data
+from seealoud.training.train import household_pictures, open_extra_data
 
 # PLAIN: people's own sentences, judged in the same way, are right in 63 % of cases on test; a
 # caption that is as likely to be right needs no hedge. THINK and MAYBE were chosen on dev, for a

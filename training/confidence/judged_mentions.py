@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.confidence import sigmoid
-from device.vision.evidence import SIGNALS, Signals
-from device.vision.manifest import MentionWeights
-from training.confidence.logistic import fit_logistic
-from training.confidence.observe import Observations
-from training.confidence.thing_lexicon import THING, confidence_lexicons
-from training.metrics.lexicon import KINDS as SCORED_KINDS
+from seealoud.device.vision.confidence import sigmoid
+from seealoud.device.vision.evidence import SIGNALS, Signals
+from seealoud.device.vision.manifest import MentionWeights
+from seealoud.training.confidence.logistic import fit_logistic
+from seealoud.training.confidence.observe import Observations
+from seealoud.training.confidence.thing_lexicon import THING, confidence_lexicons
+from seealoud.training.metrics.lexicon import KINDS as SCORED_KINDS
 
 KINDS = (*SCORED_KINDS, THING)
 # Of standardised signals; 3 and 30 were alike on dev.

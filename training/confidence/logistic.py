@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 Floats = npt.NDArray[np.float64]
 

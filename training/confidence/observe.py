@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from device.records import Frame, Hypothesis
-from device.vision.bundle import Bundle
-from device.vision.captioner import Captioner
-from device.vision.confidence import Confidence
-from device.vision.detector import Detection, Detector
-from device.vision.names import NameClassifier, NamedThing
-from device.vision.sighting import by_name
-from training.data.dataset import CaptionedPicture
-from training.features import read_picture
+from seealoud.device.records import Frame, Hypothesis
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import Captioner
+from seealoud.device.vision.confidence import Confidence
+from seealoud.device.vision.detector import Detection, Detector
+from seealoud.device.vision.names import NameClassifier, NamedThing
+from seealoud.device.vision.sighting import by_name
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.features import read_picture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

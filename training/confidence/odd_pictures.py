@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.bundle import N_PATTERNS, pattern
+from seealoud.device.vision.bundle import N_PATTERNS, pattern
 
 Image = npt.NDArray[np.uint8]
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Hypothesis
-from device.vision.confidence import Confidence, JudgedCaption
-from device.vision.mentions import COLOUR
-from training.confidence.observe import Observations
-from training.confidence.thing_lexicon import confidence_lexicons
-from training.confidence.things import Candidate, cross_fitted_probability
-from training.data.dataset import CaptionedPicture
-from training.evaluate import score_captions
-from training.metrics.bootstrap import paired_bootstrap
-from training.metrics.judgement import judge_split
-from training.records.confidence import Colours, Quality, Restraint
-from training.records.run import Metrics
+from seealoud.device.records import Hypothesis
+from seealoud.device.vision.confidence import Confidence, JudgedCaption
+from seealoud.device.vision.mentions import COLOUR
+from seealoud.training.confidence.observe import Observations
+from seealoud.training.confidence.thing_lexicon import confidence_lexicons
+from seealoud.training.confidence.things import Candidate, cross_fitted_probability
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.evaluate import score_captions
+from seealoud.training.metrics.bootstrap import paired_bootstrap
+from seealoud.training.metrics.judgement import judge_split
+from seealoud.training.records.confidence import Colours, Quality, Restraint
+from seealoud.training.records.run import Metrics
 
 _DECIMALS = 3
 # Less probable names are never spoken, and would outnumber the others.

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.evidence import ConfidenceArrays
-from device.vision.vocabulary import Vocabulary
-from training.confidence.logistic import fit_logistic
-from training.confidence.thing_lexicon import confidence_lexicons
-from training.errors import TrainingError
+from seealoud.device.vision.evidence import ConfidenceArrays
+from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.confidence.logistic import fit_logistic
+from seealoud.training.confidence.thing_lexicon import confidence_lexicons
+from seealoud.training.errors import TrainingError
 
 # Chosen on dev: 32 axes gave an area of 0.740 under the ROC curve, 64 0.741, 128 0.735, 256 0.740.
 N_AXES = 64

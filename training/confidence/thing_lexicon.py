@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from device.english import plural
-from device.vision.thing_words import ANIMALS, PERSON, THINGS
-from training.metrics.lexicon import LEXICONS, Lexicon
-from training.names.everyday import NO_PLURAL, Rules, read_rules
+from seealoud.device.english import plural
+from seealoud.device.vision.thing_words import ANIMALS, PERSON, THINGS
+from seealoud.training.metrics.lexicon import LEXICONS, Lexicon
+from seealoud.training.names.everyday import NO_PLURAL, Rules, read_rules
 
 THING = "thing"
 RIGHT_MEANS = (

@@ -13,15 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.confidence import Confidence
-from device.vision.scene import MOST_NAMES
-from device.vision.sighting import DETECTOR_ONLY, KINDS, NAMES_ONLY, Signs, weighted_probability
-from device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
-from device.vision.thing_words import DETECTABLE, PERSON, THINGS, ThingWords, is_named
-from training.confidence.logistic import fit_logistic
-from training.confidence.observe import Observation
-from training.metrics.lexicon import LEXICONS, SUBJECT
-from training.text import words_of
+from seealoud.device.vision.confidence import Confidence
+from seealoud.device.vision.scene import MOST_NAMES
+from seealoud.device.vision.sighting import (
+    DETECTOR_ONLY,
+    KINDS,
+    NAMES_ONLY,
+    Signs,
+    weighted_probability,
+)
+from seealoud.device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
+from seealoud.device.vision.thing_words import DETECTABLE, PERSON, THINGS, ThingWords, is_named
+from seealoud.training.confidence.logistic import fit_logistic
+from seealoud.training.confidence.observe import Observation
+from seealoud.training.metrics.lexicon import LEXICONS, SUBJECT
+from seealoud.training.text import words_of
 
 # A candidate with lower scores in both models is never spoken, so it is not fitted.
 LEAST_SCORE, LEAST_NAME = 0.15, 0.05

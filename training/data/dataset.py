@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from training.errors import DatasetError
-from training.text import words_of
+from seealoud.training.errors import DatasetError
+from seealoud.training.text import words_of
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

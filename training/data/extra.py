@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from device.english import indefinite
-from device.vision.sentences import listed
-from training.data.dataset import CaptionedPicture
-from training.errors import DatasetError
-from training.text import words_of
+from seealoud.device.english import indefinite
+from seealoud.device.vision.sentences import listed
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.errors import DatasetError
+from seealoud.training.text import words_of
 
 CAPTIONS_TABLE = "captions.tsv"
 _IMAGES = "images"

@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from training.data.dataset import SPLITS, Dataset, Split, assemble
-from training.errors import DatasetError
+from seealoud.training.data.dataset import SPLITS, Dataset, Split, assemble
+from seealoud.training.errors import DatasetError
 
 _TOKEN_FILE = "Flickr8k.token.txt"
 _SPLIT_FILES: dict[Split, str] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from training.decoders.decoder import DecoderSize, KerasDecoder
-from training.decoders.merge import MergeDecoder
-from training.decoders.transformer import TransformerDecoder
+from seealoud.training.decoders.decoder import DecoderSize, KerasDecoder
+from seealoud.training.decoders.merge import MergeDecoder
+from seealoud.training.decoders.transformer import TransformerDecoder
 
 DECODERS: dict[str, type[KerasDecoder]] = {"merge": MergeDecoder, "transformer": TransformerDecoder}
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
+from seealoud.training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
 
 
 class MergeDecoder(KerasDecoder):

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
+from seealoud.training.decoders.decoder import DecoderSize, KerasDecoder, Memory, State
 
 _MASKED = 1e4  # exp(-1e4) is zero in float32
 _EMBEDDING_STDDEV = 0.02

@@ -7,15 +7,15 @@ training), ``named_weights`` (arrays by layer name), ``torch_file`` (safe checkp
 
 from __future__ import annotations
 
-from training.encoders.efficientnet_lite import (
+from seealoud.training.encoders.efficientnet_lite import (
     LITE_NAMES,
     BlockSpec,
     block_output_shape,
     block_specs,
     build_efficientnet_lite,
 )
-from training.encoders.folded import FoldedNetwork
-from training.encoders.named_weights import (
+from seealoud.training.encoders.folded import FoldedNetwork
+from seealoud.training.encoders.named_weights import (
     NamedWeights,
     apply_weights,
     collect_weights,
@@ -23,8 +23,8 @@ from training.encoders.named_weights import (
     model_fingerprint,
     save_weights,
 )
-from training.encoders.port import default_cache_dir
-from training.encoders.registry import (
+from seealoud.training.encoders.port import default_cache_dir
+from seealoud.training.encoders.registry import (
     ENCODER_NAMES,
     EncoderSpec,
     build_encoder,

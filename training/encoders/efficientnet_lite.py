@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import keras
 
-from device.errors import ConfigError
+from seealoud.device.errors import ConfigError
 
 HEAD_CHANNELS = 1280
 IMAGENET_CLASSES = 1000

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from training.errors import WeightsError
+from seealoud.training.errors import WeightsError
 
 NamedWeights = dict[str, NDArray[np.float32]]
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.encoders.efficientnet_lite import LITE_NAMES
-from training.encoders.named_weights import NamedWeights, load_weights, save_weights
-from training.encoders.torch_file import read_torch_state
-from training.errors import WeightsError
+from seealoud.training.encoders.efficientnet_lite import LITE_NAMES
+from seealoud.training.encoders.named_weights import NamedWeights, load_weights, save_weights
+from seealoud.training.encoders.torch_file import read_torch_state
+from seealoud.training.errors import WeightsError
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 import keras
 
-from device.errors import ConfigError
-from training.encoders.efficientnet_lite import (
+from seealoud.device.errors import ConfigError
+from seealoud.training.encoders.efficientnet_lite import (
     HEAD_CHANNELS,
     LITE_NAMES,
     block_output_shape,
@@ -18,14 +18,19 @@ from training.encoders.efficientnet_lite import (
     build_efficientnet_lite,
     native_size_px,
 )
-from training.encoders.named_weights import NamedWeights, apply_weights, file_sha256, load_weights
-from training.encoders.port import (
+from seealoud.training.encoders.named_weights import (
+    NamedWeights,
+    apply_weights,
+    file_sha256,
+    load_weights,
+)
+from seealoud.training.encoders.port import (
     checkpoint_path,
     default_cache_dir,
     load_imagenet_weights,
     read_checkpoint,
 )
-from training.errors import WeightsError
+from seealoud.training.errors import WeightsError
 
 Weights = Literal["imagenet"] | Path | None
 

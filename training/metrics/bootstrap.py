@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from training.errors import TrainingError
-from training.metrics.scores import BLEU_ORDERS, PERCENT, Scores
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.scores import BLEU_ORDERS, PERCENT, Scores
 
 Metric = Literal["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 Ngram = tuple[str, ...]
 

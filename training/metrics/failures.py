@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from training.errors import TrainingError
-from training.metrics.judgement import CaptionJudgement, KindJudgement
-from training.metrics.lexicon import KINDS
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.judgement import CaptionJudgement, KindJudgement
+from seealoud.training.metrics.lexicon import KINDS
 
 # What a model card lists; with more, the rare ones are noise.
 N_CLASSES = 5

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pycocoevalcap.meteor.meteor import Meteor
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from device.records import Hypothesis
-from training.data.dataset import CaptionedPicture
-from training.errors import TrainingError
-from training.metrics.lexicon import LEXICONS, Lexicon
-from training.metrics.tokenise import tokenise
+from seealoud.device.records import Hypothesis
+from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.lexicon import LEXICONS, Lexicon
+from seealoud.training.metrics.tokenise import tokenise
 
 RIGHT_MEANS = (
     "a caption is right when it mentions at least one subject, count, colour or activity of "

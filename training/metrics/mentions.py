@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics.lexicon import COLOUR, LEXICONS
+from seealoud.training.metrics.lexicon import COLOUR, LEXICONS
 
 # Words that people repeat as well; colours are added, as in "a white cat on a white bed".
 _FUNCTION_WORDS = (

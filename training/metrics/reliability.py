@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 N_BINS = 10
 

@@ -17,9 +17,9 @@ from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
-from training.errors import TrainingError
-from training.metrics.java import meteor_score
-from training.metrics.tokenise import Tokens, tokenise
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.java import meteor_score
+from seealoud.training.metrics.tokenise import Tokens, tokenise
 
 PERCENT = 100.0
 BLEU_ORDERS = 4

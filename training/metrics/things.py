@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics.lexicon import Lexicon, noun_forms
-from training.metrics.mentions import right_and_wrong
+from seealoud.training.metrics.lexicon import Lexicon, noun_forms
+from seealoud.training.metrics.mentions import right_and_wrong
 
 WrongThings = Literal["all", "rooms", "none"]
 """What counts as wrong when no reference names it: all things, as with several captions of people;

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pycocoevalcap.tokenizer.ptbtokenizer as coco
 
-from training.errors import TrainingError
-from training.metrics.java import find_java, warn_without_java
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.java import find_java, warn_without_java
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.names import log_odds
-from training.confidence.logistic import fit_logistic, minimum
-from training.errors import TrainingError
+from seealoud.device.vision.names import log_odds
+from seealoud.training.confidence.logistic import fit_logistic, minimum
+from seealoud.training.errors import TrainingError
 
 # Pairs with a lower share, which are most, are ignored: such a name would never be said.
 LEAST_SHARE = 0.01

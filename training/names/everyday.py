@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from device.english import indefinite, plural
-from training.errors import DatasetError
+from seealoud.device.english import indefinite, plural
+from seealoud.training.errors import DatasetError
 
 N_CLASSES = 1000
 NEVER_SAID = "-"
@@ -148,7 +148,7 @@ def read_table(path: Path = TABLE) -> tuple[str, ...]:
         indices = [int(row["index"]) for row in rows]
     except (OSError, KeyError, ValueError) as exc:
         raise DatasetError(
-            f"cannot read {path}: {exc}; make it: python -m training.names.make"
+            f"cannot read {path}: {exc}; make it: python -m seealoud.training.names.make"
         ) from exc
     if indices != list(range(N_CLASSES)):
         raise DatasetError(f"{path} has not every class from 0 to {N_CLASSES - 1} in order")

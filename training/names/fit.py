@@ -11,21 +11,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from device.vision.bundle import Bundle
-from device.vision.names import NamesArrays, membership
-from device.vision.specs import NameSpec, NamesSpec
-from training.data.dataset import CaptionedPicture, Dataset
-from training.errors import DatasetError
-from training.names.calibrate import Evidence, Scaling, cross_validated, doubtful, fit_scaling
-from training.names.everyday import Rules, read_rules, read_table
-from training.names.judge import (
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.names import NamesArrays, membership
+from seealoud.device.vision.specs import NameSpec, NamesSpec
+from seealoud.training.data.dataset import CaptionedPicture, Dataset
+from seealoud.training.errors import DatasetError
+from seealoud.training.names.calibrate import (
+    Evidence,
+    Scaling,
+    cross_validated,
+    doubtful,
+    fit_scaling,
+)
+from seealoud.training.names.everyday import Rules, read_rules, read_table
+from seealoud.training.names.judge import (
     CaptionJudge,
     least_threshold,
     precision_facts,
     read_captions,
     read_labels,
 )
-from training.names.student import (
+from seealoud.training.names.student import (
     Layer,
     class_groups,
     cross_entropy,
@@ -35,7 +41,7 @@ from training.names.student import (
     targets,
     told_apart,
 )
-from training.names.teacher import is_held_back, pictures_in, teacher_probabilities
+from seealoud.training.names.teacher import is_held_back, pictures_in, teacher_probabilities
 
 _LOGGER = logging.getLogger(__name__)
 

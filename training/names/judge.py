@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.data.extra import rows
-from training.errors import DatasetError
-from training.names.everyday import Rules
+from seealoud.training.data.extra import rows
+from seealoud.training.errors import DatasetError
+from seealoud.training.names.everyday import Rules
 
 _TABLES = ("captions.tsv", "things.tsv")
 _LABELS = "labels.tsv"

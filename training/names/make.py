@@ -1,4 +1,4 @@
-"""``python -m training.names.make``: the reviewed rules as a table, one row for each class.
+"""``python -m seealoud.training.names.make``: the reviewed rules as a table, one row a class.
 
 Each class takes the name whose source is nearest above it in WordNet 3.0 (Debian:
 ``wordnet-base``), whose database files are read for words and broader nouns; their format is
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import click
 
-from training.command_line import run_program
-from training.errors import DatasetError
-from training.names.everyday import HEADER, N_CLASSES, NEVER_SAID, TABLE, Rules, read_rules
+from seealoud.training.command_line import run_program
+from seealoud.training.errors import DatasetError
+from seealoud.training.names.everyday import HEADER, N_CLASSES, NEVER_SAID, TABLE, Rules, read_rules
 
 _SYNSETS_IN_TIMM = "timm/data/_info/imagenet_synsets.txt"
 
@@ -115,7 +115,7 @@ def cli(timm: Path, wordnet: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_program(cli, "training.names.make")
+    run_program(cli, "seealoud.training.names.make")
 
 
 @dataclass(frozen=True, slots=True)

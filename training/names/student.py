@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from device.records import Frame
-from device.vision.bundle import Bundle
-from device.vision.captioner import Captioner, CaptionOptions
-from device.vision.manifest import ENCODER
-from device.vision.names import softmax
-from training.encoders import default_cache_dir, load_encoder_weights
-from training.features import read_picture
-from training.names.teacher import TEACHER, kept
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import Bundle
+from seealoud.device.vision.captioner import Captioner, CaptionOptions
+from seealoud.device.vision.manifest import ENCODER
+from seealoud.device.vision.names import softmax
+from seealoud.training.encoders import default_cache_dir, load_encoder_weights
+from seealoud.training.features import read_picture
+from seealoud.training.names.teacher import TEACHER, kept
 
 EPOCHS = 20
 FAINT = 0.01  # of a class: ten times what smoothed labels leave to each

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from device.vision.preprocess import preprocess
-from training.encoders import (
+from seealoud.device.vision.preprocess import preprocess
+from seealoud.training.encoders import (
     apply_weights,
     build_efficientnet_lite,
     default_cache_dir,
@@ -25,8 +25,8 @@ from training.encoders import (
     load_encoder_weights,
     weights_fingerprint,
 )
-from training.errors import DatasetError
-from training.features import LiteModel, read_picture
+from seealoud.training.errors import DatasetError
+from seealoud.training.features import LiteModel, read_picture
 
 TEACHER = "efficientnet_lite2"
 Probabilities = npt.NDArray[np.float16]

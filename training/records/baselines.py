@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import TrainingError
-from training.metrics.bootstrap import METRICS
-from training.metrics.cider import CiderReward
-from training.metrics.judgement import human_precision_by_kind, precision_by_kind
-from training.metrics.scores import PERCENT, Scores, score, score_tokens
-from training.metrics.tokenise import Tokens, tokenise
-from training.records.run import FLOOR_NAME, HUMAN_NAME, Metrics, RunRecord
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.bootstrap import METRICS
+from seealoud.training.metrics.cider import CiderReward
+from seealoud.training.metrics.judgement import human_precision_by_kind, precision_by_kind
+from seealoud.training.metrics.scores import PERCENT, Scores, score, score_tokens
+from seealoud.training.metrics.tokenise import Tokens, tokenise
+from seealoud.training.records.run import FLOOR_NAME, HUMAN_NAME, Metrics, RunRecord
 
 Captions = Mapping[str, Sequence[str]]
 

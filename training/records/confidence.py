@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from training.errors import TrainingError
-from training.metrics.judgement import RIGHT_MEANS, JudgedSplit
-from training.metrics.reliability import (
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.judgement import RIGHT_MEANS, JudgedSplit
+from seealoud.training.metrics.reliability import (
     Bin,
     area_under_roc,
     brier_score,
@@ -22,7 +22,7 @@ from training.metrics.reliability import (
     expected_calibration_error,
     reliability_curve,
 )
-from training.records.figures import Figures
+from seealoud.training.records.figures import Figures
 
 _DECIMALS = 4  # of shares: a thousand pictures give no more precision
 _COVERAGES = (0.1, 0.25, 0.5, 0.75, 1.0)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.errors import TrainingError
+from seealoud.training.errors import TrainingError
 
 _Figures = TypeVar("_Figures", bound=BaseModel)
 

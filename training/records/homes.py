@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from training.records.figures import Figures, read_measured
+from seealoud.training.records.figures import Figures, read_measured
 
 HOMES = "homes.json"
 

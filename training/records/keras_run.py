@@ -9,13 +9,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from training.config import RunConfig, in_training_order
-from training.data.dataset import Dataset, Split
-from training.encoders import build_encoder
-from training.evaluate import caption_with_keras, score_captions
-from training.model import BuiltCaptioner
-from training.records.run import KERAS_FLOAT32, Metrics, RunRecord
-from training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
+from seealoud.training.config import RunConfig, in_training_order
+from seealoud.training.data.dataset import Dataset, Split
+from seealoud.training.encoders import build_encoder
+from seealoud.training.evaluate import caption_with_keras, score_captions
+from seealoud.training.model import BuiltCaptioner
+from seealoud.training.records.run import KERAS_FLOAT32, Metrics, RunRecord
+from seealoud.training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
 
 # Paths of the machine that trained, which are meaningless elsewhere.
 _LOCAL = {"encoder": {"weights"}}

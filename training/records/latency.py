@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from training.errors import TrainingError
-from training.records.figures import read_figures
-from training.records.run import INT8_BUNDLE, RunRecord, read_record, write_record
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.figures import read_figures
+from seealoud.training.records.run import INT8_BUNDLE, RunRecord, read_record, write_record
 
 _VARIANT = "int8"
 _THREADS = 1

@@ -14,12 +14,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from training.errors import TrainingError
-from training.metrics.bootstrap import METRICS, Interval, interval
-from training.metrics.judgement import Tally
-from training.metrics.scores import Scores
-from training.records.confidence import Reliability
-from training.records.figures import Figures, read_figures
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.bootstrap import METRICS, Interval, interval
+from seealoud.training.metrics.judgement import Tally
+from seealoud.training.metrics.scores import Scores
+from seealoud.training.records.confidence import Reliability
+from seealoud.training.records.figures import Figures, read_figures
 
 SCHEMA_VERSION = 3
 

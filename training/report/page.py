@@ -13,14 +13,14 @@ import jinja2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from device.vision.sentences import Hedge, caption_sentence
-from training.errors import TrainingError
-from training.metrics.bootstrap import RESAMPLES
-from training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin
-from training.records.homes import Homes, read_homes
-from training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
-from training.report.readme import write_readme_rows
-from training.report.scores import (
+from seealoud.device.vision.sentences import Hedge, caption_sentence
+from seealoud.training.errors import TrainingError
+from seealoud.training.metrics.bootstrap import RESAMPLES
+from seealoud.training.records.confidence import ConfidenceQuality, Quality, ReliabilityBin
+from seealoud.training.records.homes import Homes, read_homes
+from seealoud.training.records.run import FLOOR_NAME, HUMAN_NAME, RunRecord, read_records
+from seealoud.training.report.readme import write_readme_rows
+from seealoud.training.report.scores import (
     NOT_MEASURED,
     PUBLISHED,
     bounds,
@@ -29,7 +29,7 @@ from training.report.scores import (
     percent,
     score_rows,
 )
-from training.run_pictures import save_figure
+from seealoud.training.run_pictures import save_figure
 
 COMMAND = "seealoud-train report"
 

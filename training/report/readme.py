@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from training.errors import TrainingError
-from training.records.homes import Homes, read_homes
-from training.report.scores import percent
+from seealoud.training.errors import TrainingError
+from seealoud.training.records.homes import Homes, read_homes
+from seealoud.training.report.scores import percent
 
 README = "README.md"
 # The generated rows are part of a table written by hand, so each mark is at the start of a row.

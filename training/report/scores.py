@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from training.records.confidence import ConfidenceQuality, Quality
-from training.records.homes import HomeFigures, Homes
-from training.records.run import Bounds, KindTally, RunRecord
+from seealoud.training.records.confidence import ConfidenceQuality, Quality
+from seealoud.training.records.homes import HomeFigures, Homes
+from seealoud.training.records.run import Bounds, KindTally, RunRecord
 
 NOT_MEASURED = "-"
 _BYTES_PER_MB = 1e6

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from device.vision.names import log_odds
-from training.errors import DatasetError, TrainingError
-from training.names.calibrate import Evidence, cross_validated, doubtful, fit_scaling
-from training.names.everyday import read_rules
-from training.names.judge import (
+from seealoud.device.vision.names import log_odds
+from seealoud.training.errors import DatasetError, TrainingError
+from seealoud.training.names.calibrate import Evidence, cross_validated, doubtful, fit_scaling
+from seealoud.training.names.everyday import read_rules
+from seealoud.training.names.judge import (
     CaptionJudge,
     least_threshold,
     precision_facts,
@@ -19,7 +19,7 @@ from training.names.judge import (
     read_labels,
     said_from,
 )
-from training.names.teacher import is_held_back, kept, pictures_in
+from seealoud.training.names.teacher import is_held_back, kept, pictures_in
 
 RULES = read_rules()
 NAMES = list(RULES.names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.names.student import (
+from seealoud.training.names.student import (
     Layer,
     class_groups,
     cross_entropy,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from device.english import indefinite, plural
-from training.errors import DatasetError
-from training.names.everyday import (
+from seealoud.device.english import indefinite, plural
+from seealoud.training.errors import DatasetError
+from seealoud.training.names.everyday import (
     N_CLASSES,
     NEVER_SAID,
     read_rules,
     read_table,
 )
-from training.names.make import read_synsets, read_wordnet, roll_up
+from seealoud.training.names.make import read_synsets, read_wordnet, roll_up
 
 # In WordNet's own format: offset, file, kind, words (hexadecimal count), pointers, gloss.
 DATA_NOUN = """\

@@ -1,0 +1,12 @@
+"""``python -m seealoud``, and the program ``seealoud``."""
+
+from __future__ import annotations
+
+import sys
+
+from seealoud.device.__main__ import cli, main
+
+__all__ = ["cli", "main"]
+
+if __name__ == "__main__":
+    sys.exit(main())
