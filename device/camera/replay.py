@@ -33,8 +33,6 @@ _LOOK_AGAIN_S = 0.002
 _LONGEST_WORK_S = 10.0
 # The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
 _LARGEST_PICTURE_BYTES = 120 * 10**6
-_USUAL_RATE_HZ = 25.0
-_HIGHEST_RATE_HZ = 1000.0
 
 
 class PictureFolder:
@@ -102,9 +100,7 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with closing(self._open()) as video:
-            rate_hz = video.rate_hz
-        # Raw .h264 and .mjpeg have none, or nonsense.
-        self.rate_hz = rate_hz if 0 < rate_hz <= _HIGHEST_RATE_HZ else _USUAL_RATE_HZ
+            self.rate_hz = video.rate_hz
 
     def images(self) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield uint8 [height, width, 3], RGB; a damaged frame is left out with a warning.

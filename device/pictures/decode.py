@@ -142,11 +142,15 @@ def _decode(data: bytes, name: str, flags: int = cv2.IMREAD_COLOR) -> npt.NDArra
 def _decode_transparent(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
     """Return the picture on white paper, uint8 [height, width, 3], BGR; None if it is opaque."""
     raw = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-    return _on_white(raw) if raw is not None and raw.ndim == 3 and raw.shape[2] == 4 else None
+    return on_white(raw) if raw is not None and raw.ndim == 3 and raw.shape[2] == 4 else None
 
 
-def _on_white(bgra_hwc: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Return uint8 [height, width, 3], BGR: the picture laid on white paper."""
+def on_white(bgra_hwc: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Return uint8 [height, width, 3]: the picture laid on white paper.
+
+    Args:
+        bgra_hwc: [height, width, 4], the colours in any order, opacity last.
+    """
     full = np.iinfo(bgra_hwc.dtype).max
     mixed = np.empty((*bgra_hwc.shape[:2], 3), np.uint8)
     for top in range(0, len(bgra_hwc), _BAND_ROWS):

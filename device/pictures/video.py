@@ -23,6 +23,8 @@ from seealoud.device.vision.native_stderr import captured_native_stderr
 _LOGGER = logging.getLogger(__name__)
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 _UNDECODED = [cv2.CAP_PROP_FORMAT, -1]
+_USUAL_RATE_HZ = 25.0
+_HIGHEST_RATE_HZ = 1000.0
 
 
 class Video:
@@ -32,7 +34,8 @@ class Video:
         path: of the file.
 
     Attributes:
-        rate_hz: frames a second by the file; 0 or nonsense where it has none.
+        rate_hz: frames a second; the usual 25 where the file has none, or nonsense, as raw .h264
+            and .mjpeg do.
 
     Raises:
         PictureError: the file is missing, or not a video that can be read; without its name.
@@ -48,7 +51,8 @@ class Video:
         if not self._video.isOpened():
             self.close()
             raise PictureError("is not a video that can be read")
-        self.rate_hz = float(self._video.get(cv2.CAP_PROP_FPS))
+        rate_hz = float(self._video.get(cv2.CAP_PROP_FPS))
+        self.rate_hz = rate_hz if 0 < rate_hz <= _HIGHEST_RATE_HZ else _USUAL_RATE_HZ
         is_upright = not self._video.get(cv2.CAP_PROP_ORIENTATION_META)
         if int(self._video.get(cv2.CAP_PROP_FOURCC)) == _MOTION_JPEG and is_upright:
             self._read_undecoded(path)
