@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from device.camera.camera import Camera
 from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera, open_clocks
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
@@ -75,7 +75,8 @@ class Daemon:
         self._failure = ""
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
-        self._clock = open_clock(settings.camera)
+        self._clocks = open_clocks(settings.camera)
+        self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
         self._outbox: Outbox | None = None
@@ -111,12 +112,12 @@ class Daemon:
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
-        self._grabber = Grabber(
-            self._open_camera, clock, bus, settings.camera, on_end=self._over.set
-        )
+        camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
+        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=self._over.set)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
+        parts = (self._grabber, describer, narrator, self._announcer, bus)
+        self._observer = Observer(*parts, self._clocks)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
@@ -149,9 +150,6 @@ class Daemon:
     def _camera_name(self) -> str:
         """The camera's name, without a password in its address."""
         return masked_text(self._settings.camera.source)
-
-    def _open_camera(self) -> Camera:
-        return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
 
     def _is_busy(self) -> bool:
         """Whether there is work for which a fast replay should wait."""

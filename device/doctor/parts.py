@@ -137,10 +137,9 @@ def check_camera(settings: Settings) -> Finding:
     """
     from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
-    from device.clock import SystemClock
     from device.vision.picture_gate import PictureGate
 
-    with closing(open_camera(settings.camera, SystemClock())) as camera:
+    with closing(open_camera(settings.camera)) as camera:
         frame = camera.read()
         for _ in range(WARM_UP_FRAMES):
             frame = camera.read()

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.errors import BundleError, BundleHashError
+from device.regular_file import read_regular
 from device.settings_base import check_path
 from device.vision.manifest import (
     CONFIDENCE,
@@ -141,7 +142,7 @@ def load_bundle(path: Path) -> Bundle:
 
 def file_entry(path: Path) -> HashedFile:
     """Return a file's size and SHA-256 as the manifest states them."""
-    content = path.read_bytes()
+    content = read_regular(path)
     return HashedFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
@@ -164,7 +165,7 @@ def pattern(number: int) -> npt.NDArray[np.uint8]:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+        manifest = Manifest.model_validate_json(read_regular(path).decode())
     except (OSError, UnicodeDecodeError) as exc:
         raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
     except ValidationError as exc:
