@@ -23,6 +23,7 @@ import training.errors
 from device.errors import SeeAloudError
 from device.settings.retired import RETIRED
 from device.vision.bundle import find_bundle, load_bundle
+from device.vision.manifest import CHECKSUM, HASHED_FILES
 
 ROOT = Path(__file__).parent.parent
 TOP_LEVEL = {
@@ -93,7 +94,7 @@ def test_no_file_is_large_but_models() -> None:
 def test_each_bundle_is_small_and_whole() -> None:
     for manifest in (ROOT / "models").glob("*/manifest.json"):
         names = {path.name for path in manifest.parent.iterdir()}
-        assert {"encoder.tflite", "decoder.tflite", "vocabulary.txt", "MODEL_CARD.md"} <= names
+        assert {*HASHED_FILES, CHECKSUM, "MODEL_CARD.md"} <= names
         assert sum(path.stat().st_size for path in manifest.parent.iterdir()) <= MODELS_MAX_BYTES
 
 
