@@ -24,7 +24,7 @@ from support.mqtt_daemon import Device, answered, running, settings_for
 from support.speech_cards import WavCard
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle
 
-from device.__main__ import cli
+from device.commands.program import cli
 from device.doctor import machine
 from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
 from device.doctor.parts import (
