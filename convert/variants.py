@@ -18,8 +18,9 @@ from convert.decoder import export_decoder
 from convert.encoder import float_encoder, whole_encoder
 from convert.rounding import best_int8_encoder
 from device.vision.beam_search import search
-from device.vision.bundle import N_PATTERNS, file_entry, pattern
+from device.vision.bundle import N_PATTERNS, checksum, file_entry, pattern
 from device.vision.manifest import (
+    CHECKSUM,
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -64,10 +65,12 @@ class Variant:
         return sum(entry.bytes for entry in self.manifest.files.values())
 
     def write(self) -> None:
-        """Write the manifest; parts that the bundle does not have are left out."""
+        """Write the manifest and its hash; parts that the bundle does not have are left out."""
         absent = {part for part in _PARTS if getattr(self.manifest, part) is None}
         text = self.manifest.model_dump_json(indent=2, exclude=absent) + "\n"
-        (self.path / MANIFEST).write_text(text, encoding="utf-8")
+        content = text.encode()
+        (self.path / MANIFEST).write_bytes(content)
+        (self.path / CHECKSUM).write_bytes(checksum(content))
 
 
 def export_variant(

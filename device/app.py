@@ -24,6 +24,7 @@ from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.trigger_set import TriggerSet
+from device.ending_signals import ending_signals
 from device.errors import ConfigError, WorkerError
 from device.events import Part
 from device.health.event_log import EventLog
@@ -51,7 +52,7 @@ from device.triggers.keys import KeyTrigger
 from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Target, Trigger
-from device.worker import Worker, ending_signals, stop_all
+from device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -90,12 +91,15 @@ class Daemon:
             ConfigError: a setting cannot be used.
         """
         with ExitStack() as stack:
-            stack.enter_context(ending_signals(self._over))
+            stack.enter_context(ending_signals(lambda _: self._over.set()))
+            if self._over.is_set():
+                return 0
             stack.enter_context(StateLock(self._directories.state))
             with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
-            self._start(stack)
-            self._wait()
+            if not self._over.is_set():  # no signal has come since the program began
+                self._start(stack)
+                self._wait()
             self._notifier.stopping()
         if self._failure:
             raise WorkerError(f"the daemon ended: {self._failure}")
@@ -173,19 +177,11 @@ class Daemon:
         from device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
-        outbox = self._outbox = Outbox(
-            state / OUTBOX_FILE,
-            clock=self._clock,
-            publish=self._bus.publish,
-        )
+        path, publish = state / OUTBOX_FILE, self._bus.publish
+        outbox = self._outbox = Outbox(path, clock=self._clock, publish=publish)
         stack.callback(outbox.close)
-        side = DaemonSide(
-            self._controller.handle,
-            self._bus,
-            self._controller.status,
-            self._clock,
-            self._newest_jpeg,
-        )
+        ours = self._controller
+        side = DaemonSide(ours.handle, self._bus, ours.status, self._clock, self._newest_jpeg)
         identity = identity_of(settings.device.id, settings.device.name, settings.speech)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)

@@ -61,6 +61,7 @@ def check_model(settings: Settings) -> Finding:
     """
     from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
+    from device.vision.manifest import CHECKSUM
     from device.vision.native_stderr import captured_native_stderr
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
@@ -69,6 +70,9 @@ def check_model(settings: Settings) -> Finding:
         caption = captioner.caption(Frame.now(pattern(0), "self-test"))
     took_ms = caption.timings.total_ms
     text = f"{bundle.name}, {took_ms:.0f} ms a caption"
+    if not bundle.has_checksum:
+        fix = "see the warning above; SeeAloud's own bundles have that file: copy the bundle again"
+        return Finding("Model", Level.WARNING, f"{text}, but without {CHECKSUM}", fix)
     if took_ms > _SLOWEST_CAPTION_MS:
         fix = "close other programs, or cool the device"
         return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
