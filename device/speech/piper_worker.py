@@ -270,11 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     requests = RequestReader(0)
     try:
+        on_run = requests.interrupt_if_cancelled
         synthesizer = PiperSynthesizer(
-            options.voice,
-            options.threads,
-            options.deterministic,
-            requests.interrupt_if_cancelled,
+            options.voice, options.threads, options.deterministic, on_run
         )
     except Exception as exc:
         _LOGGER.exception("The voice %s cannot be loaded", options.voice)
