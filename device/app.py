@@ -22,6 +22,7 @@ from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
+from device.daemon.sentences import often_spoken
 from device.daemon.status import DaemonStatus, ProblemAnnouncer
 from device.daemon.trigger_set import TriggerSet
 from device.ending_signals import ending_signals
@@ -145,7 +146,9 @@ class Daemon:
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
         playback = open_playback(settings)
-        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open)
+        # Without a loudspeaker nothing has to begin at once.
+        often = () if settings.output == "none" else often_spoken()
+        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open, often)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from device.camera.grabber import Grabber
 from device.clock import ClockReading, Clocks
+from device.daemon import sentences
 from device.errors import InferenceError
 from device.events import Alerted, Answered, Decided, EventBus
 from device.narrator import change
@@ -27,10 +28,6 @@ _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
 # Later than this after the press, a second sound signals that the picture is taken.
 _CAPTURED_LATE_S = 0.3
-_NO_FRAME_TEXT = "The camera gives no picture."
-_FROZEN_TEXT = "The camera keeps giving the same picture. Unplug it and plug it in again."
-_PRIVATE_TEXT = "Privacy is on. The camera is off."
-_FAILED_TEXT = "Something went wrong while I looked. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +165,15 @@ class Observer:
     def _look(self, frame: Frame | None) -> Description:
         if frame is None:
             if self._grabber.is_paused:
-                return Description(_PRIVATE_TEXT, reason="privacy")
+                return Description(sentences.PRIVATE, reason="privacy")
             if self._grabber.is_frozen:
-                return Description(_FROZEN_TEXT, reason="frozen")
-            return Description(_NO_FRAME_TEXT, reason="no_frame")
+                return Description(sentences.FROZEN, reason="frozen")
+            return Description(sentences.NO_FRAME, reason="no_frame")
         try:
             return self._describer.look(frame)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
-            return Description(_FAILED_TEXT, reason="failed")
+            return Description(sentences.FAILED, reason="failed")
 
     def _answered(self, found: Description, frame: Frame | None, question: Question) -> Answered:
         return Answered(
