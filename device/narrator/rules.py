@@ -1,8 +1,9 @@
 """Keyword rules: alerts for words in a caption and for things; pure.
 
 A rule has phrases and fires when one of them is found: every word of the phrase is in the caption
-or names a thing beside it, in any order, as a whole word, in singular or plural, or as one of its
-synonyms. Words that a caption negates ("no cat") do not count, nor do things that are not sure.
+or names a thing beside it, in any order, as a whole word, in singular or plural, as one of its
+synonyms, or as a narrower word ("cat" for "animal", ``device.vision.hypernyms``). Words that a
+caption negates ("no cat") do not count, nor do things that are not sure.
 """
 
 from __future__ import annotations
@@ -15,21 +16,16 @@ from device.english import (
     affirmed_words,
     parse_pattern,
     parse_phrase,
-    singulars,
     split_words,
     without_compounds,
 )
 from device.narrator.settings import NarrationRule
 from device.records import Thing
+from device.vision.hypernyms import hyponyms
 from device.vision.sentences import name_things
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
-
-# A rule with one of these words matches any person, by whatever word in the caption.
-_ANYBODY = frozenset(("person", "someone", "somebody", "anyone", "anybody", "human"))
-_PEOPLE_WORDS = "person man woman boy girl child kid baby toddler lady guy gentleman teenager adult"
-_PEOPLE = tuple(map(WordPattern, _PEOPLE_WORDS.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +175,10 @@ def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
 
 
 def _alternatives(word: WordPattern, groups: Sequence[tuple[WordPattern, ...]]) -> Alternatives:
-    """Return the word and its synonyms; for a person, all words for people."""
+    """Return the word and its synonyms, with the narrower words of each."""
     same = [p for group in groups if any(p.letters == word.letters for p in group) for p in group]
-    found = (word, *(p for p in same if p != word))
-    is_anybody = any(not p.is_stem and singulars(p.letters) & _ANYBODY for p in found)
-    return (*found, *(p for p in _PEOPLE if p not in found)) if is_anybody else found
+    found = dict.fromkeys((word, *same))
+    for one in tuple(found):
+        if not one.is_stem:
+            found |= dict.fromkeys(map(WordPattern, sorted(hyponyms(one.letters))))
+    return tuple(found)

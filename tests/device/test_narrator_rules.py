@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.captions import thing
 
-from device.english import parse_phrase, split_words
+from device.english import parse_phrase, singulars, split_words
 from device.narrator.rules import Alerts, KeywordRule
 from device.narrator.settings import NarrationRule
 from device.records import Side, Thing
+from device.vision.hypernyms import HYPERNYMS
 
 
 def _rule(*words: str, **more: object) -> NarrationRule:
@@ -73,6 +78,16 @@ def _fired(words: str | tuple[str, ...], text: str = "", *things: Thing) -> str 
         ("someone", "person", True),
         ("man", "person", False),
         ("people", "man", True),
+        ("animal", "polar bear", True),
+        ("animal", "teddy bear", False),
+        ("animal", "hot dog", False),
+        ("animal", "computer mouse", False),
+        ("vehicle", "fire truck", True),
+        ("vehicles", "bicycle", True),
+        ("vehicle", "shopping cart", False),
+        ("furniture", "pool table", True),
+        ("furniture", "plant", False),
+        ("dog", "animal", False),
     ],
 )
 def test_a_rule_finds_things_by_their_names(words, name, is_found):
@@ -100,6 +115,20 @@ def test_a_rule_finds_things_by_their_names(words, name, is_found):
         ("dog", "a man eats a hot dog beside a dog", True),
         ("hot dog", "a man eats a hot dog", True),
         ("dog", "a dog that is hot", True),
+        *((word, caption, True) for word, caption in (
+            ("person", "a skateboarder jumps"), ("people", "three policemen wait"),
+            ("animal", "two puppies play"), ("animals", "a flock of geese"),
+            ("creature", "a kitten sleeps"), ("vehicle", "a red pickup is parked"),
+            ("vehicle", "buses in a street"), ("furniture", "a man sits on a sofa"),
+            ("furniture", "books on shelves"), ("animal couch", "a cat sleeps on a couch"))),
+        ("animal", "a boy holds a stuffed animal", False),
+        ("animal", "a child with toy dogs", False),
+        ("animal", "no cat is in view", False),
+        ("animal", "a man in a car", False),
+        ("vehicle", "a child plays with a toy car", False),
+        ("furniture", "a flower bed", False),
+        ("dog", "an animal runs", False),
+        ("anim*", "a cat", False),
     ],
 )  # fmt: skip
 def test_a_rule_finds_people_and_no_compounds_in_captions(words, caption, is_found):
@@ -206,3 +235,23 @@ def test_a_phrase_is_parsed_or_refused_by_name(text):
     else:
         assert patterns
         assert KeywordRule(_rule(text)).is_in([p.letters for p in patterns])
+
+
+# --- broader words -----------------------------------------------------------------------------
+
+
+def test_broader_words_are_in_the_singular_and_each_stands_in_one_group():
+    counts = Counter(word for words in HYPERNYMS.values() for word in words)
+    assert not [word for word, count in counts.items() if count > 1]
+    for broader, words in HYPERNYMS.items():
+        assert broader in words
+        assert not [word for word in words if len(singulars(word) & words) > 1]
+
+
+def test_broader_words_are_documented_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "daily-use.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    listed = {broader: frozenset(words.split(", ")) for broader, words in rows}
+    assert {word: listed.get(word) for word in HYPERNYMS} == {
+        word: words - {word} for word, words in HYPERNYMS.items()
+    }
