@@ -176,9 +176,7 @@ class Daemon:
 
         settings, state = self._settings, self._directories.state
         outbox = self._outbox = Outbox(
-            state / OUTBOX_FILE,
-            clock=self._clock,
-            publish=self._bus.publish,
+            state / OUTBOX_FILE, clock=self._clock, publish=self._bus.publish
         )
         stack.callback(outbox.close)
         side = DaemonSide(
@@ -188,7 +186,8 @@ class Daemon:
             self._clock,
             self._newest_jpeg,
         )
-        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        device, rules = settings.device, settings.narration.rules
+        identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)

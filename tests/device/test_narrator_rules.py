@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from support.captions import thing
 
 from device.english import parse_phrase, singulars, split_words
-from device.narrator.rules import Alerts, KeywordRule
+from device.narrator.rules import OFF_DELAY_S, Alerts, KeywordRule
 from device.narrator.settings import NarrationRule
 from device.records import Side, Thing
 from device.vision.hypernyms import HYPERNYMS
@@ -235,6 +235,48 @@ def test_a_phrase_is_parsed_or_refused_by_name(text):
     else:
         assert patterns
         assert KeywordRule(_rule(text)).is_in([p.letters for p in patterns])
+
+
+# --- what is in view ----------------------------------------------------------------------------
+
+
+def test_what_a_rule_finds_is_in_view_until_a_while_after_the_first_description_without_it():
+    alerts = Alerts([NarrationRule(name="p", words=("person",), cooldown_s=600)])
+
+    def look(now_s: float, text: str, *things: Thing) -> bool | None:
+        alerts.found_in(text, "S.", now_s, is_silent=True, things=things)
+        return alerts.in_view(now_s)["p"]
+
+    assert alerts.in_view(0.0) == {"p": None}
+    assert look(0.0, "an empty room") is False
+    assert look(1.0, "a man stands") is True
+    # The cooldown concerns alerts, and a scene that rests is not described again.
+    assert look(2.0, "a man sits") is True
+    assert alerts.in_view(5000.0) == {"p": True}
+    assert look(5000.0, "a chair") is True
+    assert look(5010.0, "a chair") is True
+    assert alerts.in_view(5000.0 + OFF_DELAY_S - 0.1) == {"p": True}
+    assert alerts.in_view(5000.0 + OFF_DELAY_S) == {"p": False}
+    # One miss in between is none.
+    assert look(6000.0, "a room", thing("person")) is True
+    assert look(6010.0, "a room") is True
+    assert look(6020.0, "a woman") is True
+    assert alerts.in_view(9000.0) == {"p": True}
+    assert look(9000.0, "a room", thing("person", is_sure=False)) is True
+    assert alerts.in_view(9000.0 + OFF_DELAY_S) == {"p": False}
+    assert look(9100.0, "a boy") is True
+    alerts.forget_view()
+    assert alerts.in_view(9101.0) == {"p": None}
+
+
+def test_the_view_of_a_rule_survives_a_reload_by_name():
+    cat, dog = (NarrationRule(name=word, words=(word,)) for word in ("cat", "dog"))
+    alerts = Alerts([cat, dog])
+    alerts.found_in("a cat and a dog", "S.", 0.0, is_silent=True)
+    alerts.reload([dog])
+    assert alerts.in_view(1.0) == {"dog": True}
+    alerts.reload([dog, cat])
+    assert alerts.in_view(2.0) == {"dog": True, "cat": None}
 
 
 # --- broader words -----------------------------------------------------------------------------
