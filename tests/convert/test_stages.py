@@ -1,4 +1,4 @@
-"""From a config to its chain of runs, and what of it is over, told from the files alone."""
+"""From a config to its chain of runs, and how far each is, read from the files alone."""
 
 from __future__ import annotations
 
