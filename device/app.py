@@ -185,7 +185,8 @@ class Daemon:
         stack.callback(outbox.close)
         ours = self._controller
         side = DaemonSide(ours.handle, self._bus, ours.status, self._clock, self._newest_jpeg)
-        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        device, rules = settings.device, settings.narration.rules
+        identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)

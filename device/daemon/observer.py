@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from device.camera.grabber import Grabber
 from device.clock import ClockReading, Clocks
 from device.daemon import sentences
 from device.errors import InferenceError
-from device.events import Alerted, Answered, Decided, EventBus
+from device.events import Alerted, Answered, Decided, EventBus, InViewChanged
 from device.narrator import change
 from device.narrator.narrator import Narrator
 from device.narrator.silence import Decision
@@ -80,6 +80,7 @@ class Observer:
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
+        self._in_view: Mapping[str, bool | None] = {}
 
     # ------------------------------------------------------------ from any thread
 
@@ -124,6 +125,7 @@ class Observer:
                 self._narrate(frame)
             finally:
                 self._is_looking = False
+        self._report_view()
 
     def close(self) -> None:
         """Free the models; call it after the thread has ended."""
@@ -216,6 +218,16 @@ class Observer:
                 captured_at=frame.captured_at,
             )
             self._bus.publish(alerted)
+
+    def _report_view(self) -> None:
+        """Publish what the rules find in the scene, if that has changed."""
+        with self._narrator_lock:
+            found = self._narrator.in_view
+        if not self._grabber.is_available:
+            found = dict.fromkeys(found)
+        if found != self._in_view:
+            self._in_view = found
+            self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
 
     def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
         """Return the narrator's decision; encoder and decoder run only if it needs them."""
