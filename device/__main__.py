@@ -14,6 +14,7 @@ import click
 
 from device import __version__
 from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.errors import SeeAloudError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_PIXELS = 128 * 2**20
 
 
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """Imports each command only when it is used, so that every command starts quickly.
 
     The command ``name`` is ``device.commands.MODULE.name``.
@@ -35,7 +36,7 @@ class _Commands(click.Group):
         "doctor": "doctor",
         "history": "history",
         "mqtt": "daemon",
-        "press": "daemon",
+        "press": "press",
         "run": "daemon",
     }
 

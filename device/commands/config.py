@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from device.commands.report import echo_error, echo_line, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.errors import ConfigError
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(no_args_is_help=False, short_help="Write, check and show the settings.")
+@click.group(
+    cls=SuggestingGroup, no_args_is_help=False, short_help="Write, check and show the settings."
+)
 def config() -> None:
     """Write, check and show the settings of `seealoud run`."""
 
