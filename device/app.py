@@ -234,7 +234,7 @@ class Daemon:
         timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
-            Part.SOCKET: ControlSocket(socket, target),
+            Part.SOCKET: ControlSocket(socket, target, bus=self._bus),
             Part.SIGNALS: SignalTrigger(target, self.reload),
         }
         if settings.button.pin is not None:
