@@ -37,6 +37,7 @@ from training.config import RunConfig
 from training.model import BuiltCaptioner
 from training.records.keras_run import recorded_config
 from training.run_folder import source_commit
+from training.trained_on import TRAINED_ON
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
@@ -60,14 +61,19 @@ class Variant:
 
     @property
     def bytes(self) -> int:
-        """Size of encoder, decoder and vocabulary together."""
-        return sum(entry.bytes for entry in self.manifest.files.values())
+        """Size of what the device loads."""
+        return models_bytes(self.manifest)
 
     def write(self) -> None:
         """Write the manifest; parts that the bundle does not have are left out."""
         absent = {part for part in _PARTS if getattr(self.manifest, part) is None}
         text = self.manifest.model_dump_json(indent=2, exclude=absent) + "\n"
         (self.path / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def models_bytes(manifest: Manifest) -> int:
+    """Return the size of what the device loads: all files but the hashes of training pictures."""
+    return sum(entry.bytes for name, entry in manifest.files.items() if name != TRAINED_ON)
 
 
 def export_variant(

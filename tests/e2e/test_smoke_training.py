@@ -55,6 +55,7 @@ def test_the_bundle_is_written(smoke: Smoke, converted: Done) -> None:
         "confidence.npz",
         "manifest.json",
         "MODEL_CARD.md",
+        "trained-on.bin",
     }
 
 
