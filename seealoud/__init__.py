@@ -8,17 +8,16 @@
 The names of ``__all__`` are the API; it is documented in ``docs/python.md``. Everything in
 ``seealoud.device``, ``seealoud.training`` and ``seealoud.convert`` may change at any time.
 
-Invariant: importing this package imports nothing else, so that the program ``seealoud`` starts
-quickly; what is slow to import is imported when it is used.
+Invariant: importing this package imports nothing else, not even ``typing``, because the program
+``seealoud`` imports it before it handles signals.
 """
 
 from __future__ import annotations
 
-import importlib
-import os
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
+
     from seealoud.describer import Describer, Picture
     from seealoud.device import __version__
     from seealoud.device.errors import BundleError, PictureError, SeeAloudError
@@ -63,14 +62,18 @@ def load(bundle: str | os.PathLike[str] | None = None, *, threads: int | None = 
     """
     from seealoud.describer import open_describer
 
-    return open_describer(None if bundle is None else os.fspath(bundle), threads)
+    return open_describer(bundle, threads)
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _PLACES.items():
-        if name in names:
-            return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would accept any name
+
+    def __getattr__(name: str) -> object:
+        import importlib
+
+        for module, names in _PLACES.items():
+            if name in names:
+                return getattr(importlib.import_module(module), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from seealoud.device.__main__ import cli, main
+from seealoud.device.__main__ import main
 
-__all__ = ["cli", "main"]
+__all__ = ["main"]
 
 if __name__ == "__main__":
     sys.exit(main())

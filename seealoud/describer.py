@@ -157,9 +157,9 @@ class Describer:
             return self._frames.look(frame, captions_refused=True)
 
 
-def open_describer(bundle: str | None, threads: int | None) -> Describer:
+def open_describer(bundle: str | os.PathLike[str] | None, threads: int | None) -> Describer:
     """Return a describer; see ``seealoud.load``."""
-    loaded = load_bundle(find_bundle(bundle))
+    loaded = load_bundle(find_bundle(None if bundle is None else os.fspath(bundle)))
     frames = open_frame_describer(loaded, CaptionOptions(threads=threads))
     return Describer(frames, loaded.name)
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from seealoud.device.mqtt.commands import ResultMessage
+from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import (
     AlertMessage,
     ProblemMessage,
@@ -21,7 +22,7 @@ from seealoud.device.mqtt.messages import (
     SummaryMessage,
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
-from seealoud.device.mqtt.retained import DiagnosticsMessage, StateMessage
+from seealoud.device.mqtt.retained import InViewMessage, StateMessage
 from seealoud.device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,6 +35,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "result": ResultMessage,
     "state": StateMessage,
     "diagnostics": DiagnosticsMessage,
+    "in-view": InViewMessage,
 }
 
 
