@@ -10,12 +10,11 @@ from seealoud.training.command_line import (
     DataFolders,
     data_options,
     detector_option,
+    project_folder,
     run_program,
     runs_option,
     set_up_logging,
 )
-
-_PROJECT = Path(__file__).resolve().parent.parent
 
 
 @click.command()
@@ -25,14 +24,14 @@ _PROJECT = Path(__file__).resolve().parent.parent
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=_PROJECT / "models",
+    default=project_folder() / "models",
     show_default="models/",
     help="Folder that the bundle's folder is written to.",
 )
 @click.option(
     "--records",
     type=click.Path(path_type=Path),
-    default=_PROJECT / "docs" / "runs",
+    default=project_folder() / "docs" / "runs",
     show_default="docs/runs/",
     help="Folder that the run's record is written to, for seealoud-train report.",
 )

@@ -11,11 +11,9 @@ import click
 
 from seealoud.convert.model_card import CARD, write_manifest_and_card
 from seealoud.device.vision.bundle import find_bundle, load_bundle
-from seealoud.training.command_line import run_program
+from seealoud.training.command_line import project_folder, run_program
 from seealoud.training.errors import TrainingError
 from seealoud.training.records.homes import HOMES, read_homes
-
-_DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def add_homes(folder: Path, docs: Path) -> Path:
@@ -42,7 +40,7 @@ def add_homes(folder: Path, docs: Path) -> Path:
 @click.option(
     "--docs",
     type=click.Path(path_type=Path),
-    default=_DOCS,
+    default=project_folder() / "docs",
     show_default="docs/",
     help=f"Folder with {HOMES}.",
 )

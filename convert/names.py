@@ -16,13 +16,17 @@ import click
 from seealoud.convert.model_card import write_manifest_and_card
 from seealoud.device.vision.bundle import file_entry, load_bundle
 from seealoud.device.vision.manifest import NAMES
-from seealoud.training.command_line import data_option, run_program, set_up_logging
+from seealoud.training.command_line import (
+    data_option,
+    project_folder,
+    run_program,
+    set_up_logging,
+)
 
 if TYPE_CHECKING:
     from seealoud.training.names.fit import FittedNames
 
 _LOGGER = logging.getLogger(__name__)
-_RECORD = Path(__file__).resolve().parent.parent / "docs" / "names.json"
 
 
 def add_names(path: Path, fitted: FittedNames) -> Path:
@@ -77,7 +81,7 @@ def write_names_record(path: Path, bundle: Path, fitted: FittedNames) -> None:
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
-    default=_RECORD,
+    default=project_folder() / "docs" / "names.json",
     show_default="docs/names.json",
     help="File that the quality of the names is written to.",
 )

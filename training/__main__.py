@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seealoud.training.command_line import DataFolders, data_options, run_program, set_up_logging
+from seealoud.training.command_line import (
+    DataFolders,
+    data_options,
+    project_folder,
+    run_program,
+    set_up_logging,
+)
 from seealoud.training.command_line import data_option as _data
 from seealoud.training.command_line import runs_option as _runs
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 _docs = click.option(
     "--docs",
     type=click.Path(path_type=Path),
-    default=Path(__file__).resolve().parent.parent / "docs",
+    default=project_folder() / "docs",
     show_default="docs/",
     help="Folder of the documentation, with the records in runs/.",
 )

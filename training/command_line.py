@@ -108,6 +108,20 @@ runs_option = click.option(
 )
 
 
+def checkout() -> Path | None:
+    """Return the copy of the repository that this runs from; None where SeeAloud is installed."""
+    root = Path(__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
+def project_folder() -> Path:
+    """Return the folder into which commands write by default: the checkout, or the current folder.
+
+    So that nothing is written into an installed package.
+    """
+    return checkout() or Path()
+
+
 def duration(seconds: float) -> str:
     """Return seconds as ``1 h 05 min``, or ``40 s`` below two minutes."""
     if seconds < 2 * _SECONDS_PER_MINUTE:

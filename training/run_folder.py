@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training.command_line import checkout
 from seealoud.training.config import RunConfig
 from seealoud.training.encoders import default_cache_dir
 from seealoud.training.errors import CheckpointError
@@ -229,7 +230,9 @@ def load_run(folder: RunFolder) -> tuple[RunConfig, BuiltCaptioner]:
 
 
 def source_commit() -> str:
-    """Return the checkout's commit, marked when files differ from it; "unknown" without git."""
+    """Return the checkout's commit, marked if files differ; "unknown" without git or checkout."""
+    if checkout() is None:  # an environment may lie in a repository of its user
+        return "unknown"
     try:
         commit = _git("rev-parse", "HEAD")
         return f"{commit}-modified" if _git("status", "--porcelain", "-uno") else commit

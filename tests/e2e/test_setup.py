@@ -80,7 +80,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     (project / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "setup", project / "scripts")
     shutil.copytree(ROOT / "scripts" / "locks", project / "scripts" / "locks")
-    shutil.copy(ROOT / "pyproject.toml", project)
+    for name in ("pyproject.toml", "setup.py"):
+        shutil.copy(ROOT / name, project)
     machine = Machine(commands, project, tmp_path / "log")
     for tool in TOOLS:
         found = shutil.which(tool)
