@@ -199,7 +199,8 @@ class Daemon:
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:
             return
-        from device.health.metrics import MetricsListener, MetricsServer, Readings
+        from device.health.metrics import MetricsListener, Readings
+        from device.health.metrics_server import MetricsServer
 
         grabber, outbox = self._grabber, self._outbox
         queues = {
