@@ -22,7 +22,7 @@ from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
-from device.daemon.status import DaemonStatus, ProblemAnnouncer
+from device.daemon.status import DaemonStatus, ProblemAnnouncer, announce_end
 from device.daemon.trigger_set import TriggerSet
 from device.ending_signals import ending_signals
 from device.errors import ConfigError, WorkerError
@@ -111,13 +111,12 @@ class Daemon:
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
+        stack.callback(state_file.close)
         self._announcer = self._open_speech(state_file.read(), stack)
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
-        self._grabber = Grabber(
-            self._open_camera, clock, bus, settings.camera, on_end=self._over.set
-        )
+        self._grabber = Grabber(self._open_camera, clock, bus, settings.camera, self._end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
         self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
@@ -156,6 +155,9 @@ class Daemon:
 
     def _open_camera(self) -> Camera:
         return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
+
+    def _end(self) -> None:
+        announce_end(self._announcer.announce, self._is_busy, self._over, self._clock)
 
     def _is_busy(self) -> bool:
         """Whether there is work for which a fast replay should wait."""

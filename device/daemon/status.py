@@ -6,17 +6,24 @@ or commands; the log and MQTT have the details.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from device import __version__
 from device.camera.grabber import Grabber
+from device.clock import Clock
 from device.daemon.live_settings import Value
 from device.doctor.machine import HOTTEST_C, temperature_c
 from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.records import Caption, Cause, Priority, Utterance
 
+_LOGGER = logging.getLogger(__name__)
+_RECORDING_OVER = "The recording is over."
+# A step of the camera's worker may last 20 s, and there are two waits.
+_LONGEST_SPEECH_S = 8.0
+_LOOK_AGAIN_S = 0.02
 # Spoken when a part fails and when it works again; None for failures of the speech itself.
 _SPOKEN: Mapping[Part, tuple[str, str] | None] = {
     Part.CAMERA: ("The camera is gone.", "The camera is back."),
@@ -36,7 +43,7 @@ _SPOKEN: Mapping[Part, tuple[str, str] | None] = {
         "Signals are received again.",
     ),
     Part.DISK: (
-        "The disk is full. History is not being saved.",
+        "The disk is full or write-protected. History is not being saved.",
         "History is being saved again.",
     ),
     Part.STATE: ("Your last settings could not be saved.", "Your settings are saved again."),
@@ -84,6 +91,32 @@ class ProblemAnnouncer:
         """Return the open problems as spoken sentences."""
         lost = [words[0] for part in self.open if (words := _SPOKEN[part]) is not None]
         return " ".join(lost) if lost else "All is well."
+
+
+def announce_end(
+    announce: Callable[[Utterance], None],
+    is_busy: Callable[[], bool],
+    over: threading.Event,
+    clock: Clock,
+) -> None:
+    """Say that a recording is over once its last words were heard, and set ``over`` after that.
+
+    Otherwise a daemon whose recording has ended is silent, and nobody knows why.
+    """
+
+    def wait() -> None:
+        deadline_s = time.monotonic() + _LONGEST_SPEECH_S
+        while not over.wait(_LOOK_AGAIN_S) and is_busy() and time.monotonic() < deadline_s:
+            pass
+
+    _LOGGER.warning(
+        "the recording is over, and so the daemon ends; camera.replay.is_looped repeats a "
+        'recording, and camera.source = "camera:0" is a camera'
+    )
+    wait()
+    announce(Utterance(_RECORDING_OVER, Priority.ALERT, Cause.STARTUP, clock.now_s()))
+    wait()
+    over.set()
 
 
 class DaemonStatus:
