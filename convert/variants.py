@@ -38,6 +38,7 @@ from training.config import RunConfig
 from training.model import BuiltCaptioner
 from training.records.keras_run import recorded_config
 from training.run_folder import source_commit
+from training.trained_on import TRAINED_ON
 
 DATA_LICENCE = (
     "Trained on Flickr8k (Hodosh, Young and Hockenmaier 2013), which is for non-commercial "
@@ -61,8 +62,8 @@ class Variant:
 
     @property
     def bytes(self) -> int:
-        """Size of encoder, decoder and vocabulary together."""
-        return sum(entry.bytes for entry in self.manifest.files.values())
+        """Size of what the device loads."""
+        return models_bytes(self.manifest)
 
     def write(self) -> None:
         """Write the manifest and its hash; parts that the bundle does not have are left out."""
@@ -71,6 +72,11 @@ class Variant:
         content = text.encode()
         (self.path / MANIFEST).write_bytes(content)
         (self.path / CHECKSUM).write_bytes(checksum(content))
+
+
+def models_bytes(manifest: Manifest) -> int:
+    """Return the size of what the device loads: all files but the hashes of training pictures."""
+    return sum(entry.bytes for name, entry in manifest.files.items() if name != TRAINED_ON)
 
 
 def export_variant(

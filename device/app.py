@@ -12,16 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from device.camera.camera import Camera
 from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera, open_clocks
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
+from device.daemon.sentences import often_spoken
 from device.daemon.status import DaemonStatus, ProblemAnnouncer, announce_end
 from device.daemon.trigger_set import TriggerSet
 from device.ending_signals import ending_signals
@@ -76,7 +77,8 @@ class Daemon:
         self._failure = ""
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
-        self._clock = open_clock(settings.camera)
+        self._clocks = open_clocks(settings.camera)
+        self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
         self._outbox: Outbox | None = None
@@ -116,10 +118,13 @@ class Daemon:
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
-        self._grabber = Grabber(self._open_camera, clock, bus, settings.camera, self._end)
+        camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
+        end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
+        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
+        parts = (self._grabber, describer, narrator, self._announcer, bus)
+        self._observer = Observer(*parts, self._clocks)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
@@ -143,7 +148,9 @@ class Daemon:
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
         playback = open_playback(settings)
-        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open)
+        # Without a loudspeaker nothing has to begin at once.
+        often = () if settings.output == "none" else often_spoken()
+        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open, often)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer
@@ -152,12 +159,6 @@ class Daemon:
     def _camera_name(self) -> str:
         """The camera's name, without a password in its address."""
         return masked_text(self._settings.camera.source)
-
-    def _open_camera(self) -> Camera:
-        return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
-
-    def _end(self) -> None:
-        announce_end(self._announcer.announce, self._is_busy, self._over, self._clock)
 
     def _is_busy(self) -> bool:
         """Whether there is work for which a fast replay should wait."""
@@ -186,7 +187,8 @@ class Daemon:
         stack.callback(outbox.close)
         ours = self._controller
         side = DaemonSide(ours.handle, self._bus, ours.status, self._clock, self._newest_jpeg)
-        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        device, rules = settings.device, settings.narration.rules
+        identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
@@ -234,7 +236,7 @@ class Daemon:
         timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
-            Part.SOCKET: ControlSocket(socket, target),
+            Part.SOCKET: ControlSocket(socket, target, bus=self._bus),
             Part.SIGNALS: SignalTrigger(target, self.reload),
         }
         if settings.button.pin is not None:

@@ -12,6 +12,7 @@ import click
 
 from device import __version__
 from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.ending_signals import ending_signals
 from device.errors import SeeAloudError
 
@@ -24,7 +25,7 @@ _MAX_PIXELS = 128 * 2**20
 _DAEMON = "run"
 
 
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """Imports each command only when it is used, so that every command starts quickly.
 
     The command ``name`` is ``device.commands.MODULE.name``.
@@ -36,7 +37,7 @@ class _Commands(click.Group):
         "doctor": "doctor",
         "history": "history",
         "mqtt": "daemon",
-        "press": "daemon",
+        "press": "press",
         _DAEMON: "daemon",
     }
 

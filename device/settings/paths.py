@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from device.errors import DaemonError
+from device.regular_file import require_regular
 
 _LOGGER = logging.getLogger(__name__)
 NAME = "seealoud"
@@ -111,6 +112,7 @@ class StateLock:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            require_regular(path)
         except OSError as exc:
             _LOGGER.warning(
                 "state directory %s cannot be written: %s; history and settings changed at run "

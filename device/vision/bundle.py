@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.errors import BundleError, BundleHashError
+from device.regular_file import read_regular
 from device.settings_base import check_path
 from device.vision.manifest import (
     CHECKSUM,
@@ -151,7 +152,7 @@ def load_bundle(path: Path) -> Bundle:
 
 def file_entry(path: Path) -> HashedFile:
     """Return a file's size and SHA-256 as the manifest states them."""
-    content = path.read_bytes()
+    content = read_regular(path)
     return HashedFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
@@ -179,7 +180,7 @@ def pattern(number: int) -> npt.NDArray[np.uint8]:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as exc:
         raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
     _check_manifest(path, content)

@@ -56,6 +56,7 @@ def test_the_bundle_is_written(smoke: Smoke, converted: Done) -> None:
         "manifest.json",
         "bundle.sha256",
         "MODEL_CARD.md",
+        "trained-on.bin",
     }
 
 
