@@ -21,8 +21,9 @@ from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.records import Caption, Cause, Priority, Utterance
 
 _LOGGER = logging.getLogger(__name__)
-# A step of the camera's worker may last 20 s, and there are two waits.
-_LONGEST_SPEECH_S = 8.0
+# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd's watchdog
+# ends a daemon after a step of 50 s.
+_LONGEST_SPEECH_S = 20.0
 _LOOK_AGAIN_S = 0.02
 
 
