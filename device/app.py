@@ -17,13 +17,14 @@ from pathlib import Path
 from device.camera.camera import Camera
 from device.camera.grabber import Grabber
 from device.camera.open import open_camera, open_clock
+from device.camera.source import parse_source
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
-from device.daemon.sentences import often_spoken
-from device.daemon.status import DaemonStatus, ProblemAnnouncer
+from device.daemon.sentences import NO_BROKER, no_camera, often_spoken
+from device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer
 from device.daemon.trigger_set import TriggerSet
 from device.errors import ConfigError, WorkerError
 from device.events import Part
@@ -109,7 +110,9 @@ class Daemon:
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
+        camera = parse_source(settings.camera.source)
+        missing = {Part.CAMERA: no_camera(camera.kind), Part.BROKER: NO_BROKER}
+        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
         self._grabber = Grabber(
@@ -122,10 +125,11 @@ class Daemon:
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
-        live = LiveSettings(
-            LiveParts(self._observer, self._grabber, self._announcer, state_file),
-            *(settings, bus, clock),
+        self._greeting = Greeting(
+            self._grabber, self._problems, settings.narration, clock, is_replay=camera.is_replay
         )
+        parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
+        live = LiveSettings(parts, settings, bus, clock)
         answers = Answers(status.spoken, status.values, self._open_history(stack))
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
@@ -178,16 +182,11 @@ class Daemon:
         from device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
-        path = state / OUTBOX_FILE
-        outbox = self._outbox = Outbox(path, clock=self._clock, publish=self._bus.publish)
+        path, publish = state / OUTBOX_FILE, self._bus.publish
+        outbox = self._outbox = Outbox(path, clock=self._clock, publish=publish)
         stack.callback(outbox.close)
-        side = DaemonSide(
-            self._controller.handle,
-            self._bus,
-            self._controller.status,
-            self._clock,
-            self._newest_jpeg,
-        )
+        ours = self._controller
+        side = DaemonSide(ours.handle, self._bus, ours.status, self._clock, self._newest_jpeg)
         identity = identity_of(settings.device.id, settings.device.name, settings.speech)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
@@ -203,7 +202,7 @@ class Daemon:
             return
         from device.health.metrics import MetricsListener, MetricsServer, Readings
 
-        grabber, outbox = self._grabber, self._outbox
+        grabber, outbox, voices = self._grabber, self._outbox, self._voices
         queues = {
             "speech": lambda: self._announcer.waiting,
             "questions": lambda: self._observer.waiting,
@@ -217,10 +216,7 @@ class Daemon:
                 frame_age_s=lambda: grabber.frame_age_s,
                 bundle=lambda: self._bundle.bundle,
                 queue_lengths=queues,
-                restarts={
-                    "camera": lambda: grabber.reconnects,
-                    "voice": lambda: self._voices.restarts,
-                },
+                restarts={"camera": lambda: grabber.reconnects, "voice": lambda: voices.restarts},
                 dropped_messages=lambda: 0 if outbox is None else outbox.dropped,
             )
         )
@@ -264,6 +260,7 @@ class Daemon:
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
+            self._greeting.greet_where_due()
             self._controller.tick()
             self._triggers.retry_where_due()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from device.camera.source import SourceKind
 from device.events import Part
 from device.vision.describe import UNFAMILIAR_TEXT
 from device.vision.picture_gate import FAULT_TEXTS
@@ -28,6 +29,7 @@ PRIVACY = {
 }
 NEW_VOICE = "This is my voice now."
 ALL_WELL = "All is well."
+READY = "SeeAloud is ready."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,25 @@ class PartSentences:
 
     failed: str
     works: str
+
+
+# Of parts that have never worked since the start. A ribbon cable must not be plugged in while the
+# power is on.
+_NO_CAMERA = {
+    SourceKind.DEVICE: "I find no camera. Plug one in.",
+    SourceKind.PICAMERA: "I find no camera. Switch the power off and check its cable.",
+    SourceKind.STREAM: "The camera does not answer. Check that it is on.",
+    SourceKind.VIDEO: "The recording cannot be opened.",
+    SourceKind.FOLDER: "The pictures cannot be opened.",
+}
+NO_BROKER = PartSentences(
+    "There is no connection to your home.", "The connection to your home works now."
+)
+
+
+def no_camera(kind: SourceKind) -> PartSentences:
+    """Return what is spoken of a camera that has given no picture since the start."""
+    return PartSentences(_NO_CAMERA[kind], "The camera works now.")
 
 
 # None for failures of the speech itself.
