@@ -7,6 +7,7 @@ and MQTT have the details.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.records import Caption, Cause, Priority, Utterance
 
+_LOGGER = logging.getLogger(__name__)
 # A problem reported within this time after the greeting is of a part that has not worked yet: a
 # broker is reported after 10 s.
 _START_S = 30.0
@@ -74,8 +76,10 @@ class ProblemAnnouncer:
         with self._lock:
             self._greeted_s = self._now_s()
             failed = self._failed()
+        greeting = " ".join(filter(None, [text, *failed]))
+        _LOGGER.info("greeting%s: %s", "" if is_spoken else " (not spoken)", greeting)
         if is_spoken:
-            self._say(" ".join(filter(None, [text, *failed])))
+            self._say(greeting)
 
     def accept(self, event: Event) -> None:
         """Record a problem or its end, and announce it if it is new."""
