@@ -21,6 +21,9 @@ FAILED = "Something went wrong while I looked. Please try again."
 
 NOTHING_SAID = "Nothing was said yet."
 NARRATION = {True: "Narration on.", False: "Narration off."}
+ALERTS_STAY = "Narration off. Alerts stay on."
+ALERTS = {True: "Alerts on.", False: "Alerts off."}
+ALERTS_WITHOUT_RULES = "Alerts on. There are no rules yet."
 NARRATION_BACK = "Narration is back."
 SOUND_ON = "Sound on."
 PRIVACY = {
@@ -108,6 +111,6 @@ def often_spoken() -> tuple[str, ...]:
         *NARRATION.values(),
         *PRIVACY.values(),
     )
-    others = (NARRATION_BACK, SOUND_ON, ALL_WELL)
+    others = (ALERTS_STAY, *ALERTS.values(), NARRATION_BACK, SOUND_ON, ALL_WELL)
     parts = [text for one in PARTS.values() if one is not None for text in (one.failed, one.works)]
     return (*presses, *answers, *others, *parts)

@@ -14,7 +14,7 @@ from device.mqtt.identity import Identity, Range
 
 _Component = dict[str, Any]
 _ACTIONS = (
-    *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy"),
+    *("describe", "repeat", "stop", "say", "narrate", "snooze", "alerts", "mute", "privacy"),
     *("set", "self_check", "status", "summary"),
 )
 # Home Assistant ignores an empty text.
@@ -146,6 +146,7 @@ class _Builder:
         identity = self._identity
         return {
             **self._switch("narration", "Narration", "bullhorn", t.NARRATION_SET, "is_narrating"),
+            **self._switch("alerts", "Alerts", "bell-ring", t.ALERTS_SET, "is_alerting"),
             **self._switch("mute", "Mute", "volume-off", t.MUTE_SET, "is_muted"),
             **self._switch("privacy", "Privacy", "camera-off", t.PRIVACY_SET, "is_private"),
             **self._number("volume", "Volume", "volume-high", t.VOLUME_SET, identity.volume),

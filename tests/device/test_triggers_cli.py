@@ -43,6 +43,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         ("narrate on", r.Narrate(is_on=True)),
         ("narrate off", r.Narrate(is_on=False)),
         ("snooze 20", r.Snooze(minutes=20)),
+        ("alerts off", r.AlertSwitch(is_on=False)),
         ("mute on", r.Mute(is_on=True)),
         ("privacy off", r.Privacy(is_on=False)),
         ("set volume 0.5", r.Set(name="volume", value=0.5)),
