@@ -140,6 +140,11 @@ def plural(name: str) -> str:
     return f"{before}{blank}{word}{ending}"
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun, as in "2 pictures"; ``several`` defaults to the plural."""
+    return f"{number} {one if number == 1 else several or plural(one)}"
+
+
 def is_countable(name: str) -> bool:
     """Return whether a name takes an article and a number, by its last word."""
     return name.rpartition(" ")[2] not in _UNCOUNTABLE
