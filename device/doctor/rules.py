@@ -59,7 +59,7 @@ def judge_rules(
         return Finding(
             "Rules",
             Level.NOTE,
-            "none; [[narration.rules]] would alert you to words",
+            "none; with rules in the settings, the device alerts you when something appears",
         )
     known = split_words(" ".join((*words, *names)))
     # A rule that is not in all words together is in no caption.
