@@ -64,6 +64,9 @@ _COMPOUNDS = frozenset(
     (
         ("hot", "dog"), ("teddy", "bear"), ("prairie", "dog"), ("sea", "lion"),
         ("guinea", "pig"), ("rocking", "horse"), ("computer", "mouse"), ("mouse", "pad"),
+        ("stuffed", "animal"), ("stuffed", "bear"), ("stuffed", "dog"), ("flower", "bed"),
+        ("toy", "car"), ("toy", "truck"), ("toy", "train"), ("toy", "plane"), ("toy", "boat"),
+        ("toy", "dog"), ("toy", "animal"), ("balloon", "animal"),
     )
 )  # fmt: skip
 _SHORTEST_STEM = 3

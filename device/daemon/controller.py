@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from device import requests as r
 from device.clock import Clock
+from device.daemon import sentences
 from device.daemon.live_settings import LiveSettings, Value
 from device.daemon.observer import Observer, Question
 from device.errors import RequestError, VoiceError
@@ -22,11 +23,6 @@ from device.settings.schema import Settings
 from device.speech.announcer import Announcer
 
 _LOGGER = logging.getLogger(__name__)
-_NOTHING_SAID_TEXT = "Nothing was said yet."
-_PRIVACY_TEXT = {
-    True: "Privacy on. The camera is off.",
-    False: "Privacy off. The camera is on again.",
-}
 # For these a sound was played when the button was pressed.
 _PRESSES = (Cause.BUTTON, Cause.KEY)
 
@@ -110,7 +106,7 @@ class DaemonController:
         """End an expired snooze and announce it; call it about once a second."""
         with self._lock:
             if self._live.is_snooze_over() and self._live.is_narrating:
-                self._say("Narration is back.", Cause.SCHEDULE, self._clock.now_s())
+                self._say(sentences.NARRATION_BACK, Cause.SCHEDULE, self._clock.now_s())
 
     def _obey(
         self, request: r.Request, cause: Cause, asked_s: float
@@ -126,7 +122,7 @@ class DaemonController:
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
                 if not self._announcer.repeat(cause, asked_s):
-                    answer = _NOTHING_SAID_TEXT
+                    answer = sentences.NOTHING_SAID
                     self._say(answer, cause, asked_s, request.id)
             case r.Stop():
                 self._announcer.stop()
@@ -147,19 +143,19 @@ class DaemonController:
             case r.Narrate(is_on=is_on):
                 is_on = not live.is_narrating if is_on is None else is_on
                 live.narrate(is_on, cause)
-                return f"Narration {'on' if is_on else 'off'}."
+                return sentences.NARRATION[is_on]
             case r.Snooze(minutes=minutes):
                 live.snooze(minutes, cause)
                 return _snooze_text(minutes)
             case r.Mute(is_on=is_on):
                 live.mute(is_on, cause)
-                return "" if is_on else "Sound on."
+                return "" if is_on else sentences.SOUND_ON
             case r.Privacy(is_on=is_on):
                 live.privacy(is_on, cause)
-                return _PRIVACY_TEXT[is_on]
+                return sentences.PRIVACY[is_on]
             case r.Set(name="voice", value=value):
                 live.keep_voice(str(value), cause)
-                return "This is my voice now."
+                return sentences.NEW_VOICE
             case r.Set(name=name, value=value):
                 live.set_number(name, value, cause)
                 return ""
@@ -193,6 +189,6 @@ class DaemonController:
 
 def _snooze_text(minutes: float) -> str:
     if not minutes:
-        return "Narration is back."
+        return sentences.NARRATION_BACK
     unit = "minute" if minutes == 1 else "minutes"
     return f"Narration pauses for {minutes:g} {unit}."

@@ -165,10 +165,8 @@ class LiveSettings:
         self._steer_snooze(self._state.snoozed_until)
 
     def _steer_snooze(self, until: datetime | None) -> None:
-        until_s = None
-        if until is not None:
-            until_s = self._clock.now_s() + (until - self._clock.utc()).total_seconds()
-        self._parts.observer.steer(lambda narrator: narrator.snooze(until_s))
+        rest_s = None if until is None else (until - self._clock.utc()).total_seconds()
+        self._parts.observer.snooze(rest_s)
 
     def _effective(self, name: str, default: Value) -> Value:
         stored: Value = getattr(self._state, name)

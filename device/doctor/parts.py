@@ -68,6 +68,7 @@ def check_model(settings: Settings) -> Finding:
     """
     from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
+    from device.vision.manifest import CHECKSUM
     from device.vision.native_stderr import captured_native_stderr
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
@@ -76,6 +77,9 @@ def check_model(settings: Settings) -> Finding:
         caption = captioner.caption(Frame.now(pattern(0), "self-test"))
     took_ms = caption.timings.total_ms
     text = f"{bundle.name}, {took_ms:.0f} milliseconds for a caption"
+    if not bundle.has_checksum:
+        fix = "see the warning above; SeeAloud's own bundles have that file: copy the bundle again"
+        return Finding("Model", Level.WARNING, f"{text}, but without {CHECKSUM}", fix)
     if took_ms > _SLOWEST_CAPTION_MS:
         fix = "close other programs, or cool the device"
         return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
@@ -147,10 +151,9 @@ def check_camera(settings: Settings) -> Finding:
     """
     from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
-    from device.clock import SystemClock
     from device.vision.picture_gate import PictureGate
 
-    with closing(open_camera(settings.camera, SystemClock())) as camera:
+    with closing(open_camera(settings.camera)) as camera:
         frame = camera.read()
         for _ in range(WARM_UP_FRAMES):
             frame = camera.read()

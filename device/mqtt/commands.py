@@ -39,7 +39,7 @@ class ResultMessage(Message):
     at: UtcTime = Field(description="When it was decided, in UTC.")
     id: str = Field(default="", description="The command's own id, or empty.")
     topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    action: str = Field(default="", description="What was asked, or empty if unreadable.")
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
     data: dict[str, Value] = Field(default={}, description="Of status: the state.")

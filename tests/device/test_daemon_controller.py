@@ -1,4 +1,4 @@
-"""The controller: every request obeyed whole or refused with a reason, kept, and told."""
+"""The controller: every request carried out whole or refused with a reason, kept, and reported."""
 
 from __future__ import annotations
 

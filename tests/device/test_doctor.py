@@ -22,10 +22,10 @@ from support.mosquitto import (
 )
 from support.mqtt_daemon import Device, answered, running, settings_for
 from support.speech_cards import WavCard
-from support.tiny_bundle import TINY_BUNDLE
+from support.tiny_bundle import TINY_BUNDLE, copy_bundle
 
 from device import __version__
-from device.__main__ import cli
+from device.commands.program import cli
 from device.doctor import machine
 from device.doctor.finding import (
     Check,
@@ -55,6 +55,7 @@ from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
+from device.vision.manifest import CHECKSUM
 
 OK = Finding("Part", Level.OK, "fine")
 
@@ -162,6 +163,14 @@ def test_the_model_is_really_run_and_a_broken_one_is_named() -> None:
     assert "milliseconds for a caption" in found.text
     with pytest.raises(BundleError, match="/nowhere"):
         check_model(_settings(captioner={"bundle": "/nowhere"}))
+
+
+def test_a_model_without_a_checksum_is_a_warning(tmp_path: Path) -> None:
+    folder = copy_bundle(tmp_path / "bundle")
+    (folder / CHECKSUM).unlink()
+    found = check_model(_settings(captioner={"bundle": str(folder)}))
+    assert found.level is Level.WARNING
+    assert CHECKSUM in found.text
 
 
 def test_the_voice_really_speaks() -> None:

@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -430,6 +432,33 @@ is_device_kept_open = false
     outcomes = [line["outcome"] for line in daemon.log() if "outcome" in line]
     assert outcomes == ["heard"] * 4
     assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
+
+
+def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
+    tmp_path: Path, stream: PictureStream, card: LastingCard
+) -> None:
+    port = free_port()
+    settings = f"{_live(stream)}[metrics]\nis_on = true\nport = {port}\n"
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
+    daemon = DaemonProcess(tmp_path, settings, prefix=limited)
+    with ExitStack() as stack:
+        stack.callback(daemon.close)
+        daemon.wait_ready()
+        daemon.wait_log(_has_frame)
+        for _ in range(64):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(daemon.socket))
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
+        for number in range(3):
+            assert daemon.ask(r.Describe(id=f"crowded {number}")).is_accepted
+            daemon.wait_log(
+                lambda line, wanted=f"crowded {number}": (
+                    line.get("id") == wanted and line.get("outcome") == "heard"
+                )
+            )
+            assert "frames_total" in _metrics(port)
+        assert daemon.stop()[0] == 0
+    assert "Traceback" not in daemon.log_text()
 
 
 def test_a_socket_that_cannot_be_made_at_the_start_works_later(
