@@ -23,7 +23,7 @@ from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.sentences import often_spoken
-from device.daemon.status import DaemonStatus, ProblemAnnouncer
+from device.daemon.status import DaemonStatus, ProblemAnnouncer, announce_end
 from device.daemon.trigger_set import TriggerSet
 from device.ending_signals import ending_signals
 from device.errors import ConfigError, WorkerError
@@ -113,12 +113,14 @@ class Daemon:
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
+        stack.callback(state_file.close)
         self._announcer = self._open_speech(state_file.read(), stack)
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
         camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
-        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=self._over.set)
+        end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
+        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
         parts = (self._grabber, describer, narrator, self._announcer, bus)

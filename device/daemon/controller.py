@@ -103,8 +103,9 @@ class DaemonController:
             self._live.reload(settings)
 
     def tick(self) -> None:
-        """End an expired snooze and announce it; call it about once a second."""
+        """End an expired snooze and announce it, and save what waits; call it every second."""
         with self._lock:
+            self._live.save_where_due()
             if self._live.is_snooze_over() and self._live.is_narrating:
                 self._say(sentences.NARRATION_BACK, Cause.SCHEDULE, self._clock.now_s())
 

@@ -110,6 +110,10 @@ class LiveSettings:
         self.snooze(0, Cause.SCHEDULE)
         return True
 
+    def save_where_due(self) -> None:
+        """Save changes that could not be saved before; call it often."""
+        self._parts.state_file.retry_where_due()
+
     def mute(self, is_on: bool, cause: Cause) -> None:
         """Mute all speech, or unmute it."""
         self._parts.voice.set_muted(is_on)

@@ -28,6 +28,7 @@ PRIVACY = {
 }
 NEW_VOICE = "This is my voice now."
 ALL_WELL = "All is well."
+RECORDING_OVER = "The recording is over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ PARTS: Mapping[Part, PartSentences | None] = {
         "Signals from the system are not received.", "Signals are received again."
     ),
     Part.DISK: PartSentences(
-        "The disk is full. History is not being saved.", "History is being saved again."
+        "The disk is full or write-protected. History is not being saved.",
+        "History is being saved again.",
     ),
     Part.STATE: PartSentences(
         "Your last settings could not be saved.", "Your settings are saved again."

@@ -6,17 +6,25 @@ or commands; the log and MQTT have the details.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from device import __version__
 from device.camera.grabber import Grabber
+from device.clock import Clock
 from device.daemon.live_settings import Value
-from device.daemon.sentences import ALL_WELL, PARTS
+from device.daemon.sentences import ALL_WELL, PARTS, RECORDING_OVER
 from device.doctor.machine import HOTTEST_C, temperature_c
 from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.records import Caption, Cause, Priority, Utterance
+
+_LOGGER = logging.getLogger(__name__)
+# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd's watchdog
+# ends a daemon after a step of 50 s.
+_LONGEST_SPEECH_S = 20.0
+_LOOK_AGAIN_S = 0.02
 
 
 class ProblemAnnouncer:
@@ -58,6 +66,32 @@ class ProblemAnnouncer:
         """Return the open problems as spoken sentences."""
         failed = [spoken.failed for part in self.open if (spoken := PARTS[part]) is not None]
         return " ".join(failed) if failed else ALL_WELL
+
+
+def announce_end(
+    announce: Callable[[Utterance], None],
+    is_busy: Callable[[], bool],
+    over: threading.Event,
+    clock: Clock,
+) -> None:
+    """Say that a recording is over once its last words were heard, and set ``over`` after that.
+
+    Otherwise a daemon whose recording has ended is silent, and nobody knows why.
+    """
+
+    def wait() -> None:
+        deadline_s = time.monotonic() + _LONGEST_SPEECH_S
+        while not over.wait(_LOOK_AGAIN_S) and is_busy() and time.monotonic() < deadline_s:
+            pass
+
+    _LOGGER.warning(
+        "the recording is over, and so the daemon ends; camera.replay.is_looped repeats a "
+        'recording, and camera.source = "camera:0" is a camera'
+    )
+    wait()
+    announce(Utterance(RECORDING_OVER, Priority.ALERT, Cause.STARTUP, clock.now_s()))
+    wait()
+    over.set()
 
 
 class DaemonStatus:

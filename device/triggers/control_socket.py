@@ -18,6 +18,7 @@ import socket
 import socketserver
 import stat
 import struct
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
