@@ -1,4 +1,4 @@
-"""``python -m seealoud.convert.said``: counts which words a bundle says, and writes them into its manifest.
+"""``python -m seealoud.convert.said``: counts the words that a bundle says, into its manifest.
 
 The calibration counts them as well; this leaves everything else as it is. Invariant: the models'
 files are not changed.

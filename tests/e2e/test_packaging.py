@@ -44,7 +44,7 @@ print(getattr(build_meta, sys.argv[1])(sys.argv[2]))
 # Fails wherever it is imported in place of the package of that name.
 TRAP = "raise SystemExit('a folder of the user was imported in place of SeeAloud')\n"
 USER_PROGRAM = """\
-import device, sys
+import sys, device
 assert device.MINE, device
 import seealoud
 import seealoud.device
