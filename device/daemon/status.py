@@ -6,43 +6,25 @@ or commands; the log and MQTT have the details.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from device import __version__
 from device.camera.grabber import Grabber
+from device.clock import Clock
 from device.daemon.live_settings import Value
+from device.daemon.sentences import ALL_WELL, PARTS, RECORDING_OVER
 from device.doctor.machine import HOTTEST_C, temperature_c
 from device.events import Answered, Decided, Event, Part, ProblemChanged
 from device.records import Caption, Cause, Priority, Utterance
 
-# Spoken when a part fails and when it works again; None for failures of the speech itself.
-_SPOKEN: Mapping[Part, tuple[str, str] | None] = {
-    Part.CAMERA: ("The camera is gone.", "The camera is back."),
-    Part.BROKER: ("The connection to your home is lost.", "The connection to your home is back."),
-    Part.BUNDLE: (
-        "The new model cannot be used. The old one stays in use.",
-        "The new model is in use.",
-    ),
-    Part.BUTTON: ("The button does not work.", "The button works again."),
-    Part.KEYS: ("The keys do not work.", "The keys work again."),
-    Part.SOCKET: (
-        "Commands from this device are not received.",
-        "Commands are received again.",
-    ),
-    Part.SIGNALS: (
-        "Signals from the system are not received.",
-        "Signals are received again.",
-    ),
-    Part.DISK: (
-        "The disk is full. History is not being saved.",
-        "History is being saved again.",
-    ),
-    Part.STATE: ("Your last settings could not be saved.", "Your settings are saved again."),
-    Part.SOUND: None,
-    Part.VOICE: None,
-}
+_LOGGER = logging.getLogger(__name__)
+# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd's watchdog
+# ends a daemon after a step of 50 s.
+_LONGEST_SPEECH_S = 20.0
+_LOOK_AGAIN_S = 0.02
 
 
 class ProblemAnnouncer:
@@ -75,15 +57,41 @@ class ProblemAnnouncer:
                 self._open[event.part] = event.text
             else:
                 self._open.pop(event.part, None)
-        words = _SPOKEN[event.part]
-        if is_news and words is not None:
-            text = words[0 if event.is_problem else 1]
+        spoken = PARTS[event.part]
+        if is_news and spoken is not None:
+            text = spoken.failed if event.is_problem else spoken.works
             self._announce(Utterance(text, Priority.ALERT, Cause.STARTUP, self._now_s()))
 
     def spoken_summary(self) -> str:
         """Return the open problems as spoken sentences."""
-        lost = [words[0] for part in self.open if (words := _SPOKEN[part]) is not None]
-        return " ".join(lost) if lost else "All is well."
+        failed = [spoken.failed for part in self.open if (spoken := PARTS[part]) is not None]
+        return " ".join(failed) if failed else ALL_WELL
+
+
+def announce_end(
+    announce: Callable[[Utterance], None],
+    is_busy: Callable[[], bool],
+    over: threading.Event,
+    clock: Clock,
+) -> None:
+    """Say that a recording is over once its last words were heard, and set ``over`` after that.
+
+    Otherwise a daemon whose recording has ended is silent, and nobody knows why.
+    """
+
+    def wait() -> None:
+        deadline_s = time.monotonic() + _LONGEST_SPEECH_S
+        while not over.wait(_LOOK_AGAIN_S) and is_busy() and time.monotonic() < deadline_s:
+            pass
+
+    _LOGGER.warning(
+        "the recording is over, and so the daemon ends; camera.replay.is_looped repeats a "
+        'recording, and camera.source = "camera:0" is a camera'
+    )
+    wait()
+    announce(Utterance(RECORDING_OVER, Priority.ALERT, Cause.STARTUP, clock.now_s()))
+    wait()
+    over.set()
 
 
 class DaemonStatus:

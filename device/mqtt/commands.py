@@ -39,7 +39,7 @@ class ResultMessage(Message):
     at: UtcTime = Field(description="When it was decided, in UTC.")
     id: str = Field(default="", description="The command's own id, or empty.")
     topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    action: str = Field(default="", description="What was asked, or empty if unreadable.")
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
     data: dict[str, Value] = Field(default={}, description="Of status: the state.")
@@ -131,9 +131,7 @@ class CommandHandler:
             return self._refused(received.topic, str(exc), *self._claims(received))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"]) or "value"
-            reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
-            return self._refused(received.topic, reason, *self._claims(received))
+            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
         outcome = self._handle(request, Cause.MQTT, now_s)
         return ResultMessage(
             at=self._clock.utc(),

@@ -198,6 +198,12 @@ class Narrator:
         """Shortest time in seconds from any spoken line to the next narrated one."""
         return self._interval.minimum_gap_s
 
+    @property
+    def in_view(self) -> dict[str, bool | None]:
+        """Whether each rule finds what it waits for, by its name; None while it does not look."""
+        found = self._alerts.in_view(self._now_s)
+        return found if self._is_watching() else dict.fromkeys(found)
+
     # ------------------------------------------------------------ rules
 
     def _advance(self, now: ClockReading) -> None:
@@ -216,6 +222,7 @@ class Narrator:
         """Forget everything except the time of the last utterance."""
         self._scene.forget()
         self._fault.clear()
+        self._alerts.forget_view()
         self._spoken_words = None
         self._look_again_s = None
 

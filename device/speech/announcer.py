@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from device.clock import Clock
 from device.errors import VoiceError
@@ -20,6 +20,8 @@ from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSe
 from device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
+# Between two phrases that are synthesised in advance, so that other threads get the processor.
+_PAUSE_S = 0.1
 
 
 OpenVoice = Callable[[str | None], PiperVoiceProcess]
@@ -34,6 +36,8 @@ class Announcer:
         bus: receives a ``Spoke`` event for each utterance.
         clock: the time.
         open_voice: opens the voice at a path.
+        often_spoken: sentences that are synthesised in advance, in idle moments, so that they begin
+            at once; the most frequent first. Empty: nothing is synthesised in advance.
     """
 
     def __init__(
@@ -43,12 +47,13 @@ class Announcer:
         bus: EventBus,
         clock: Clock,
         open_voice: OpenVoice,
+        often_spoken: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._clock = clock
         self._open_voice = open_voice
-        self._delivery = Delivery(None, playback, settings, bus, clock)
+        self._delivery = Delivery(None, playback, settings, bus, clock, often_spoken)
         self._voice_path = None if settings.voice is None else str(settings.voice)
         self._changed = threading.Condition()
         self._voice_change = threading.Lock()
@@ -191,14 +196,20 @@ class Announcer:
         self._delivery.on_progress = progress
 
     def step(self) -> None:
-        """Speak one utterance or play one sound; wait at most half a second for one."""
+        """Speak one utterance or play one sound; wait at most half a second for one.
+
+        If there is none, synthesise one phrase in advance; an utterance interrupts that at once.
+        """
+        idle_s = _PAUSE_S if self._delivery.is_phrase_missing() else _IDLE_S
         with self._changed:
-            self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, _IDLE_S)
+            self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, idle_s)
             turn = self._queue.take()
             cancelled = self._cancelled = threading.Event()
         self._close_retired()
         if turn is None:
             self._delivery.look_after()
+            if not self._is_woken:
+                self._delivery.keep_phrase(cancelled)
         elif isinstance(turn, Earcon):
             try:
                 self._delivery.sound(turn, self._asked_s[turn])
@@ -239,9 +250,11 @@ class Announcer:
 
     def _apply(self, change: Change) -> None:
         """Cut if required, under the lock, so that the cut cannot affect a later turn."""
-        if change.is_cut:
+        if change.is_cut or self._queue.current is None:
             # First, so that later synthesised sound does not reach a playback that starts late.
+            # Without a turn it interrupts only what is synthesised in advance.
             self._cancelled.set()
+        if change.is_cut:
             self._delivery.cut()
         self._changed.notify_all()
 

@@ -1,4 +1,4 @@
-"""The controller: every request obeyed whole or refused with a reason, kept, and told."""
+"""The controller: every request carried out whole or refused with a reason, kept, and reported."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from device.events import (
     SummedUp,
 )
 from device.records import Cause, Earcon, HistorySummary, Priority
+from device.settings import state as state_module
 from device.settings.schema import Settings
 from device.settings.state import StateFile
 
@@ -135,6 +136,22 @@ def test_a_snooze_ends_by_itself_in_words_also_after_a_restart(bench: Bench, pat
     again.controller.tick()
     assert again.voice.texts == ["Narration is back."]
     assert again.controller.status()["snoozed_until"] is None
+
+
+def test_a_setting_changed_on_a_full_disk_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "_FIRST_RETRY_S", 0.0)
+    folder = tmp_path / "state"
+    folder.touch()  # a file where the directory should be
+    bench = Bench()
+    bench.begin(folder / "state.json")
+    assert bench.ask(r.Mute(is_on=True)).is_accepted
+    folder.unlink()
+    bench.controller.tick()
+    again = Bench()
+    again.begin(folder / "state.json")
+    assert again.controller.status()["is_muted"] is True
 
 
 def test_switching_narration_on_ends_a_snooze(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The daemon's voice on paper devices: who is heard, who is cut, and what is told of trouble."""
+"""The announcer on fake playback: who is heard, who is cut off, and how problems are reported."""
 
 from __future__ import annotations
 
