@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ThreadPoolExecutor(options.jobs) as pool,
     ):
         jobs = [pool.submit(_run, name, Path(folder), share, options.seed) for name in names]
+        for job in as_completed(jobs):
+            done = [x.result() for x in jobs if x.done()]
+            _write(options, done, time.monotonic() - began_s)
         sections = [job.result() for job in jobs]
     took_s = time.monotonic() - began_s
     print(table(sections))
     print(f"{took_s / 60:.1f} minutes, seed {options.seed}, {options.jobs} attacks at a time")
+    return int(has_failed(sections))
+
+
+def _write(options: argparse.Namespace, sections: Sequence[Section], took_s: float) -> None:
+    """Write what was found until now, where a file was asked for."""
     if options.json is not None:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         run = {"minutes": options.minutes, "took_s": round(took_s), "seed": options.seed}
         write_json(options.json, sections, {**run, **machine, "cores": os.cpu_count()})
-    return int(has_failed(sections))
 
 
 def _run(name: str, folder: Path, share: float, seed: int) -> Section:
@@ -112,7 +119,7 @@ def _parse(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--minutes", type=float, default=_FULL_MIN, help="about how long [20]")
     parser.add_argument("--only", action="append", choices=list(ATTACKS), help="may be repeated")
     parser.add_argument("--seed", type=int, default=1, help="of everything random [1]")
-    parser.add_argument("--jobs", type=int, default=3, help="attacks at a time [3]")
+    parser.add_argument("--jobs", type=int, default=5, help="attacks at a time [5]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     return parser.parse_args(arguments)
 

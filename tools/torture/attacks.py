@@ -213,7 +213,7 @@ def attack_streams(folder: Path, count: int, seed: int) -> Section:
         daemon.start()
         while camera.served.total() < count and daemon.is_running:
             wanted = min(count, camera.served.total() + _STREAMS_AT_A_TIME)
-            wait_for("the next hostile streams", lambda n=wanted: camera.served.total() >= n, 600.0)
+            _wait_served(camera, wanted)
             rounds += 1
             answered += daemon.answers(r.Status())
             good += _is_described(camera, daemon, f"good{rounds}")

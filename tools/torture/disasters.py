@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from device import requests as r
+from device.events import Part
 from tools.torture.kills import Home, answer_of, home, wait_drained, wait_heard
 from tools.torture.ledger import stored_ids
-from tools.torture.processes import TortureError, wait_for
+from tools.torture.processes import DaemonProcess, TortureError, wait_for
 from tools.torture.report import Section
+from tools.torture.sound import spoken_of
 
 _DISK_BYTES = 4 * 2**20
 _CARD_BYTES = 16 * 2**20
 _YEARS_DAYS = 3652
-_FULL = "The disk is full. History is not being saved."
-_SAVED_AGAIN = "History is being saved again."
-_NOT_SAVED = "Your last settings could not be saved."
+_MOST_PRESSES = 200
+_FULL, _SAVED_AGAIN = spoken_of(Part.DISK)
+_NOT_SAVED, _ = spoken_of(Part.STATE)
 _ROOT_ONLY = "not measured: needs root, to mount a file system"
 _NARRATION_OFF = "[narration]\nis_on = false\n"
 
@@ -48,9 +50,9 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
         before = stored_ids(daemon.state)[0]
         filler = daemon.state / "filler"
         _write_until_full(filler)
-        answer_of(daemon, f"full{number}")
         gap_s = 20.0 + number
         daemon.ask(r.Set(name="minimum_gap_s", value=gap_s))
+        _work_until_full(daemon, number)
         wait_heard(daemon, _FULL, number + 1)
         filler.unlink()
         wait_heard(daemon, _SAVED_AGAIN, number + 1)
@@ -66,7 +68,17 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
     wrong = [x for x in gaps if x[0] != x[1]]
     section.none("settings changed on the full disk and lost after it had room", wrong)
     for text in (_FULL, _SAVED_AGAIN):
-        section.equal(f"{text!r}: samples played", at_home.sound.times_heard(text), count)
+        section.equal(f"{text!r}: samples played", at_home.sound.wait_heard(text, count), count)
+
+
+def _work_until_full(daemon: DaemonProcess, number: int) -> None:
+    """Have the daemon answer until it notices the full disk: its log has room for some entries."""
+    for press in range(_MOST_PRESSES):
+        answer_of(daemon, f"full{number}-{press}")
+        daemon.wait_note(event="speech", id=f"full{number}-{press}")
+        problems = [x for x in daemon.notes("problem") if x["part"] == "disk" and x["is_problem"]]
+        if len(problems) > number:
+            return
 
 
 def freeze_card(folder: Path, count: int, _seed: int) -> Section:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from device import requests as r
+from device.events import Part
 from tools.torture.attacks import DAEMON_MB, QUIET_LOG, SILENT, voices
 from tools.torture.daemon import DEVICE_ID
 from tools.torture.hostile_pictures import noisy_jpegs, sample_images
@@ -28,7 +29,7 @@ from tools.torture.processes import (
     wait_for,
 )
 from tools.torture.report import Section
-from tools.torture.sound import RecordedSound
+from tools.torture.sound import RecordedSound, spoken_of
 
 SENTENCES = (
     "The kettle is on the stove.",
@@ -36,7 +37,7 @@ SENTENCES = (
     "A dog waits at the door.",
     "Dinner is ready in the kitchen.",
 )
-_GONE, _BACK = "The camera is gone.", "The camera is back."
+_GONE, _BACK = spoken_of(Part.CAMERA)
 _LONGEST_WORK_S = 0.5
 _NARRATION_OFF = "[narration]\nis_on = false\n"
 # Reasons of an answer to a press: a description, or doubt about what is seen.
@@ -227,11 +228,11 @@ def kill_voices(folder: Path, count: int, seed: int) -> Section:
             note = daemon.wait_note(event="speech", id=own_id)
             outcomes[note["outcome"]] += 1
             said[text] += 1
+        heard = {text: sound.wait_heard(text, times) for text, times in said.items()}
         is_running, code = daemon.is_running, daemon.end()
     section.expect("voice killed (SIGKILL)", killed, killed >= count)
     section.equal("sentences reported as heard", outcomes["heard"], count)
     section.details["outcomes"] = outcomes
-    heard = {text: sound.times_heard(text) for text in said}
     whole = sum(min(heard[text], said[text]) for text in said)
     section.equal("sentences whose every sample was played", whole, count)
     section.equal("words never said, found in what was played", sound.times_heard(_GONE), 0)
@@ -261,6 +262,7 @@ def kill_cameras(folder: Path, count: int, seed: int) -> Section:
                 old += [answer] if answer["reason"] in _DESCRIBED else []
             camera.start()
             wait_heard(daemon, _BACK, number + 1)
+        played = {text: sound.wait_heard(text, count) for text in (_GONE, _BACK)}
         is_running, code = daemon.is_running, daemon.end()
     section.equal("times killed (SIGKILL) and started again", count, count)
     section.none("presses with a camera that were not described", blind)
@@ -268,7 +270,7 @@ def kill_cameras(folder: Path, count: int, seed: int) -> Section:
     section.expect("... presses without a camera", presses, None)
     for text in (_GONE, _BACK):
         section.equal(f"{text!r} reported as heard", times_heard(daemon, text), count)
-        section.equal("... every sample of it played", sound.times_heard(text), count)
+        section.equal("... every sample of it played", played[text], count)
     section.equal("daemon still runs, its exit code", (is_running, code), (True, 0))
     section.none("tracebacks and internal errors", daemon.tracebacks())
     section.at_most("peak memory of the daemon", daemon.peak_mb, DAEMON_MB, "MB")
