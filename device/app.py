@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from device.camera.camera import Camera
 from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera, open_clocks
 from device.camera.source import parse_source
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
@@ -26,6 +26,7 @@ from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer
 from device.daemon.trigger_set import TriggerSet
+from device.ending_signals import ending_signals
 from device.errors import ConfigError, WorkerError
 from device.events import Part
 from device.health.event_log import EventLog
@@ -53,7 +54,7 @@ from device.triggers.keys import KeyTrigger
 from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Target, Trigger
-from device.worker import Worker, ending_signals, stop_all
+from device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -77,7 +78,8 @@ class Daemon:
         self._failure = ""
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
-        self._clock = open_clock(settings.camera)
+        self._clocks = open_clocks(settings.camera)
+        self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
         self._outbox: Outbox | None = None
@@ -91,12 +93,15 @@ class Daemon:
             ConfigError: a setting cannot be used.
         """
         with ExitStack() as stack:
-            stack.enter_context(ending_signals(self._over))
+            stack.enter_context(ending_signals(lambda _: self._over.set()))
+            if self._over.is_set():
+                return 0
             stack.enter_context(StateLock(self._directories.state))
             with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
-            self._start(stack)
-            self._wait()
+            if not self._over.is_set():  # no signal has come since the program began
+                self._start(stack)
+                self._wait()
             self._notifier.stopping()
         if self._failure:
             raise WorkerError(f"the daemon ended: {self._failure}")
@@ -110,26 +115,26 @@ class Daemon:
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         self._announcer = self._open_speech(state_file.read(), stack)
-        camera = parse_source(settings.camera.source)
-        missing = {Part.CAMERA: no_camera(camera.kind), Part.BROKER: NO_BROKER}
+        source = parse_source(settings.camera.source)
+        missing = {Part.CAMERA: no_camera(source.kind), Part.BROKER: NO_BROKER}
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
-        self._grabber = Grabber(
-            self._open_camera, clock, bus, settings.camera, on_end=self._over.set
-        )
+        camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
+        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=self._over.set)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
+        parts = (self._grabber, describer, narrator, self._announcer, bus)
+        self._observer = Observer(*parts, self._clocks)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
         self._greeting = Greeting(
-            self._grabber, self._problems, settings.narration, clock, is_replay=camera.is_replay
+            self._grabber, self._problems, settings.narration, clock, is_replay=source.is_replay
         )
-        parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
-        live = LiveSettings(parts, settings, bus, clock)
+        live_parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
+        live = LiveSettings(live_parts, settings, bus, clock)
         answers = Answers(status.spoken, status.values, self._open_history(stack))
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
@@ -156,9 +161,6 @@ class Daemon:
     def _camera_name(self) -> str:
         """The camera's name, without a password in its address."""
         return masked_text(self._settings.camera.source)
-
-    def _open_camera(self) -> Camera:
-        return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
 
     def _is_busy(self) -> bool:
         """Whether there is work for which a fast replay should wait."""
@@ -187,7 +189,8 @@ class Daemon:
         stack.callback(outbox.close)
         ours = self._controller
         side = DaemonSide(ours.handle, self._bus, ours.status, self._clock, self._newest_jpeg)
-        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        device, rules = settings.device, settings.narration.rules
+        identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
@@ -232,7 +235,7 @@ class Daemon:
         timing = USUAL_TIMING.scaled(settings.press_time_factor)
         socket = settings.socket.path or self._directories.socket
         triggers: dict[Part, Trigger] = {
-            Part.SOCKET: ControlSocket(socket, target),
+            Part.SOCKET: ControlSocket(socket, target, bus=self._bus),
             Part.SIGNALS: SignalTrigger(target, self.reload),
         }
         if settings.button.pin is not None:

@@ -3,7 +3,7 @@
     SeeAloudError
     ├── ConfigError (ValueError)         a setting or an option is wrong              exit 2
     ├── BundleError (ValueError)         a bundle is missing, broken or not for us    exit 3
-    │   └── BundleHashError              a file differs from the manifest's hash
+    │   └── BundleHashError              a file or the manifest differs from its hash
     ├── PictureError (ValueError)        a picture cannot be found, fetched or read   exit 4
     ├── CameraError (OSError)            a camera cannot be opened or gives no frame  exit 5
     │   ├── FrozenCameraError            its picture no longer changes
@@ -49,7 +49,7 @@ class BundleError(SeeAloudError, ValueError):
 
 
 class BundleHashError(BundleError):
-    """A bundle's file differs from the hash in its manifest."""
+    """A bundle's file or manifest differs from its hash."""
 
 
 class PictureError(SeeAloudError, ValueError):

@@ -5,8 +5,8 @@ Invariant: a request is carried out completely, or refused with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,7 +19,7 @@ from pydantic import (
 
 from device.errors import RequestError
 from device.records import Cause
-from device.settings_base import PathText
+from device.settings_base import PathText, problem_in_words
 
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500
@@ -37,6 +37,8 @@ class Describe(_Request):
     """Describe what the camera sees now."""
 
     action: Literal["describe"] = "describe"
+    wants_answer: StrictBool = False
+    """Whether the outcome waits for the answer and contains it; only on the control socket."""
 
 
 class Repeat(_Request):
@@ -149,6 +151,8 @@ class Outcome(BaseModel):
     """Why it was refused and what to do; empty if accepted."""
     data: dict[str, bool | int | float | str | None] = {}
     """The state, for ``status``."""
+    answer: str = ""
+    """What is spoken in answer, if it is known already; see ``Describe.wants_answer``."""
     id: str = ""
 
 
@@ -172,5 +176,11 @@ def parse_request(data: bytes) -> Request:
         return _ADAPTER.validate_json(data)
     except ValidationError as exc:
         first = exc.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "request"
-        raise RequestError(f"{key}: {first['msg']} (got {str(first['input'])[:80]!r})") from exc
+        raise RequestError(refusal_of(first)) from exc
+
+
+def refusal_of(details: Mapping[str, Any]) -> str:
+    """Return why a request is wrong, from an entry of pydantic's ``ValidationError.errors``."""
+    *before, key = map(str, details["loc"] or ("the request",))
+    place = f"{'.'.join(before)}: " if before else ""
+    return f"{place}{key} {problem_in_words(details)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from device.commands.report import echo_error, echo_line, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(no_args_is_help=False, short_help="Write, check and show the settings.")
+@click.group(
+    cls=SuggestingGroup, no_args_is_help=False, short_help="Write, check and show the settings."
+)
 def config() -> None:
     """Write, check and show the settings of `seealoud run`."""
 

@@ -64,14 +64,14 @@ class DaemonController:
 
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
         """Accept or refuse a request and return at once."""
-        reason = ""
+        reason = answer = ""
         data: dict[str, Value] = {}
         try:
             if isinstance(request, r.Set) and request.name == "voice":
                 # Without the lock: it takes seconds, and other requests are served meanwhile.
                 self._change_voice(request.value)
             with self._lock:
-                data = self._obey(request, cause, asked_s)
+                data, answer = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
         except Exception as exc:
@@ -88,7 +88,9 @@ class DaemonController:
                 id=request.id,
             )
         )
-        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+        return r.Outcome(
+            is_accepted=not reason, reason=reason, data=data, answer=answer, id=request.id
+        )
 
     def status(self) -> dict[str, Value]:
         """Return the live settings and the state, as ``seealoud press status`` prints them."""
@@ -106,17 +108,22 @@ class DaemonController:
             if self._live.is_snooze_over() and self._live.is_narrating:
                 self._say(sentences.NARRATION_BACK, Cause.SCHEDULE, self._clock.now_s())
 
-    def _obey(self, request: r.Request, cause: Cause, asked_s: float) -> dict[str, Value]:
+    def _obey(
+        self, request: r.Request, cause: Cause, asked_s: float
+    ) -> tuple[dict[str, Value], str]:
+        """Carry out a request; return its data, and its answer if that is known already."""
+        answer = ""
         match request:
             case r.Status():
-                return self.status()
+                return self.status(), ""
             case r.Describe():
                 if cause not in _PRESSES:
                     self._announcer.earcon(Earcon.HEARD, asked_s)
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
                 if not self._announcer.repeat(cause, asked_s):
-                    self._say(sentences.NOTHING_SAID, cause, asked_s, request.id)
+                    answer = sentences.NOTHING_SAID
+                    self._say(answer, cause, asked_s, request.id)
             case r.Stop():
                 self._announcer.stop()
             case r.Say(text=text):
@@ -127,7 +134,7 @@ class DaemonController:
                 answer = self._changed(request, cause)
                 if answer:
                     self._say(answer, cause, asked_s, request.id)
-        return {}
+        return {}, answer
 
     def _changed(self, request: r.Request, cause: Cause) -> str:
         """Carry out a request that changes something or needs an answer; return the answer."""

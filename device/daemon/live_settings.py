@@ -20,6 +20,8 @@ from device.events import EventBus, SettingChanged
 from device.narrator.narrator import Narrator
 from device.records import Cause
 from device.requests import MAX_SNOOZE_MIN
+from device.settings.keys import tables_of
+from device.settings.reference import allowed_phrase
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings_base import SettingsGroup
@@ -180,10 +182,8 @@ class LiveSettings:
         self._steer_snooze(self._state.snoozed_until)
 
     def _steer_snooze(self, until: datetime | None) -> None:
-        until_s = None
-        if until is not None:
-            until_s = self._clock.now_s() + (until - self._clock.utc()).total_seconds()
-        self._parts.observer.steer(lambda narrator: narrator.snooze(until_s))
+        rest_s = None if until is None else (until - self._clock.utc()).total_seconds()
+        self._parts.observer.snooze(rest_s)
 
     def _effective(self, name: str, default: Value) -> Value:
         stored: Value = getattr(self._state, name)
@@ -206,7 +206,9 @@ def _checked(group: SettingsGroup, name: str, value: float | str) -> float:
     try:
         changed = type(group).model_validate({**group.model_dump(), name: value})
     except ValidationError as exc:
-        raise RequestError(f"{name} {value!r}: {exc.errors()[0]['msg']}") from exc
+        taken = next(allowed_phrase(key) for key in tables_of(type(group)).keys if key.name == name)
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise RequestError(f"{name}: {shown} is not allowed; it takes {taken}") from exc
     return float(getattr(changed, name))
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from device.camera.grabber import Grabber
-from device.clock import Clock, ClockReading
+from device.clock import ClockReading, Clocks
 from device.daemon import sentences
 from device.errors import InferenceError
-from device.events import Alerted, Answered, Decided, EventBus
+from device.events import Alerted, Answered, Decided, EventBus, InViewChanged
 from device.narrator import change
 from device.narrator.narrator import Narrator
 from device.narrator.silence import Decision
@@ -54,7 +54,7 @@ class Observer:
         narrator: decides what is narrated; behind a lock, because other threads switch it.
         announcer: speaks.
         bus: receives answers, decisions and alerts.
-        clock: the time.
+        clocks: narration decides by the film's, everything else by the machine's.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
     """
 
@@ -65,7 +65,7 @@ class Observer:
         narrator: Narrator,
         announcer: Announcer,
         bus: EventBus,
-        clock: Clock,
+        clocks: Clocks,
         fresh_timeout_s: float = 3.0,
     ) -> None:
         self._grabber = grabber
@@ -73,12 +73,14 @@ class Observer:
         self._narrator = narrator
         self._announcer = announcer
         self._bus = bus
-        self._clock = clock
+        self._clock = clocks.machine
+        self._film_clock = clocks.film
         self._fresh_timeout_s = fresh_timeout_s
         self._narrator_lock = threading.Lock()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
+        self._in_view: Mapping[str, bool | None] = {}
 
     # ------------------------------------------------------------ from any thread
 
@@ -90,6 +92,11 @@ class Observer:
         """Change the narrator between two of its decisions."""
         with self._narrator_lock:
             change_it(self._narrator)
+
+    def snooze(self, rest_s: float | None) -> None:
+        """Pause narration for so many seconds of the film; None ends the pause."""
+        until_s = None if rest_s is None else self._film_clock.now_s() + rest_s
+        self.steer(lambda narrator: narrator.snooze(until_s))
 
     def replace_describer(self, describer: FrameDescriber) -> None:
         """Use another describer from the next frame on; the old one is closed."""
@@ -118,6 +125,7 @@ class Observer:
                 self._narrate(frame)
             finally:
                 self._is_looking = False
+        self._report_view()
 
     def close(self) -> None:
         """Free the models; call it after the thread has ended."""
@@ -183,23 +191,24 @@ class Observer:
         )
 
     def _narrate(self, frame: Frame) -> None:
-        now = ClockReading.of(self._clock)
+        now = ClockReading.of(self._film_clock)
+        asked_s = self._clock.now_s()
         decision, found = self._weigh(frame, now)
         if decision.earcon is not None:
-            self._announcer.earcon(decision.earcon, now.monotonic_s)
+            self._announcer.earcon(decision.earcon, asked_s)
         if found is not None:
-            self._raise_alerts(decision, found, frame, now)
+            self._raise_alerts(decision, found, frame, asked_s)
         if decision.is_spoken:
-            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, now.monotonic_s)
+            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, asked_s)
         self._bus.publish(self._decided(decision, found, frame))
 
     def _raise_alerts(
-        self, decision: Decision, found: Description, frame: Frame, now: ClockReading
+        self, decision: Decision, found: Description, frame: Frame, asked_s: float
     ) -> None:
         for match in decision.alerts:
             if match.text:
-                self._announcer.earcon(Earcon.ALERT, now.monotonic_s)
-                self._say(match.text, Priority.ALERT, Cause.NARRATION, now.monotonic_s)
+                self._announcer.earcon(Earcon.ALERT, asked_s)
+                self._say(match.text, Priority.ALERT, Cause.NARRATION, asked_s)
             alerted = Alerted(
                 at=self._clock.utc(),
                 rule=match.rule,
@@ -209,6 +218,16 @@ class Observer:
                 captured_at=frame.captured_at,
             )
             self._bus.publish(alerted)
+
+    def _report_view(self) -> None:
+        """Publish what the rules find in the scene, if that has changed."""
+        with self._narrator_lock:
+            found = self._narrator.in_view
+        if not self._grabber.is_available:
+            found = dict.fromkeys(found)
+        if found != self._in_view:
+            self._in_view = found
+            self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
 
     def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
         """Return the narrator's decision; encoder and decoder run only if it needs them."""
@@ -249,7 +268,7 @@ class Observer:
 
     def _note_spoken(self, text: str) -> None:
         with self._narrator_lock:
-            self._narrator.note_spoken(ClockReading.of(self._clock), text)
+            self._narrator.note_spoken(ClockReading.of(self._film_clock), text)
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)

@@ -25,6 +25,7 @@ _SAMPLE_RATE_HZ = 22_050
 _TEST_WORDS = "Hello."
 _SLOWEST_CAPTION_MS = 1500.0
 _MOST_NAMED = 5
+_SOUND_FIX = "plug in a loudspeaker, or set speech.device to another device"
 
 
 def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
@@ -36,15 +37,21 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
     """
 
     def held(part: str) -> Finding:
-        return Finding(part, Level.NOTE, "in use by the running daemon: seealoud press status")
+        return Finding(
+            part, Level.NOTE, "in use by the running daemon; seealoud press status shows how it is"
+        )
 
     def unless_held(part: str, look: Callable[[Settings], Finding]) -> Callable[[], Finding]:
         return lambda: held(part) if is_daemon_running else look(settings)
 
     return [
-        Check("Model", lambda: check_model(settings), "copy the bundle again, or name another"),
+        Check(
+            "Model",
+            lambda: check_model(settings),
+            "copy the bundle again, or name another in captioner.bundle",
+        ),
         Check("Voice", lambda: check_voice(settings), "set speech.voice to another voice"),
-        Check("Sound", lambda: check_sound(settings), "list the devices with: aplay -L"),
+        Check("Sound", lambda: check_sound(settings), _SOUND_FIX),
         Check("Camera", unless_held("Camera", check_camera), _camera_fix()),
         Check("Button", unless_held("Button", check_button)),
         Check("Rules", lambda: check_rules(settings), "fix the model first"),
@@ -61,6 +68,7 @@ def check_model(settings: Settings) -> Finding:
     """
     from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
+    from device.vision.manifest import CHECKSUM
     from device.vision.native_stderr import captured_native_stderr
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
@@ -68,7 +76,10 @@ def check_model(settings: Settings) -> Finding:
     with captured_native_stderr(), Captioner(bundle, options) as captioner:
         caption = captioner.caption(Frame.now(pattern(0), "self-test"))
     took_ms = caption.timings.total_ms
-    text = f"{bundle.name}, {took_ms:.0f} ms a caption"
+    text = f"{bundle.name}, {took_ms:.0f} milliseconds for a caption"
+    if not bundle.has_checksum:
+        fix = "see the warning above; SeeAloud's own bundles have that file: copy the bundle again"
+        return Finding("Model", Level.WARNING, f"{text}, but without {CHECKSUM}", fix)
     if took_ms > _SLOWEST_CAPTION_MS:
         fix = "close other programs, or cool the device"
         return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
@@ -107,7 +118,7 @@ def check_voice(settings: Settings) -> Finding:
         took_s = time.monotonic() - began_s
     if not audio_s:
         return Finding("Voice", Level.FAILURE, f"{voice.name} makes no sound", "choose another")
-    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} s")
+    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} seconds")
 
 
 def check_sound(settings: Settings) -> Finding:
@@ -121,7 +132,10 @@ def check_sound(settings: Settings) -> Finding:
 
     if shutil.which("aplay") is None:
         return Finding(
-            "Sound", Level.FAILURE, "aplay is not installed", "sudo apt install alsa-utils"
+            "Sound",
+            Level.FAILURE,
+            "the program aplay, which plays the sound, is not installed",
+            "sudo apt install alsa-utils",
         )
     silence = PcmChunk(np.zeros(round(_SILENCE_S * _SAMPLE_RATE_HZ), np.int16), _SAMPLE_RATE_HZ)
     with closing(AlsaPlayback(settings.speech.device)) as playback:
@@ -137,10 +151,9 @@ def check_camera(settings: Settings) -> Finding:
     """
     from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
-    from device.clock import SystemClock
     from device.vision.picture_gate import PictureGate
 
-    with closing(open_camera(settings.camera, SystemClock())) as camera:
+    with closing(open_camera(settings.camera)) as camera:
         frame = camera.read()
         for _ in range(WARM_UP_FRAMES):
             frame = camera.read()
@@ -174,7 +187,7 @@ def check_button(settings: Settings) -> Finding:
 
     pin = settings.triggers.button.pin
     if pin is None:
-        return Finding("Button", Level.NOTE, "none; if there is one, set triggers.button.pin")
+        return Finding("Button", Level.NOTE, "not used; if there is one, set triggers.button.pin")
     try:
         # lgpio writes to the working directory, where the user may have no right to.
         with (
@@ -198,7 +211,7 @@ def check_broker(settings: Settings) -> Finding:
         ConfigError: the settings cannot be used.
     """
     if not settings.mqtt.is_on:
-        return Finding("Broker", Level.NOTE, "not used: mqtt.is_on is false")
+        return Finding("Broker", Level.NOTE, "not used, because mqtt.is_on is false")
     from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
@@ -218,7 +231,7 @@ def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: st
         return Finding(
             "Rules",
             Level.NOTE,
-            "none; [[narration.rules]] would alert you to words",
+            "none; with rules in the settings, the device alerts you when something appears",
         )
     known = split_words(" ".join(words))
     # A rule that is not in all words together is in no caption.

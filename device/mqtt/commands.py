@@ -132,9 +132,7 @@ class CommandHandler:
             return self._refused(received.topic, str(exc), *self._claims(received))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"]) or "value"
-            reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
-            return self._refused(received.topic, reason, *self._claims(received))
+            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
         outcome = self._handle(request, Cause.MQTT, now_s)
         return ResultMessage(
             at=self._clock.utc(),

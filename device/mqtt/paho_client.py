@@ -33,6 +33,8 @@ from device.mqtt.topics import OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
 MAX_RECEIVED_BYTES = 2**13
+# Our own description for Home Assistant, which the broker keeps: 11 kB and 0.3 kB for each rule.
+MAX_RETAINED_BYTES = 2**15
 _MAX_WAITING = 1000
 # The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000
@@ -69,7 +71,7 @@ class ReceivedMessage:
 
     Attributes:
         topic: its full name.
-        payload: its first ``MAX_RECEIVED_BYTES``.
+        payload: its first ``MAX_RECEIVED_BYTES``; of a retained one ``MAX_RETAINED_BYTES``.
         size_bytes: of the payload; of a packet that was too long, of its beginning.
         is_retained: whether the broker had kept it from before.
     """
@@ -229,9 +231,8 @@ class PahoClient:
             return
         if self._events.qsize() < _MAX_WAITING:
             payload = bytes(message.payload)
-            self._put(
-                ReceivedMessage(topic, payload[:MAX_RECEIVED_BYTES], len(payload), message.retain)
-            )
+            kept = payload[: MAX_RETAINED_BYTES if message.retain else MAX_RECEIVED_BYTES]
+            self._put(ReceivedMessage(topic, kept, len(payload), message.retain))
 
 
 def _make_client(

@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from device.clock import Clock
 from device.events import (
     Decided,
+    DecisionReason,
     Event,
     EventBus,
+    InViewChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -28,13 +30,14 @@ from device.mqtt.broker import DAEMON_SESSION, tls_context
 from device.mqtt.broker_connection import BrokerConnection
 from device.mqtt.commands import CommandHandler
 from device.mqtt.connection import Confirmation, DeviceConnection
+from device.mqtt.diagnostics import MessageCounts
 from device.mqtt.identity import Identity
 from device.mqtt.messages import event_message
 from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.outbox_sender import OutboxSender
 from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import CaptionMessage, Happened, Value
-from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
+from device.mqtt.retained import RetainedMessage, RetainedTopics
 from device.mqtt.settings import MqttLimits, MqttSettings
 from device.requests import HandleRequest
 
@@ -116,7 +119,7 @@ class MqttSink:
         """Take an event and return at once."""
         if isinstance(event, Decided) and not event.is_spoken:
             # One of these for each frame: the worker is not woken for it.
-            self._retained.narration_reason = event.reason.value
+            self._retained.health.narration_reason = event.reason.value
             return
         try:
             self._events.put_nowait(event)
@@ -172,8 +175,12 @@ class MqttSink:
             tls_context(broker.tls)  # its files are checked at the start, not at each connection
         patterns = list(t.subscriptions(self._identity.id))
         if self._settings.is_discovery_on:
-            patterns.append(t.birth_topic(self._settings.discovery_prefix))
+            patterns += [t.birth_topic(self._settings.discovery_prefix), self._discovery_topic]
         return lambda: DeviceConnection(broker, patterns, self.wake)
+
+    @property
+    def _discovery_topic(self) -> str:
+        return t.discovery_topic(self._settings.discovery_prefix, self._identity.id)
 
     def _take_events(self) -> None:
         while True:
@@ -187,9 +194,12 @@ class MqttSink:
         if isinstance(event, SettingChanged | Requested):
             self._retained.state.renew()
         elif isinstance(event, ProblemChanged):
+            self._retained.health.note(event)
             self._retained.diagnostics.renew()
+        elif isinstance(event, InViewChanged):
+            self._retained.take_in_view(event)
         elif isinstance(event, Decided):
-            self._retained.narration_reason = event.reason.value
+            self._retained.health.narration_reason = event.reason.value
         if (found := event_message(event)) is None:
             return
         topic, message = found
@@ -197,7 +207,8 @@ class MqttSink:
             self._publish(topic, message.to_json())
             return
         self._sender.put(self._stored(topic, message))
-        if isinstance(message, CaptionMessage):
+        # A heartbeat says the same once more: the last caption and its picture stay as they are.
+        if isinstance(message, CaptionMessage) and message.reason != DecisionReason.HEARTBEAT:
             self._retained.take_caption(message)
             self._send_picture(message)
 
@@ -247,6 +258,9 @@ class MqttSink:
             if received.payload == t.ONLINE.encode() and not received.is_retained:
                 delay_s = self._chance.uniform(0.0, _LONGEST_BIRTH_DELAY_S)
                 self._announce_s = self._clock.now_s() + delay_s
+        elif received.topic == self._discovery_topic:
+            if received.is_retained:  # as an earlier start left it
+                self._retained.note_announced(received.payload)
         elif received.topic == t.AVAILABILITY.of(self._identity.id):
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.

@@ -112,8 +112,8 @@ class NarrationRule(SettingsGroup):
     ("dog" finds "dogs"), a stem for every word that begins so ("skat*" finds "skating"), several
     words for a caption that has them all, in any order ("dog beach"). Things that are named beside
     the caption count like its words, but only those that are said without "maybe". "person",
-    "people" and "someone" find man, woman, boy, girl, child and the like as well. What a caption
-    denies ("no dog") does not count."""
+    "animal", "vehicle" and "furniture" find every narrower word as well, as in man, cat, car and
+    chair. What a caption denies ("no dog") does not count."""
 
     synonyms: tuple[Annotated[tuple[_Word, ...], Field(min_length=2)], ...] = ()
     """Groups of words that mean the same to you, as in [["dog", "puppy", "hound"]]: a rule that

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from device.errors import DaemonError
+from device.regular_file import require_regular
 
 NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"
@@ -107,6 +108,7 @@ class StateLock:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            require_regular(path)
         except OSError as exc:
             raise DaemonError(
                 f"state directory {self._directory} cannot be used: {exc.strerror}; "

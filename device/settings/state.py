@@ -26,11 +26,14 @@ from pydantic_core import from_json
 from device.clock import Clock, SystemClock
 from device.events import Event, Part, ProblemChanged
 from device.part_health import PartHealth
+from device.regular_file import read_regular
 from device.settings.schema import Settings
 from device.settings_base import PathText
 
 _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1
+# Without waiting: a named pipe in the file's place is an error at once.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 # The key of the settings file that each value overrides; it has the same range.
 OVERRIDES: Mapping[str, tuple[str, str]] = {
     "volume": ("speech", "volume"),
@@ -101,7 +104,7 @@ class StateFile:
         valid values, so that the next read returns the same.
         """
         try:
-            data = self._path.read_bytes()
+            data = read_regular(self._path)
         except FileNotFoundError:
             return RunState()
         except OSError as exc:
@@ -143,7 +146,7 @@ class StateFile:
 def peek(path: Path) -> RunState:
     """Return the valid values of a state file, without changing the file."""
     try:
-        return _parsed(path.read_bytes())[0]
+        return _parsed(read_regular(path))[0]
     except OSError:
         return RunState()
 
@@ -173,7 +176,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Always the same name, so that power cuts leave at most one such file.
     new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = os.open(new, _FLAGS, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()

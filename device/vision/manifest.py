@@ -15,6 +15,7 @@ from device.vision.specs import DetectorSpec, ManifestPart, NamesSpec, ThingsSpe
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+CHECKSUM = "bundle.sha256"
 ENCODER = "encoder.tflite"
 DECODER = "decoder.tflite"
 VOCABULARY = "vocabulary.txt"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.smoke import NAME, Done, Smoke
+from support.tiny_bundle import write_manifest
 
 from convert import convert as module
 from convert.__main__ import main
@@ -126,7 +127,7 @@ def test_a_bundle_is_calibrated_again_without_touching_its_models(
     known = json.loads((bundle / MANIFEST).read_text())
     bare = {**known, "confidence": None}  # as from before there was any
     bare["files"] = {name: known["files"][name] for name in HASHED_FILES}
-    (bundle / MANIFEST).write_text(json.dumps(bare))
+    write_manifest(bundle, json.dumps(bare))
     (bundle / CONFIDENCE).unlink()
     options = ("--data", smoke.data, "--out", bundle.parent, "--records", records)
     command = ["seealoud-convert", NAME, "--calibrate", *map(str, options)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.confident_bundle import confident_bundle
-from support.tiny_bundle import TINY_BUNDLE
+from support.tiny_bundle import TINY_BUNDLE, write_manifest
 
 from convert import stages
 from convert.stages import Conversion, Recovery, Training, chain
@@ -231,7 +231,7 @@ def converted(tmp_path: Path) -> Conversion:
 
 def change(stage: Conversion, **changes: object) -> None:
     manifest = load_bundle(stage.bundle).manifest.model_copy(update=changes)
-    (stage.bundle / "manifest.json").write_text(manifest.model_dump_json())
+    write_manifest(stage.bundle, manifest.model_dump_json())
 
 
 def test_a_bundle_of_the_best_weights_is_over(converted: Conversion) -> None:

@@ -11,7 +11,7 @@ from support.captions import THINGS
 from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
 
 from device.daemon.observer import Question
-from device.events import Alerted, Answered, Decided, DecisionReason
+from device.events import Alerted, Answered, Decided, DecisionReason, InViewChanged
 from device.narrator.settings import NarrationRule, NarrationSettings
 from device.records import Cause, Description, Earcon, Frame, Priority, Thing
 from device.vision.captioner import Encoded
@@ -193,6 +193,36 @@ def test_a_rule_is_an_alert_with_a_sound_above_narration() -> None:
     bench.show(scene(1), times=5)
     assert Earcon.ALERT in bench.voice.earcons
     assert bench.voice.utterances[0].priority is Priority.ALERT
+
+
+def test_what_a_rule_finds_is_published_when_it_changes_and_unknown_without_a_camera() -> None:
+    rules = tuple(NarrationRule(name=word, words=(word,)) for word in ("dog", "cat"))
+    bench = DaemonBench(NarrationSettings(is_on=True, rules=rules))
+
+    def views() -> list[Any]:
+        return [dict(event.rules) for event in bench.events.of(InViewChanged)]
+
+    unknown, found = {"dog": None, "cat": None}, {"dog": True, "cat": False}
+    bench.show(scene(1), times=5)
+    assert views()[-1] == found
+    bench.show(scene(1), times=5)
+    before = len(views())
+    bench.show(scene(1), times=50)
+    assert len(views()) == before
+    bench.frames.pause()
+    bench.observer.step()
+    assert views()[-1] == unknown
+    bench.frames.resume()
+    bench.observer.step()
+    assert views()[-1] == found
+    bench.steered(lambda narrator: narrator.set_alerting(False))
+    bench.observer.step()
+    assert views()[-1] == unknown
+    bench.steered(lambda narrator: narrator.reload(NarrationSettings()))
+    bench.observer.step()
+    bench.observer.step()
+    assert views()[-1] == {}
+    assert len(views()) == before + 4
 
 
 def test_what_is_not_sure_is_said_with_its_hedge() -> None:

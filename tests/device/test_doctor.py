@@ -22,11 +22,19 @@ from support.mosquitto import (
 )
 from support.mqtt_daemon import Device, answered, running, settings_for
 from support.speech_cards import WavCard
-from support.tiny_bundle import TINY_BUNDLE
+from support.tiny_bundle import TINY_BUNDLE, copy_bundle
 
-from device.__main__ import cli
+from device import __version__
+from device.commands.program import cli
 from device.doctor import machine
-from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from device.doctor.finding import (
+    Check,
+    Finding,
+    Level,
+    closing_line,
+    examine,
+    spoken_summary,
+)
 from device.doctor.parts import (
     check_broker,
     check_button,
@@ -47,6 +55,7 @@ from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
+from device.vision.manifest import CHECKSUM
 
 OK = Finding("Part", Level.OK, "fine")
 
@@ -151,9 +160,17 @@ def test_power(tmp_path: Path, said: str, level: Level) -> None:
 def test_the_model_is_really_run_and_a_broken_one_is_named() -> None:
     found = check_model(_settings(captioner={"bundle": str(TINY_BUNDLE)}))
     assert found.level is Level.OK
-    assert "ms a caption" in found.text
+    assert "milliseconds for a caption" in found.text
     with pytest.raises(BundleError, match="/nowhere"):
         check_model(_settings(captioner={"bundle": "/nowhere"}))
+
+
+def test_a_model_without_a_checksum_is_a_warning(tmp_path: Path) -> None:
+    folder = copy_bundle(tmp_path / "bundle")
+    (folder / CHECKSUM).unlink()
+    found = check_model(_settings(captioner={"bundle": str(folder)}))
+    assert found.level is Level.WARNING
+    assert CHECKSUM in found.text
 
 
 def test_the_voice_really_speaks() -> None:
@@ -350,9 +367,44 @@ def test_the_command_shows_each_part_and_what_mends_it(
     assert {"Settings", "System", "Disk", "Model", "Voice", "Sound", "Broker"} <= findings.keys()
     assert findings["Model"]["level"] == findings["Sound"]["level"] == "ok"
 
-    text = _run(config=config).stdout
-    assert "FAILURE" in text
-    assert "camera.source" in text
+    lines = _run(config=config).stdout.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("Camera: does not work. "))
+    assert lines[place + 1].startswith("To fix it: ")
+    assert "camera.source" in lines[place + 1]
+    assert lines[-1] == (
+        f"1 of {len(findings)} parts needs attention: Camera. This is SeeAloud {__version__}."
+    )
+    # A screen reader reads every line as it stands.
+    assert not [x for x in lines if "  " in x or "->" in x or x.startswith("-") or "ALSA" in x]
+    assert all(x.startswith("To fix it: ") or x.endswith(".") for x in lines)
+
+
+@pytest.mark.parametrize(
+    ("levels", "line"),
+    [
+        ([Level.OK, Level.NOTE], "None of 2 parts needs attention."),
+        ([Level.OK, Level.WARNING], "1 of 2 parts needs attention: P1."),
+        ([Level.FAILURE, Level.WARNING, Level.OK], "2 of 3 parts need attention: P0 and P1."),
+        ([Level.FAILURE] * 3, "3 of 3 parts need attention: P0, P1 and P2."),
+    ],
+)
+def test_the_closing_line_counts_what_needs_attention(levels: list[Level], line: str) -> None:
+    findings = [Finding(f"P{n}", level, "text") for n, level in enumerate(levels)]
+    assert closing_line(findings) == line
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "printed"),
+    [
+        (Level.OK, "every key is known", "Part: fine. Every key is known."),
+        (Level.NOTE, "not available here", "Part: not available here."),
+        (Level.WARNING, "85 degrees, so it slows down", "Part: needs attention. 85 degrees, so it"),
+        (Level.FAILURE, "camera:0 is gone", "Part: does not work. camera:0 is gone."),
+        (Level.FAILURE, "it failed. Why?", "Part: does not work. It failed. Why?"),
+    ],
+)
+def test_a_finding_is_printed_as_sentences(level: Level, text: str, printed: str) -> None:
+    assert Finding("Part", level, text).sentences.startswith(printed)
 
 
 def test_wrong_settings_are_the_first_finding_and_the_machine_is_checked_all_the_same(

@@ -33,10 +33,11 @@ from device.commands.daemon import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from device.mqtt.commands import ResultMessage
+from device.mqtt.diagnostics import DiagnosticsMessage
 from device.mqtt.messages import SummaryMessage
 from device.mqtt.outbox import Outbox
 from device.mqtt.payloads import CaptionMessage
-from device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
+from device.mqtt.retained import StateMessage, forget
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Summary
 from device.testing import ManualClock

@@ -17,6 +17,7 @@ from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
 from device.narrator.narrator import Narrator
+from device.narrator.rules import OFF_DELAY_S
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
 from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.narrator.silence import Decision, doubt
@@ -777,3 +778,45 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
             room.narrator.after_encoder(at, pooled)
             decision = room.narrator.after_decoder(at, _line(text, text, probability))
             assert decision.reason in Why
+
+
+# ------------------------------------------------------------ what is in view
+
+
+def test_rules_know_what_is_in_view_only_while_the_narrator_looks():
+    room = Room(rules=[DOG_RULE], minimum_gap_s=60.0)
+    assert room.narrator.in_view == {"dog": None}
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(0, for_s=50)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=10)  # within the gap it is captioned without being narrated
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=OFF_DELAY_S)
+    assert room.narrator.in_view == {"dog": False}
+    room.narrator.snooze(room.now_s + 1000)
+    room.show(0, for_s=10)
+    assert room.narrator.in_view == {"dog": True}
+    room.narrator.set_on(False)
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.narrator.set_alerting(False)
+    room.show(4, for_s=5)
+    assert room.narrator.in_view == {"dog": None}
+    room.narrator.set_on(True)
+    room.narrator.set_alerting(True)
+    assert room.narrator.in_view == {"dog": None}
+    room.narrator.snooze(None)
+    room.show(4, for_s=60)
+    assert room.narrator.in_view == {"dog": False}
+    assert Room().narrator.in_view == {}
+
+
+def test_a_picture_in_which_nothing_can_be_seen_ends_the_view():
+    room = Room(rules=[DOG_RULE])
+    room.show(0, for_s=5)
+    room.fault = "It is too dark."
+    room.show(1, for_s=OFF_DELAY_S - 5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(1, for_s=10)
+    assert room.narrator.in_view == {"dog": False}

@@ -108,7 +108,7 @@ def test_check_says_all_that_is_wrong_one_line_each_and_ends_with_2(tmp_path, ca
     assert out == ""
     assert sorted(err.splitlines()) == [
         f'seealoud: {file}: log.level: "loud" is not allowed; it takes "error", "warning", "info" '
-        'or "debug"',
+        'or "debug". Change it, or delete the line: the default is "info"',
         f"seealoud: {file}: metrics.prt: no such key; did you mean metrics.port?",
     ]
 

@@ -131,6 +131,7 @@ class Device:
         outbox: Outbox | None = None,
         clock: Clock | None = None,
         picture: bytes | None = None,
+        rules: tuple[str, ...] = (),
     ) -> None:
         self.bus = EventBus()
         self.kept = EventRecorder()
@@ -143,7 +144,7 @@ class Device:
             clock or SystemClock(),
             lambda: picture,
         )
-        identity = Identity(device_id, name="Kitchen", voices=VOICES)
+        identity = Identity(device_id, name="Kitchen", voices=VOICES, rules=rules)
         self.sink = MqttSink(settings, identity, side, self.outbox, settings.limits)
         self.bus.subscribe(self.sink)
         self.bus.subscribe(self.kept)
