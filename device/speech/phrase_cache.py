@@ -8,13 +8,15 @@ natural: it is synthesised as a phrase that goes on, and ends with a short pause
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from device.speech.pcm import PcmChunk
 
+_LOGGER = logging.getLogger(__name__)
 # 8 MB: about 70 sentences of two and a half seconds at the usual rate.
 LARGEST_BYTES = 8_000_000
 # What a sentence begins with, and how that is synthesised: with the punctuation after which the
@@ -39,9 +41,11 @@ class PhraseCache:
         sentences: sentences that never change, the most frequent first.
     """
 
-    def __init__(self, sentences: Iterable[str]) -> None:
-        # In the order in which they are synthesised.
-        self._spoken_forms = {**OPENINGS, **{text: text for text in sentences}}
+    def __init__(self, sentences: Sequence[str]) -> None:
+        # In the order in which they are synthesised: the first sentence is said more often than
+        # all openings together.
+        first = {text: text for text in sentences[:1]}
+        self._spoken_forms = {**first, **OPENINGS, **{text: text for text in sentences}}
         self._voice: object = None
         self._rate = 1.0
         self._sounds: dict[str, PcmChunk] = {}
@@ -77,6 +81,8 @@ class PhraseCache:
             self._is_full = True
         else:
             self._sounds[phrase] = sound
+        if self.next_missing() is None:
+            _LOGGER.debug("%d phrases kept, %.1f MB", len(self._sounds), self.size_bytes / 1e6)
 
     def split(self, text: str) -> tuple[PcmChunk | None, str]:
         """Return the sound of the beginning of a text, and the text that remains.
