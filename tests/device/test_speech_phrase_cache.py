@@ -96,6 +96,18 @@ def test_phrase_cache_never_exceeds_its_limit() -> None:
     assert cache.size_bytes == 0
 
 
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_a_voice_that_is_too_slow_for_the_rest_speaks_the_sentence_whole(is_slow: bool) -> None:
+    cache = PhraseCache([SURE])
+    cache.use("voice", 1.0)
+    while (missing := cache.next_missing()) is not None:
+        cache.add(missing[0], [_padded()], took_s=len(missing[0]) * (0.04 if is_slow else 0.008))
+    long = "a group of people are standing in front of a crowd."
+    assert (cache.split(f"I think {long}")[0] is None) == is_slow
+    assert cache.split("I think so.")[1] == "so."  # a short rest is ready in time
+    assert cache.split(f"{SURE} {long}")[1] == long  # between sentences a pause is natural
+
+
 def test_phrase_cache_survives_a_phrase_without_sound() -> None:
     cache = PhraseCache(["..."])
     cache.use("voice", 1.0)
