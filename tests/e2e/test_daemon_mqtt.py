@@ -79,8 +79,8 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
         (seen,) = home.attributes("summary")["seen"]
         assert seen["what"] == home.attributes("caption")["caption"]
 
-        home.command("volume", "0.4")
-        home.wait_for_state("volume", "0.4")
+        home.command("volume", "40")
+        home.wait_for_state("volume", "40")
         home.command("narration", "ON")
         home.wait_for_state("narration", "ON")
         home.command("privacy", "ON")
