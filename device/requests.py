@@ -77,8 +77,15 @@ class Snooze(_Request):
     minutes: Annotated[float, Field(ge=0, le=MAX_SNOOZE_MIN)]
 
 
+class AlertSwitch(_Request):
+    """Switch the alerts of all rules on or off; they do not depend on narration."""
+
+    action: Literal["alerts"] = "alerts"
+    is_on: StrictBool
+
+
 class Mute(_Request):
-    """Mute or unmute all sound; publishing continues."""
+    """Mute all sound except the alerts of rules, or unmute it; publishing continues."""
 
     action: Literal["mute"] = "mute"
     is_on: StrictBool
@@ -125,6 +132,7 @@ Request = Annotated[
     | Say
     | Narrate
     | Snooze
+    | AlertSwitch
     | Mute
     | Privacy
     | Set
