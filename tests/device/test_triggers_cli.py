@@ -149,7 +149,7 @@ def test_the_status_is_read_as_sentences() -> None:
         "Privacy is off.",
         "The camera works; its newest picture is 0.1 seconds old.",
         "1 picture was replaced by newer ones before being looked at.",
-        "The last caption was: A dog runs. It took 0.03 seconds.",
+        "The last caption was: A dog runs. It took 34 milliseconds.",
         "The model is lite2.",
         "The processor's temperature is 55 degrees Celsius.",
         "No problem is known.",
