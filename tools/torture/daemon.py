@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from seealoud.device import app
 from seealoud.device.camera.grabber import Grabber, GrabberTimes
 from seealoud.device.clock import Clock
 from seealoud.device.errors import SeeAloudError
@@ -122,7 +123,7 @@ class Notes:
         os.write(self._fd, json.dumps({**values, "at_s": time.monotonic()}).encode() + b"\n")
 
 
-class NotedDaemon(device.app.Daemon):
+class NotedDaemon(app.Daemon):
     """The daemon with notes, and perhaps with commands from inside."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
@@ -183,7 +184,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.quick_camera:
-        setattr(device.app, "Grabber", functools.partial(Grabber, times=_QUICK))  # noqa: B010
+        setattr(app, "Grabber", functools.partial(Grabber, times=_QUICK))  # noqa: B010
     try:
         return NotedDaemon(options, options.config.parent).run()
     except SeeAloudError as exc:
