@@ -130,6 +130,7 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
         update={
             "confidence": found.spec,
             "things": found.things,
+            "said": found.said,
             "files": {**manifest.files, CONFIDENCE: file_entry(bundle.confidence)},
             "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
         }

@@ -45,7 +45,7 @@ DATA_LICENCE = (
     "research and education; the encoder starts from ImageNet weights (EfficientNet-Lite and "
     "InceptionV3: Apache-2.0). No picture and no caption of the data set is part of the bundle."
 )
-_PARTS = ("confidence", "detector", "names", "things")  # of the manifest, which may be None
+_PARTS = ("confidence", "detector", "names", "things", "said")  # of the manifest, which may be None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@
     ├── RequestError (ValueError)        a request to the daemon is wrong or refused  exit 10
     ├── DaemonError (RuntimeError)       the daemon cannot run, or is not running     exit 11
     │   └── WorkerError                  a worker failed too often or does not end
-    └── HistoryError (RuntimeError)      the history cannot be read or erased         exit 12
-        └── NewerSchemaError             its file was made by a newer SeeAloud
+    ├── HistoryError (RuntimeError)      the history cannot be read or erased         exit 12
+    │   └── NewerSchemaError             its file was made by a newer SeeAloud
+    └── OutputError (OSError)            a file of results cannot be written          exit 13
 
 Each class carries the exit code with which the command line ends. A message says what was
 tried, with which value, and what to do next. Foreign errors are wrapped where they occur.
@@ -130,3 +131,9 @@ class HistoryError(SeeAloudError, RuntimeError):
 
 class NewerSchemaError(HistoryError, sqlite3.DatabaseError):
     """A file of the history was made by a newer SeeAloud."""
+
+
+class OutputError(SeeAloudError, OSError):
+    """A file of results cannot be opened or written."""
+
+    exit_code = 13

@@ -39,7 +39,7 @@ _KIND_WORDS = (
     ("bool", "be true or false"),
     ("float", "be a number"),
     ("int", "be a number"),
-    ("finite", "be a number"),
+    ("finite", "be a finite number"),
     ("model", "be a JSON object"),
     ("dict", "be a JSON object"),
 )

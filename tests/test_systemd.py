@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import stat
 import subprocess
 from pathlib import Path
 
@@ -115,3 +116,28 @@ def test_install_pi_asks_for_root_and_knows_its_options() -> None:
     )
     assert refused.returncode == 1
     assert "--frobnicate" in refused.stderr
+
+
+@pytest.mark.parametrize("umask", ["000", "077"])
+def test_what_the_installation_writes_can_be_read_by_the_service_and_changed_by_root_only(
+    tmp_path: Path, umask: str
+) -> None:
+    """Its functions with folders of the test, called by somebody with another umask."""
+    script = (ROOT / "scripts" / "install-pi").read_text(encoding="utf-8")
+    functions, main, _ = script.rpartition('main "$@"')
+    assert main
+    here = functions.replace("/opt/seealoud", f"{tmp_path}/opt").replace(
+        "${BASH_SOURCE[0]}", f"{ROOT}/scripts/install-pi"
+    )
+    copied = "parts=(systemd pyproject.toml)"
+    here = re.sub(r"readonly parts=\(.*\)", f"readonly {copied}", here)
+    assert copied in here
+    file = tmp_path / "install"
+    steps = 'chown() { :; }\ncopy_project\ntouch "$home/file"\nmkdir "$home/folder"\n'
+    file.write_text(f"umask {umask}\n{here}\n{steps}")
+    subprocess.run(["bash", str(file)], check=True, timeout=TIMEOUT_S)
+    written = [tmp_path / "opt", *(tmp_path / "opt").rglob("*")]
+    assert tmp_path / "opt" / "src" / "systemd" / "seealoud.service" in written
+    for path in written:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == 0o755 or (mode == 0o644 and path.is_file()), (path, oct(mode))

@@ -64,6 +64,8 @@ def check(path: Path | None) -> int:
     Without PATH: the file that `seealoud run` would read.
     """
     from device.daemon.start_check import start_problems
+    from device.doctor.finding import Level
+    from device.doctor.rules import check_rules
     from device.settings.effective import risks
     from device.settings.load import find_config, load_settings, retired_lines
 
@@ -80,6 +82,9 @@ def check(path: Path | None) -> int:
         for line in problems:
             echo_error(f"{file or 'the default settings'}: {line}")
         return ConfigError.exit_code
+    rules = check_rules(settings)
+    if rules.level is Level.WARNING:
+        echo_error(f"warning: narration.rules: {rules.text}: {rules.fix}")
     echo_line(
         "There is no settings file: the defaults are used." if file is None else f"{file} is valid."
     )

@@ -109,7 +109,14 @@ def snooze(minutes: float) -> dict[str, Any]:
     return {"minutes": minutes}
 
 
-@_asks("mute", "Mute all sound, or unmute it; MQTT continues.")
+@_asks("alerts", "Turn the alerts of rules on or off, also while narration is off.")
+@click.argument("state", type=_ON_OFF)
+def alerts(state: str) -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"is_on": state == "on"}
+
+
+@_asks("mute", "Mute all sound except alerts, or unmute it; MQTT continues.")
 @click.argument("state", type=_ON_OFF)
 def mute(state: str) -> dict[str, Any]:
     """Return the request's fields."""

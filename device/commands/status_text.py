@@ -55,11 +55,13 @@ def _narration(left: dict[str, Value]) -> Iterator[str]:
     if "minimum_gap_s" in left:
         gap = _plain(left.pop("minimum_gap_s"))
         yield f"Narrated sentences are at least {gap} seconds apart."
+    if "is_alerting" in left:
+        yield f"Alerts are {'on' if left.pop('is_alerting') else 'off'}."
 
 
 def _sound(left: dict[str, Value]) -> Iterator[str]:
     if "is_muted" in left:
-        yield "Sound is muted." if left.pop("is_muted") else "Sound is on."
+        yield "Sound is muted, except for alerts." if left.pop("is_muted") else "Sound is on."
     if "volume" in left:
         yield f"The volume is {_plain(left.pop('volume'))}."
     if "rate" in left:

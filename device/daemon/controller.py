@@ -141,19 +141,11 @@ class DaemonController:
         """Carry out a request that changes something or needs an answer; return the answer."""
         live = self._live
         match request:
-            case r.Narrate(is_on=is_on):
-                is_on = not live.is_narrating if is_on is None else is_on
-                live.narrate(is_on, cause)
-                return sentences.NARRATION[is_on]
+            case r.Narrate() | r.AlertSwitch() | r.Mute() | r.Privacy():
+                return self._switched(request, cause)
             case r.Snooze(minutes=minutes):
                 live.snooze(minutes, cause)
                 return _snooze_text(minutes)
-            case r.Mute(is_on=is_on):
-                live.mute(is_on, cause)
-                return "" if is_on else sentences.SOUND_ON
-            case r.Privacy(is_on=is_on):
-                live.privacy(is_on, cause)
-                return sentences.PRIVACY[is_on]
             case r.Set(name="voice", value=value):
                 live.keep_voice(str(value), cause)
                 return sentences.NEW_VOICE
@@ -172,6 +164,28 @@ class DaemonController:
                 raise RequestError("there is no history to sum up: set is_on = true in [history]")
             case _:
                 raise RequestError(f"this daemon cannot do {request.action}")
+
+    def _switched(
+        self, request: r.Narrate | r.AlertSwitch | r.Mute | r.Privacy, cause: Cause
+    ) -> str:
+        """Switch something on or off; return the answer."""
+        live = self._live
+        match request:
+            case r.Narrate(is_on=is_on):
+                is_on = not live.is_narrating if is_on is None else is_on
+                live.narrate(is_on, cause)
+                alerts_stay = not is_on and live.is_alerting and live.has_rules
+                return sentences.ALERTS_STAY if alerts_stay else sentences.NARRATION[is_on]
+            case r.AlertSwitch(is_on=is_on):
+                live.alert(is_on, cause)
+                is_useless = is_on and not live.has_rules
+                return sentences.ALERTS_WITHOUT_RULES if is_useless else sentences.ALERTS[is_on]
+            case r.Mute(is_on=is_on):
+                live.mute(is_on, cause)
+                return "" if is_on else sentences.SOUND_ON
+            case r.Privacy(is_on=is_on):
+                live.privacy(is_on, cause)
+                return sentences.PRIVACY[is_on]
 
     def _change_voice(self, path: float | str) -> None:
         """Load another voice.

@@ -67,6 +67,16 @@ class LiveSettings:
         stored = self._state.is_narrating
         return self._settings.narration.is_on if stored is None else stored
 
+    @property
+    def is_alerting(self) -> bool:
+        """Whether rules raise alerts."""
+        return self._state.is_alerting is not False
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether there are any rules."""
+        return bool(self._settings.narration.rules)
+
     def values(self) -> Mapping[str, Value]:
         """Return the value of every live setting."""
         until, speech = self._state.snoozed_until, self._settings.speech
@@ -74,6 +84,7 @@ class LiveSettings:
         gap_s = self._settings.narration.minimum_gap_s
         return {
             "is_narrating": self.is_narrating,
+            "is_alerting": self.is_alerting,
             "snoozed_until": None if until is None else until.isoformat(timespec="seconds"),
             "is_muted": bool(self._state.is_muted),
             "is_private": bool(self._state.is_private),
@@ -114,8 +125,13 @@ class LiveSettings:
         """Save changes that could not be saved before; call it often."""
         self._parts.state_file.retry_where_due()
 
+    def alert(self, is_on: bool, cause: Cause) -> None:
+        """Switch the alerts of all rules on or off."""
+        self._parts.observer.steer(lambda narrator: narrator.set_alerting(is_on))
+        self._keep("is_alerting", is_on, cause)
+
     def mute(self, is_on: bool, cause: Cause) -> None:
-        """Mute all speech, or unmute it."""
+        """Mute all sound except alerts, or unmute it."""
         self._parts.voice.set_muted(is_on)
         self._keep("is_muted", is_on, cause)
 
@@ -163,6 +179,7 @@ class LiveSettings:
 
         def restore(narrator: Narrator) -> None:
             narrator.set_on(self.is_narrating)
+            narrator.set_alerting(self.is_alerting)
             narrator.set_minimum_gap(gap_s)
 
         self._parts.observer.steer(restore)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from device.camera.source import SourceKind
 from device.events import Part
 from device.vision.describe import UNFAMILIAR_TEXT
 from device.vision.picture_gate import FAULT_TEXTS
@@ -20,6 +21,9 @@ FAILED = "Something went wrong while I looked. Please try again."
 
 NOTHING_SAID = "Nothing was said yet."
 NARRATION = {True: "Narration on.", False: "Narration off."}
+ALERTS_STAY = "Narration off. Alerts stay on."
+ALERTS = {True: "Alerts on.", False: "Alerts off."}
+ALERTS_WITHOUT_RULES = "Alerts on. There are no rules yet."
 NARRATION_BACK = "Narration is back."
 SOUND_ON = "Sound on."
 PRIVACY = {
@@ -29,6 +33,7 @@ PRIVACY = {
 NEW_VOICE = "This is my voice now."
 ALL_WELL = "All is well."
 RECORDING_OVER = "The recording is over."
+READY = "SeeAloud is ready."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,25 @@ class PartSentences:
 
     failed: str
     works: str
+
+
+# Of parts that have never worked since the start. A ribbon cable must not be plugged in while the
+# power is on.
+_NO_CAMERA = {
+    SourceKind.DEVICE: "I find no camera. Plug one in.",
+    SourceKind.PICAMERA: "I find no camera. Switch the power off and check its cable.",
+    SourceKind.STREAM: "The camera does not answer. Check that it is on.",
+    SourceKind.VIDEO: "The recording cannot be opened.",
+    SourceKind.FOLDER: "The pictures cannot be opened.",
+}
+NO_BROKER = PartSentences(
+    "There is no connection to your home.", "The connection to your home works now."
+)
+
+
+def no_camera(kind: SourceKind) -> PartSentences:
+    """Return what is spoken of a camera that has given no picture since the start."""
+    return PartSentences(_NO_CAMERA[kind], "The camera works now.")
 
 
 # None for failures of the speech itself.
@@ -89,6 +113,6 @@ def often_spoken() -> tuple[str, ...]:
         *NARRATION.values(),
         *PRIVACY.values(),
     )
-    others = (NARRATION_BACK, SOUND_ON, ALL_WELL)
+    others = (ALERTS_STAY, *ALERTS.values(), NARRATION_BACK, SOUND_ON, ALL_WELL)
     parts = [text for one in PARTS.values() if one is not None for text in (one.failed, one.works)]
     return (*presses, *answers, *others, *parts)

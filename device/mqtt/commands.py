@@ -91,6 +91,7 @@ class CommandHandler:
         self._voices = identity.voices
         own: Mapping[t.Topic, Callable[[str], r.Request]] = {
             t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
+            t.ALERTS_SET: lambda text: r.AlertSwitch(is_on=_switch(text)),
             t.MUTE_SET: lambda text: r.Mute(is_on=_switch(text)),
             t.PRIVACY_SET: lambda text: r.Privacy(is_on=_switch(text)),
             t.VOLUME_SET: lambda text: r.Set(name="volume", value=_number(text)),

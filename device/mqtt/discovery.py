@@ -21,7 +21,7 @@ _CONFIG: _Component = {"entity_category": "config"}
 _DIAGNOSTIC: _Component = {"entity_category": "diagnostic"}
 _RARELY_USED: _Component = {"enabled_by_default": False}
 _ACTIONS = (
-    *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy"),
+    *("describe", "repeat", "stop", "say", "narrate", "snooze", "alerts", "mute", "privacy"),
     *("set", "self_check", "status", "summary"),
 )
 # Home Assistant ignores an empty text.
@@ -194,6 +194,7 @@ class _Builder:
         identity, percent = self._identity, self._identity.volume
         return {
             **self._switch("narration", "Narration", "bullhorn", t.NARRATION_SET, "is_narrating"),
+            **self._switch("alerts", "Alerts", "bell-ring", t.ALERTS_SET, "is_alerting"),
             **self._switch("mute", "Mute", "volume-off", t.MUTE_SET, "is_muted"),
             **self._switch("privacy", "Privacy", "camera-off", t.PRIVACY_SET, "is_private"),
             **self._number("volume", "Volume", t.VOLUME_SET,

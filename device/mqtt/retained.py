@@ -39,7 +39,8 @@ class StateMessage(Message):
     schema_version: Literal[2] = SCHEMA_VERSION
     at: UtcTime = Field(description="When it was so, in UTC.")
     is_narrating: bool
-    is_muted: bool
+    is_alerting: bool = Field(description="Whether rules raise alerts.")
+    is_muted: bool = Field(description="Whether all sound except alerts is off.")
     is_private: bool = Field(description="Whether the camera is let go.")
     snoozed_until: UtcTime | None = None
     snooze_min: int = Field(ge=0, description="Minutes of the snooze that are left, rounded up.")
@@ -251,6 +252,7 @@ def state_message(
     return StateMessage(
         at=now,
         is_narrating=bool(state.get("is_narrating")),
+        is_alerting=bool(state.get("is_alerting", True)),
         is_muted=bool(state.get("is_muted")),
         is_private=bool(state.get("is_private")),
         snoozed_until=snoozed_until if left_min > 0 else None,

@@ -73,6 +73,7 @@ PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
 
 COMMAND = _command("command")
 NARRATION_SET = _command("narration/set")
+ALERTS_SET = _command("alerts/set")
 MUTE_SET = _command("mute/set")
 PRIVACY_SET = _command("privacy/set")
 VOLUME_SET = _command("volume/set")
@@ -87,7 +88,7 @@ PUBLISHED = (
     *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, PICTURE),
 )
 COMMANDS = (
-    *(COMMAND, NARRATION_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
+    *(COMMAND, NARRATION_SET, ALERTS_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
     *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)

@@ -7,8 +7,9 @@ costs one thumbnail per frame, and no model runs:
         -> after_decoder(found) -> Decision;   after_fault(fault) where a stage finds it unusable
 
 Rules, in this order; every decision names the first rule that keeps narration silent:
-    1. Off: no frame is analysed. Snoozed or in quiet hours: the same without keyword rules; with
-       rules, captions are still made, and alerts are published without text or sound.
+    1. Off, snoozed or in quiet hours: without keyword rules no frame is analysed. With rules,
+       captions are still made for them. Alerts are spoken while narration is off, and published
+       without text or sound while it is snoozed or in quiet hours.
     2. The first scene after switching on is described at once. After ``heartbeat_s`` of silence
        the scene is described again, changed or not. Neither waits until the scene is stable; both
        keep the minimum gap.
@@ -58,6 +59,8 @@ class Narrator:
         self._interval = SpeakingInterval(settings)
         self._silence = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
         self._alerts = Alerts(settings.rules)
+        self._is_alerting = True
+        self._are_alerts_silent = False
         self._scene = SceneMemory()
         self._fault = FaultMemory()
         self._now_s = 0.0
@@ -133,13 +136,14 @@ class Narrator:
         silence = self._silent_at(now)
         text = fault.text
         is_blind = silence is not None and not self._is_watching()
-        alerts = () if is_blind else self._found("", text, fault.things, silence)
-        if silence is not None:
-            return replace(silence, text=text, alerts=alerts)
-        self._fault.note(fault, self._scene.now_hw, self._now_s)
+        alerts = () if is_blind else self._found("", text, fault.things)
+        if silence is None:
+            self._fault.note(fault, self._scene.now_hw, self._now_s)
         if raised := raised_by(alerts):
             self._interval.note_spoken(self._now_s)
             return Decision(False, DecisionReason.ALERT, raised, text, alerts)
+        if silence is not None:
+            return replace(silence, text=text, alerts=alerts)
         if not self._fault.is_due(self._now_s) or self._interval.gap_left_s(self._now_s) > 0:
             return self._unusable("just now", alerts)
         self._fault.note_spoken()
@@ -159,6 +163,10 @@ class Narrator:
         if is_on and not self._silence.is_on:
             self._forget()
         self._silence.is_on = is_on
+
+    def set_alerting(self, is_on: bool) -> None:
+        """Switch the alerts of all rules on or off."""
+        self._is_alerting = is_on
 
     def snooze(self, until_s: float | None) -> None:
         """Be silent until a time in monotonic seconds; None ends a snooze.
@@ -212,11 +220,12 @@ class Narrator:
 
     def _silent_at(self, now: ClockReading) -> Decision | None:
         self._advance(now)
+        self._are_alerts_silent = self._silence.pause(self._now_s, now.local) is not None
         return self._silence.silence(self._now_s, now.local)
 
     def _is_watching(self) -> bool:
-        """Whether captions are made although nothing may be narrated."""
-        return self._silence.is_on and bool(self._alerts)
+        """Whether captions are made for rules, also when nothing may be narrated."""
+        return self._is_alerting and bool(self._alerts)
 
     def _forget(self) -> None:
         """Forget everything except the time of the last utterance."""
@@ -243,7 +252,7 @@ class Narrator:
         blocked = silence or self._too_soon()
         if unstable := self._scene.unstable(self._now_s):
             return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
-        if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
+        if blocked is not None and self._is_watching() and self._scene.needs_caption(self._now_s):
             return None
         return blocked
 
@@ -255,17 +264,18 @@ class Narrator:
         return Decision(False, DecisionReason.TOO_SOON, detail)
 
     def _found(
-        self, caption: str, sentence: str, things: tuple[Thing, ...], silence: Decision | None
+        self, caption: str, sentence: str, things: tuple[Thing, ...]
     ) -> tuple[RuleMatch, ...]:
-        is_silent = silence is not None
+        if not self._is_alerting:
+            return ()
         return self._alerts.found_in(
-            caption, sentence, self._now_s, is_silent=is_silent, things=things
+            caption, sentence, self._now_s, is_silent=self._are_alerts_silent, things=things
         )
 
     def _decide(self, found: Description, silence: Decision | None) -> Decision:
         """Return the decision on a caption, with the alerts that it raises."""
-        alerts = self._found(found.words, found.text, found.things, silence)
-        if silence is None and (raised := raised_by(alerts)):
+        alerts = self._found(found.words, found.text, found.things)
+        if raised := raised_by(alerts):
             decision = Decision(False, DecisionReason.ALERT, raised)
         elif (blocked := silence or self._too_soon()) is not None:
             decision = blocked

@@ -8,7 +8,7 @@ caption negates ("no cat") do not count, nor do things that are not sure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -88,7 +88,7 @@ class KeywordRule:
         found: dict[Thing, None] = {}
         for phrase in self._phrases:
             is_alone = len(phrase) == 1
-            of_thing = {thing: _words_of(thing, is_alone=is_alone) for thing in things}
+            of_thing = {thing: _words_of(thing.name, is_alone=is_alone) for thing in things}
             meant = [
                 thing
                 for thing, own in of_thing.items()
@@ -97,6 +97,23 @@ class KeywordRule:
             if meant and _is_found(phrase, [*words, *(x for one in meant for x in of_thing[one])]):
                 found |= dict.fromkeys(meant)
         return tuple(found)
+
+    def most_times(self, counts: Mapping[str, int], names: Sequence[str]) -> float:
+        """Return in how many captions the rule is found at most; infinite where a thing has it.
+
+        Args:
+            counts: in how many captions each word is.
+            names: of things that may be named beside a caption.
+        """
+        return max(
+            min(
+                inf
+                if any(_is_among(one, _words_of(x, is_alone=len(phrase) == 1)) for x in names)
+                else sum(n for word, n in counts.items() if _is_among(one, (word,)))
+                for one in phrase
+            )
+            for phrase in self._phrases
+        )
 
     def text(self, found: str) -> str:
         """Return what is spoken when the rule matches a sentence."""
@@ -201,13 +218,13 @@ def _is_among(alternatives: Alternatives, words: Sequence[str]) -> bool:
     return any(pattern.matches(word) for pattern in alternatives for word in words)
 
 
-def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
-    """Return the words by which a thing is found.
+def _words_of(thing: str, *, is_alone: bool) -> tuple[str, ...]:
+    """Return the words by which a thing with this name is found.
 
     A single word must be the noun itself: "table" matches a dining table, but "fire" does not match
     a fire hydrant, nor "dog" a hot dog. Several words match any thing that contains them.
     """
-    words = split_words(thing.name)
+    words = split_words(thing)
     if not is_alone:
         return words
     return words[-1:] if without_compounds(words) == words else ()

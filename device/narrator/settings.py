@@ -166,6 +166,6 @@ class NarrationSettings(SettingsGroup):
     all. A press of the button is always answered."""
 
     rules: Annotated[tuple[NarrationRule, ...], AfterValidator(_with_names_once)] = ()
-    """What to be alerted to at once, checked on every caption that narration makes and on the
-    things that are named beside it. With narration off no captions are made and no alert is
-    raised; in quiet hours and while snoozed alerts are published without a sound."""
+    """What to be alerted to at once, checked on every caption of a new scene and on the things
+    that are named beside it. Alerts have a switch of their own, and are spoken while narration is
+    off as well; in quiet hours and while snoozed they are published without a sound."""

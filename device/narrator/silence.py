@@ -77,6 +77,10 @@ class SilencePolicy:
         """Return the decision that nothing may be narrated now, or None if narration is allowed."""
         if not self.is_on:
             return Decision(False, DecisionReason.NARRATION_OFF, "switched off")
+        return self.pause(now_s, local)
+
+    def pause(self, now_s: float, local: datetime) -> Decision | None:
+        """Return the decision that alerts make no sound either, or None if they may."""
         if self._snoozed_until_s is not None:
             left_s = self._snoozed_until_s - now_s
             if left_s > 0:

@@ -59,6 +59,7 @@ class RunState(BaseModel):
     """Path of a Piper voice; empty for the built-in one."""
     minimum_gap_s: float | None = None
     is_narrating: bool | None = None
+    is_alerting: bool | None = None
     is_muted: bool | None = None
     is_private: bool | None = None
     snoozed_until: AwareDatetime | None = None

@@ -88,7 +88,8 @@ class Announcer:
     def announce(self, utterance: Utterance) -> None:
         """Speak an utterance now or in its turn; never blocks."""
         with self._changed:
-            is_silent = self._is_muted or self._is_closed
+            is_muted = self._is_muted and not _is_alert_of_rule(utterance)
+            is_silent = is_muted or self._is_closed
             change = Change() if is_silent else self._queue.offer(utterance)
             self._apply(change)
         if is_silent:
@@ -98,7 +99,8 @@ class Announcer:
     def earcon(self, earcon: Earcon, asked_s: float) -> None:
         """Play a short sound now; never blocks."""
         with self._changed:
-            if not self._settings.are_earcons_on or self._is_muted or self._is_closed:
+            is_muted = self._is_muted and earcon is not Earcon.ALERT
+            if not self._settings.are_earcons_on or is_muted or self._is_closed:
                 return
             self._asked_s[earcon] = asked_s
             change = self._queue.sound(earcon)
@@ -141,11 +143,12 @@ class Announcer:
         self._delivery.volume = volume
 
     def set_muted(self, is_muted: bool) -> None:
-        """Mute all sound, or unmute it."""
+        """Mute all sound except the alerts of rules, or unmute it."""
         with self._changed:
             self._is_muted = is_muted
-        if is_muted:
-            self.stop()
+            change = self._queue.clear(_is_alert_of_rule) if is_muted else Change()
+            self._apply(change)
+        self._publish_ended(change)
 
     def set_voice(self, path: str | None) -> None:
         """Use another voice from the next utterance on; None means the built-in one.
@@ -285,3 +288,8 @@ class Announcer:
                 detail=delivered.detail,
             )
         )
+
+
+def _is_alert_of_rule(utterance: Utterance) -> bool:
+    """Return whether it was raised by narration; other alerts are of problems, or of commands."""
+    return utterance.priority is Priority.ALERT and utterance.cause is Cause.NARRATION

@@ -28,6 +28,7 @@ from typing import Any
 
 from device.errors import DaemonError, RequestError, TriggerError
 from device.events import Answered, Event, EventBus
+from device.limited_clients import LimitedClients
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Describe, Outcome, parse_request
 from device.triggers.control_client import is_daemon_running, receive_line
@@ -124,7 +125,7 @@ class ControlSocket:
                 self._server.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a client
 
 
-class _Server(socketserver.ThreadingUnixStreamServer):
+class _Server(LimitedClients, socketserver.UnixStreamServer):
     """The server; it listens as soon as it is created.
 
     Raises:
@@ -134,8 +135,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     """
 
     timeout = _IDLE_S
-    request_queue_size = MAX_CLIENTS
-    daemon_threads = True
+    request_queue_size = most_clients = MAX_CLIENTS
 
     def __init__(
         self, path: Path, target: Target, client_timeout_s: float, answers: AwaitedAnswers
@@ -145,8 +145,6 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         self.answers = answers
         self._path = path
         self._identity: tuple[int, int] | None = None
-        self._lock = threading.Lock()
-        self._clients: dict[socket.socket, None] = {}  # in the order of their connections
         super().__init__(str(path), _ClientHandler)
 
     def server_bind(self) -> None:
@@ -158,20 +156,6 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         self._path.chmod(SOCKET_MODE)
         self._identity = _identity(self._path)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread; if there are too many, disconnect the oldest one."""
-        with self._lock:
-            if len(self._clients) >= MAX_CLIENTS:
-                self._disconnect(next(iter(self._clients)))
-            self._clients[request] = None
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close the connection of a client that was served."""
-        with self._lock:
-            self._clients.pop(request, None)
-        super().shutdown_request(request)
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a failed request; other clients are not affected."""
         del request, client_address
@@ -179,18 +163,9 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def server_close(self) -> None:
         """Disconnect all clients; remove the file, unless another daemon has replaced it."""
-        with self._lock:
-            for client in [*self._clients]:
-                self._disconnect(client)
         if self._identity is not None and _identity(self._path) == self._identity:
             self._path.unlink(missing_ok=True)
         super().server_close()
-
-    def _disconnect(self, client: socket.socket) -> None:
-        """End the connection, which its thread notices and then closes; under the lock."""
-        del self._clients[client]
-        with suppress(OSError):  # gone already
-            client.shutdown(socket.SHUT_RDWR)
 
     def _make_room(self) -> None:
         """Remove the socket of a dead daemon."""

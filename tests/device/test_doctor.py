@@ -21,6 +21,7 @@ from support.mosquitto import (
     running_mosquitto,
 )
 from support.mqtt_daemon import Device, answered, running, settings_for
+from support.shipped import needs_shipped_bundle, shipped_bundle
 from support.speech_cards import WavCard
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle
 
@@ -40,13 +41,11 @@ from device.doctor.parts import (
     check_button,
     check_camera,
     check_model,
-    check_rules,
     check_sound,
     check_voice,
-    judge_rules,
     part_checks,
-    unknown_words,
 )
+from device.doctor.rules import check_rules, judge_rules, unknown_words
 from device.english import split_words
 from device.errors import BrokerError, BundleError, CameraError, PlaybackError
 from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
@@ -55,7 +54,7 @@ from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
-from device.vision.manifest import CHECKSUM
+from device.vision.manifest import CHECKSUM, SaidSpec
 
 OK = Finding("Part", Level.OK, "fine")
 
@@ -313,6 +312,67 @@ def test_a_typing_error_is_met_with_the_word_that_was_meant() -> None:
     assert "'bike'" in found.text
     assert "'pet'" not in found.text
     assert "perhaps 'bicycle'" in found.fix
+
+
+SAID = SaidSpec(pictures=1119, words={"dogs": 30, "dog": 200, "man": 300, "smoke": 1, "beach": 9})
+SAYABLE = ("dog", "dogs", "man", "smoke", "fire", "beach", "woman", "flood")
+
+
+@pytest.mark.parametrize(
+    ("words", "rare"),
+    [
+        (["dog"], None),
+        (["fire"], "said 'fire' in none of 1119 photographs"),
+        (["smoke"], "said 'smoke' in 1 of 1119 photographs"),
+        (["fire", "flood"], "said 'fire', 'flood' in none of 1119 photographs"),
+        (["fire", "dog"], None),
+        (["dog beach"], None),
+        (["dog smoke"], "said 'dog smoke' in 1 of 1119 photographs"),
+        (["person"], None),
+        (["cup"], None),  # named by the detector, not by captions
+        (["animal cup"], None),
+        (["truck"], None),
+        (["fire truck"], None),
+        (["fir*"], "said 'fir*' in none of 1119 photographs"),
+    ],
+)
+def test_a_rule_that_hardly_ever_fires_is_named_with_how_often(words, rare) -> None:
+    rule = NarrationRule.model_validate({"name": "mine", "words": words})
+    found = judge_rules([rule], SAYABLE, "tiny", SAID, ("cup", "fire truck"))
+    assert found.level is (Level.OK if rare is None else Level.WARNING)
+    if rare is not None:
+        assert found.text == f"the rule 'mine' hardly ever fires: tiny {rare}"
+        assert "person, animal, vehicle, furniture" in found.fix
+    assert judge_rules([rule], SAYABLE, "tiny", None, ("cup", "fire truck")).level is Level.OK
+
+
+def test_a_rule_that_never_fires_is_not_named_a_second_time_as_rare() -> None:
+    rules = [
+        NarrationRule.model_validate({"name": word, "words": [word]}) for word in ("wolf", "fire")
+    ]
+    found = judge_rules(rules, SAYABLE, "tiny", SAID)
+    assert found.text.count("'wolf'") == 2
+    assert "'wolf' never fires" in found.text
+    assert "'fire' hardly ever fires" in found.text
+
+
+@needs_shipped_bundle
+def test_the_shipped_bundle_says_people_and_dogs_and_hardly_ever_fire() -> None:
+    said = load_bundle(shipped_bundle()).manifest.said
+    assert said is not None
+    assert said.pictures >= 1000
+    for words, level in (
+        (["person"], Level.OK),
+        (["dog"], Level.OK),
+        (["animal"], Level.OK),
+        (["vehicle"], Level.OK),
+        (["furniture"], Level.OK),
+        (["laptop"], Level.OK),
+        (["smoke"], Level.WARNING),
+        (["explosion"], Level.WARNING),
+    ):
+        found = check_rules(_settings(narration={"rules": [{"name": "mine", "words": words}]}))
+        assert found.level is level, words
 
 
 def test_rules_are_held_against_the_words_of_the_bundle() -> None:

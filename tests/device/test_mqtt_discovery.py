@@ -168,7 +168,12 @@ def test_the_device_is_available(home):
 
 @pytest.mark.parametrize(
     ("key", "field"),
-    [("narration", "is_narrating"), ("mute", "is_muted"), ("privacy", "is_private")],
+    [
+        ("narration", "is_narrating"),
+        ("alerts", "is_alerting"),
+        ("mute", "is_muted"),
+        ("privacy", "is_private"),
+    ],
 )
 def test_switches_show_what_really_happened(home, device, key, field):
     for is_on in (False, True, device.controller.state[field]):

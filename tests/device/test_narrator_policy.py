@@ -19,7 +19,7 @@ from device.events import DecisionReason as Why
 from device.narrator.narrator import Narrator
 from device.narrator.rules import OFF_DELAY_S
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
-from device.narrator.settings import NarrationSettings
+from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.narrator.silence import Decision, doubt
 from device.records import Description, Earcon, Thing
 
@@ -478,11 +478,48 @@ def test_in_silence_alerts_are_events_without_words_and_cost_one_caption(how):
     assert sum(s.is_decoded for s in shown) == 2
 
 
-def test_off_raises_no_alerts():
+def test_alerts_are_spoken_though_narration_is_off():
     room = Room(rules=[DOG_RULE], is_on=False)
+    shown = [*room.show(1, for_s=20), *room.show(0, for_s=20), *room.show(2, for_s=20)]
+    assert reasons(shown) == [Why.NARRATION_OFF, Why.ALERT, Why.NARRATION_OFF]
+    assert [m.text for s in shown for m in s.decision.alerts] == ["Alert: A dog runs."]
+    assert spoken(shown) == []
+    assert sum(s.is_decoded for s in shown) == 3
+    room.narrator.set_on(True)
+    assert spoken(room.show(2, for_s=20)) == [("Two cats sleep.", Why.FIRST)]
+
+
+@pytest.mark.parametrize("how", ["snooze", "quiet"])
+def test_with_narration_off_quiet_hours_and_snooze_still_silence_alerts(how):
+    room = Room(
+        rules=[DOG_RULE], is_on=False, quiet_hours=["11:00-13:00"] if how == "quiet" else []
+    )
+    if how == "snooze":
+        room.narrator.snooze(room.now_s + 600)
     shown = room.show(0, for_s=20)
+    assert [(m.rule, m.text) for s in shown for m in s.decision.alerts] == [("dog", "")]
     assert reasons(shown) == [Why.NARRATION_OFF]
-    assert not any(s.is_encoded or s.decision.alerts for s in shown)
+
+
+def test_a_fault_with_things_raises_an_alert_though_narration_is_off():
+    room = Room(rules=[CAT_RULE], is_on=False)
+    room.fault, room.reason, room.things = "This looks like nothing.", "unfamiliar", (CAT,)
+    shown = room.show(0, for_s=5)
+    assert [m.text for s in shown for m in s.decision.alerts] == ["Alert: A cat, on the left."]
+    assert spoken(shown) == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_alerts_that_are_off_are_not_raised(is_on):
+    room = Room(rules=[DOG_RULE], is_on=is_on)
+    room.narrator.set_alerting(False)
+    shown = room.show(0, for_s=20)
+    assert not any(s.decision.alerts for s in shown)
+    assert spoken(shown) == ([("A dog runs.", Why.FIRST)] if is_on else [])
+    assert is_on or not any(s.is_encoded for s in shown)
+    room.narrator.set_alerting(True)
+    room.show(1, for_s=20)
+    assert any(s.decision.alerts for s in room.show(0, for_s=20))
 
 
 def test_rules_do_not_make_a_restless_scene_costly_within_the_gap():
@@ -587,12 +624,12 @@ def test_faults_of_different_reasons_are_different():
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words_and_off_none(is_on):
+def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words(is_on):
     room = Room(rules=[CAT_RULE], is_on=is_on)
     room.narrator.snooze(room.now_s + 1000)
     room.fault, room.reason, room.things = UNSURE, "unsure", (CAT,)
     shown = room.show(0, for_s=10)
-    assert [m.text for s in shown for m in s.decision.alerts] == ([""] if is_on else [])
+    assert [m.text for s in shown for m in s.decision.alerts] == [""]
     assert spoken(shown) == []
 
 
@@ -665,13 +702,14 @@ def test_the_gap_and_the_silences_hold_whatever_happens(config, steps):
                 gap_s = 12.0
                 room.narrator.set_minimum_gap(gap_s)
         room.fault = "It is too dark to see." if act == "dark" else None
-        is_quiet = room.frame(scene).decision.reason is Why.QUIET_HOURS
+        is_quiet = any(room.local.time() in parse_quiet_hours(h) for h in config["quiet_hours"])
+        room.frame(scene)
         seen = room.seen[-1]
         assert isinstance(seen.decision.reason, Why)
         assert seen.decision.detail
         has_words = any(m.text for m in seen.decision.alerts)
+        assert is_on or not seen.decision.is_spoken
         if seen.decision.is_spoken or has_words:
-            assert is_on
             assert seen.at_s >= snoozed_s
             assert not is_quiet
         if seen.decision.is_spoken:

@@ -67,7 +67,10 @@ def test_what_is_refused_names_the_key_or_the_value(text: str, named: str) -> No
         ('{"action": "narrate", "is_on": 1}', "narrate: is_on must be true or false, not '1'"),
         ('{"action": "snooze", "minutes": 1441}', "snooze: minutes must be at most 1440, not"),
         ('{"action": "snooze", "minutes": "x"}', "snooze: minutes must be a number, not 'x'"),
-        ('{"action": "snooze", "minutes": NaN}', "snooze: minutes must be a number, not 'nan'"),
+        (
+            '{"action": "snooze", "minutes": NaN}',
+            "snooze: minutes must be a finite number, not 'nan'",
+        ),
         (
             '{"action": "set", "name": "volum", "value": 1}',
             "set: name must be 'volume', 'rate', 'minimum_gap_s', 'snooze_min' or 'voice', not",

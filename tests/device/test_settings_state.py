@@ -27,6 +27,7 @@ FULL = RunState(
     voice="/voices/amy.onnx",
     minimum_gap_s=20.0,
     is_narrating=False,
+    is_alerting=False,
     is_muted=True,
     is_private=True,
     snoozed_until=datetime(2026, 11, 25, 6, 30, tzinfo=UTC),

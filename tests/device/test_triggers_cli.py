@@ -65,6 +65,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         ("narrate on", r.Narrate(is_on=True)),
         ("narrate off", r.Narrate(is_on=False)),
         ("snooze 20", r.Snooze(minutes=20)),
+        ("alerts off", r.AlertSwitch(is_on=False)),
         ("mute on", r.Mute(is_on=True)),
         ("privacy off", r.Privacy(is_on=False)),
         ("set volume 0.5", r.Set(name="volume", value=0.5)),
@@ -160,7 +161,7 @@ def test_the_status_is_read_as_sentences() -> None:
     [
         ({"is_narrating": False}, "Narration is off."),
         ({"snoozed_until": "2031-05-06T14:30:00+00:00"}, "Narration is paused until "),
-        ({"is_muted": True}, "Sound is muted."),
+        ({"is_muted": True}, "Sound is muted, except for alerts."),
         ({"is_private": True, "is_camera_available": False},
          "Privacy is on, so the camera is closed."),
         ({"is_camera_problem": True, "is_camera_available": False}, "The camera does not work."),

@@ -122,9 +122,15 @@ class Rig:
     voices: list[ToneVoice] = field(default_factory=list)
     asked: int = 0
 
-    def say(self, text: str, priority: Priority = Priority.ANSWER, asked_s: float = 0.0) -> None:
+    def say(
+        self,
+        text: str,
+        priority: Priority = Priority.ANSWER,
+        asked_s: float = 0.0,
+        cause: Cause = Cause.MQTT,
+    ) -> None:
         self.asked += 1
-        self.announcer.announce(Utterance(text, priority, Cause.MQTT, asked_s, id=str(self.asked)))
+        self.announcer.announce(Utterance(text, priority, cause, asked_s, id=str(self.asked)))
 
 
 @contextmanager
