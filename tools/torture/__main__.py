@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ThreadPoolExecutor(options.jobs) as pool,
     ):
         jobs = [pool.submit(_run, name, Path(folder), share, options.seed) for name in names]
-        for job in as_completed(jobs):
+        for _ in as_completed(jobs):
             done = [x.result() for x in jobs if x.done()]
             _write(options, done, time.monotonic() - began_s)
         sections = [job.result() for job in jobs]
