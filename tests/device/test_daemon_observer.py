@@ -215,7 +215,7 @@ def test_what_a_rule_finds_is_published_when_it_changes_and_unknown_without_a_ca
     bench.frames.resume()
     bench.observer.step()
     assert views()[-1] == found
-    bench.steered(lambda narrator: narrator.set_on(False))
+    bench.steered(lambda narrator: narrator.set_alerting(False))
     bench.observer.step()
     assert views()[-1] == unknown
     bench.steered(lambda narrator: narrator.reload(NarrationSettings()))
