@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ from device.errors import InferenceError, SeeAloudError
 from device.records import Description
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from device.vision.describe import FrameDescriber
 
 OpenDescriber = Callable[[DescribeOptions], "FrameDescriber"]

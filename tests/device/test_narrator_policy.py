@@ -811,15 +811,13 @@ def test_rules_know_what_is_in_view_while_alerts_are_on():
     assert Room().narrator.in_view == {}
 
 
-def test_what_came_into_view_while_alerts_were_off_is_not_known():
+def test_what_was_described_while_alerts_were_off_is_known_afterwards():
     room = Room(rules=[DOG_RULE])
     room.show(0, for_s=20)
     room.narrator.set_alerting(False)
-    assert spoken(room.show(4, for_s=20))  # described, but no rule looked at it
-    room.narrator.set_alerting(True)
-    room.show(4, for_s=5)
+    assert spoken(room.show(4, for_s=OFF_DELAY_S + 10))
     assert room.narrator.in_view == {"dog": None}
-    room.show(4, for_s=HEARTBEAT_S)
+    room.narrator.set_alerting(True)
     assert room.narrator.in_view == {"dog": False}
 
 
