@@ -51,6 +51,8 @@ def _narration(left: dict[str, Value]) -> Iterator[str]:
             yield f"Narration is paused until {_local_time(str(until))}."
         else:
             yield f"Narration is {'on' if is_on else 'off'}."
+    if "is_alerting" in left:
+        yield f"Alerts of rules are {'on' if left.pop('is_alerting') else 'off'}."
     if "minimum_gap_s" in left:
         gap = _plain(left.pop("minimum_gap_s"))
         yield f"Narrated sentences are at least {gap} seconds apart."

@@ -59,7 +59,6 @@ class Narrator:
         self._interval = SpeakingInterval(settings)
         self._silence = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
         self._alerts = Alerts(settings.rules)
-        self._is_alerting = True
         self._are_alerts_silent = False
         self._scene = SceneMemory()
         self._fault = FaultMemory()
@@ -77,7 +76,7 @@ class Narrator:
             thumbnail_hw: uint8 [height, width], from ``change.thumbnail``.
         """
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return silence
         difference = self._scene.add_picture(thumbnail_hw)
         if self._fault.text:
@@ -99,7 +98,7 @@ class Narrator:
             pooled_d: float32 [channels], the mean of the features over all cells.
         """
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return silence
         self._fault.clear()
         difference = self._scene.add_features(pooled_d, self._now_s)
@@ -113,7 +112,7 @@ class Narrator:
     def after_decoder(self, now: ClockReading, found: Description) -> Decision:
         """Return the decision on a caption; record if it or an alert is spoken."""
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return replace(silence, text=found.text)
         decision = self._decide(found, silence)
         if decision.is_spoken or decision.reason is DecisionReason.ALERT:
@@ -135,7 +134,7 @@ class Narrator:
         """
         silence = self._silent_at(now)
         text = fault.text
-        is_blind = silence is not None and not self._is_watching()
+        is_blind = silence is not None and not self._alerts
         alerts = () if is_blind else self._found("", text, fault.things)
         if silence is None:
             self._fault.note(fault, self._scene.now_hw, self._now_s)
@@ -166,7 +165,7 @@ class Narrator:
 
     def set_alerting(self, is_on: bool) -> None:
         """Switch the alerts of all rules on or off."""
-        self._is_alerting = is_on
+        self._alerts.is_on = is_on
 
     def snooze(self, until_s: float | None) -> None:
         """Be silent until a time in monotonic seconds; None ends a snooze.
@@ -210,7 +209,7 @@ class Narrator:
     def in_view(self) -> dict[str, bool | None]:
         """Whether each rule finds what it waits for, by its name; None while it does not look."""
         found = self._alerts.in_view(self._now_s)
-        return found if self._is_watching() else dict.fromkeys(found)
+        return found if self._alerts else dict.fromkeys(found)
 
     # ------------------------------------------------------------ rules
 
@@ -222,10 +221,6 @@ class Narrator:
         self._advance(now)
         self._are_alerts_silent = self._silence.pause(self._now_s, now.local) is not None
         return self._silence.silence(self._now_s, now.local)
-
-    def _is_watching(self) -> bool:
-        """Whether captions are made for rules, also when nothing may be narrated."""
-        return self._is_alerting and bool(self._alerts)
 
     def _forget(self) -> None:
         """Forget everything except the time of the last utterance."""
@@ -252,7 +247,7 @@ class Narrator:
         blocked = silence or self._too_soon()
         if unstable := self._scene.unstable(self._now_s):
             return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
-        if blocked is not None and self._is_watching() and self._scene.needs_caption(self._now_s):
+        if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
             return None
         return blocked
 
@@ -266,8 +261,6 @@ class Narrator:
     def _found(
         self, caption: str, sentence: str, things: tuple[Thing, ...]
     ) -> tuple[RuleMatch, ...]:
-        if not self._is_alerting:
-            return ()
         return self._alerts.found_in(
             caption, sentence, self._now_s, is_silent=self._are_alerts_silent, things=things
         )

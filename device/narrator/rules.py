@@ -125,9 +125,13 @@ class Alerts:
 
     Args:
         rules: from the settings.
+
+    Attributes:
+        is_on: whether rules fire.
     """
 
     def __init__(self, rules: Sequence[NarrationRule]) -> None:
+        self.is_on = True
         self._fired_s: dict[str, float] = {}
         # Since when descriptions do not have it; None while they do. Rules without an entry were
         # in no description yet.
@@ -142,8 +146,8 @@ class Alerts:
         self._missed_s = {n: s for n, s in self._missed_s.items() if n in names}
 
     def __bool__(self) -> bool:
-        """Return whether there is any rule."""
-        return bool(self._rules)
+        """Return whether there is any rule, and alerts are on."""
+        return self.is_on and bool(self._rules)
 
     def in_view(self, now_s: float) -> dict[str, bool | None]:
         """Return whether each rule finds what it waits for, by its name; None for not known yet.
@@ -189,7 +193,7 @@ class Alerts:
             among = () if is_in_caption else rule.things_in(sure, words)
             is_found = is_in_caption or bool(among)
             self._note_view(rule.name, is_found, now_s)
-            if not is_found or self._is_cooling(rule, now_s):
+            if not (self.is_on and is_found) or self._is_cooling(rule, now_s):
                 continue
             self._fired_s[rule.name] = now_s
             is_spoken = rule.is_spoken and not is_silent

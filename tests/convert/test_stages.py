@@ -292,8 +292,11 @@ def test_conversion_takes_the_search_of_the_settings(
 ) -> None:
     """The run may have been trained before the best search was found."""
     seen: list[RunConfig] = []
-    monkeypatch.setattr(stages, "convert", lambda folder, *_: seen.append(folder.read_config()))
-    monkeypatch.setattr(stages, "add_parts", lambda *_, **__: None)
+
+    def made(folder: RunFolder, *_: object, **__: object) -> None:
+        seen.append(folder.read_config())
+
+    monkeypatch.setattr(stages, "make_bundle", made)
     wider = config(search={"beam_width": 9})
     Conversion(wider, converted.folder, converted.out, converted.records).run(NOTHING)
     assert seen == [wider]

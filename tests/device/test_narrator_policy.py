@@ -798,9 +798,13 @@ def test_rules_know_what_is_in_view_only_while_the_narrator_looks():
     room.show(0, for_s=10)
     assert room.narrator.in_view == {"dog": True}
     room.narrator.set_on(False)
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.narrator.set_alerting(False)
     room.show(4, for_s=5)
     assert room.narrator.in_view == {"dog": None}
     room.narrator.set_on(True)
+    room.narrator.set_alerting(True)
     assert room.narrator.in_view == {"dog": None}
     room.narrator.snooze(None)
     room.show(4, for_s=60)

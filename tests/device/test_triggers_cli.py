@@ -162,6 +162,7 @@ def test_the_status_is_read_as_sentences() -> None:
         ({"is_narrating": False}, "Narration is off."),
         ({"snoozed_until": "2031-05-06T14:30:00+00:00"}, "Narration is paused until "),
         ({"is_muted": True}, "Sound is muted, except for alerts."),
+        ({"is_alerting": False}, "Alerts of rules are off."),
         ({"is_private": True, "is_camera_available": False},
          "Privacy is on, so the camera is closed."),
         ({"is_camera_problem": True, "is_camera_available": False}, "The camera does not work."),
