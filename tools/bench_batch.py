@@ -70,7 +70,7 @@ def run(folders: list[Path], cores: list[int]) -> Measured:
         command = [
             sys.executable,
             "-m",
-            "device",
+            "seealoud",
             "describe",
             *map(str, folders),
             "-o",

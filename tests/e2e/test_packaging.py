@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -288,6 +289,21 @@ def test_a_user_s_own_package_device_and_ours_are_used_side_by_side(
     (home / "device" / "__init__.py").write_text("MINE = True\n")
     (home / "program.py").write_text(USER_PROGRAM)
     said = run(environment.python, "program.py", "photo.jpg", cwd=home)
+    assert said.strip() == expected_text()
+
+
+def test_the_parts_that_install_pi_copies_are_enough(
+    builder: Builder, home: Path, tmp_path: Path
+) -> None:
+    script = (ROOT / "scripts" / "install-pi").read_text(encoding="utf-8")
+    found = re.search(r"^readonly parts=\((.+)\)$", script, re.MULTILINE)
+    assert found is not None
+    copied = tmp_path / "src"
+    copied.mkdir()
+    subprocess.run(["cp", "-a", "--parents", "--", *found[1].split(), copied], cwd=ROOT, check=True)
+    assert not (copied / "training").exists()
+    environment = builder.environment("pi", builder.build("build_editable", copied))
+    said = run(environment.program, "describe", "photo.jpg", cwd=home, PYTHONPATH=str(home))
     assert said.strip() == expected_text()
 
 
