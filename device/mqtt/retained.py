@@ -22,7 +22,7 @@ from device.mqtt.broker import BrokerSettings
 from device.mqtt.connection import Connection
 from device.mqtt.discovery import discovery_message
 from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from device.mqtt.settings import MqttSettings
 from device.mqtt.topics import OutgoingMessage

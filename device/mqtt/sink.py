@@ -11,7 +11,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 
 from device.clock import Clock
@@ -29,10 +29,10 @@ from device.mqtt.broker_connection import BrokerConnection
 from device.mqtt.commands import CommandHandler
 from device.mqtt.connection import Confirmation, DeviceConnection
 from device.mqtt.identity import Identity
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.messages import event_message
 from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.outbox_sender import OutboxSender
-from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import CaptionMessage, Happened, Value
 from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
 from device.mqtt.settings import MqttLimits, MqttSettings
@@ -43,6 +43,9 @@ _IDLE_S = 0.25
 _LONGEST_BIRTH_DELAY_S = 5.0
 _FLUSH_S = 0.5
 _GOODBYE_S = 0.5
+_MOST_RECEIVED = 500
+# No flood of "offline" may lead to one of ours.
+_ONLINE_SPACING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,12 @@ class MqttSink:
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         self._next_diagnostics_s = clock.now_s() + limits.diagnostics_period_s
         self._announce_s = float("inf")
+        self._is_online_due = False
+        self._online_s = float("-inf")
+        self._own_topics = (
+            t.birth_topic(settings.discovery_prefix),
+            t.AVAILABILITY.of(identity.id),
+        )
 
     # ------------------------------------------------------------ from any thread
 
@@ -173,7 +182,7 @@ class MqttSink:
         patterns = list(t.subscriptions(self._identity.id))
         if self._settings.is_discovery_on:
             patterns.append(t.birth_topic(self._settings.discovery_prefix))
-        return lambda: DeviceConnection(broker, patterns, self.wake)
+        return lambda: DeviceConnection(broker, patterns, self.wake, self._lane)
 
     def _take_events(self) -> None:
         while True:
@@ -230,11 +239,21 @@ class MqttSink:
         self._announce_s = float("inf")
 
     def _receive(self) -> None:
-        while (event := self._broker.receive()) is not None:
+        """Take what has come, but in a flood no more than leaves time for everything else."""
+        for _ in range(_MOST_RECEIVED):
+            if (event := self._broker.receive()) is None:
+                return
             if isinstance(event, Confirmation):
                 self._confirm(event)
             else:
                 self._take_message(event)
+        self._signal.set()
+
+    def _lane(self, received: ReceivedMessage) -> Hashable:
+        """Return the lane of a message in the inbox, in paho's thread."""
+        if received.topic in self._own_topics:
+            return received.topic
+        return self._commands.lane(received)
 
     def _confirm(self, confirmation: Confirmation) -> None:
         if isinstance(confirmation.key, RetainedMessage):
@@ -250,12 +269,15 @@ class MqttSink:
         elif received.topic == t.AVAILABILITY.of(self._identity.id):
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.
-                self._broker.use(DeviceConnection.say_online)
+                self._is_online_due = True
         elif (result := self._commands.handle(received)) is not None:
             self._publish(t.RESULT, result.model_dump_json())
 
     def _send(self) -> None:
         now_s = self._clock.now_s()
+        if self._is_online_due and now_s - self._online_s >= _ONLINE_SPACING_S:
+            self._is_online_due, self._online_s = False, now_s
+            self._broker.use(DeviceConnection.say_online)
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
             for retained in self._retained.all:
