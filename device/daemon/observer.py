@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from device.camera.grabber import Grabber
 from device.clock import ClockReading, Clocks
+from device.daemon import sentences
 from device.errors import InferenceError
-from device.events import Alerted, Answered, Decided, EventBus
+from device.events import Alerted, Answered, Decided, EventBus, InViewChanged
 from device.narrator import change
 from device.narrator.narrator import Narrator
 from device.narrator.silence import Decision
@@ -27,10 +28,6 @@ _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
 # Later than this after the press, a second sound signals that the picture is taken.
 _CAPTURED_LATE_S = 0.3
-_NO_FRAME_TEXT = "The camera gives no picture."
-_FROZEN_TEXT = "The camera keeps giving the same picture. Unplug it and plug it in again."
-_PRIVATE_TEXT = "Privacy is on. The camera is off."
-_FAILED_TEXT = "Something went wrong while I looked. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ class Observer:
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
+        self._in_view: Mapping[str, bool | None] = {}
 
     # ------------------------------------------------------------ from any thread
 
@@ -127,6 +125,7 @@ class Observer:
                 self._narrate(frame)
             finally:
                 self._is_looking = False
+        self._report_view()
 
     def close(self) -> None:
         """Free the models; call it after the thread has ended."""
@@ -152,8 +151,6 @@ class Observer:
             found = self._look(frame)
         finally:
             self._is_looking = False
-        if found.caption is None and not found.things:
-            self._announcer.earcon(Earcon.FAILED, newest.asked_s)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
@@ -168,15 +165,15 @@ class Observer:
     def _look(self, frame: Frame | None) -> Description:
         if frame is None:
             if self._grabber.is_paused:
-                return Description(_PRIVATE_TEXT, reason="privacy")
+                return Description(sentences.PRIVATE, reason="privacy")
             if self._grabber.is_frozen:
-                return Description(_FROZEN_TEXT, reason="frozen")
-            return Description(_NO_FRAME_TEXT, reason="no_frame")
+                return Description(sentences.FROZEN, reason="frozen")
+            return Description(sentences.NO_FRAME, reason="no_frame")
         try:
             return self._describer.look(frame)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
-            return Description(_FAILED_TEXT, reason="failed")
+            return Description(sentences.FAILED, reason="failed")
 
     def _answered(self, found: Description, frame: Frame | None, question: Question) -> Answered:
         return Answered(
@@ -219,6 +216,16 @@ class Observer:
                 captured_at=frame.captured_at,
             )
             self._bus.publish(alerted)
+
+    def _report_view(self) -> None:
+        """Publish what the rules find in the scene, if that has changed."""
+        with self._narrator_lock:
+            found = self._narrator.in_view
+        if not self._grabber.is_available:
+            found = dict.fromkeys(found)
+        if found != self._in_view:
+            self._in_view = found
+            self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
 
     def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
         """Return the narrator's decision; encoder and decoder run only if it needs them."""

@@ -40,7 +40,7 @@ class ResultMessage(Message):
     at: UtcTime = Field(description="When it was decided, in UTC.")
     id: str = Field(default="", description="The command's own id, or empty.")
     topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    action: str = Field(default="", description="What was asked, or empty if unreadable.")
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
     data: dict[str, Value] = Field(default={}, description="Of status: the state.")
@@ -93,6 +93,7 @@ class CommandHandler:
         self._voices = identity.voices
         own: Mapping[t.Topic, Callable[[str], r.Request]] = {
             t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
+            t.ALERTS_SET: lambda text: r.AlertSwitch(is_on=_switch(text)),
             t.MUTE_SET: lambda text: r.Mute(is_on=_switch(text)),
             t.PRIVACY_SET: lambda text: r.Privacy(is_on=_switch(text)),
             t.VOLUME_SET: lambda text: r.Set(name="volume", value=_number(text)),
@@ -130,10 +131,11 @@ class CommandHandler:
     def lane(self, received: ReceivedMessage) -> Hashable:
         """Return with which other messages one is counted; from any thread, and never raises.
 
-        Those of a topic that can be obeyed, those that cannot, and all of unknown topics.
+        Those of a topic that can be obeyed, those that cannot, all commands of unknown topics, and
+        what is no command, by its topic.
         """
         if received.topic not in self._simple and received.topic != self._json_topic:
-            return _UNKNOWN_TOPIC
+            return _UNKNOWN_TOPIC if received.topic.endswith("/set") else received.topic
         try:
             self._request(received)
         except Exception:  # noqa: BLE001 - whatever it is, the answer will say it
@@ -148,9 +150,7 @@ class CommandHandler:
             return self._refused(received.topic, str(exc), *self._claims(received))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"]) or "value"
-            reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
-            return self._refused(received.topic, reason, *self._claims(received))
+            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
         outcome = self._handle(request, Cause.MQTT, now_s)
         return ResultMessage(
             at=self._clock.utc(),

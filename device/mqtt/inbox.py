@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 MAX_RECEIVED_BYTES = 2**13
+# Our own description for Home Assistant, which the broker keeps: 11 kB and 0.3 kB for each rule.
+MAX_RETAINED_BYTES = 2**15
 # Of each lane: more come only from a program that has gone wrong.
 MOST_WAITING = 50
 _REMEMBERED = 256
@@ -29,7 +31,7 @@ class ReceivedMessage:
 
     Attributes:
         topic: its full name.
-        payload: its first ``MAX_RECEIVED_BYTES``.
+        payload: its first ``MAX_RECEIVED_BYTES``; of a retained one ``MAX_RETAINED_BYTES``.
         size_bytes: of the payload; of a packet that was too long, of its beginning.
         is_retained: whether the broker had kept it from before.
     """
@@ -67,7 +69,7 @@ class Inbox(Generic[Other]):
 
     def has_room(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Return whether a message would be taken."""
-        lane = self._lane(topic, payload[:MAX_RECEIVED_BYTES], is_retained)
+        lane = self._lane(topic, _kept(payload, is_retained), is_retained)
         return lane is not None and self._waiting[lane] < MOST_WAITING
 
     def put(self, event: Other) -> None:
@@ -76,7 +78,7 @@ class Inbox(Generic[Other]):
 
     def put_message(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Take a message; return whether there was room for it."""
-        kept = payload[:MAX_RECEIVED_BYTES]
+        kept = _kept(payload, is_retained)
         lane = self._lane(topic, kept, is_retained)
         with self._lock:
             if lane is None or self._waiting[lane] >= MOST_WAITING:
@@ -104,3 +106,7 @@ class Inbox(Generic[Other]):
         except UnicodeDecodeError:
             return None
         return self._lane_of(ReceivedMessage(name, payload, len(payload), is_retained))
+
+
+def _kept(payload: bytes, is_retained: bool) -> bytes:
+    return payload[: MAX_RETAINED_BYTES if is_retained else MAX_RECEIVED_BYTES]

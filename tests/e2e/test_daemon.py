@@ -8,10 +8,11 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
+from device.errors import DaemonError
 from device.history.schema import OUTBOX_FILE
 from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
@@ -96,7 +98,8 @@ def _has_frame(line: dict[str, Any]) -> bool:
 
 
 def _is_spoken(outcome: str) -> Callable[[dict[str, Any]], bool]:
-    return lambda line: line.get("outcome") == outcome
+    """Wanted is an utterance with that outcome, but not the greeting."""
+    return lambda line: line.get("outcome") == outcome and line["cause"] != "startup"
 
 
 def test_a_press_is_answered_aloud_and_sigterm_ends_it_in_the_middle_of_speech(
@@ -136,7 +139,7 @@ def test_twenty_presses_in_a_second_end_in_one_answer_heard(
     daemon.wait_log(_is_spoken("heard"))
     told = {line.get("id") for line in daemon.log() if "answered" in line["message"]}
     assert told >= answered
-    heard = [line for line in daemon.log() if line.get("outcome") == "heard"]
+    heard = [line for line in daemon.log() if _is_spoken("heard")(line)]
     assert len(heard) == 1
     assert daemon.stop()[0] == 0
 
@@ -355,6 +358,8 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
     assert values['queue_length{queue="speech"}'] == 0
     assert values['restarts_total{part="voice"}'] == values['restarts_total{part="camera"}'] == 0
 
+    cut = 'utterances_total{outcome="cut",priority="alert"}'
+    cut_before = values.get(cut, 0)  # a press may have cut the greeting
     began_s = time.monotonic()
     for text in ("One. " * 60, "Two.", "Three."):
         daemon.ask(r.Say(text=text))
@@ -366,9 +371,7 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
     os.kill(voice, signal.SIGKILL)
     _wait_metrics(port, lambda values: values['restarts_total{part="voice"}'] == 1)
     daemon.ask(r.Stop())
-    values = _wait_metrics(
-        port, lambda values: values['utterances_total{outcome="cut",priority="alert"}'] == 3
-    )
+    values = _wait_metrics(port, lambda values: values[cut] == cut_before + 3)
     assert values['queue_length{queue="speech"}'] == 0
 
     stream.vanish()
@@ -429,8 +432,9 @@ is_device_kept_open = false
     silent = [line["reason"] for line in daemon.log() if line.get("is_spoken") is False]
     kinds = {reason for reason, _ in itertools.groupby(silent)}
     assert {"picture_same", "not_stable", "unusable_picture"} <= kinds
-    outcomes = [line["outcome"] for line in daemon.log() if "outcome" in line]
-    assert outcomes == ["heard"] * 4
+    spoken = [(line["cause"], line["outcome"]) for line in daemon.log() if "outcome" in line]
+    # At last that the recording is over: without that, its end would be silence.
+    assert spoken == [("narration", "heard")] * 4 + [("startup", "heard")]
     assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
 
 
@@ -480,6 +484,50 @@ def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
             assert "frames_total" in _metrics(port)
         assert daemon.stop()[0] == 0
     assert "Traceback" not in daemon.log_text()
+
+
+def test_a_folder_of_one_picture_is_no_silent_end(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WavCard(tmp_path, monkeypatch)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(photographs()[0].with_name(FAMILIAR[1]), folder)
+    daemon = start(f'[camera]\nsource = "{folder}/"\n')
+    assert daemon.process.wait(WAIT_S) == 0
+    spoken = [(line["cause"], line["outcome"]) for line in daemon.log() if "outcome" in line]
+    assert spoken == [("narration", "heard"), ("startup", "heard")]
+    (warning,) = [line for line in daemon.log() if line["level"] == "warning"]
+    assert "the recording is over" in warning["message"]
+    assert "camera.source" in warning["message"]
+
+
+def test_a_read_only_card_does_not_silence_the_device(
+    tmp_path: Path, stream: PictureStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a second daemon on the same card is refused as on any other."""
+    WavCard(tmp_path, monkeypatch)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "seealoud.lock").touch()
+    read_only = f"mount --bind {state} {state} && mount -o remount,bind,ro {state} && exec"
+    prefix = ["unshare", "--mount", "sh", "-c", f'{read_only} "$@"', "sh"]
+    tried = subprocess.run([*prefix, "touch", state / "x"], capture_output=True, check=False)
+    if b"Read-only" not in tried.stderr:
+        pytest.skip(f"a folder cannot be made read-only here: {tried.stderr!r}")
+    with closing(DaemonProcess(tmp_path, _live(stream), prefix=prefix)) as daemon:
+        daemon.wait_ready()
+        problem = daemon.wait_log(lambda line: line.get("part") == "disk")
+        assert str(state) in problem["message"]
+        daemon.wait_log(lambda line: line.get("outcome") == "heard" and line["cause"] == "startup")
+        daemon.wait_log(_has_frame)
+        daemon.ask(r.Describe())
+        daemon.wait_log(lambda line: line.get("outcome") == "heard" and line["cause"] != "startup")
+        with closing(DaemonProcess(tmp_path, _live(stream), prefix=prefix)) as second:
+            assert second.process.wait(WAIT_S) == DaemonError.exit_code
+        assert daemon.stop()[0] == 0
+    assert "Traceback" not in daemon.log_text()
+    assert [path.name for path in state.iterdir()] == ["seealoud.lock"]
 
 
 def test_a_socket_that_cannot_be_made_at_the_start_works_later(

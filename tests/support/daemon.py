@@ -105,6 +105,10 @@ class ScriptedFrames:
     is_paused: bool = False
     is_frozen: bool = False
 
+    @property
+    def is_available(self) -> bool:
+        return not self.is_paused
+
     def frame(self, image_hwc: np.ndarray) -> Frame:
         return Frame(image_hwc, "camera:0", self.clock.utc(), self.clock.now_s())
 
