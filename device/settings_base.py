@@ -112,22 +112,30 @@ def problem_in_words(details: Mapping[str, Any]) -> str:
             Python and not what a user may write.
     """
     kind, limits = str(details["type"]), details.get("ctx", {})
-    shown = str(details["input"])[:_MAX_SHOWN_CHARS]
+    shown = _shown(details["input"])
     match kind:
         case "missing":
             return "is missing"
         case "extra_forbidden":
-            return f"is not known (its value is {shown!r})"
+            return f"is not known (its value is {shown})"
         case "json_invalid":
-            return f"is not JSON: {limits['error']} in {shown!r}"
+            return f"is not JSON: {limits['error']} in {shown}"
         case "union_tag_not_found":
-            return f"names no action: {shown!r}"
+            return f"names no action: {shown}"
         case "union_tag_invalid":
             return f"names no action that there is: {limits['tag']!r}; {limits['expected_tags']}"
         case "value_error":
             return f"cannot be used: {limits['error']}"
+        case "string_too_short" if limits["min_length"] == 1:
+            return "must not be empty"
         case _:
-            return f"must {_demand(kind, limits)}, not {shown!r}"
+            return f"must {_demand(kind, limits)}, not {shown}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as in a message: numbers as they are typed, everything else in quotes."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.12g}" if is_number else repr(str(value)[:_MAX_SHOWN_CHARS])
 
 
 def _demand(kind: str, limits: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ def pause_at(samples: Samples, rate_hz: int, near: int | None = None) -> Pause:
     """
     runs = _silent_runs(samples, rate_hz)
     if near is None:
-        early = [run for run in runs if run[0] < 1.3 * rate_hz]
+        early = [run for run in runs if run[0] < 1.3 * rate_hz] or [(0, 0)]
         begin, end = max(early, key=lambda run: run[1] - run[0])
     else:
         begin, end = min(runs, key=lambda run: max(run[0] - near, near - run[1]))
@@ -152,7 +152,8 @@ def main() -> None:
             later = _spoken(voice, rest, given.rate)
             samples = np.concatenate([kept.samples, later.samples])
             opening = next(o for o in OPENINGS if text.startswith(f"{o} "))
-            whole = _spoken(voice, f"{OPENINGS[opening]} {rest}", given.rate)
+            pause = "" if opening.endswith(":") else ","
+            whole = _spoken(voice, f"{opening}{pause} {rest}", given.rate)
             at, rate_hz = len(kept.samples), kept.sample_rate_hz
             joined.append(pause_at(samples, rate_hz, at))
             own.append(pause_at(whole.samples, rate_hz))

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ from device.errors import InferenceError, SeeAloudError
 from device.records import Description
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from device.vision.describe import FrameDescriber
 
 OpenDescriber = Callable[[DescribeOptions], "FrameDescriber"]
@@ -213,7 +214,13 @@ class _Worker:
         self._process = context.Process(
             target=_work, args=(theirs, self._options, self._open_describer), daemon=True
         )
-        self._process.start()
+        # Ctrl-C goes to every process of the terminal. This one ends the workers, which inherit
+        # what is blocked: even while they start, they print no traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def _run(self) -> None:
@@ -277,8 +284,6 @@ class _Worker:
 
 def _work(pipe: Connection, options: DescribeOptions, open_describer: OpenDescriber) -> None:
     """Be a worker: load the models, then answer one task after the other until the pipe ends."""
-    # Ctrl-C goes to every process of the terminal; the first one ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         describer = open_describer(options)
     except SeeAloudError as exc:

@@ -32,6 +32,7 @@ class _Commands(SuggestingGroup):
     """
 
     modules: ClassVar[Mapping[str, str]] = {
+        "benchmark": "benchmark",
         "config": "config",
         "describe": "describe",
         "doctor": "doctor",

@@ -15,7 +15,6 @@ Value = bool | int | float | str | None
 _S_PER_MIN = 60
 _MIN_PER_HOUR = 60
 _HOURS_PER_DAY = 24
-_MS_PER_S = 1000
 
 
 def status_sentences(data: Mapping[str, Value]) -> Iterator[str]:
@@ -52,6 +51,8 @@ def _narration(left: dict[str, Value]) -> Iterator[str]:
             yield f"Narration is paused until {_local_time(str(until))}."
         else:
             yield f"Narration is {'on' if is_on else 'off'}."
+    if "is_alerting" in left:
+        yield f"Alerts of rules are {'on' if left.pop('is_alerting') else 'off'}."
     if "minimum_gap_s" in left:
         gap = _plain(left.pop("minimum_gap_s"))
         yield f"Narrated sentences are at least {gap} seconds apart."
@@ -95,7 +96,7 @@ def _camera(left: dict[str, Value]) -> Iterator[str]:
 def _last_caption(caption: Value, latency_ms: Value) -> str:
     if caption is None:
         return "Nothing has been captioned yet."
-    took = "" if latency_ms is None else f" It took {float(latency_ms) / _MS_PER_S:.2f} seconds."
+    took = "" if latency_ms is None else f" It took {float(latency_ms):.0f} milliseconds."
     return f"The last caption was: {caption}{took}"
 
 

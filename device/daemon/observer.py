@@ -151,8 +151,6 @@ class Observer:
             found = self._look(frame)
         finally:
             self._is_looking = False
-        if found.caption is None and not found.things:
-            self._announcer.earcon(Earcon.FAILED, newest.asked_s)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -165,6 +166,7 @@ class Delivery:
         if missing is None:
             return
         phrase, spoken = missing
+        began_s = time.monotonic()
         try:
             chunks = list(
                 voice.synthesize(spoken, rate=rate, cancelled=cancelled, on_wait=self.on_progress)
@@ -174,7 +176,7 @@ class Delivery:
                 self._voice_health.failed(str(exc))
             return
         if not cancelled.is_set():
-            self._cache.add(phrase, chunks)
+            self._cache.add(phrase, chunks, time.monotonic() - began_s)
 
     def prepare(self) -> None:
         """Prepare the loudspeaker; without a player it counts as failed."""

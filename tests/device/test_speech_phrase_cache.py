@@ -23,6 +23,7 @@ from device.speech.voice import find_voice
 
 QUIET = SpeechSettings(are_earcons_on=False)
 SURE = "I cannot tell."
+ALL = [SURE, *OPENINGS.values()]
 
 
 def _padded(*, lead_s: float = 0.05, tone_s: float = 0.2, tail_s: float = 0.3) -> PcmChunk:
@@ -76,10 +77,10 @@ def test_phrase_cache_is_of_one_voice_at_one_rate() -> None:
     for voice, rate in (("voice", 1.5), ("other", 1.5)):
         cache.use(voice, rate)
         assert cache.split(SURE) == (None, SURE)
-        assert cache.next_missing() == ("I think", OPENINGS["I think"])
-        cache.add("I think", [_padded()])
+        assert cache.next_missing() == (SURE, SURE)
+        cache.add(SURE, [_padded()])
         cache.use(voice, rate)
-        assert cache.split("I think so.")[1] == "so."
+        assert cache.split(f"{SURE} So.")[1] == "So."
 
 
 def test_phrase_cache_never_exceeds_its_limit() -> None:
@@ -93,6 +94,18 @@ def test_phrase_cache_never_exceeds_its_limit() -> None:
     assert added < 10
     cache.use("voice", 2.0)
     assert cache.size_bytes == 0
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_a_voice_that_is_too_slow_for_the_rest_speaks_the_sentence_whole(is_slow: bool) -> None:
+    cache = PhraseCache([SURE])
+    cache.use("voice", 1.0)
+    while (missing := cache.next_missing()) is not None:
+        cache.add(missing[0], [_padded()], took_s=len(missing[0]) * (0.04 if is_slow else 0.008))
+    long = "a group of people are standing in front of a crowd."
+    assert (cache.split(f"I think {long}")[0] is None) == is_slow
+    assert cache.split("I think so.")[1] == "so."  # a short rest is ready in time
+    assert cache.split(f"{SURE} {long}")[1] == long  # between sentences a pause is natural
 
 
 def test_phrase_cache_survives_a_phrase_without_sound() -> None:
@@ -114,7 +127,7 @@ def _wait(until: Callable[[], bool]) -> None:
 
 
 def _wait_filled(rig: Rig, voice: int = 0) -> None:
-    _wait(lambda: len(rig.voices) > voice and rig.voices[voice].said[-1:] == [SURE])
+    _wait(lambda: len(rig.voices) > voice and rig.voices[voice].said[-1:] == ALL[-1:])
     _wait(lambda: rig.announcer.is_idle)
 
 
@@ -123,7 +136,7 @@ def test_phrases_are_kept_in_idle_moments_and_not_synthesised_again() -> None:
     with announcing(speaker, QUIET, often_spoken=[SURE]) as rig:
         voice = rig.voices[0]
         _wait_filled(rig)
-        assert voice.said == [*OPENINGS.values(), SURE]
+        assert voice.said == ALL
         voice.said.clear()
         rig.say("I think a dog runs.")
         assert rig.ear.wait_spoke(1)[0].outcome is SpeechOutcome.HEARD
@@ -149,7 +162,7 @@ def test_phrases_are_made_anew_for_another_voice_or_rate(what: str) -> None:
         else:
             rig.announcer.set_voice("other.onnx")
         _wait_filled(rig, 0 if what == "rate" else 1)
-        assert rig.voices[-1].said == [*OPENINGS.values(), SURE]
+        assert rig.voices[-1].said == ALL
         assert rig.voices[-1].rates[-1] == (1.5 if what == "rate" else 1.0)
 
 
@@ -158,7 +171,7 @@ def test_phrases_in_the_making_delay_nobody(by: str) -> None:
     with announcing(NullPlayback(), SpeechSettings(), often_spoken=[SURE]) as rig:
         voice = rig.voices[0]
         voice.gate.clear()
-        _wait(lambda: voice.said == [OPENINGS["I think"]])  # it is being made, and takes for ever
+        _wait(lambda: voice.said == [SURE])  # it is being made, and takes for ever
         if by == "press":
             rig.announcer.earcon(Earcon.HEARD, 0.0)
             _wait(lambda: rig.announcer.is_idle)
@@ -166,7 +179,7 @@ def test_phrases_in_the_making_delay_nobody(by: str) -> None:
         rig.say("A dog.")
         assert rig.ear.wait_spoke(1)[0].outcome is SpeechOutcome.HEARD
         _wait_filled(rig)
-        assert voice.said.count(OPENINGS["I think"]) == 2  # interrupted, and made later
+        assert voice.said.count(SURE) == 2  # interrupted, and made later
 
 
 def test_a_voice_that_fails_in_idle_moments_is_a_problem_and_not_a_loop() -> None:
