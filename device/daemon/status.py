@@ -31,8 +31,8 @@ from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.records import Caption, Cause, Priority, Utterance
 
 _LOGGER = logging.getLogger(__name__)
-# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd's
-# watchdog ends a daemon after a step of 50 s.
+# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd ends a
+# daemon after a step of 50 s.
 _LONGEST_SPEECH_S = 20.0
 _LOOK_AGAIN_S = 0.02
 # A problem reported within this time after the greeting is of a part that has not worked yet: a

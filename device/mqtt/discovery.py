@@ -34,7 +34,7 @@ _THING_LIST = f"{{{{ {{'things': {_THINGS}}} | tojson }}}}"
 _FROM_THE_BUTTON = (
     "{% if not value_json.late and value_json.cause in ['button', 'key'] %}{{ value }}{% endif %}"
 )
-_MOST_GONE = 100
+_MOST_GONE = 300
 
 
 def discovery_message(

@@ -88,7 +88,7 @@ class Narrator:
             self._scene.note_same_picture()
             return self._wait(silence)
         detail = f"picture change {difference:.3f} < {PICTURE_CHANGE:.3f}"
-        return silence or self._unchanged(DecisionReason.PICTURE_SAME, detail)
+        return self._unchanged(silence, DecisionReason.PICTURE_SAME, detail)
 
     def after_encoder(self, now: ClockReading, pooled_d: Pooled) -> Decision | None:
         """Return the decision by the encoder's features, or None to continue with the decoder.
@@ -107,7 +107,7 @@ class Narrator:
         if self._scene.is_changed:
             return self._wait(silence)
         detail = f"feature change {difference:.3f} < {FEATURE_CHANGE:.3f}"
-        return silence or self._unchanged(DecisionReason.FEATURES_SAME, detail)
+        return self._unchanged(silence, DecisionReason.FEATURES_SAME, detail)
 
     def after_decoder(self, now: ClockReading, found: Description) -> Decision:
         """Return the decision on a caption; record if it or an alert is spoken."""
@@ -123,6 +123,7 @@ class Narrator:
             is_unsure = decision.reason is DecisionReason.UNSURE
             self._look_again_s = self._now_s + _LOOK_AGAIN_S if is_unsure else None
             self._scene.settle()
+            self._alerts.settle_view()
         return decision
 
     def after_fault(self, now: ClockReading, fault: Description) -> Decision:
@@ -201,11 +202,6 @@ class Narrator:
         return self._silence.snoozed_until_s
 
     @property
-    def minimum_gap_s(self) -> float:
-        """Shortest time in seconds from any spoken line to the next narrated one."""
-        return self._interval.minimum_gap_s
-
-    @property
     def in_view(self) -> dict[str, bool | None]:
         """Whether each rule finds what it waits for, by its name; None while it does not look."""
         found = self._alerts.in_view(self._now_s)
@@ -244,19 +240,12 @@ class Narrator:
 
     def _wait(self, silence: Decision | None) -> Decision | None:
         """Return why the change is not narrated yet, or None to caption it."""
-        blocked = silence or self._too_soon()
+        blocked = silence or self._interval.too_soon(self._now_s)
         if unstable := self._scene.unstable(self._now_s):
             return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
         if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
             return None
         return blocked
-
-    def _too_soon(self) -> Decision | None:
-        left_s = self._interval.gap_left_s(self._now_s)
-        if left_s <= 0:
-            return None
-        detail = f"{left_s:.1f} s left of the minimum gap of {self._interval.minimum_gap_s:g} s"
-        return Decision(False, DecisionReason.TOO_SOON, detail)
 
     def _found(
         self, caption: str, sentence: str, things: tuple[Thing, ...]
@@ -270,7 +259,7 @@ class Narrator:
         alerts = self._found(found.words, found.text, found.things)
         if raised := raised_by(alerts):
             decision = Decision(False, DecisionReason.ALERT, raised)
-        elif (blocked := silence or self._too_soon()) is not None:
+        elif (blocked := silence or self._interval.too_soon(self._now_s)) is not None:
             decision = blocked
         elif why := doubt(found, self._settings.smallest_probability):
             decision = Decision(False, DecisionReason.UNSURE, why)
@@ -289,9 +278,13 @@ class Narrator:
         if self._interval.is_heartbeat_due(self._now_s):
             detail = f"silent for {self._interval.silent_s(self._now_s):.0f} s"
             return Decision(True, DecisionReason.HEARTBEAT, detail)
-        return self._unchanged(DecisionReason.TEXT_SAME, f'"{" ".join(words)}" was spoken already')
+        detail = f'"{" ".join(words)}" was spoken already'
+        return self._unchanged(None, DecisionReason.TEXT_SAME, detail)
 
-    def _unchanged(self, reason: DecisionReason, detail: str) -> Decision:
+    def _unchanged(self, silence: Decision | None, reason: DecisionReason, detail: str) -> Decision:
+        self._alerts.return_view(self._now_s)
+        if silence is not None:
+            return silence
         earcon = Earcon.UNCHANGED if self._interval.takes_sound(self._now_s) else None
         return Decision(False, reason, detail, earcon=earcon)
 

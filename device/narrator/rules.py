@@ -136,6 +136,8 @@ class Alerts:
         # Since when descriptions do not have it; None while they do. Rules without an entry were
         # in no description yet.
         self._missed_s: dict[str, float | None] = {}
+        self._newest: dict[str, bool] = {}
+        self._settled: dict[str, bool] = {}
         self.reload(rules)
 
     def reload(self, rules: Sequence[NarrationRule]) -> None:
@@ -144,6 +146,7 @@ class Alerts:
         names = {rule.name for rule in self._rules}
         self._fired_s = {n: s for n, s in self._fired_s.items() if n in names}
         self._missed_s = {n: s for n, s in self._missed_s.items() if n in names}
+        self._settled = {n: is_found for n, is_found in self._settled.items() if n in names}
 
     def __bool__(self) -> bool:
         """Return whether there is any rule, and alerts are on."""
@@ -163,9 +166,18 @@ class Alerts:
         missed_s = self._missed_s[rule]
         return missed_s is None or now_s - missed_s < OFF_DELAY_S
 
+    def settle_view(self) -> None:
+        """Note that the newest description is of the scene with which later ones are compared."""
+        self._settled = self._newest
+
+    def return_view(self, now_s: float) -> None:
+        """Note that this scene is there, or there again: it gets no new description."""
+        for rule, is_found in self._settled.items():
+            self._note_view(rule, is_found, now_s)
+
     def forget_view(self) -> None:
         """Forget what is in view: the next description may be of another scene."""
-        self._missed_s = {}
+        self._missed_s, self._newest, self._settled = {}, {}, {}
 
     def found_in(
         self,
@@ -188,10 +200,12 @@ class Alerts:
         words = affirmed_words(text)
         sure = tuple(thing for thing in things if thing.is_sure)
         found = []
+        self._newest = {}
         for rule in self._rules:
             is_in_caption = rule.is_in_caption(words)
             among = () if is_in_caption else rule.things_in(sure, words)
             is_found = is_in_caption or bool(among)
+            self._newest[rule.name] = is_found
             self._note_view(rule.name, is_found, now_s)
             if not (self.is_on and is_found) or self._is_cooling(rule, now_s):
                 continue

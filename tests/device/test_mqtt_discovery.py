@@ -127,7 +127,7 @@ def test_an_entity_of_an_earlier_version_is_removed_and_what_is_there_stays():
     "payload",
     [b"", b"x", b"[]", b"{}", b'{"components": 3}', b'{"components": {"a": 1}}',
      b'{"components": {"a": {}}}', b'{"components": {"a": {"platform": 3}}}', b"\xff",
-     json.dumps({"components": {str(n): {"platform": "sensor"} for n in range(101)}}).encode()],
+     json.dumps({"components": {str(n): {"platform": "sensor"} for n in range(301)}}).encode()],
 )  # fmt: skip
 def test_what_is_no_description_of_a_device_removes_nothing(payload):
     assert announced_parts(payload) == {}

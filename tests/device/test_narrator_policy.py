@@ -641,8 +641,8 @@ def test_a_reload_keeps_what_was_spoken_and_the_switch():
     room.show(0, for_s=20)
     room.narrator.reload(NarrationSettings(minimum_gap_s=3, is_on=False, heartbeat_s=HEARTBEAT_S))
     assert room.narrator.is_on
-    assert room.narrator.minimum_gap_s == 3
     assert room.frame(0).decision.reason is Why.PICTURE_SAME
+    assert len(spoken([*room.show(1, for_s=2), *room.show(2, for_s=5)])) == 2  # the new gap
 
 
 def test_the_gap_is_changed_live_and_refused_by_value():
@@ -783,7 +783,7 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
 # ------------------------------------------------------------ what is in view
 
 
-def test_rules_know_what_is_in_view_only_while_the_narrator_looks():
+def test_rules_know_what_is_in_view_while_alerts_are_on():
     room = Room(rules=[DOG_RULE], minimum_gap_s=60.0)
     assert room.narrator.in_view == {"dog": None}
     room.show(0, for_s=5)
@@ -798,18 +798,57 @@ def test_rules_know_what_is_in_view_only_while_the_narrator_looks():
     room.show(0, for_s=10)
     assert room.narrator.in_view == {"dog": True}
     room.narrator.set_on(False)
-    room.show(0, for_s=5)
+    room.show(4, for_s=OFF_DELAY_S + 10)
+    assert room.narrator.in_view == {"dog": False}
+    room.show(0, for_s=10)
     assert room.narrator.in_view == {"dog": True}
     room.narrator.set_alerting(False)
     room.show(4, for_s=5)
     assert room.narrator.in_view == {"dog": None}
-    room.narrator.set_on(True)
     room.narrator.set_alerting(True)
-    assert room.narrator.in_view == {"dog": None}
-    room.narrator.snooze(None)
-    room.show(4, for_s=60)
+    room.show(4, for_s=OFF_DELAY_S + 10)
     assert room.narrator.in_view == {"dog": False}
     assert Room().narrator.in_view == {}
+
+
+def test_what_was_described_while_alerts_were_off_is_known_afterwards():
+    room = Room(rules=[DOG_RULE])
+    room.show(0, for_s=20)
+    room.narrator.set_alerting(False)
+    assert spoken(room.show(4, for_s=OFF_DELAY_S + 10))
+    assert room.narrator.in_view == {"dog": None}
+    room.narrator.set_alerting(True)
+    assert room.narrator.in_view == {"dog": False}
+
+
+@pytest.mark.parametrize("is_snoozed", [False, True])
+def test_who_comes_and_goes_within_the_gap_or_a_snooze_does_not_stay_in_view(is_snoozed):
+    room = Room(rules=[DOG_RULE], minimum_gap_s=600.0)
+    room.show(4, for_s=20)  # an empty street, of which it speaks
+    assert room.narrator.in_view == {"dog": False}
+    if is_snoozed:
+        room.narrator.snooze(room.now_s + 1000)
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=OFF_DELAY_S - 5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=10)
+    assert room.narrator.in_view == {"dog": False}
+
+
+def test_who_is_hidden_for_a_moment_is_in_view_again():
+    room = Room(rules=[DOG_RULE], minimum_gap_s=600.0)
+    room.show(0, for_s=20)
+    room.show(4, for_s=OFF_DELAY_S + 20)
+    assert room.narrator.in_view == {"dog": False}
+    room.show(0, for_s=5)  # the scene of which it spoke last: no model describes it again
+    assert room.narrator.in_view == {"dog": True}
+    room.fault = "It is too dark."
+    room.show(1, for_s=OFF_DELAY_S + 10)
+    assert room.narrator.in_view == {"dog": False}
+    room.fault = None
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
 
 
 def test_a_picture_in_which_nothing_can_be_seen_ends_the_view():

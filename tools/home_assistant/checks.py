@@ -13,7 +13,7 @@ from device.mqtt.identity import Identity
 from tools.home_assistant.parts import BROKER_PORT, HOST, NAME, RULE, Lab
 from tools.home_assistant.transcript import WAIT_S, Transcript, number
 
-_NARRATION, _PRIVACY = "switch.lab_narration", "switch.lab_privacy"
+_ALERTS, _PRIVACY = "switch.lab_alerts", "switch.lab_privacy"
 _SETTLE_S = 45.0
 _MOST_ROWS_A_DAY = 100
 
@@ -44,8 +44,6 @@ def use_everything(lab: Lab, transcript: Transcript) -> None:
     named = "{{ device_attr('sensor.lab_caption', '%s') }}"
     board = [home.rendered(named % name) for name in ("model", "hw_version", "sw_version")]
     transcript.claim("its model, hardware and version are shown:", all(board), ", ".join(board))
-    uptime = home.state("sensor.lab_uptime")
-    transcript.claim("its uptime is the time of the start:", "T" in uptime, uptime)
     use_buttons_and_events(lab, transcript)
     use_controls(lab, transcript)
 
@@ -54,6 +52,9 @@ def use_buttons_and_events(lab: Lab, transcript: Transcript) -> None:
     """Describe, repeat, stop; the caption, its event, the picture."""
     home = lab.home
     transcript.wait("the device is available", lab.is_available)
+    uptime = "sensor.lab_uptime"
+    transcript.wait("its uptime is the time of the start", lambda: "T" in home.state(uptime))
+    transcript.say(f"       {home.state(uptime)}")
     home.serve("button.press", "button.lab_describe")
     transcript.wait("button.press describe: the caption is a sentence",
               lambda: " " in home.state("sensor.lab_caption"))  # fmt: skip
@@ -123,9 +124,9 @@ def watch_a_rule(lab: Lab, transcript: Transcript) -> None:
     """The rule's sensor: unknown, on, off, and on again."""
     home, sensor = lab.home, f"binary_sensor.lab_{RULE}_in_view"
     steps = (
-        ("narration off: unknown", "unknown", lambda: home.serve("switch.turn_off", _NARRATION)),
-        ("narration on, a scene with its words: on", "on",
-         lambda: home.serve("switch.turn_on", _NARRATION)),
+        ("alerts off: unknown", "unknown", lambda: home.serve("switch.turn_off", _ALERTS)),
+        ("alerts on, a scene with its words: on", "on",
+         lambda: home.serve("switch.turn_on", _ALERTS)),
         ("the light is out: off, after the delay", "off", lambda: lab.stream.show(lab.dark)),
         ("privacy: unknown", "unknown", lambda: home.serve("switch.turn_on", _PRIVACY)),
         ("privacy off and the light is on again: on", "on", lambda: _look_again(lab)),
