@@ -17,7 +17,7 @@ from seealoud.device.clock import Clock
 from seealoud.device.errors import BrokerError, SeeAloudError
 from seealoud.device.events import EventBus, Part
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
-from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.settings import MqttLimits
 from seealoud.device.mqtt.topics import OutgoingMessage
 from seealoud.device.part_health import Backoff, PartHealth

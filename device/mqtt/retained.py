@@ -24,7 +24,7 @@ from seealoud.device.mqtt.connection import Connection
 from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_of
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
-from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage

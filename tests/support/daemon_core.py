@@ -15,7 +15,7 @@ from support.tiny_bundle import TINY_BUNDLE
 from seealoud.device.app import Daemon
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.identity import identity_of
-from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.requests import MAX_REQUEST_BYTES, Outcome
 from seealoud.device.settings.load import parse_settings
 from seealoud.device.settings.paths import Directories

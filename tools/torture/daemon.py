@@ -31,7 +31,7 @@ from seealoud.device.events import Answered, Event, ProblemChanged, Requested, S
 from seealoud.device.health.log import set_up_daemon_logging
 from seealoud.device.mqtt.commands import CommandHandler
 from seealoud.device.mqtt.identity import identity_of
-from seealoud.device.mqtt.paho_client import ReceivedMessage
+from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.settings.load import load_settings
 from seealoud.device.settings.paths import directories
 from seealoud.device.speech.pcm import PcmChunk
