@@ -15,12 +15,15 @@ import random
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from device.camera.ffmpeg_capture import FfmpegCapture
+from device.errors import PictureError
 from device.vision.picture_gate import PictureGate
 
 _PACKET_BYTES = 188
@@ -54,13 +57,13 @@ def _frames(data: bytes) -> Iterator[tuple[int, npt.NDArray[np.uint8]]]:
     with tempfile.NamedTemporaryFile(suffix=".ts") as file:
         file.write(data)
         file.flush()
-        video = cv2.VideoCapture(file.name, cv2.CAP_FFMPEG)
-        while True:
-            is_read, image = video.read()
-            if not is_read:
-                break
-            yield round(video.get(cv2.CAP_PROP_POS_MSEC)), np.asarray(image, np.uint8)
-        video.release()
+        video = cv2.VideoCapture(file.name, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        capture = FfmpegCapture(video)
+        while capture.grab():
+            with suppress(PictureError):
+                if (image := capture.retrieve()) is not None:
+                    yield round(video.get(cv2.CAP_PROP_POS_MSEC)), np.asarray(image, np.uint8)
+        capture.release()
 
 
 def _damaged(data: bytes, share: float) -> bytes:
