@@ -30,7 +30,7 @@ smallest_probability = 0
 [[narration.rules]]
 name = "{rule}"
 words = ["man", "woman", "boy", "girl", "person", "motorcycle", "dog"]
-cooldown_s = 1
+cooldown_s = 3600
 [speech]
 output = "none"
 [mqtt]
