@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -116,6 +117,31 @@ def test_install_pi_asks_for_root_and_knows_its_options() -> None:
     )
     assert refused.returncode == 1
     assert "--frobnicate" in refused.stderr
+
+
+def test_install_pi_without_systemd_changes_nothing(tmp_path: Path) -> None:
+    """A system with all that is needed before the service: its first change would be apt-get's."""
+    programs, changed = tmp_path / "bin", tmp_path / "changed"
+    programs.mkdir()
+    for name in ("bash", "dirname", "dpkg", "env", "python3", "sed"):
+        found = shutil.which(name, path="/usr/bin:/bin")
+        assert found is not None, name
+        (programs / name).symlink_to(found)
+    apt_get = programs / "apt-get"
+    apt_get.write_text(f"#!/bin/sh\n: > {changed}\nexit 1\n")
+    apt_get.chmod(0o755)
+    refused = subprocess.run(
+        [ROOT / "scripts" / "install-pi"],
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "no systemd-sysusers: the service needs systemd" in refused.stderr
+    assert "Nothing was changed" in refused.stderr
+    assert not changed.exists()
 
 
 @pytest.mark.parametrize("umask", ["000", "077"])

@@ -95,12 +95,8 @@ class ContactSheet:
         """
         if path.suffix.lower() not in (".html", ".htm"):
             raise ConfigError(f"--contact-sheet {path}: the suffix must be .html")
-        if path.is_file() and _MARK.encode() not in path.read_bytes()[: len(_HEAD)]:
-            raise ConfigError(
-                f"{path} is a page that SeeAloud has not made, and is left as it is: name another "
-                "file, or delete it"
-            )
         self._path = path
+        self._check_old_page()
         self._unfinished = path.with_name(f".{path.name}.unfinished")
         self._n_pictures = 0
         try:
@@ -108,6 +104,20 @@ class ContactSheet:
         except OSError as exc:
             raise self._error(exc) from exc
         self._write(_HEAD)
+
+    def _check_old_page(self) -> None:
+        try:
+            with self._path.open("rb") as file:
+                beginning = file.read(len(_HEAD))
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise self._error(exc) from exc
+        if _MARK.encode() not in beginning:
+            raise ConfigError(
+                f"{self._path} is a page that SeeAloud has not made, and is left as it is: name "
+                "another file, or delete it"
+            )
 
     def add(self, name: str, text: str, jpeg: bytes) -> None:
         """Add a picture with what is said of it.

@@ -214,7 +214,13 @@ class _Worker:
         self._process = context.Process(
             target=_work, args=(theirs, self._options, self._open_describer), daemon=True
         )
-        self._process.start()
+        # Ctrl-C goes to every process of the terminal. This one ends the workers, which inherit
+        # what is blocked: even while they start, they print no traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def _run(self) -> None:
@@ -278,8 +284,6 @@ class _Worker:
 
 def _work(pipe: Connection, options: DescribeOptions, open_describer: OpenDescriber) -> None:
     """Be a worker: load the models, then answer one task after the other until the pipe ends."""
-    # Ctrl-C goes to every process of the terminal; the first one ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         describer = open_describer(options)
     except SeeAloudError as exc:

@@ -68,7 +68,10 @@ def _checks(config: Path | None) -> list[Check]:
     try:
         settings = load_settings(config)
     except ConfigError as exc:
-        text, fix = str(exc), "seealoud config check"
+        text, fix = (
+            "; ".join(str(exc).splitlines()),
+            "correct the file, then: seealoud config check",
+        )
         return [
             Check("Settings", lambda: Finding("Settings", Level.FAILURE, text, fix)),
             *machine_checks,

@@ -11,6 +11,7 @@ import csv
 import fcntl
 import io
 import json
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterable, Set
@@ -22,8 +23,8 @@ from device.commands.report import one_line
 from device.english import counted
 from device.errors import ConfigError, OutputError
 from device.records import Description
-from device.vision.sentences import name_things
 
+_LOGGER = logging.getLogger(__name__)
 _CSV_FIELDS = ("source", "text", "caption", "probability", "reason", "things", "bundle")
 _JSON_BEGINNING = '{"text":"'
 _NEW_MODE = 0o666  # before the umask, as for any file
@@ -84,6 +85,8 @@ def _csv_line(cells: Iterable[object]) -> str:
 
 
 def _csv_row(description: Description) -> str:
+    from device.vision.sentences import name_things
+
     caption = description.caption
     assert caption is not None  # a command captions what it withholds as well
     chance = description.probability
@@ -231,11 +234,16 @@ class ResultFile:
                 f"another seealoud describe writes {self._path} now: wait until it has ended, or "
                 "name another file"
             ) from exc
+        except OSError as exc:  # some network file systems have no locks
+            _LOGGER.debug("%s cannot be locked: %s", self._path, exc)
 
     def _existing(self, names: Set[str]) -> list[Row]:
         """Return the rows of the file, after cutting off one that was not written whole."""
-        with open(self._fd, "rb", closefd=False) as file:
-            data = file.read()
+        try:
+            with open(self._fd, "rb", closefd=False) as file:
+                data = file.read()
+        except OSError as exc:
+            self._fail("cannot be read", exc)
         whole, end, torn = data.rpartition(b"\n")
         lines = whole.decode("utf-8", "replace").split("\n") if end else []
         head = self._format.head

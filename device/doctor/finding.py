@@ -86,7 +86,9 @@ def examine(checks: Sequence[Check]) -> Iterator[Finding]:
         try:
             yield check.look()
         except SeeAloudError as exc:
-            yield Finding(check.part, Level.FAILURE, str(exc), check.fix)
+            yield Finding(
+                check.part, Level.FAILURE, _without_advice(str(exc), check.fix), check.fix
+            )
         except Exception as exc:
             _LOGGER.exception("the check of %s failed", check.part)
             text = f"the check itself failed: {type(exc).__name__}: {exc}"
@@ -102,6 +104,12 @@ def closing_line(findings: Sequence[Finding]) -> str:
     *before, last = bad
     named = f"{', '.join(before)} and {last}" if before else last
     return f"{len(bad)} of {len(findings)} parts {verb} attention: {named}."
+
+
+def _without_advice(text: str, fix: str) -> str:
+    """Return an error's text without the advice at its end that the fix begins with."""
+    before, _, advice = text.rpartition(": ")
+    return before if before and fix.startswith(advice) else text
 
 
 def _sentence(text: str) -> str:

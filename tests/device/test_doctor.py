@@ -70,6 +70,9 @@ def test_a_check_that_raises_is_a_failure_with_its_fix_and_the_others_go_on() ->
     def refuse() -> Finding:
         raise CameraError("camera:0 is gone")
 
+    def refuse_with_advice() -> Finding:
+        raise CameraError("camera:0 is gone: plug it in")
+
     def break_down() -> Finding:
         raise ZeroDivisionError
 
@@ -77,8 +80,11 @@ def test_a_check_that_raises_is_a_failure_with_its_fix_and_the_others_go_on() ->
         Check("Camera", refuse, "plug it in"),
         Check("Odd", break_down),
         Check("P", lambda: OK),
+        Check("Again", refuse_with_advice, "plug it in, or set another"),
     ]
-    camera, odd, last = examine(checks)
+    camera, odd, last, again = examine(checks)
+    # The advice is read once.
+    assert (again.text, again.fix) == ("camera:0 is gone", "plug it in, or set another")
     assert (camera.level, camera.text, camera.fix) == (
         Level.FAILURE,
         "camera:0 is gone",

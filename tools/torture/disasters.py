@@ -21,8 +21,8 @@ _DISK_BYTES = 4 * 2**20
 _CARD_BYTES = 16 * 2**20
 _YEARS_DAYS = 3652
 _MOST_PRESSES = 200
-_FULL, _SAVED_AGAIN = spoken_of(Part.DISK)
-_NOT_SAVED, _ = spoken_of(Part.STATE)
+_FULL, _SAVED_AGAIN = spoken_of(Part.DISK).failed, spoken_of(Part.DISK).works
+_NOT_SAVED = spoken_of(Part.STATE).failed
 _ROOT_ONLY = "not measured: needs root, to mount a file system"
 _NARRATION_OFF = "[narration]\nis_on = false\n"
 
@@ -53,9 +53,9 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
         gap_s = 20.0 + number
         daemon.ask(r.Set(name="minimum_gap_s", value=gap_s))
         _work_until_full(daemon, number)
-        wait_heard(daemon, _FULL, number + 1)
+        wait_heard(daemon, number + 1, _FULL)
         filler.unlink()
-        wait_heard(daemon, _SAVED_AGAIN, number + 1)
+        wait_heard(daemon, number + 1, _SAVED_AGAIN)
         answer_of(daemon, f"after{number}")
         daemon.ask(r.Say(text="There is room again.", id=f"room{number}"))
         daemon.wait_note(event="speech", id=f"room{number}")
@@ -112,7 +112,7 @@ def _freeze(section: Section, at_home: Home, image: Path, number: int) -> None:
     subprocess.run(["mount", "-o", "remount,abort", str(daemon.state)], check=True)
     answer_of(daemon, f"frozen{number}")
     daemon.ask(r.Set(name="minimum_gap_s", value=30.0 + number))
-    wait_heard(daemon, _NOT_SAVED, number + 1)
+    wait_heard(daemon, number + 1, _NOT_SAVED)
     section.expect("a press is answered with a read-only card", "yes", True)
     section.equal("exit code after SIGTERM", daemon.end(), 0)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 _WIDTHS = (10, 53, 30, 9)
 # What does not hold yet, by attack and promise; docs/reliability.md says why.
-KNOWN = {("clock", "steps after which entries of the history are lost")}
+KNOWN: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from device.daemon.sentences import PARTS
+from device.daemon.sentences import PARTS, PartSentences
 from device.events import Part
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.voice import find_voice
@@ -55,8 +55,8 @@ def _sound_of(text: str) -> bytes:
         return b"".join(chunk.samples.tobytes() for chunk in voice.synthesize(text))
 
 
-def spoken_of(part: Part) -> tuple[str, str]:
+def spoken_of(part: Part) -> PartSentences:
     """Return the sentences by which the daemon reports that a part fails, and works again."""
     sentences = PARTS[part]
     assert sentences is not None
-    return sentences.failed, sentences.works
+    return sentences
