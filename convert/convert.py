@@ -8,6 +8,7 @@ from pathlib import Path
 
 from convert.encoder import calibration_pictures, whole_encoder
 from convert.model_card import earlier_runs, with_origin, write_manifest_and_card
+from convert.trained_on import put_trained_on
 from convert.variants import Variant, export_variant, training_facts
 from convert.verify import (
     Verification,
@@ -16,6 +17,7 @@ from convert.verify import (
     count_mistakes,
     require,
 )
+from device.vision.bundle import load_bundle
 from device.vision.manifest import HASHED_FILES, Manifest
 from training.config import RunConfig
 from training.data.dataset import Dataset, Split
@@ -25,6 +27,7 @@ from training.model import BuiltCaptioner
 from training.records.keras_run import chain_wall_time_s, wall_time_s
 from training.records.run import INT8_BUNDLE, Bounds, Quantization, RunRecord, write_record
 from training.run_folder import RunFolder, load_run, recorded
+from training.trained_on import of_folder, refuse_known
 
 _LOGGER = logging.getLogger(__name__)
 _SCORED: tuple[Split, ...] = ("dev", "test")
@@ -44,9 +47,11 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
         records: folder that the run's record is written to; None writes no record.
 
     Raises:
-        TrainingError: the run is not trained, the settings of a run that it came from are gone,
-            or the verification fails.
+        TrainingError: the run is not trained, it was trained on pictures of dev or test, the
+            settings of a run that it came from are gone, or the verification fails.
     """
+    trained_on = of_folder(folder.path)
+    refuse_known(trained_on, (*dataset.dev, *dataset.test), f"run {folder.path.name}")
     config, built = load_run(folder)
     earlier = earlier_runs(folder)
     calibration = calibration_pictures(dataset.train, built.spec)
@@ -58,7 +63,10 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
     require(verification)
     if records is not None:
         write_record(_record(config, built, folder, quantized, verification), records)
-    return _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
+    target = _write(with_origin(quantized.manifest, earlier), quantized, verification, out)
+    if trained_on is not None:
+        put_trained_on(target, load_bundle(target).manifest, trained_on)
+    return target
 
 
 def _verify(

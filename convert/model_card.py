@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from convert.variants import DATA_LICENCE, Variant, training_facts
+from convert.variants import DATA_LICENCE, Variant, models_bytes, training_facts
 from device.vision.manifest import (
     CONFIDENCE,
     DECODER,
@@ -81,7 +81,7 @@ def model_card(manifest: Manifest) -> str:
         bundle=manifest,
         training=manifest.training,
         metrics=metrics,
-        size=sum(entry.bytes for entry in manifest.files.values()) / 1e6,
+        size=models_bytes(manifest) / 1e6,
         models=list(_models(manifest)),
         data=_data(manifest),
         about_data=_ABOUT_DATA,

@@ -134,7 +134,9 @@ def _figures(case: CaptionCase, samples: _Samples) -> dict[str, Any]:
     return {
         "variant": case.variant,
         "threads": case.threads,
-        "bundle_bytes": sum(entry.bytes for entry in case.bundle.manifest.files.values()),
+        "bundle_bytes": sum(
+            case.bundle.manifest.files[name].bytes for name in case.bundle.manifest.file_names()
+        ),
         "preprocess_ms": median_and_p95(samples.preprocess),
         "encoder_ms": median_and_p95(samples.encoder),
         "prepare_ms": median_and_p95(samples.prepare),

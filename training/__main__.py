@@ -67,26 +67,29 @@ def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | 
     is_flag=True,
     help="Do not compute METEOR, which takes half a minute and needs Java.",
 )
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Score also pictures that the model was trained on; the score is marked contaminated.",
+)
 def evaluate(
-    model: str, split: Split, data: Path | None, runs: Path | None, no_meteor: bool
+    model: str, split: Split, data: Path | None, runs: Path | None, no_meteor: bool, force: bool
 ) -> None:
-    """Score a Keras run (by name) or a bundle (by folder or shipped name) on a split."""
-    from device.vision.bundle import find_bundle
-    from training.data.readers import default_data, open_dataset
-    from training.evaluate import caption_with_bundle, caption_with_keras, score_captions
-    from training.run_folder import load_run, run_folder
+    """Score a Keras run (by name) or a bundle (by folder or shipped name) on a split.
 
+    Pictures that the model was trained on are refused, since their score says nothing.
+    """
+    from training.data.readers import default_data, open_dataset
+    from training.evaluate import Scored, score_captions
+
+    scored = Scored.find(model, runs)
     pictures = open_dataset(data or default_data()).split(split)
-    folder = run_folder(model, runs)
-    if folder.best_weights.is_file() and not Path(model).is_dir():
-        captions = caption_with_keras(*load_run(folder), pictures)
-        what = f"Keras run {model}"
-    else:
-        path = find_bundle(model)
-        captions = caption_with_bundle(path, pictures)
-        what = f"bundle {path}"
+    remark = scored.contamination(pictures, is_forced=force)
+    captions = scored.caption(pictures)
     _, metrics = score_captions(captions, pictures, with_meteor=not no_meteor)
-    click.echo(f"{what} on the {len(pictures)} pictures of {split}:")
+    click.echo(f"{scored.name} on the {len(pictures)} pictures of {split}:")
+    if remark:
+        click.echo(f"CONTAMINATED, not a score: {remark}")
     click.echo(describe_metrics(metrics))
 
 

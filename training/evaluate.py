@@ -6,7 +6,9 @@ captioner is searched by the device's own beam search.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +18,94 @@ from tqdm import tqdm
 from device.records import Frame, Hypothesis
 from device.vision.beam_search import SearchOptions, State, search
 from device.vision.beam_search import Sequence as BeamSequence
-from device.vision.bundle import load_bundle
+from device.vision.bundle import find_bundle, load_bundle
 from device.vision.captioner import Captioner
 from training import views
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.encoders import default_cache_dir
+from training.errors import DatasetError
 from training.features import Features, load_features, read_picture
 from training.metrics.judgement import precision_by_kind
 from training.metrics.scores import Scores, score_tokens
 from training.metrics.tokenise import tokenise
 from training.model import BuiltCaptioner, KerasCaptioner
 from training.records.run import Metrics
+from training.run_folder import RunFolder, load_run, run_folder
+from training.trained_on import TrainedOn, contamination, of_bundle, of_folder
 
 Captions = dict[str, Hypothesis]
 
+_LOGGER = logging.getLogger(__name__)
 _PICTURES_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A model that is scored.
+
+    Attributes:
+        model: a Keras run's folder, or a bundle's.
+        trained_on: the pictures that it was trained on; None where that was not kept.
+    """
+
+    model: RunFolder | Path
+    trained_on: TrainedOn | None
+
+    @classmethod
+    def find(cls, name: str, runs: Path | None) -> Scored:
+        """Return the run of that name if it is trained, else the bundle of that name or folder.
+
+        Raises:
+            BundleError: there is neither, or the bundle is broken.
+        """
+        folder = run_folder(name, runs)
+        if folder.best_weights.is_file() and not Path(name).is_dir():
+            return cls(folder, of_folder(folder.path))
+        path = find_bundle(name)
+        return cls(path, of_bundle(path, load_bundle(path).manifest))
+
+    @property
+    def name(self) -> str:
+        """What it is, for a line of text."""
+        if isinstance(self.model, RunFolder):
+            return f"Keras run {self.model.path.name}"
+        return f"bundle {self.model}"
+
+    def contamination(self, pictures: Sequence[CaptionedPicture], *, is_forced: bool) -> str:
+        """Return which of the pictures it was trained on, "" for none.
+
+        Raises:
+            DatasetError: it was trained on some of them, and that is not forced.
+        """
+        if self.trained_on is None:
+            _LOGGER.warning(
+                "%s does not state which pictures it was trained on: whether it saw these is not "
+                "checked; `python -m convert.trained_on BUNDLE` adds it to a bundle",
+                self.name,
+            )
+            return ""
+        found = self.trained_on.known(pictures)
+        if not found:
+            return ""
+        sentence = contamination(found, len(pictures), self.name)
+        if not is_forced:
+            raise DatasetError(
+                f"{sentence}, so their score would say nothing: give the data set with the split "
+                "that it was trained with, or --force for a score that is marked contaminated"
+            )
+        return sentence
+
+    def caption(self, pictures: Sequence[CaptionedPicture]) -> Captions:
+        """Return its best hypothesis by picture name.
+
+        Raises:
+            BundleError: the bundle is broken or fails its self-test.
+            DatasetError: a picture cannot be read.
+        """
+        if isinstance(self.model, RunFolder):
+            return caption_with_keras(*load_run(self.model), pictures)
+        return caption_with_bundle(self.model, pictures)
 
 
 def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> Captions:

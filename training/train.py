@@ -26,6 +26,7 @@ from training.model import BuiltCaptioner, build_captioner, feature_source
 from training.run_folder import EpochResult, RunFolder, recorded, run_folder
 from training.run_pictures import Tile, write_contact_sheet, write_history_plot
 from training.text import build_vocabulary, words_of
+from training.trained_on import TRAINED_ON, TrainedOn, of_folder
 from training.trainer import Trainer
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def train(
     sentences = (words_of(caption) for picture in learned for caption in picture.captions)
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
     folder.prepare(config, vocabulary)
+    _trained_on(config, folder, dataset, extra).write(folder.path / TRAINED_ON)
     built = build_captioner(config, vocabulary)
     if config.start_from is not None:
         start_from(built, run_folder(config.start_from, folder.path.parent))
@@ -79,6 +81,21 @@ def train(
         history = Trainer(config, built, sets, folder).run()
     _draw(config, built, dataset, folder, history, cache_dir)
     return history
+
+
+def _trained_on(
+    config: RunConfig,
+    folder: RunFolder,
+    dataset: Dataset,
+    extra: list[tuple[ExtraDataConfig, tuple[CaptionedPicture, ...]]],
+) -> TrainedOn:
+    """Return which pictures a run learns from, with those of the runs that it comes from."""
+    further = ((of.name, picture) for of, pictures in extra for picture in pictures)
+    found = TrainedOn.of(dataset.train, further)
+    for name in config.earlier_runs:
+        if earlier := of_folder(run_folder(name, folder.path.parent).path):
+            found |= earlier
+    return found
 
 
 def require_programs(config: RunConfig) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from device.commands.report import echo_error, echo_line, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(no_args_is_help=False, short_help="Write, check and show the settings.")
+@click.group(
+    cls=SuggestingGroup, no_args_is_help=False, short_help="Write, check and show the settings."
+)
 def config() -> None:
     """Write, check and show the settings of `seealoud run`."""
 
@@ -61,6 +64,8 @@ def check(path: Path | None) -> int:
     Without PATH: the file that `seealoud run` would read.
     """
     from device.daemon.start_check import start_problems
+    from device.doctor.finding import Level
+    from device.doctor.rules import check_rules
     from device.settings.effective import risks
     from device.settings.load import find_config, load_settings, retired_lines
 
@@ -77,6 +82,9 @@ def check(path: Path | None) -> int:
         for line in problems:
             echo_error(f"{file or 'the default settings'}: {line}")
         return ConfigError.exit_code
+    rules = check_rules(settings)
+    if rules.level is Level.WARNING:
+        echo_error(f"warning: narration.rules: {rules.text}: {rules.fix}")
     echo_line(
         "There is no settings file: the defaults are used." if file is None else f"{file} is valid."
     )

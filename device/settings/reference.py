@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from device.english import with_article
 from device.settings.keys import JsonSchema, Key, Table
 from device.settings.toml_text import TomlValue, toml_key, toml_value
 
@@ -70,6 +71,8 @@ _FORMATS = {
     "uri": "address",
     "password": "text",
 }
+# First words of what a key takes before which a sentence needs an article.
+_COUNTED = {"address", "date", "duration", "list", "number", "path", "table", "time", "whole"}
 _TYPES = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
 
@@ -109,6 +112,12 @@ def allowed(key: Key) -> str:
     if not unit:
         return words
     return f"{words}, {unit}" if unit.startswith("per ") else f"{words}, in {unit}"
+
+
+def allowed_phrase(key: Key) -> str:
+    """Return what values a key takes, as part of a sentence: "a number from 0 to 2"."""
+    words = allowed(key)
+    return with_article(words) if words.split()[0].rstrip(",") in _COUNTED else words
 
 
 def _section(table: Table) -> str:

@@ -108,7 +108,7 @@ def test_check_says_all_that_is_wrong_one_line_each_and_ends_with_2(tmp_path, ca
     assert out == ""
     assert sorted(err.splitlines()) == [
         f'seealoud: {file}: log.level: "loud" is not allowed; it takes "error", "warning", "info" '
-        'or "debug"',
+        'or "debug". Change it, or delete the line: the default is "info"',
         f"seealoud: {file}: metrics.prt: no such key; did you mean metrics.port?",
     ]
 
@@ -190,6 +190,21 @@ def test_check_refuses_what_a_daemon_would_not_start_with(tmp_path, capsys, text
     assert out == ""
     (line,) = [x for x in err.splitlines() if "warning" not in x]
     assert line.startswith(f"seealoud: {file}: {words}")
+
+
+def test_check_warns_of_rules_that_never_or_hardly_ever_fire(tmp_path, capsys):
+    file = tmp_path / "seealoud.toml"
+    file.write_text(
+        '[[narration.rules]]\nname = "fire"\nwords = ["explosion"]\n'
+        '[[narration.rules]]\nname = "odd"\nwords = ["zeppelin"]\n'
+        '[[narration.rules]]\nname = "good"\nwords = ["person"]\n'
+    )
+    assert _run("check", str(file)) == 0
+    told = capsys.readouterr()
+    assert "warning: narration.rules: the rule 'odd' never fires" in told.err
+    assert "the rule 'fire' hardly ever fires" in told.err
+    assert "'good'" not in told.err
+    assert f"{file} is valid." in told.out
 
 
 def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import os
 import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from training.data import readers
 from training.data.dataset import SPLITS, Dataset
-from training.data.readers import default_data, open_dataset
+from training.data.readers import default_data, official_split, open_dataset
 from training.errors import DatasetError
 
 Captions = Mapping[str, Sequence[str]]
@@ -32,6 +34,9 @@ LISTS = {"train": ["b.jpg", "a.jpg"], "dev": ["c.jpg"], "test": ["d.jpg"]}
 
 TOKENS = "Flickr8k.token.txt"
 CSV = "captions.txt"
+FLICKR8K = Path(
+    os.environ.get("SEEALOUD_FLICKR8K", Path(__file__).parents[3] / "shared" / "flickr8k")
+)
 
 
 def split_file(split: str) -> str:
@@ -193,6 +198,57 @@ def kaggle_without_lists(root: Path, names: Sequence[str]) -> Dataset:
     for split in SPLITS:
         (root / split_file(split)).unlink()
     return open_dataset(root)
+
+
+def test_flickr8ks_pictures_get_the_official_split(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the order of its lists, so that features in the cache are found; others are left out."""
+    caplog.set_level("INFO")
+    official = official_split()
+    here = {split: names[:4] for split, names in official.items()}
+    unlisted = ["unlisted.jpg", "another.jpg"]
+    dataset = kaggle_without_lists(tmp_path, sorted([*itertools.chain(*here.values()), *unlisted]))
+    assert {s: [p.name for p in dataset.split(s)] for s in SPLITS} == here
+    (record,) = caplog.records
+    assert record.levelname == "INFO"
+    assert "train 4, dev 4, test 4 pictures; 2 on no list are left out" in record.getMessage()
+
+
+def test_the_official_split_is_that_of_the_published_lists() -> None:
+    official = official_split()
+    assert {split: len(names) for split, names in official.items()} == {
+        "train": 6000,
+        "dev": 1000,
+        "test": 1000,
+    }
+    assert len({name for names in official.values() for name in names}) == 8000
+
+
+@pytest.mark.flickr8k
+@pytest.mark.skipif(
+    not (FLICKR8K / TOKENS).is_file(), reason=f"no Flickr8k in {FLICKR8K} (SEEALOUD_FLICKR8K)"
+)
+def test_the_original_and_the_kaggle_form_of_flickr8k_have_one_split(tmp_path: Path) -> None:
+    original = open_dataset(FLICKR8K)
+    (tmp_path / "Images").symlink_to((FLICKR8K / "images").absolute())
+    lines = (FLICKR8K / TOKENS).read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("#", 1)[0] + "," + line.split("\t", 1)[1].strip() for line in lines]
+    pairs = [pair for pair in pairs if not pair.startswith("2258277193_586949ec62.jpg.1,")]
+    (tmp_path / CSV).write_text("\n".join(["image,caption", *pairs]) + "\n", encoding="utf-8")
+    assert {s: [p.name for p in open_dataset(tmp_path).split(s)] for s in SPLITS} == {
+        s: [p.name for p in original.split(s)] for s in SPLITS
+    }
+
+
+def test_other_pictures_are_split_by_hash_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kaggle_without_lists(tmp_path, [f"{k}.jpg" for k in range(10)])
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "scores cannot be compared with published ones" in record.getMessage()
+    assert "Flickr_8k.trainImages.txt" in record.getMessage()
 
 
 def test_the_split_by_hash_is_the_same_everywhere(tmp_path: Path) -> None:

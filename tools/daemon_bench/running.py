@@ -18,6 +18,7 @@ from device.errors import SeeAloudError
 from device.triggers.control_client import ask
 
 READY_S = 60.0
+_KEPT_S = 300.0
 
 
 class RunningDaemon:
@@ -60,6 +61,14 @@ class RunningDaemon:
         while not self.socket.exists() or b"frame_age_s" not in self._log.read_bytes():
             if self.process.poll() is not None or time.monotonic() > deadline_s:
                 raise SeeAloudError(f"the daemon does not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def wait_phrases_kept(self) -> None:
+        """Return when the voice has synthesised what is spoken often."""
+        deadline_s = time.monotonic() + _KEPT_S
+        while b" phrases kept" not in self._log.read_bytes():
+            if self.process.poll() is not None or time.monotonic() > deadline_s:
+                raise SeeAloudError("the voice does not finish the phrases that are kept")
             time.sleep(0.05)
 
     def is_ready(self) -> bool:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from device.vision.bundle import Bundle
 from device.vision.confidence import Confidence
 from device.vision.evidence import ConfidenceArrays, Novelty, Signals
-from device.vision.manifest import ChoiceSpec, ConfidenceSpec, WordingSpec
+from device.vision.manifest import ChoiceSpec, ConfidenceSpec, SaidSpec, WordingSpec
 from device.vision.sentences import Hedge, hedge
 from device.vision.specs import ThingsSpec
 from training.confidence.judged_mentions import (
@@ -29,7 +29,7 @@ from training.confidence.judged_mentions import (
 )
 from training.confidence.novelty_limit import novelty_limit, refusals
 from training.confidence.observe import Observations, choose, observe
-from training.confidence.said import judge_said, quality_by_domain, restraint, speak
+from training.confidence.said import count_words, judge_said, quality_by_domain, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
 from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from training.confidence.things import (
@@ -87,12 +87,14 @@ class Calibrated:
         arrays: contents of ``confidence.npz``.
         quality: the quality in the record.
         things: the weights of things in the manifest; None for a bundle that names nothing.
+        said: what is said of dev and of the household photographs.
     """
 
     spec: ConfidenceSpec
     arrays: ConfidenceArrays
     quality: ConfidenceQuality
     things: ThingsSpec | None = None
+    said: SaidSpec | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +160,9 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
         household=_household_quality(confidence, at_home, household, cache),
         names=named,
     )
-    return Calibrated(spec, arrays, quality, things)
+    at_home_said = {} if at_home is None else speak(confidence, at_home.observations)
+    counted = count_words({**said["dev"], **at_home_said}, WORDING.maybe)
+    return Calibrated(spec, arrays, quality, things, counted)
 
 
 def _fit(

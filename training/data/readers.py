@@ -2,7 +2,8 @@
 
 Original: ``Flickr8k.token.txt``, three ``Flickr_8k.*Images.txt`` lists, pictures.
 Kaggle: ``captions.txt`` (CSV ``image,caption``), ``Images/``; the split lists if they are there,
-else a split by hash of the name, the same on every machine.
+else the official split of Flickr8k, whose lists of names come with this module; pictures that are
+not Flickr8k's are split by a hash of the name, the same on every machine, with a warning.
 COCO: a JSON with ``images`` and ``annotations``; either one file with a ``split`` per image
 (Karpathy's form, ``sentences`` inside) or one file per split.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import logging
+import lzma
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -21,7 +24,12 @@ from typing import Any
 from training.data.dataset import SPLITS, Dataset, Split, assemble
 from training.errors import DatasetError
 
+_LOGGER = logging.getLogger(__name__)
 _TOKEN_FILE = "Flickr8k.token.txt"
+# The names of the three published lists in their order, one "SPLIT NAME" a line.
+_OFFICIAL = Path(__file__).parent / "flickr8k_split.txt.xz"
+# Of the captioned pictures, from which on a folder is Flickr8k: 8000 of the 8091 are listed.
+_LEAST_OFFICIAL = 0.5
 _SPLIT_FILES: dict[Split, str] = {
     "train": "Flickr_8k.trainImages.txt",
     "dev": "Flickr_8k.devImages.txt",
@@ -30,7 +38,7 @@ _SPLIT_FILES: dict[Split, str] = {
 # Captioned in the published token file, but its picture was never published.
 _NEVER_PICTURED = "2258277193_586949ec62.jpg.1"
 _IMAGE_FOLDERS = ("images", "Images", "Flicker8k_Dataset", "Flickr8k_Dataset")
-# 6000/1000/1000 of Flickr8k's 8000, in eighths, for a Kaggle copy without its split lists.
+# As Flickr8k's 6000/1000/1000, in eighths, for pictures without split lists.
 _EIGHTHS: tuple[Split, ...] = ("train",) * 6 + ("dev", "test")
 _SPLIT_OF_COCO_NAME: dict[str, Split] = {
     "train": "train", "restval": "train", "val": "dev", "dev": "dev", "test": "test",
@@ -113,7 +121,7 @@ def read_kaggle(root: Path) -> Dataset:
             raise DatasetError(f"{path} line {number} is {row!r}, expected image,caption")
         captions.setdefault(row[0].strip(), []).append(sentence)
     has_lists = any((root / name).is_file() for name in _SPLIT_FILES.values())
-    splits = _read_split_lists(root) if has_lists else _split_by_hash(captions)
+    splits = _read_split_lists(root) if has_lists else _split_without_lists(root, captions)
     return assemble(captions, splits, _find_images(root))
 
 
@@ -170,6 +178,43 @@ def _take_karpathy(path: Path, content: Any, captions: Captions, splits: Splits)
 
 def _read_split_lists(root: Path) -> Splits:
     return {split: _read(root / file).split() for split, file in _SPLIT_FILES.items()}
+
+
+def _split_without_lists(root: Path, captions: Captions) -> Splits:
+    """Return the official split if the pictures are Flickr8k's, else one by hash."""
+    official = {
+        split: [name for name in names if name in captions]
+        for split, names in official_split().items()
+    }
+    n_listed = sum(map(len, official.values()))
+    if n_listed < _LEAST_OFFICIAL * len(captions):
+        _LOGGER.warning(
+            "%s has no split lists and its pictures are not Flickr8k's: they are split by a hash "
+            "of their names, so scores cannot be compared with published ones; add %s for a split "
+            "of your own",
+            root,
+            ", ".join(_SPLIT_FILES.values()),
+        )
+        return _split_by_hash(captions)
+    _LOGGER.info(
+        "%s has no split lists: the official split of Flickr8k is used (%s pictures; %d on no "
+        "list are left out)",
+        root,
+        ", ".join(f"{split} {len(names)}" for split, names in official.items()),
+        len(captions) - n_listed,
+    )
+    return official
+
+
+def official_split() -> Splits:
+    """Return the names of Flickr8k's published lists, in their order."""
+    splits: Splits = {split: [] for split in SPLITS}
+    by_name: dict[str, Split] = {split: split for split in SPLITS}
+    with lzma.open(_OFFICIAL, "rt", encoding="ascii") as file:
+        for line in file:
+            split, _, name = line.rstrip("\n").partition(" ")
+            splits[by_name[split]].append(name)
+    return splits
 
 
 def _split_by_hash(captions: Captions) -> Splits:

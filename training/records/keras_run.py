@@ -16,6 +16,7 @@ from training.evaluate import caption_with_keras, score_captions
 from training.model import BuiltCaptioner
 from training.records.run import KERAS_FLOAT32, Metrics, RunRecord
 from training.run_folder import RunFolder, load_run, recorded, run_folder, source_commit
+from training.trained_on import of_folder, refuse_known
 
 # Paths of the machine that trained, which are meaningless elsewhere.
 _LOCAL = {"encoder": {"weights"}}
@@ -33,8 +34,10 @@ def keras_record(
         cache_dir: keeps features and the references' tokens; default: the user's cache folder.
 
     Raises:
-        TrainingError: the run is not trained, or Java failed.
+        TrainingError: the run is not trained, it was trained on pictures of dev or test, or Java
+            failed.
     """
+    refuse_known(of_folder(folder.path), (*dataset.dev, *dataset.test), folder.path.name)
     config, built = load_run(folder)
     history = folder.read_history()
     return RunRecord(
