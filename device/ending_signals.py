@@ -24,7 +24,7 @@ _noted: list[int] = []
 def noted_signals() -> Iterator[None]:
     """Note the signals within the block; call it in the main thread, and first of all."""
     _noted.clear()
-    with _handled(lambda number, _: _noted.append(number)):
+    with _handled(ENDING, lambda number, _: _noted.append(number)):
         yield
 
 
@@ -36,15 +36,25 @@ def ending_signals(handle: Callable[[int], None]) -> Iterator[None]:
         handle: takes the signal's number; it runs in the middle of anything. For a signal that was
             noted before, it is called at once.
     """
-    with _handled(lambda number, _: handle(number)):
+    with _handled(ENDING, lambda number, _: handle(number)):
         while _noted:
             handle(_noted.pop())
         yield
 
 
 @contextmanager
-def _handled(handler: _Handler) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in ENDING}
+def requests_ignored() -> Iterator[None]:
+    """Ignore SIGHUP and SIGUSR1 within the block, until another handler is installed.
+
+    By default they kill the process. ``SIG_IGN`` would be inherited by the voice's process.
+    """
+    with _handled((signal.SIGHUP, signal.SIGUSR1), lambda _number, _frame: None):
+        yield
+
+
+@contextmanager
+def _handled(numbers: tuple[signal.Signals, ...], handler: _Handler) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:

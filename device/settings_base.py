@@ -134,8 +134,10 @@ def problem_in_words(details: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as in a message: numbers as they are typed, everything else in quotes."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:.12g}" if is_number else repr(str(value)[:_MAX_SHOWN_CHARS])
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    text = str(value)[:_MAX_SHOWN_CHARS]
+    return text if isinstance(value, int) and not isinstance(value, bool) else repr(text)
 
 
 def _demand(kind: str, limits: Mapping[str, Any]) -> str:

@@ -18,8 +18,8 @@ from tools.home_assistant.checks import break_everything, rest, use_everything, 
 from tools.home_assistant.parts import Lab
 from tools.home_assistant.transcript import Transcript
 
-# Two heartbeats of the narration, and a row would be 96 a day.
-_REST_MIN = 15.0
+# A heartbeat of the narration; one row would be 320 a day.
+_REST_MIN = 4.5
 
 
 def main(arguments: list[str]) -> int:

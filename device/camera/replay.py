@@ -32,8 +32,6 @@ _LARGEST_PICTURE_BYTES = 120 * 10**6
 _LOOK_AGAIN_S = 0.002
 # A longer wait would look like a hang, for which the daemon is restarted.
 _LONGEST_WORK_S = 10.0
-# The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
-_LARGEST_PICTURE_BYTES = 120 * 10**6
 _USUAL_RATE_HZ = 25.0
 _HIGHEST_RATE_HZ = 1000.0
 
@@ -62,12 +60,12 @@ class PictureFolder:
         is_any_read = False
         for path in self._paths():
             try:
-                image_hwc = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES).image_hwc
+                frame = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES, is_frame=True)
             except PictureError as exc:
                 _LOGGER.warning("replay: %s", exc)
                 continue
             is_any_read = True
-            yield image_hwc
+            yield frame.image_hwc
         if not is_any_read:
             raise CameraError(
                 f"{self._path} has no readable picture: .jpg, .png and the like are replayed"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from device import __version__
+from device.commands.option_types import Count
 from device.commands.report import echo_line, verbose_option
 from device.english import counted
 from device.errors import SeeAloudError
@@ -41,9 +42,7 @@ _OS_RELEASE, _STATUS, _MEMORY = (
     "pictures", nargs=-1, type=click.Path(path_type=Path, dir_okay=False), metavar="[PICTURE...]"
 )
 @click.option("--bundle", metavar="NAME|PATH", help="The captioner. Default: as `describe`.")
-@click.option(
-    "--rounds", type=click.IntRange(min=1), default=20, show_default=True, help="Descriptions."
-)
+@click.option("--rounds", type=Count(), default=20, show_default=True, help="Descriptions.")
 @verbose_option
 def benchmark(pictures: tuple[Path, ...], bundle: str | None, rounds: int) -> None:
     """Measure every stage on this device, and print a block that can be pasted into an issue.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from device.commands.option_types import Count
 from device.commands.options import DescribeOptions
 from device.commands.report import verbose_option
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from device.commands.run_describe import DescribeParts
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_COUNT = click.IntRange(min=1)
+_COUNT = Count()
 
 
 @click.command(short_help="Describe pictures.")

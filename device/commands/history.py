@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from device.commands.option_types import Count
 from device.commands.report import echo_line, one_line, verbose_option
 from device.commands.suggest import SuggestingGroup
 from device.english import counted
@@ -55,7 +56,7 @@ def _span_options(function: _Decorated) -> _Decorated:
     metavar="WORDS",
     help='Only entries with WORDS, spoken or named; "dog" also finds "dogs".',
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many entries, the newest.")
+@click.option("--limit", type=Count(), help="Only so many entries, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option(
     "--csv",

@@ -9,27 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+from device.commands.option_types import Minutes
 from device.commands.report import echo_line, one_line, verbose_option
 from device.commands.suggest import SuggestingGroup
 from device.errors import DaemonError, RequestError
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _ON_OFF = click.Choice(["on", "off"])
-
-
-class _Minutes(click.ParamType[float]):
-    """A number of minutes; its range is checked with the request."""
-
-    name = "minutes"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number, or end with an error that names the text."""
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number of minutes, as in 30.", param, ctx)
 
 
 @click.group(
@@ -103,7 +89,7 @@ def narrate(state: str | None) -> dict[str, Any]:
 
 
 @_asks("snooze", "Pause narration for MINUTES; 0 ends the pause.")
-@click.argument("minutes", type=_Minutes())
+@click.argument("minutes", type=Minutes())
 def snooze(minutes: float) -> dict[str, Any]:
     """Return the request's fields."""
     return {"minutes": minutes}
@@ -161,7 +147,7 @@ def self_check() -> dict[str, Any]:
 
 
 @_asks("summary", "Speak what was seen in the last MINUTES (default: 60).")
-@click.argument("minutes", type=_Minutes(), required=False)
+@click.argument("minutes", type=Minutes(), required=False)
 def summary(minutes: float | None) -> dict[str, Any]:
     """Return the request's fields."""
     return {} if minutes is None else {"minutes": minutes}

@@ -13,7 +13,7 @@ import click
 from device import __version__
 from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
 from device.commands.suggest import SuggestingGroup
-from device.ending_signals import ending_signals
+from device.ending_signals import ending_signals, requests_ignored
 from device.errors import SeeAloudError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class _Commands(SuggestingGroup):
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Say aloud what a camera sees. Nothing leaves this device except what you publish."""
-    if context.invoked_subcommand != _DAEMON:
-        context.with_resource(ending_signals(_interrupt))
+    is_daemon = context.invoked_subcommand == _DAEMON
+    context.with_resource(requests_ignored() if is_daemon else ending_signals(_interrupt))
 
 
 def run_program(argv: Sequence[str] | None, parts: DescribeParts | None) -> int:

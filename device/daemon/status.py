@@ -68,7 +68,8 @@ class ProblemAnnouncer:
         self._lock = threading.Lock()
         self._greeted_s: float | None = None
         self._open: dict[Part, str] = {}
-        # Parts of which a problem was reported; and those that have not worked since the start.
+        # Parts that have worked, or of which a problem was reported; and those that have not worked
+        # since the start.
         self._reported: set[Part] = set()
         self._never_worked: set[Part] = set()
 
@@ -78,14 +79,17 @@ class ProblemAnnouncer:
         with self._lock:
             return dict(self._open)
 
-    def greet(self, text: str, *, is_spoken: bool = True) -> None:
+    def greet(self, text: str, *, is_spoken: bool = True, is_camera_seen: bool = False) -> None:
         """Announce that the daemon runs, and the open problems; then announce each change.
 
         Args:
             text: what is spoken before the problems.
             is_spoken: whether it is spoken at all.
+            is_camera_seen: whether the camera has given pictures.
         """
         with self._lock:
+            if is_camera_seen:
+                self._reported.add(Part.CAMERA)
             self._greeted_s = self._now_s()
             failed = self._failed()
         greeting = " ".join(filter(None, [text, *failed]))
@@ -183,7 +187,9 @@ class Greeting:
         local = ClockReading.of(self._clock).local.time()
         is_quiet = any(local in hours for hours in self._hours)
         is_spoken = not (is_quiet or self._is_replay)
-        self._problems.greet(" ".join(sentences), is_spoken=is_spoken)
+        self._problems.greet(
+            " ".join(sentences), is_spoken=is_spoken, is_camera_seen=self._camera.is_available
+        )
 
 
 def announce_end(

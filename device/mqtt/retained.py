@@ -24,7 +24,7 @@ from device.mqtt.connection import Connection
 from device.mqtt.diagnostics import Diagnostics, MessageCounts, number_of
 from device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from device.mqtt.settings import MqttSettings
 from device.mqtt.topics import OutgoingMessage

@@ -28,14 +28,14 @@ from device.events import (
 from device.mqtt import topics as t
 from device.mqtt.broker import DAEMON_SESSION, tls_context
 from device.mqtt.broker_connection import BrokerConnection
-from device.mqtt.commands import CommandHandler
+from device.mqtt.commands import CommandHandler, TokenBucket
 from device.mqtt.connection import Confirmation, DeviceConnection
 from device.mqtt.diagnostics import MessageCounts
 from device.mqtt.identity import Identity
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.messages import event_message
 from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.outbox_sender import OutboxSender
-from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import CaptionMessage, Happened, Value
 from device.mqtt.retained import RetainedMessage, RetainedTopics
 from device.mqtt.settings import MqttLimits, MqttSettings
@@ -44,8 +44,9 @@ from device.requests import HandleRequest
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
-_FLUSH_S = 0.5
-_GOODBYE_S = 0.5
+_FLUSH_S = _GOODBYE_S = 0.5
+_MOST_RECEIVED = 500
+_MOST_ONLINE_PER_MIN = 60.0  # no flood of "offline" may lead to one of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,12 @@ class MqttSink:
         limits: MqttLimits | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        clock = daemon.clock
-        limits = limits or MqttLimits()
+        clock = self._clock = daemon.clock
+        limits = self._limits = limits or MqttLimits()
         self._settings = settings
         self._identity = identity
         self._daemon = daemon
-        self._clock = clock
         self._outbox = outbox
-        self._limits = limits
         self._chance = chance or random.Random()
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
@@ -112,6 +111,8 @@ class MqttSink:
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         self._next_diagnostics_s = clock.now_s() + limits.diagnostics_period_s
         self._announce_s = float("inf")
+        self._is_online_due = False
+        self._online_bucket = TokenBucket(_MOST_ONLINE_PER_MIN, 1)
 
     # ------------------------------------------------------------ from any thread
 
@@ -176,7 +177,7 @@ class MqttSink:
         patterns = list(t.subscriptions(self._identity.id))
         if self._settings.is_discovery_on:
             patterns += [t.birth_topic(self._settings.discovery_prefix), self._discovery_topic]
-        return lambda: DeviceConnection(broker, patterns, self.wake)
+        return lambda: DeviceConnection(broker, patterns, self.wake, self._commands.lane)
 
     @property
     def _discovery_topic(self) -> str:
@@ -241,11 +242,15 @@ class MqttSink:
         self._announce_s = float("inf")
 
     def _receive(self) -> None:
-        while (event := self._broker.receive()) is not None:
+        """Take what has come, but in a flood no more than leaves time for everything else."""
+        for _ in range(_MOST_RECEIVED):
+            if (event := self._broker.receive()) is None:
+                return
             if isinstance(event, Confirmation):
                 self._confirm(event)
             else:
                 self._take_message(event)
+        self._signal.set()
 
     def _confirm(self, confirmation: Confirmation) -> None:
         if isinstance(confirmation.key, RetainedMessage):
@@ -264,12 +269,15 @@ class MqttSink:
         elif received.topic == t.AVAILABILITY.of(self._identity.id):
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.
-                self._broker.use(DeviceConnection.say_online)
+                self._is_online_due = True
         elif (result := self._commands.handle(received)) is not None:
             self._publish(t.RESULT, result.model_dump_json())
 
     def _send(self) -> None:
         now_s = self._clock.now_s()
+        if self._is_online_due and self._online_bucket.take(now_s):
+            self._is_online_due = False
+            self._broker.use(DeviceConnection.say_online)
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
             for retained in self._retained.all:

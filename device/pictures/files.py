@@ -17,8 +17,10 @@ MAX_PICTURE_BYTES = 64 * 1024 * 1024
 STDIN = "-"
 
 
-def read_picture_file(path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES) -> Frame:
-    """Return the picture in a file.
+def read_picture_file(
+    path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES, *, is_frame: bool = False
+) -> Frame:
+    """Return the picture in a file; the arguments are those of ``decode_picture``.
 
     Raises:
         PictureError: the file is missing, may not be read, is too large or no readable picture.
@@ -31,7 +33,7 @@ def read_picture_file(path: Path, name: str, largest_bytes: int = LARGEST_PICTUR
     except OSError as exc:
         way_out = " (a pipe is read by `seealoud describe -`)" if exc.errno == errno.EINVAL else ""
         raise PictureError(f"{name} cannot be read: {exc.strerror}{way_out}") from exc
-    return Frame.now(decode_picture(data, name, largest_bytes), name)
+    return Frame.now(decode_picture(data, name, largest_bytes, is_frame=is_frame), name)
 
 
 def read_stdin() -> Frame:

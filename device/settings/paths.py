@@ -111,8 +111,9 @@ class StateLock:
         path = self._directory / _LOCK_FILE
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.exists():
+                require_regular(path)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            require_regular(path)
         except OSError as exc:
             _LOGGER.warning(
                 "state directory %s cannot be written: %s; history and settings changed at run "
@@ -121,7 +122,7 @@ class StateLock:
                 *(self._directory, exc.strerror),
             )
             with contextlib.suppress(OSError):  # no earlier daemon could write there either
-                self._lock(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                self._lock(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
             return
         self._lock(handle)
         os.ftruncate(handle, 0)

@@ -167,16 +167,19 @@ class Delivery:
             return
         phrase, spoken = missing
         began_s = time.monotonic()
-        try:
-            chunks = list(
-                voice.synthesize(spoken, rate=rate, cancelled=cancelled, on_wait=self.on_progress)
+        for is_last in (False, True):  # the process may have died since it was last used
+            chunks = voice.synthesize(
+                spoken, rate=rate, cancelled=cancelled, on_wait=self.on_progress
             )
-        except VoiceError as exc:
-            if not cancelled.is_set():
-                self._voice_health.failed(str(exc))
-            return
-        if not cancelled.is_set():
-            self._cache.add(phrase, chunks, time.monotonic() - began_s)
+            try:
+                sound = list(chunks)
+            except VoiceError as exc:
+                if is_last and not cancelled.is_set():
+                    self._voice_health.failed(str(exc))
+            else:
+                if not cancelled.is_set():
+                    self._cache.add(phrase, sound, time.monotonic() - began_s)
+                return
 
     def prepare(self) -> None:
         """Prepare the loudspeaker; without a player it counts as failed."""

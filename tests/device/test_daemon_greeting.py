@@ -101,6 +101,14 @@ def test_a_broker_that_is_lost_long_after_the_greeting_is_lost() -> None:
     assert start.voice.texts[1:] == ["The connection to your home is lost.", "The camera is gone."]
 
 
+def test_a_camera_that_is_lost_soon_after_it_was_seen_is_gone() -> None:
+    start = Start(camera=Camera(is_available=True))
+    start.at(0.5)
+    start.clock.advance_to(2)
+    start.report(Part.CAMERA)
+    assert start.voice.texts[1:] == ["The camera is gone."]
+
+
 def test_greeting_waits_no_longer_for_a_camera_that_takes_its_time() -> None:
     start = Start()
     assert start.at(14.0) == []
@@ -135,5 +143,5 @@ def test_a_recording_is_not_greeted() -> None:
         start.camera, start.problems, start.narration, start.clock, is_replay=True
     )
     assert start.at(20.0) == []
-    start.report(Part.DISK)
-    assert start.voice.texts == ["The disk is full. History is not being saved."]
+    start.report(Part.BUTTON)
+    assert start.voice.texts == ["The button does not work."]

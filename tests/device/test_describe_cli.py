@@ -226,6 +226,13 @@ def test_no_command_is_one_line_and_code_2(capfd):
     assert capfd.readouterr().err == "seealoud: Missing command. See: seealoud --help\n"
 
 
+@pytest.mark.parametrize("value", ["0", "-3", "many", "1.5"])
+def test_a_wrong_number_is_met_with_what_is_taken(run, value):
+    code, _, (line,) = run("--jobs", value, "x.jpg")
+    assert code == 2
+    assert f"'--jobs': '{value}' is not a whole number from 1 on." in line
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [

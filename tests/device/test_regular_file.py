@@ -19,7 +19,6 @@ from device.errors import (
     BundleError,
     CameraError,
     ConfigError,
-    DaemonError,
     HistoryError,
     PictureError,
     VoiceError,
@@ -70,10 +69,6 @@ def history(path: Path) -> object:
         return connection
 
 
-def lock(path: Path) -> object:
-    return StateLock(path.parent).acquire()
-
-
 READERS: dict[str, tuple[str, type[Exception], Callable[[Path], object]]] = {
     "a picture": ("x.jpg", PictureError, lambda path: read_picture_file(path, str(path))),
     "a video": ("x.mp4", PictureError, lambda path: read_first_frame(path, str(path))),
@@ -83,7 +78,6 @@ READERS: dict[str, tuple[str, type[Exception], Callable[[Path], object]]] = {
     "a certificate": ("ca.pem", ConfigError, lambda path: tls_context(TlsSettings(ca_file=path))),
     "the settings": ("seealoud.toml", ConfigError, load_settings),
     "the history": ("history.sqlite3", HistoryError, history),
-    "the state's lock": ("seealoud.lock", DaemonError, lock),
 }
 
 
@@ -117,6 +111,16 @@ def test_the_state_is_read_and_written_past_named_pipes(tmp_path: Path) -> None:
     assert "named pipe" in events.of(ProblemChanged)[0].text
     at_once(lambda: file.write(RunState(volume=0.5)), pipe)
     assert file.read().volume == 0.5
+
+
+def test_a_named_pipe_in_the_place_of_the_lock_stops_no_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = pipe_at(tmp_path / "seealoud.lock")
+    lock = StateLock(tmp_path)
+    assert at_once(lock.acquire, pipe) is None
+    lock.close()
+    assert "it is a named pipe" in caplog.text
 
 
 def test_a_folder_that_is_replayed_leaves_a_named_pipe_out(

@@ -66,6 +66,8 @@ def test_what_is_refused_names_the_key_or_the_value(text: str, named: str) -> No
         ('{"action": "say", "text": ""}', "say: text must not be empty"),
         ('{"action": "narrate", "is_on": 1}', "narrate: is_on must be true or false, not 1"),
         ('{"action": "snooze", "minutes": 1441}', "snooze: minutes must be at most 1440, not 1441"),
+        (f'{{"action": "snooze", "minutes": 1{"0" * 400}}}', "snooze: minutes must be"),
+        (f'{{"action": "narrate", "is_on": 1{"0" * 400}}}', "narrate: is_on must be true or false"),
         ('{"action": "snooze", "minutes": "x"}', "snooze: minutes must be a number, not 'x'"),
         (
             '{"action": "snooze", "minutes": NaN}',

@@ -438,6 +438,27 @@ is_device_kept_open = false
     assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
 
 
+def test_a_replay_of_twelve_megapixel_photographs_stays_below_300_mb(
+    start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(4):
+        large = cv2.resize(_picture(number % 2), (4000, 3000))[:, :, ::-1]
+        cv2.imwrite(str(folder / f"{number}.jpg"), large)
+    replay = f'source = "{folder}"\nreplay.pace = "fast"'
+    daemon = start(f'[camera]\n{replay}\n[speech]\noutput = "none"\n')
+    peak_kb = 0
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    while daemon.process.poll() is None:
+        found = [line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line]
+        peak_kb = max([peak_kb, *map(int, found)])
+        time.sleep(0.02)
+    assert daemon.process.returncode == 0, daemon.log_text()[-2000:]
+    assert [line for line in daemon.log() if line.get("is_spoken")]
+    assert 100_000 < peak_kb < 300_000
+
+
 def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
     tmp_path: Path, stream: PictureStream, card: LastingCard
 ) -> None:

@@ -131,8 +131,8 @@ class HomeAssistant:
             time_s: seconds since 1970; only rows from then on are counted.
         """
         rows = (
-            "SELECT entity_id, count(*) FROM states JOIN states_meta USING (metadata_id) "
-            "WHERE last_updated_ts > ? GROUP BY entity_id"
+            "SELECT meta.entity_id, count(*) FROM states JOIN states_meta AS meta "
+            "USING (metadata_id) WHERE last_updated_ts > ? GROUP BY meta.entity_id"
         )
         file = self._root / "srv/ha/home-assistant_v2.db"
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:

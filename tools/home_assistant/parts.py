@@ -49,7 +49,7 @@ class Lab:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder
-        scenes = [cv2.resize(cv2.imread(str(p)), (640, 480)) for p in sample_pictures()[:2]]
+        scenes = [cv2.resize(cv2.imread(str(p)), (640, 480)) for p in sample_pictures()[:4]]
         self.scenes = [np.ascontiguousarray(bgr[:, :, ::-1]) for bgr in scenes]
         self.dark = np.zeros_like(self.scenes[0])
         self.stream = PictureStream(self.scenes[0])

@@ -31,7 +31,7 @@ from device.events import Answered, Event, ProblemChanged, Requested, Spoke
 from device.health.log import set_up_daemon_logging
 from device.mqtt.commands import CommandHandler
 from device.mqtt.identity import identity_of
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.settings.load import load_settings
 from device.settings.paths import directories
 from device.speech.pcm import PcmChunk
