@@ -25,9 +25,9 @@ from seealoud.device.speech.earcons import render_earcon
 from seealoud.device.speech.pcm import PcmChunk
 from seealoud.device.speech.phrase_cache import PhraseCache
 from seealoud.device.speech.phrases import speakable
-from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.playback import Playback
 from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.speech.silent_voice import Voice
 
 _LOGGER = logging.getLogger(__name__)
 # Short, so that progress is reported and a new volume takes effect soon.
@@ -72,7 +72,7 @@ class Delivery:
 
     def __init__(
         self,
-        voice: PiperVoiceProcess | None,
+        voice: Voice | None,
         playback: Playback,
         settings: SpeechSettings,
         bus: EventBus,
