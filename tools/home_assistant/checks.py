@@ -7,6 +7,7 @@ import json
 import signal
 import time
 import urllib.error
+from functools import partial
 
 from seealoud.device.mqtt.discovery import discovery_message
 from seealoud.device.mqtt.identity import Identity
@@ -132,9 +133,13 @@ def watch_a_rule(lab: Lab, transcript: Transcript) -> None:
         ("privacy: unknown", "unknown", lambda: home.serve("switch.turn_on", _PRIVACY)),
         ("privacy off and the light is on again: on", "on", lambda: _look_again(lab)),
     )  # fmt: skip
+
+    def is_in_state(wanted: str) -> bool:
+        return home.state(sensor) == wanted
+
     for what, wanted, act in steps:
         act()
-        transcript.wait(f"{sensor}: {what}", lambda wanted=wanted: home.state(sensor) == wanted)
+        transcript.wait(f"{sensor}: {what}", partial(is_in_state, wanted))
 
 
 def _look_again(lab: Lab) -> None:
