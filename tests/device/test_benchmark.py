@@ -81,3 +81,12 @@ def test_benchmark_reads_the_flags_of_the_firmware(tmp_path: Path) -> None:
     command.chmod(0o755)
     assert throttling_flags([str(command)]) == 0x50005
     assert throttling_flags([str(tmp_path / "none")]) is None
+
+
+def test_benchmark_has_a_row_for_each_raspberry_pi_in_the_docs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "measured.md").read_text(encoding="utf-8")
+    table = page.partition("## On a Raspberry Pi\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].strip("| ") for row in rows] == ["Zero 2 W", "3B+", "4", "5"]
+    # A figure, or plainly that there is none.
+    assert all(re.search(r"\d|not measured yet", cell) for row in rows for cell in row[1:])
