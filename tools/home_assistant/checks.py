@@ -7,6 +7,7 @@ import json
 import signal
 import time
 import urllib.error
+from collections.abc import Callable
 from functools import partial
 
 from seealoud.device.mqtt.discovery import discovery_message
@@ -125,7 +126,7 @@ def use_controls(lab: Lab, transcript: Transcript) -> None:
 def watch_a_rule(lab: Lab, transcript: Transcript) -> None:
     """The rule's sensor: unknown, on, off, and on again."""
     home, sensor = lab.home, f"binary_sensor.lab_{RULE}_in_view"
-    steps = (
+    steps: tuple[tuple[str, str, Callable[[], object]], ...] = (
         ("alerts off: unknown", "unknown", lambda: home.serve("switch.turn_off", _ALERTS)),
         ("alerts on, a scene with its words: on", "on",
          lambda: home.serve("switch.turn_on", _ALERTS)),
