@@ -14,9 +14,15 @@ README = "README.md"
 # The generated rows are part of a table written by hand, so each mark is at the start of a row.
 BEGIN, END = "| <!-- homes -->", "| <!-- /homes -->"
 BEGIN_PHOTOS, END_PHOTOS = "<!-- photos -->", "<!-- /photos -->"
-# A right sentence, a partly right one and a wrong one, which docs/sample.ogg speaks.
-README_SHOWN = ("boats", "camera", "farmhouse")
-_VERDICTS = {"yes": "Right.", "partly": "Partly right.", "no": "Wrong."}
+# Right, partly right and wrong: docs/sample.ogg speaks these; then three more.
+README_SHOWN = ("boats", "camera", "farmhouse", "two-dogs", "grace-hopper", "rocket")
+_IN_A_ROW = 3
+_VERDICTS = {
+    "yes": "Right.",
+    "partly": "Partly right.",
+    "no": "Wrong.",
+    "it says so": "It cannot tell, and says so.",
+}
 _ALT = re.compile(r'alt="(.*?)"')
 
 
@@ -38,27 +44,34 @@ def homes_rows(homes: Homes | None) -> list[str]:
 
 
 def photo_rows(photos: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return a table of three photographs side by side, with what is said and whether it is right.
+    """Return a table of photographs, three side by side, with what is said and whether it is right.
 
     Args:
         photos: of ``training.report.page.read_photos``.
     """
     by_name = {photo["name"]: photo for photo in photos}
     shown = [by_name[name] for name in README_SHOWN if name in by_name]
-    alts = [_ALT.findall(photo["picture"])[0] for photo in shown]
-    rows = [
+    rows: list[list[str]] = []
+    for start in range(0, len(shown), _IN_A_ROW):
+        rows += _side_by_side(shown[start : start + _IN_A_ROW])
+        if start == 0:  # the first line is the header of the table
+            rows.insert(1, ["---"] * len(rows[0]))
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _side_by_side(photos: Sequence[Mapping[str, str]]) -> list[list[str]]:
+    alts = [_ALT.findall(photo["picture"])[0] for photo in photos]
+    return [
         [
             f"![{alt}](docs/figures/photos/{photo['name']}.jpg)"
-            for alt, photo in zip(alts, shown, strict=True)
+            for alt, photo in zip(alts, photos, strict=True)
         ],
-        ["---"] * len(shown),
-        [f'"{photo["says"]}"' for photo in shown],
+        [f'"{photo["says"]}"' for photo in photos],
         [
             f"{_VERDICTS.get(photo['right'], photo['right'])} It shows {alt}."
-            for alt, photo in zip(alts, shown, strict=True)
+            for alt, photo in zip(alts, photos, strict=True)
         ],
     ]
-    return [f"| {' | '.join(row)} |" for row in rows] if shown else []
 
 
 def with_rows(text: str, homes: Homes | None, photos: Sequence[Mapping[str, str]]) -> str:
