@@ -312,8 +312,8 @@ def resident_mb(pid: int) -> float:
     return _memory_mb(pid, "VmRSS:")
 
 
-def _memory_mb(pid: int, key: str) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+def _memory_mb(pid: int, key: str, file: str = "status") -> float:
+    status = Path(f"/proc/{pid}/{file}").read_text()
     line = next(line for line in status.splitlines() if line.startswith(key))
     return int(line.split()[1]) * 1024 / _MB
 
@@ -327,6 +327,19 @@ def children(pid: int, word: str) -> list[int]:
                 command = path.with_name("cmdline").read_bytes().decode(errors="replace")
                 found += [int(path.parent.name)] * (word in command)
     return found
+
+
+def tree_mb(pid: int) -> float:
+    """Return the present memory of a process and all below it, in MB of 10^6 bytes.
+
+    What they share counts once (the kernel's proportional set size).
+    """
+    used_mb = 0.0
+    with contextlib.suppress(OSError, StopIteration):
+        used_mb += _memory_mb(pid, "Pss:", "smaps_rollup")
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            used_mb += sum(tree_mb(int(child)) for child in path.read_text().split())
+    return used_mb
 
 
 def is_alive(pid: int) -> bool:

@@ -15,14 +15,22 @@ from tools.torture.attacks import DAEMON_MB, QUIET_LOG, SILENT
 from tools.torture.daemon import DEVICE_ID
 from tools.torture.hostile_pictures import noisy_jpegs, sample_images
 from tools.torture.ledger import Subscriber
-from tools.torture.processes import HOST, DaemonProcess, Mosquitto, free_port, resident_mb, wait_for
+from tools.torture.processes import (
+    DEADLINE_S,
+    HOST,
+    DaemonProcess,
+    Mosquitto,
+    free_port,
+    resident_mb,
+    wait_for,
+)
 from tools.torture.report import Section
 
 # As a device looks: mostly at a scene that rests; a new one each 25 seconds of its 10 frames a
 # second is far more than a room has.
 _SCENE_FRAMES, _RATE_HZ = 250, 10
 _LOOK_S = 0.2
-_PER_FRAME_S = 0.1
+_PER_FRAME_S = 0.25
 _GROWTH_MB = 2.0
 # SQLite's own limit, 1000 pages of 4 kB, and the frames of the transactions meanwhile.
 _WAL_MB = 8.0
@@ -59,7 +67,9 @@ def soak(folder: Path, count: int, seed: int) -> Section:
     try:
         daemon.start()
         wait_for(
-            "the end of the replay", lambda: _look(daemon, port, readings), _PER_FRAME_S * count
+            "the end of the replay",
+            lambda: _look(daemon, port, readings),
+            DEADLINE_S + _PER_FRAME_S * count,
         )
         assert daemon.process is not None
         code = daemon.process.wait(60.0)
