@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from support.command_line import Run, runner
 from support.records import run as made_up
 
 from seealoud.device.vision.vocabulary import Vocabulary
+from seealoud.training import command_line
 from seealoud.training import train as training_train
 from seealoud.training.__main__ import main
 from seealoud.training.config import RunConfig
@@ -18,6 +21,7 @@ from seealoud.training.records import keras_run
 from seealoud.training.records.run import KERAS_FLOAT32, RunRecord, read_record, write_record
 from seealoud.training.run_folder import EpochResult, RunFolder
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 name = "mine"
 [encoder]
@@ -81,6 +85,19 @@ def test_the_best_epoch_is_told(
     assert settings.name == "mine"
     assert [picture.name for picture in dataset.dev] == ["b.jpg"]
     assert folder.path == tmp_path / "runs" / "mine"
+
+
+def test_settings_may_be_changed(
+    run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", config, "--data", data, "--runs", tmp_path / "runs")
+    assert run(*arguments, "--set", "optimiser.epochs=3", "--set", "name=trial")[0] == 0
+    ((settings, _, folder),) = trained
+    assert (settings.optimiser.epochs, folder.path.name) == (3, "trial")
+    code, _, err = run(*arguments, "--set", "optimiser.epoch=3")
+    assert code == 9
+    assert "did you mean optimiser.epochs?" in err
+    assert len(trained) == 1
 
 
 def test_folders_of_further_pictures_may_be_given(
@@ -172,8 +189,8 @@ def test_a_wrong_value_is_one_line(run: Run, trained: Trained, config: Path, dat
     code, _, err = run("run", config, "--data", data)
     assert code == 9
     assert err.splitlines() == [
-        f"seealoud-train: {config}: decoder.width: "
-        "Input should be greater than or equal to 1 (is 0)"
+        f"seealoud-train: {config}: decoder.width: 0 is not allowed; "
+        "it takes a whole number at least 1. Change it, or delete the line: the default is 256"
     ]
     assert trained == []
 
@@ -226,6 +243,33 @@ def test_without_a_network_the_seeds_recipe_says_what_to_download(
     code, _, err = run(*arguments, "--weights", tmp_path / "no.h5")
     assert code == 9
     assert f"cannot read the weights file {tmp_path / 'no.h5'}" in err.splitlines()[-1]
+
+
+def test_tensorflow_starts_without_noise() -> None:
+    """Of a machine without an NVIDIA driver, not a line; other lines on stderr are kept."""
+    code = (
+        "import os, sys; import seealoud.training.command_line as module; module.import_tensorflow(); "
+        "import tensorflow as tf; assert tf.constant(1) + 1 == 2; os.write(2, b'kept')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "kept" or Path("/proc/driver/nvidia/version").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_noise"),
+    [
+        ("I0000 00:00:1795856784.330277   14398 port.cc:153] oneDNN custom operations", True),
+        ("W0000 00:00:1795856784.330277   14398 gpu_device.cc:2342] Cannot dlopen", False),
+        ("E0000 00:00:1795857924.413819   20225 cuda_platform.cc:52] failed call to cuInit", False),
+    ],
+)
+def test_warnings_about_gpus_are_shown_on_a_machine_with_one(
+    line: str, is_noise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "version").write_text("NVRM version")
+    monkeypatch.setattr(command_line, "_NVIDIA_DRIVER", tmp_path / "version")
+    assert command_line._is_noise(line) is is_noise
 
 
 def test_without_a_command_it_shows_them(run: Run) -> None:
