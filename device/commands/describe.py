@@ -52,6 +52,29 @@ _COUNT = Count()
     help="Write a page with small pictures and what is said of them.",
 )
 @click.option(
+    "--srt",
+    type=_FILE,
+    metavar="FILE.srt",
+    help="Describe a film scene by scene, into subtitles (SubRip).",
+)
+@click.option(
+    "--vtt",
+    type=_FILE,
+    metavar="FILE.vtt",
+    help="Describe a film scene by scene, into subtitles (WebVTT).",
+)
+@click.option(
+    "--audio-description",
+    type=_FILE,
+    metavar="FILE.wav",
+    help="Describe a film scene by scene, and speak it into the pauses of the film's sound.",
+)
+@click.option(
+    "--beside",
+    is_flag=True,
+    help="With --audio-description: the description only, without the film's sound.",
+)
+@click.option(
     "--progress/--no-progress",
     default=None,
     help="Draw a bar. Default: on a terminal to which no descriptions are printed.",
@@ -101,12 +124,18 @@ def describe(parts: DescribeParts | None, /, **values: Any) -> int:
 
     A SOURCE is a picture, a folder of pictures, the http(s) address of a picture or stream, a
     video (its first frame), a camera (camera:0, /dev/video0, picamera2, rtsp://...), or - for a
-    picture on standard input. Frames stay on this machine.
+    picture on standard input. Frames stay on this machine. With --srt, --vtt or
+    --audio-description, the scenes of one film are described.
 
     Exit codes: 0 success, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
-    7 speech, 8 broker, 13 --output or --contact-sheet, 130 interrupted. With several errors: the
+    7 speech, 8 broker, 13 a file of results, 130 interrupted. With several errors: the
     first one's.
     """
     from seealoud.device.commands import run_describe
 
-    return run_describe.describe(DescribeOptions(**values), parts or run_describe.DescribeParts())
+    options, parts = DescribeOptions(**values), parts or run_describe.DescribeParts()
+    if options.is_film:
+        from seealoud.device.commands.film import describe_film
+
+        return describe_film(options, parts)
+    return run_describe.describe(options, parts)

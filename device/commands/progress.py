@@ -41,12 +41,12 @@ class Progress:
 
 @contextmanager
 def open_progress(options: DescribeOptions, length: int) -> Iterator[Progress]:
-    """Yield a bar for so many pictures.
+    """Yield a bar for so many pictures, or seconds of a film.
 
     By default it is drawn only on a terminal that nothing else is printed to: lines and a bar
     would tear each other apart.
     """
-    is_alone = options.output is not None or not sys.stdout.isatty()
+    is_alone = options.output is not None or options.is_film or not sys.stdout.isatty()
     is_wanted = options.progress
     if is_wanted is None:
         is_wanted = length > 1 and is_alone and sys.stderr.isatty()

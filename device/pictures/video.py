@@ -24,6 +24,7 @@ from seealoud.device.vision.native_stderr import captured_native_stderr
 _LOGGER = logging.getLogger(__name__)
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 _MISSING = "does not exist"
+_MS = 1000.0
 _UNDECODED = [cv2.CAP_PROP_FORMAT, -1]
 _USUAL_RATE_HZ = 25.0
 _HIGHEST_RATE_HZ = 1000.0
@@ -38,6 +39,7 @@ class Video:
     Attributes:
         rate_hz: frames a second; the usual 25 where the file has none, or nonsense, as raw .h264
             and .mjpeg do.
+        n_frames: how many frames the file claims to have; 0 or less where it does not say.
 
     Raises:
         PictureError: the file is missing, or not a video that can be read; without its name.
@@ -53,12 +55,14 @@ class Video:
         silence_opencv()
         self._video = _open(path, [])
         self._packet: npt.NDArray[np.uint8] | None = None
+        self._grabbed: npt.NDArray[np.uint8] | None = None
         self._is_undecoded = False
         if not self._video.isOpened():
             self.close()
             raise PictureError("is not a video that can be read")
         rate_hz = float(self._video.get(cv2.CAP_PROP_FPS))
         self.rate_hz = rate_hz if 0 < rate_hz <= _HIGHEST_RATE_HZ else _USUAL_RATE_HZ
+        self.n_frames = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
         is_upright = not self._video.get(cv2.CAP_PROP_ORIENTATION_META)
         if int(self._video.get(cv2.CAP_PROP_FOURCC)) == _MOTION_JPEG and is_upright:
             self._read_undecoded(path)
@@ -69,14 +73,34 @@ class Video:
         Raises:
             PictureError: the frame is damaged; the next one may be whole.
         """
+        return self.retrieve() if self.grab() else None
+
+    def grab(self) -> bool:
+        """Go to the next frame, faster than reading it; return whether there is one."""
         if self._packet is not None:
-            image, self._packet = self._packet, None
-        else:
-            is_read, image = self._video.read()
+            self._grabbed, self._packet = self._packet, None
+            return True
+        self._grabbed = None
+        return bool(self._video.grab())
+
+    def retrieve(self) -> npt.NDArray[np.uint8] | None:
+        """Return the frame that was grabbed, uint8 [height, width, 3], RGB; None if it is empty.
+
+        Raises:
+            PictureError: the frame is damaged; the next one may be whole.
+        """
+        image = self._grabbed
+        if image is None:
+            is_read, image = self._video.retrieve()
             if not is_read or image is None or not image.size:
                 return None
         bgr_hwc = decode_frame(image.tobytes()) if self._is_undecoded else image
         return np.ascontiguousarray(bgr_hwc[:, :, ::-1])
+
+    @property
+    def time_s(self) -> float:
+        """When the frame that was grabbed is shown, in seconds; 0 where the file does not say."""
+        return float(self._video.get(cv2.CAP_PROP_POS_MSEC)) / _MS
 
     def close(self) -> None:
         """Close the file."""

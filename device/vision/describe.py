@@ -64,6 +64,14 @@ class FrameDescriber:
             return Description(UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return encoded
 
+    def features(self, frame: Frame) -> Encoded:
+        """Return the encoder's output, also of a picture that cannot be captioned.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        return self._captioner.encode(frame)
+
     def describe(self, encoded: Encoded, frame: Frame) -> Description:
         """Return the description of a frame that has been encoded.
 

@@ -248,7 +248,8 @@ def test_without_a_network_the_seeds_recipe_says_what_to_download(
 def test_tensorflow_starts_without_noise() -> None:
     """Of a machine without an NVIDIA driver, not a line; other lines on stderr are kept."""
     code = (
-        "import os, sys; import seealoud.training.command_line as module; module.import_tensorflow(); "
+        "import os, sys; from seealoud.training import command_line; "
+        "command_line.import_tensorflow(); "
         "import tensorflow as tf; assert tf.constant(1) + 1 == 2; os.write(2, b'kept')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
