@@ -56,8 +56,6 @@ def _narration(left: dict[str, Value]) -> Iterator[str]:
     if "minimum_gap_s" in left:
         gap = _plain(left.pop("minimum_gap_s"))
         yield f"Narrated sentences are at least {gap} seconds apart."
-    if "is_alerting" in left:
-        yield f"Alerts are {'on' if left.pop('is_alerting') else 'off'}."
 
 
 def _sound(left: dict[str, Value]) -> Iterator[str]:

@@ -122,9 +122,11 @@ class DaemonController:
                     self._announcer.earcon(Earcon.HEARD, asked_s)
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
-                if not self._announcer.repeat(cause, asked_s):
-                    answer = sentences.NOTHING_SAID
-                    self._say(answer, cause, asked_s, request.id)
+                repeated = self._announcer.repeat(cause, asked_s)
+                if repeated is not None:
+                    return {}, repeated
+                answer = sentences.NOTHING_SAID
+                self._say(answer, cause, asked_s, request.id)
             case r.Stop():
                 self._announcer.stop()
             case r.Say(text=text):

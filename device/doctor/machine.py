@@ -28,7 +28,7 @@ _THROTTLING = (
     (2, "slowed down"),
     (3, "slowed down by heat"),
 )
-_BOARD, _CPU_INFO = Path("/proc/device-tree/model"), Path("/proc/cpuinfo")
+_CPU_INFO = Path("/proc/cpuinfo")
 
 
 def check_system() -> Finding:
@@ -42,8 +42,10 @@ def check_system() -> Finding:
 
 def board_name() -> str:
     """Return the name of the board, as in "Raspberry Pi 5 Model B Rev 1.0", or the processor's."""
-    if _BOARD.is_file():
-        return _BOARD.read_text(encoding="utf-8").rstrip("\0\n")
+    from seealoud.device.mqtt.identity import board_model
+
+    if model := board_model():
+        return model
     for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -51,16 +51,25 @@ class Board:
     revision: str = ""
 
 
+def board_model(file: Path = MODEL_FILE) -> str:
+    """Return the board's name, as in "Raspberry Pi 4 Model B Rev 1.4"; empty on other machines.
+
+    Args:
+        file: the device tree's name for the board.
+    """
+    try:
+        return file.read_bytes().decode("utf-8", "replace").rstrip("\0").strip()
+    except OSError:
+        return ""
+
+
 def read_board(file: Path = MODEL_FILE) -> Board:
     """Return which Raspberry Pi this is, or else the kind of processor.
 
     Args:
-        file: the device tree's name for the board, as in "Raspberry Pi 4 Model B Rev 1.4".
+        file: as for ``board_model``.
     """
-    try:
-        text = file.read_bytes().decode("utf-8", "replace").rstrip("\0").strip()
-    except OSError:
-        text = ""
+    text = board_model(file)
     if not text:
         return Board(revision=platform.machine())
     model, mark, revision = text.partition(" Rev ")

@@ -16,8 +16,8 @@ from seealoud.device.records import Cause, Earcon, Priority, Utterance
 from seealoud.device.speech.delivery import Delivery, SpeechResult
 from seealoud.device.speech.playback import Playback
 from seealoud.device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
-from seealoud.device.speech.silent_voice import Voice
 from seealoud.device.speech.speech_queue import Change, SpeechQueue
+from seealoud.device.speech.voice import Voice
 
 _IDLE_S = 0.5
 # Between two phrases that are synthesised in advance, so that other threads get the processor.
@@ -107,13 +107,12 @@ class Announcer:
             self._apply(change)
         self._publish_ended(change)
 
-    def repeat(self, cause: Cause, asked_s: float) -> bool:
-        """Repeat the last utterance; return False if there was none."""
+    def repeat(self, cause: Cause, asked_s: float) -> str | None:
+        """Repeat the last utterance; return its text, or None if there was none."""
         text = self.last_text
-        if text is None:
-            return False
-        self.announce(Utterance(text, Priority.ANSWER, cause, asked_s))
-        return True
+        if text is not None:
+            self.announce(Utterance(text, Priority.ANSWER, cause, asked_s))
+        return text
 
     def stop(self) -> None:
         """Cut the present turn, and discard everything that waits."""

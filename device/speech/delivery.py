@@ -27,7 +27,7 @@ from seealoud.device.speech.phrase_cache import PhraseCache
 from seealoud.device.speech.phrases import speakable
 from seealoud.device.speech.playback import Playback
 from seealoud.device.speech.settings import SpeechSettings
-from seealoud.device.speech.silent_voice import Voice
+from seealoud.device.speech.voice import Voice
 
 _LOGGER = logging.getLogger(__name__)
 # Short, so that progress is reported and a new volume takes effect soon.

@@ -1,4 +1,4 @@
-"""What the speech needs of a voice, and the voice of a device without a loudspeaker.
+"""The voice of a device without a loudspeaker.
 
 A Piper voice takes 150 MB and a second of processor time for each sentence. Where nothing is
 played, silence of about the right length takes its place.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from typing import Protocol
 
 import numpy as np
 
@@ -20,42 +19,6 @@ from seealoud.device.speech.voice import find_voice
 _RATE_HZ = 22_050
 # The built-in voice says 15 characters a second at rate 1.
 _CHARS_PER_S = 15.0
-
-
-class Voice(Protocol):
-    """A voice; all methods from any thread."""
-
-    def warm(self) -> None:
-        """Start loading and return at once.
-
-        Raises:
-            VoiceError: it cannot be loaded.
-        """
-
-    def start(self) -> Ready:
-        """Load if necessary.
-
-        Raises:
-            VoiceError: it cannot be loaded, or not in time.
-        """
-
-    def synthesize(
-        self,
-        text: str,
-        *,
-        rate: float = 1.0,
-        volume: float = 1.0,
-        cancelled: threading.Event | None = None,
-        on_wait: Callable[[], None] | None = None,
-    ) -> Generator[PcmChunk, None, None]:
-        """Return the sound of a text, as it is ready; ends early when cancelled.
-
-        Raises:
-            VoiceError: it failed; while iterating.
-        """
-
-    def close(self) -> None:
-        """Free what it takes; may be called again."""
 
 
 class SilentVoice:

@@ -1,4 +1,4 @@
-"""Finds the files of a voice: the built-in one, or any other Piper voice by path.
+"""What the speech needs of a voice, and the files of one: built in, or any Piper voice by path.
 
 A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
 """
@@ -6,12 +6,17 @@ A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from seealoud.device.errors import VoiceError
 from seealoud.device.regular_file import open_regular
 from seealoud.device.settings_base import check_path
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.protocol import Ready
 from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
@@ -19,6 +24,42 @@ _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
     "https://huggingface.co/rhasspy/piper-voices, or set no voice to use the built-in one"
 )
+
+
+class Voice(Protocol):
+    """A voice; all methods from any thread."""
+
+    def warm(self) -> None:
+        """Start loading and return at once.
+
+        Raises:
+            VoiceError: it cannot be loaded.
+        """
+
+    def start(self) -> Ready:
+        """Load if necessary.
+
+        Raises:
+            VoiceError: it cannot be loaded, or not in time.
+        """
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        rate: float = 1.0,
+        volume: float = 1.0,
+        cancelled: threading.Event | None = None,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Generator[PcmChunk, None, None]:
+        """Return the sound of a text, as it is ready; ends early when cancelled.
+
+        Raises:
+            VoiceError: it failed; while iterating.
+        """
+
+    def close(self) -> None:
+        """Free what it takes; may be called again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,14 @@ def test_every_request_is_told_with_what_became_of_it(bench: Bench) -> None:
 
 
 def test_repeat_without_anything_said_says_so(bench: Bench) -> None:
-    assert bench.ask(r.Repeat()).is_accepted
+    outcome = bench.ask(r.Repeat())
+    assert (outcome.is_accepted, outcome.answer) == (True, "Nothing was said yet.")
     assert bench.voice.texts == ["Nothing was said yet."]
+
+
+def test_repeat_answers_with_the_words_that_are_repeated(bench: Bench) -> None:
+    bench.ask(r.Say(text="Dinner is ready."))
+    assert bench.ask(r.Repeat()).answer == "Dinner is ready."
 
 
 def test_say_goes_before_narration_and_behind_answers(bench: Bench) -> None:

@@ -163,7 +163,7 @@ def test_the_last_words_come_again() -> None:
     with announcing(speaker) as rig:
         assert not rig.announcer.repeat(Cause.BUTTON, 0.0)
         _hold(rig, speaker, "a long story", NARRATION)
-        assert rig.announcer.repeat(Cause.BUTTON, 0.0)  # begun is heard
+        assert rig.announcer.repeat(Cause.BUTTON, 0.0) == "a long story"  # begun is heard
         rig.ear.wait_spoke(2)
         assert rig.ear.outcomes == [("a long story", CUT), ("a long story", HEARD)]
         assert rig.ear.spoke[1].utterance.cause is Cause.BUTTON

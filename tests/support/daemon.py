@@ -148,8 +148,8 @@ class NotedVoice:
     def earcon(self, earcon: Earcon, asked_s: float) -> None:
         self.earcons.append(earcon)
 
-    def repeat(self, cause: Cause, asked_s: float) -> bool:
-        return bool(self.last)
+    def repeat(self, cause: Cause, asked_s: float) -> str | None:
+        return self.last or None
 
     def stop(self) -> None:
         self.stops += 1

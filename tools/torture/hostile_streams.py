@@ -17,7 +17,6 @@ from tools.torture.hostile_pictures import damaged
 
 _OK = "HTTP/1.1 200 OK\r\n"
 _MULTIPART = f"{_OK}Content-Type: multipart/x-mixed-replace; boundary=picture\r\n\r\n".encode()
-_GOOD_S = 60.0
 _PERIOD_S = 0.03
 _FLOOD_BYTES = 48 * 2**20
 
