@@ -1,4 +1,4 @@
-"""How the device is, as MQTT reports it once a minute, without changes that mean nothing.
+"""The health of the device, as MQTT reports it once a minute, without changes that mean nothing.
 
 Invariant: a value changes only if what it reports has changed. Home Assistant stores every change
 for days, on SD cards too: a temperature that wanders by a degree, or a start time that is computed
@@ -24,29 +24,29 @@ _CLOCK_WAS_SET = timedelta(seconds=30)
 
 
 class DiagnosticsMessage(Message):
-    """How the device is."""
+    """The health of the device."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was so, in UTC.")
-    is_camera_problem: bool = Field(description="The camera is lost, and not for privacy.")
+    at: UtcTime = Field(description="When these values were read, in UTC.")
+    is_camera_problem: bool = Field(description="The camera does not work; false during privacy.")
     is_voice_problem: bool = Field(default=False, description="The voice cannot speak.")
     is_sound_problem: bool = Field(default=False, description="The sound device does not work.")
-    frame_age_s: float | None = Field(description="Age of the newest frame.")
+    frame_age_s: float | None = Field(description="Age of the newest frame, in seconds.")
     caption_latency_ms: float | None = Field(description="Time of the last caption.")
     temperature_c: float | None = Field(
         description="Of the processor; a change of less than 2 degrees is not reported."
     )
-    frame_drops: int = Field(ge=0, description="Frames that nobody looked at.")
-    waiting_messages: int = Field(ge=0, description="Messages that the broker does not have yet.")
-    dropped_messages: int = Field(ge=0, description="Messages that were given up for lack of room.")
-    refused_messages: int = Field(ge=0, description="Messages that the broker did not want.")
+    frame_drops: int = Field(ge=0, description="Frames that were not used.")
+    waiting_messages: int = Field(ge=0, description="Messages that are not confirmed yet.")
+    dropped_messages: int = Field(ge=0, description="Messages discarded for lack of room.")
+    refused_messages: int = Field(ge=0, description="Messages that the broker refused.")
     bundle: str = Field(description="Name of the bundle in use.")
-    uptime_s: float = Field(ge=0, description="Since the daemon's start.")
+    uptime_s: float = Field(ge=0, description="Seconds since the daemon's start.")
     started_at: UtcTime | None = Field(
         default=None, description="When the daemon started; the same until the next start."
     )
     version: str = Field(description="Of SeeAloud.")
-    narration_reason: str = Field(description="Why narration spoke last, or did not.")
+    narration_reason: str = Field(description="Why narration spoke or did not speak last.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Diagnostics:
     """Composes the message; used by one thread, but for ``narration_reason``.
 
     Attributes:
-        narration_reason: why narration spoke last, or did not.
+        narration_reason: why narration spoke or did not speak last.
     """
 
     def __init__(self) -> None:

@@ -37,11 +37,11 @@ class StateMessage(Message):
     """What can be changed of the device, as it is now."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was so, in UTC.")
+    at: UtcTime = Field(description="When these values were read, in UTC.")
     is_narrating: bool
     is_alerting: bool = Field(description="Whether rules raise alerts.")
     is_muted: bool = Field(description="Whether all sound except alerts is off.")
-    is_private: bool = Field(description="Whether the camera is let go.")
+    is_private: bool = Field(description="Whether the camera is closed for privacy.")
     snoozed_until: UtcTime | None = None
     snooze_min: int = Field(ge=0, description="Minutes of the snooze that are left, rounded up.")
     volume: float
@@ -51,7 +51,7 @@ class StateMessage(Message):
 
 
 class InViewMessage(Message):
-    """Which alert rules find what they wait for in the present scene."""
+    """Which alert rules find their words in the present scene."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     at: UtcTime = Field(description="When it became so, in UTC.")
@@ -107,7 +107,7 @@ class RetainedTopics:
 
     Attributes:
         state: what can be changed.
-        diagnostics: how the device is.
+        diagnostics: the health of the device.
         all: every retained message, in the order of publishing.
         health: composes the diagnostics.
     """
@@ -149,7 +149,7 @@ class RetainedTopics:
         self._caption.renew()
 
     def take_in_view(self, event: InViewChanged) -> None:
-        """Have published which rules find what they wait for, and new rules announced."""
+        """Have published which rules find their words, and new rules announced."""
         self._view = InViewMessage(at=event.at, rules=dict(event.rules))
         self._in_view.renew()
         if self._rules != tuple(event.rules):
