@@ -13,7 +13,6 @@ from support.speech_rig import Rig, announcing
 from seealoud.device.daemon.sentences import often_spoken
 from seealoud.device.events import SpeechOutcome
 from seealoud.device.records import Earcon
-from seealoud.device.speech import phrase_cache
 from seealoud.device.speech.pcm import PcmChunk
 from seealoud.device.speech.phrase_cache import LARGEST_BYTES, OPENINGS, PhraseCache
 from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess
@@ -214,4 +213,3 @@ def test_the_kept_phrases_of_the_real_voice_join_without_a_seam() -> None:
         assert np.abs(np.diff(samples[joint - 200 : joint + 200])).max() < 0.01 * 32_768
         levels = [np.sqrt(np.mean(part**2.0)) for part in (samples[before - 6000 : before], rest)]
         assert 1 / 3 < levels[0] / levels[1] < 3
-    assert phrase_cache.LARGEST_BYTES <= 8_000_000

@@ -1,12 +1,11 @@
-"""The daemon's real parts in this process, with a voice without sound, at the hands of a test."""
+"""The daemon's real parts in this process, without a loudspeaker, at the hands of a test."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,41 +19,13 @@ from seealoud.device.requests import MAX_REQUEST_BYTES, Outcome
 from seealoud.device.settings.load import parse_settings
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
-from seealoud.device.speech.pcm import PcmChunk
-from seealoud.device.speech.voice import find_voice
 
 ID = "kitchen"
 _DEADLINE_S = 20.0
 
 
-class QuietVoice:
-    """A Piper voice whose files are found as usual, and which makes a moment of silence."""
-
-    def __init__(self, path: str | None) -> None:
-        find_voice(path)
-
-    def warm(self) -> None:
-        pass
-
-    def start(self) -> None:
-        pass
-
-    def synthesize(self, text: str, **_: Any) -> Generator[PcmChunk, None, None]:
-        yield PcmChunk(np.zeros(16, np.int16), 16000)
-
-    def close(self) -> None:
-        pass
-
-
-class QuietVoices:
-    restarts = 0
-
-    def open(self, path: str | None) -> QuietVoice:
-        return QuietVoice(path)
-
-
 class DaemonCore(Daemon):
-    """A daemon that ends when ``work`` returns; every part but the voice is the real one."""
+    """A daemon that ends when ``work`` returns; every part is the real one."""
 
     def __init__(
         self, settings: Settings, folder: Path, work: Callable[[DaemonCore], None] | None = None
@@ -62,7 +33,6 @@ class DaemonCore(Daemon):
         super().__init__(
             settings, None, Directories(folder / "config", folder / "state", folder / "run")
         )
-        self._voices = QuietVoices()
         self._work = work or (lambda _: None)
         self.folder = folder
 

@@ -68,7 +68,7 @@ def attack_commands(folder: Path, count: int, seed: int) -> Section:
     """Have a daemon carry out hostile MQTT commands, one after the other."""
     section = Section("commands")
     settings = replay_settings(folder) + SILENT + '[log]\nlevel = "error"\n'
-    options = ["--silent", "--commands", str(count), "--seed", str(seed)]
+    options = ["--commands", str(count), "--seed", str(seed)]
     daemon = DaemonProcess(folder, settings, options)
     result = folder / "commands.json"
     try:
@@ -98,9 +98,9 @@ def attack_commands(folder: Path, count: int, seed: int) -> Section:
 def attack_lines(folder: Path, count: int, seed: int) -> Section:
     """Send hostile lines to the control socket, from several clients at a time."""
     section = Section("lines")
-    # Commands of the lines may switch everything off; the silent voice keeps the work small.
+    # Commands of the lines may switch everything off; without a voice the work stays small.
     settings = replay_settings(folder) + SILENT + '[log]\nlevel = "error"\n'
-    daemon = DaemonProcess(folder, settings, ["--silent"])
+    daemon = DaemonProcess(folder, settings)
     try:
         daemon.start()
         share = -(-count // _ATTACKERS)
@@ -214,7 +214,7 @@ def attack_streams(folder: Path, count: int, seed: int) -> Section:
     jpegs = noisy_jpegs(sample_images()[0], 8)
     camera = HostileCamera(jpegs, seed)
     settings = f'[camera]\nsource = "{camera.address}"\n{SILENT}{QUIET_LOG}'
-    daemon = DaemonProcess(folder, settings, ["--silent", "--quick-camera"])
+    daemon = DaemonProcess(folder, settings, ["--quick-camera"])
     rounds = good = answered = 0
     try:
         daemon.start()

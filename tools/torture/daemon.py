@@ -1,9 +1,9 @@
 """The real daemon in a process of its own, with notes of what happened in it.
 
 What differs from ``seealoud run``: events are also written to a file; the voice makes the same
-sound for the same words, or none; the machine's UTC time can be moved; a lost camera may be tried
-again sooner; and the daemon can be given hostile commands from inside, past the limit of 120 a
-minute that MQTT has.
+sound for the same words; the machine's UTC time can be moved; a lost camera may be tried again
+sooner; and the daemon can be given hostile commands from inside, past the limit of 120 a minute
+that MQTT has.
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from seealoud.device import app
 from seealoud.device.camera.grabber import Grabber, GrabberTimes
@@ -34,7 +31,6 @@ from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.settings.load import load_settings
 from seealoud.device.settings.paths import directories
-from seealoud.device.speech.pcm import PcmChunk
 from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess, PiperVoices
 from seealoud.device.speech.voice import find_voice
 from tools.torture.hostile_requests import hostile_command
@@ -51,32 +47,6 @@ class SteadyVoices(PiperVoices):
         """Return a voice that is not loaded yet."""
         options = PiperOptions(is_deterministic=True)
         return PiperVoiceProcess(find_voice(path), options, on_restart=self._count)
-
-
-class SilentVoice:
-    """A Piper voice whose files are found as usual, and which makes a moment of silence."""
-
-    def warm(self) -> None:
-        """Do nothing."""
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def synthesize(self, _text: str, **_options: Any) -> Generator[PcmChunk, None, None]:
-        """Yield a millisecond of silence."""
-        yield PcmChunk(np.zeros(16, np.int16), 16000)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class SilentVoices(PiperVoices):
-    """Opens voices that need no process: 200,000 commands change the voice often."""
-
-    def open(self, path: str | None) -> PiperVoiceProcess:
-        """Return a silent voice; raises VoiceError as the real one does."""
-        find_voice(path)
-        return SilentVoice()  # type: ignore[return-value]
 
 
 class MovedClock:
@@ -133,7 +103,7 @@ class NotedDaemon(app.Daemon):
         self._bus.subscribe(Notes(folder / "notes.jsonl"))
         if not settings.camera.is_replay:  # a recording has a time of its own
             self._clock = MovedClock(self._clock, folder / "days")
-        self._voices = SilentVoices() if options.silent else SteadyVoices()
+        self._voices = SteadyVoices()
         self._options = options
         self._folder = folder
 
@@ -178,7 +148,6 @@ def main() -> int:
     """Run a daemon until SIGTERM; return its exit code."""
     parser = argparse.ArgumentParser(prog="tools.torture.daemon")
     parser.add_argument("config", type=Path)
-    parser.add_argument("--silent", action="store_true", help="no Piper, no sound")
     parser.add_argument("--quick-camera", action="store_true", help="try a lost camera at once")
     parser.add_argument("--commands", type=int, default=0, help="hostile commands from inside")
     parser.add_argument("--seed", type=int, default=0)

@@ -185,7 +185,7 @@ def _repeated(ids: Counter[str]) -> int:
 def kill_brokers(folder: Path, count: int, seed: int) -> Section:
     """Kill the broker while descriptions are published; start it again a moment later."""
     section, rng = Section("broker"), random.Random(seed)
-    with home(folder, SILENT, "--silent") as at_home:
+    with home(folder, SILENT) as at_home:
         daemon, broker, subscriber = at_home.daemon, at_home.broker, at_home.subscriber
         daemon.start()
         for number in range(count):

@@ -62,7 +62,7 @@ def soak(folder: Path, count: int, seed: int) -> Section:
     section = Section("soak")
     broker, port = Mosquitto(folder), free_port()
     subscriber = Subscriber(broker.port)
-    daemon = DaemonProcess(folder, _settings(folder, count, seed, broker.port, port), ["--silent"])
+    daemon = DaemonProcess(folder, _settings(folder, count, seed, broker.port, port))
     readings: list[Reading] = []
     try:
         daemon.start()
