@@ -22,7 +22,7 @@ from seealoud.training.confidence.calibrate import calibrate
 from seealoud.training.data.dataset import Dataset
 from seealoud.training.names.fit import Sources, fit_names
 from seealoud.training.records.run import read_record, write_record
-from seealoud.training.run_folder import RunFolder
+from seealoud.training.run_folder import RunFolder, untrained
 from seealoud.training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,6 +53,8 @@ def make_bundle(
     Raises:
         SeeAloudError: the run cannot be converted, or a part cannot be made.
     """
+    if not (folder.config.is_file() and folder.best_weights.is_file()):
+        raise untrained(folder)
     target = out / folder.read_config().name
     with TemporaryDirectory() as made, new_folder(target) as new:
         made_records = Path(made) / records.name

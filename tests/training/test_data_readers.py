@@ -204,7 +204,7 @@ def test_flickr8ks_pictures_get_the_official_split(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In the order of its lists, so that features in the cache are found; others are left out."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="seealoud.training")
     official = official_split()
     here = {split: names[:4] for split, names in official.items()}
     unlisted = ["unlisted.jpg", "another.jpg"]
