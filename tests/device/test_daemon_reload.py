@@ -85,7 +85,7 @@ def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
 def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
     bench: Bench, caplog: pytest.LogCaptureFixture, tables: dict[str, dict[str, object]], told: str
 ) -> None:
-    with caplog.at_level(logging.INFO, logger="device"):
+    with caplog.at_level(logging.INFO, logger="seealoud.device"):
         bench.reloader.reload(bench.settings(**tables))
         bench.reloader.reload(bench.settings(**tables))
     assert bench.loads == 1
@@ -98,7 +98,7 @@ def test_new_files_are_loaded_once_and_named(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     change_manifest(bench.folder, {"name": "another"})
-    with caplog.at_level(logging.INFO, logger="device"):
+    with caplog.at_level(logging.INFO, logger="seealoud.device"):
         bench.reloader.reload(bench.settings())
         bench.reloader.reload(bench.settings())
     assert (bench.loads, bench.reloader.bundle) == (1, "another")

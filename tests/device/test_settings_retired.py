@@ -72,7 +72,7 @@ def test_the_daemon_starts_and_logs_a_retired_setting(tmp_path, monkeypatch, cap
     monkeypatch.setattr("seealoud.device.health.log.set_up_daemon_logging", lambda _: None)
     file = tmp_path / "f.toml"
     file.write_text("[picture]\nblurred_sharpness = 0.5\n")
-    with caplog.at_level(logging.WARNING, logger="device"):
+    with caplog.at_level(logging.WARNING, logger="seealoud.device"):
         assert run.main(["--config", str(file)], standalone_mode=False) == 0
     assert started == [Settings()]
     assert [m for m in caplog.messages if "no longer a setting" in m] == [

@@ -178,7 +178,7 @@ def test_only_the_named_device_is_listened_to_and_grabbed(
 def test_a_device_that_udev_has_not_given_us_yet_is_tried_again_and_told_once(
     devices: PipeDevices, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", logger="device")
+    caplog.set_level("INFO", logger="seealoud.device")
     devices.forbidden.add(EVENT0)
     keyboard = devices.plug(EVENT0)
     rig = Rig(devices)

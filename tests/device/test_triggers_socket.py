@@ -200,7 +200,7 @@ def test_an_answer_that_nobody_takes_disturbs_nobody(tmp_path: Path) -> None:
 def test_who_asks_is_told_to_those_who_look_closely(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG, logger="device"):
+    with caplog.at_level(logging.DEBUG, logger="seealoud.device"):
         ask([rig.path], Describe())
     assert f"process {os.getpid()} of user {os.getuid()}" in caplog.text
 
