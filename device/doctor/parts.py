@@ -21,6 +21,7 @@ _SILENCE_S = 0.1
 _SAMPLE_RATE_HZ = 22_050
 _TEST_WORDS = "Hello."
 _SLOWEST_CAPTION_MS = 1500.0
+_SILENT = 'not used, because speech.output is "none"'
 _SOUND_FIX = "plug in a loudspeaker, or set speech.device to another device"
 
 
@@ -92,6 +93,8 @@ def check_voice(settings: Settings) -> Finding:
     from seealoud.device.speech.voice import find_voice
 
     voice = find_voice(settings.speech.voice)
+    if settings.speech.output == "none":
+        return Finding("Voice", Level.NOTE, _SILENT)
     with PiperVoiceProcess(voice) as process:
         process.start()
         began_s = time.monotonic()
@@ -111,6 +114,8 @@ def check_sound(settings: Settings) -> Finding:
     from seealoud.device.speech.pcm import PcmChunk
     from seealoud.device.speech.playback import AlsaPlayback
 
+    if settings.speech.output == "none":
+        return Finding("Sound", Level.NOTE, _SILENT)
     if shutil.which("aplay") is None:
         return Finding(
             "Sound",

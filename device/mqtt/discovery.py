@@ -101,7 +101,6 @@ def _device(identity: Identity) -> dict[str, Any]:
         "model": board.model,
         "sw_version": identity.version,
         **({"hw_version": board.revision} if board.revision else {}),
-        **({"configuration_url": identity.page_url} if identity.page_url else {}),
     }
 
 

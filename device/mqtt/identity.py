@@ -84,7 +84,6 @@ class Identity:
         id: its name in topics.
         name: for people.
         board: the computer that it runs on.
-        page_url: address of the device's own page; empty while it has none.
         rules: names of the alert rules, each of which is a sensor.
         version: of the program.
         voices: paths of the voices that can be chosen, by their names; the built-in one has an
@@ -98,7 +97,6 @@ class Identity:
     id: str
     name: str = "SeeAloud"
     board: Board = Board()
-    page_url: str = ""
     rules: tuple[str, ...] = ()
     version: str = __version__
     voices: Mapping[str, str] = field(default_factory=lambda: {BUILT_IN_VOICE: ""})

@@ -19,8 +19,8 @@ class SpeechSettings(SettingsGroup):
     """Speech, short sounds, and the loudspeaker that plays them."""
 
     output: Literal["alsa", "none"] = "alsa"
-    """Where the sound goes. "none" makes all of it, plays nothing and is done at once: for a
-    machine without a loudspeaker and for replays."""
+    """Where the sound goes. "none" loads no voice and plays nothing: for a machine without a
+    loudspeaker and for replays."""
 
     device: Annotated[LineText, Field(min_length=1, examples=["plughw:CARD=UACDemo"])] = (
         DEFAULT_DEVICE

@@ -19,7 +19,7 @@ ANSWER_TIMEOUT_S = 20.0
 _PROBE_TIMEOUT_S = 1.0
 _MAX_ANSWER_BYTES = 1 << 20
 _READ_BYTES = 65536
-_START_IT = "is it running? start it with: seealoud run, or systemctl status seealoud"
+_START_IT = "is it running? start it with: sudo systemctl start seealoud, or seealoud run"
 
 
 def ask(paths: Sequence[Path], request: Request, timeout_s: float = ANSWER_TIMEOUT_S) -> Outcome:

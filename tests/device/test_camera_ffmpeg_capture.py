@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from seealoud.device.camera.ffmpeg_capture import FfmpegCapture
 from seealoud.device.errors import PictureError
@@ -59,10 +58,3 @@ def test_whole_frames_are_given_and_damaged_ones_are_not(tmp_path: Path) -> None
     wrong = [cv2.PSNR(frame, good) for frame, good in given if cv2.PSNR(frame, good) < _VISIBLE_DB]
     assert len(wrong) <= refused / 10
     assert all(frame is not None for frame in _frames(tmp_path / "whole.mp4"))
-
-
-def test_a_stream_that_is_only_damaged_raises_for_each_frame(tmp_path: Path) -> None:
-    capture = FfmpegCapture(cv2.VideoCapture())
-    capture._is_damaged = True
-    with pytest.raises(PictureError, match="damaged"):
-        capture.retrieve()

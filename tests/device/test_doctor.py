@@ -47,7 +47,7 @@ from seealoud.device.doctor.parts import (
 )
 from seealoud.device.doctor.rules import check_rules, judge_rules, unknown_words
 from seealoud.device.english import split_words
-from seealoud.device.errors import BrokerError, BundleError, CameraError, PlaybackError
+from seealoud.device.errors import BrokerError, BundleError, CameraError, PlaybackError, VoiceError
 from seealoud.device.mqtt.broker import DAEMON_SESSION, BrokerSettings
 from seealoud.device.mqtt.connection import probe
 from seealoud.device.narrator.rules import KeywordRule
@@ -191,6 +191,21 @@ def test_the_sound_device_really_takes_sound(
         check_sound(_settings(speech={"device": "absent"}))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "alsa-utils" in check_sound(Settings()).fix
+
+
+def test_without_a_loudspeaker_sound_and_voice_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")  # not even aplay is needed
+    silent = _settings(speech={"output": "none", "device": "absent"})
+    found = check_sound(silent)
+    assert (found.level, found.sentences) == (
+        Level.NOTE,
+        'Sound: not used, because speech.output is "none".',
+    )
+    assert check_voice(silent).level is Level.NOTE
+    with pytest.raises(VoiceError, match="missing"):  # the daemon refuses it as well
+        check_voice(_settings(speech={"output": "none", "voice": "/nowhere/a.onnx"}))
 
 
 def test_a_camera_that_is_not_there_and_pictures_in_its_place(tmp_path: Path) -> None:

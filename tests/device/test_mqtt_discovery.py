@@ -72,15 +72,13 @@ def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
     assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
 
 
-def test_the_device_block_names_the_board_and_the_page_where_there_is_one(tmp_path):
+def test_the_device_block_names_the_board(tmp_path):
     model = tmp_path / "model"
     model.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    pi = described(board=read_board(model), page_url="http://kitchen.local:8080/")["device"]
+    pi = described(board=read_board(model))["device"]
     assert (pi["model"], pi["hw_version"]) == ("Raspberry Pi 4 Model B", "Rev 1.4")
-    assert pi["configuration_url"] == "http://kitchen.local:8080/"
     other = described(board=read_board(tmp_path / "none"))["device"]
     assert (other["model"], other["hw_version"]) == ("SeeAloud", platform.machine())
-    assert "configuration_url" not in other
     model.write_bytes(b"Raspberry Pi Zero 2 W\xff\0")
     assert read_board(model).model.startswith("Raspberry Pi Zero 2 W")
     assert "hw_version" not in described(board=read_board(model))["device"]

@@ -238,7 +238,7 @@ def test_no_daemon_is_exit_code_11_and_says_how_to_start_it(
 ) -> None:
     assert main(["press", "describe", "--socket", str(tmp_path / "none")]) == 11
     error = capsys.readouterr().err
-    assert "is it running? start it with: seealoud run, or systemctl status seealoud" in error
+    assert "is it running? start it with: sudo systemctl start seealoud, or seealoud run" in error
     assert error.count("\n") == 1
 
 

@@ -278,7 +278,7 @@ def test_the_first_daemon_that_is_there_is_asked(rig: Rig, tmp_path: Path) -> No
 
 
 def test_no_daemon_says_how_to_start_it(tmp_path: Path) -> None:
-    expected = "is it running[?] start it with: seealoud run, or systemctl status seealoud"
+    expected = "is it running[?] start it with: sudo systemctl start seealoud, or seealoud run"
     with pytest.raises(DaemonError, match=expected):
         ask([tmp_path / "a", tmp_path / "b"], Describe())
     assert not is_daemon_running(tmp_path / "a")

@@ -72,7 +72,7 @@ class Home:
 
 
 @contextmanager
-def home(folder: Path, settings: str = "", *options: str) -> Iterator[Home]:
+def home(folder: Path, settings: str = "") -> Iterator[Home]:
     """Yield a home; its processes end with the block."""
     with ExitStack() as stack:
         camera = CameraProcess(folder / "pictures", noisy_jpegs(sample_images()[0], 8))
@@ -92,7 +92,7 @@ host = "{HOST}"
 port = {broker.port}
 {settings}{QUIET_LOG}"""
         sound = RecordedSound(folder)
-        daemon = DaemonProcess(folder, text, options, sound.environ)
+        daemon = DaemonProcess(folder, text, environ=sound.environ)
         stack.callback(daemon.close)
         yield Home(daemon, camera, sound, broker, subscriber)
 
