@@ -48,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="tools.bench_film")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--height", type=int, default=720, help="of the film, in pixels [720]")
-    parser.add_argument("--film", type=Path, help="where the film is kept")
+    parser.add_argument("--film", type=Path, help="where the film is kept, or was")
     parser.add_argument("--seed", type=int, default=17)
     options = parser.parse_args()
     if shutil.which("ffmpeg") is None:
@@ -57,7 +57,8 @@ def main() -> int:
         folder = Path(place)
         film = options.film or folder / "film.mp4"
         shots = plan(options.minutes * _S_PER_MINUTE, np.random.default_rng(options.seed))
-        make(film, shots, options.height, folder)
+        if not film.exists():
+            make(film, shots, options.height, folder)
         measure(film, shots, folder)
     return 0
 

@@ -79,11 +79,12 @@ def describe_film(options: DescribeOptions, parts: DescribeParts) -> int:
                 _clock(film.claimed_s),
             )
         cues = joined(scenes)
-        spoken = None if description is None else description.speech(cues, film.length_s)
+        # First what is certain: speech may still fail.
         _write(options.srt, srt_text(cues))
         _write(options.vtt, vtt_text(cues))
         echo_line(_summary(film, scenes, cues))
-        if description is not None and spoken is not None:
+        if description is not None:
+            spoken = description.speech(cues, film.length_s)
             echo_line(description.write(spoken, len(cues), film.length_s))
     return 0
 
@@ -171,9 +172,14 @@ def _write(path: Path | None, text: str) -> None:
     if path is None:
         return
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
+        file = path.open("x", encoding="utf-8", newline="\n")
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+    try:
+        with file:
             file.write(text)
     except OSError as exc:
+        path.unlink(missing_ok=True)
         raise _unwritable(path, exc) from exc
 
 

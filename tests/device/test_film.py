@@ -30,8 +30,12 @@ from support.shipped import needs_shipped_bundle
 
 from seealoud.device.__main__ import main
 from seealoud.device.commands.film import joined
+from seealoud.device.commands.run_describe import DescribeParts
 from seealoud.device.commands.subtitles import Cue, srt_text, vtt_text
-from seealoud.device.pictures.film import SAMPLE_PERIOD_S
+from seealoud.device.errors import VoiceError
+from seealoud.device.pictures.film import SAMPLE_PERIOD_S, Film
+from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.protocol import Ready
 
 BLACK = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
 LENGTH_S = 28.0
@@ -171,6 +175,36 @@ def test_film_in_the_dark_or_cut_off_is_described_as_far_as_it_goes(
     assert "of 0:00:04: is it whole?" in err[0]
 
 
+class _LostVoice:
+    """A voice that loads and then fails."""
+
+    def start(self) -> Ready:
+        return Ready(22_050, 0.1)
+
+    def synthesize(self, text: str) -> list[PcmChunk]:
+        raise VoiceError("the voice's process ended while it spoke: killed")
+
+    def close(self) -> None:
+        pass
+
+
+@needs_ffmpeg
+@needs_shipped_bundle
+def test_film_keeps_its_subtitles_if_the_voice_fails_and_leaves_no_draft_behind(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cat = make_film(tmp_path / "cat.mp4", [(still(photographs()["chelsea"]), 2.0)])
+    srt, wav = tmp_path / "a.srt", tmp_path / "a.wav"
+    arguments = ["describe", str(cat), "--srt", str(srt), "--audio-description", str(wav)]
+    code = main([*arguments, "--beside"], DescribeParts(open_voice=lambda path: _LostVoice()))
+    assert code == 7
+    assert "the voice's process ended" in capfd.readouterr().err
+    ((start_s, end_s, text),) = read_cues(srt)
+    assert (start_s, end_s) == (0.0, 2.0)
+    assert "cat" in text
+    assert sorted(tmp_path.iterdir()) == [srt, cat]
+
+
 @needs_ffmpeg
 @needs_shipped_bundle
 def test_film_shows_its_progress_on_a_terminal_only(film: Path, tmp_path: Path) -> None:
@@ -219,8 +253,6 @@ def test_film_cues_are_valid_and_a_caption_is_not_repeated(tmp_path: Path) -> No
 
 def test_film_times_are_those_of_the_frames(tmp_path: Path) -> None:
     """Also of Motion JPEG, whose packets are read undecoded."""
-    from seealoud.device.pictures.film import Film
-
     path = tmp_path / "a.avi"
     fourcc = cv2.VideoWriter.fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, fourcc, RATE_HZ, SIZE)
