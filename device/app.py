@@ -22,6 +22,8 @@ from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
+from device.daemon.place_finder import PlaceFinder
+from device.daemon.place_observer import PlaceObserver
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
@@ -50,6 +52,7 @@ from device.speech.playback import open_playback
 from device.speech.voice import with_kept_voice
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Target
+from device.vision.places import PLACES_FILE, PlaceFile
 from device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -122,8 +125,9 @@ class Daemon:
         self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
+        places = self._places = self._open_places()
         parts = (self._grabber, describer, narrator, self._announcer, bus)
-        self._observer = Observer(*parts, self._clocks)
+        self._observer = Observer(*parts, self._clocks, places)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
@@ -132,7 +136,7 @@ class Daemon:
         self._greeting = Greeting(*greeted, is_replay=source.is_replay)
         live_parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
-        answers = Answers(status.spoken, status.values, self._open_history(stack))
+        answers = Answers(status.spoken, status.values, places, self._open_history(stack))
         steered = (self._observer, self._announcer, live, answers)
         self._controller = DaemonController(*steered, bus, clock)
         self._open_mqtt(stack)
@@ -145,6 +149,12 @@ class Daemon:
         triggers = make_triggers(settings.triggers, self._directories, target, sound, bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
         self._triggers = TriggerSet(triggers, bus, clock)
+
+    def _open_places(self) -> PlaceObserver:
+        bus, clock = self._bus, self._clock
+        file = PlaceFile(self._directories.state / PLACES_FILE)
+        finder = PlaceFinder(file, bus, clock, is_spoken_first=self._settings.places.is_spoken)
+        return PlaceObserver(self._grabber, self._announcer, bus, clock, finder)
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
@@ -237,6 +247,7 @@ class Daemon:
             worker.start()
         stack.callback(self._triggers.close)
         self._triggers.start()
+        self._places.finder.report_known()
         self._notifier.ready(f"looks through {self._camera_name}")
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 

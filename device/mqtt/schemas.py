@@ -15,7 +15,13 @@ from pydantic import TypeAdapter
 
 from device.mqtt.commands import ResultMessage
 from device.mqtt.diagnostics import DiagnosticsMessage
-from device.mqtt.messages import AlertMessage, ProblemMessage, RequestMessage, SummaryMessage
+from device.mqtt.messages import (
+    AlertMessage,
+    PlaceMessage,
+    ProblemMessage,
+    RequestMessage,
+    SummaryMessage,
+)
 from device.mqtt.payloads import CaptionMessage, Message
 from device.mqtt.retained import InViewMessage, StateMessage
 from device.requests import Request
@@ -31,6 +37,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "state": StateMessage,
     "diagnostics": DiagnosticsMessage,
     "in-view": InViewMessage,
+    "place": PlaceMessage,
 }
 
 
