@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,10 @@ from device.requests import MAX_REQUEST_BYTES
 from tools.torture.__main__ import ATTACKS, main
 from tools.torture.hostile_pictures import damaged
 from tools.torture.hostile_requests import hostile_command, hostile_line
+from tools.torture.processes import DEADLINE_S, children, is_alive, wait_for
 from tools.torture.report import Section, has_failed, table
 
+ROOT = Path(__file__).parents[1]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
 
@@ -59,3 +64,22 @@ def test_a_promise_that_is_broken_is_seen() -> None:
     worse = Section("soak")
     worse.at_most("memory", 300.1, 300.0, "MB")
     assert has_failed([worse])
+
+
+def test_an_interrupted_torture_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tools.torture", "--only", "lines"]
+    program = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
+    )
+    try:
+        wait_for("the daemon listens", lambda: list(tmp_path.glob("*/lines/run/*.sock")))
+        daemons = children(program.pid, "tools.torture.daemon")
+        assert daemons
+        program.terminate()
+        output, _ = program.communicate(timeout=DEADLINE_S)
+    finally:
+        program.kill()
+    assert program.returncode == 1
+    assert b"interrupted" in output
+    assert not any(map(is_alive, daemons))
+    assert list(tmp_path.iterdir()) == []

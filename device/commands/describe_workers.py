@@ -289,11 +289,8 @@ def _work(pipe: Connection, options: DescribeOptions, open_describer: OpenDescri
     except SeeAloudError as exc:
         pipe.send(exc)
         return
-    with closing(describer):
+    # The pipe breaks when the process that reads it is gone.
+    with closing(describer), suppress(EOFError, BrokenPipeError, ConnectionResetError):
         pipe.send(None)
         while True:
-            try:
-                task = pipe.recv()
-            except EOFError:
-                return
-            pipe.send(look_at(task, describer))
+            pipe.send(look_at(pipe.recv(), describer))

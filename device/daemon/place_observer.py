@@ -12,7 +12,7 @@ from device.camera.grabber import Grabber
 from device.clock import Clock
 from device.daemon import sentences
 from device.daemon.place_finder import Lesson, PlaceFinder
-from device.errors import InferenceError
+from device.errors import InferenceError, RequestError
 from device.events import EventBus, PlaceAnswered
 from device.records import Description, Frame, Priority, Utterance
 from device.speech.announcer import Announcer
@@ -54,12 +54,20 @@ class PlaceObserver:
         self._lesson: Lesson | None = None
 
     def teach(self, lesson: Lesson) -> None:
-        """Learn a place from the next frames; from any thread, and returns at once."""
+        """Learn a place from the next frames; from any thread, and returns at once.
+
+        Raises:
+            RequestError: another place is being learnt.
+        """
+        if self.is_learning:
+            raise RequestError(
+                f"another place is being learnt: try {lesson.name!r} again in a few seconds"
+            )
         self._lessons.put(lesson)
 
     @property
     def is_learning(self) -> bool:
-        """Whether a lesson waits, or is not over."""
+        """Whether a place is being learnt."""
         return self._lesson is not None or not self._lessons.empty()
 
     def where(self, describer: FrameDescriber, frame: Frame | None) -> str:

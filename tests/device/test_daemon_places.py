@@ -146,13 +146,19 @@ def test_a_press_during_a_lesson_is_answered_at_once(bench: Bench) -> None:
     assert bench.voice.last.startswith("I have learnt kitchen")
 
 
-def test_two_lessons_and_two_kinds_of_questions_are_all_answered(bench: Bench) -> None:
+def test_a_second_lesson_is_refused_until_the_first_is_over(bench: Bench) -> None:
     bench.ask(r.PlaceTeach(name="kitchen"))
-    bench.teach("bath", BATH, times=0)
-    for number in (KITCHEN, BATH):
-        for _ in range(LESSON_PICTURES + 1):
-            bench.see(scene(number))
-    assert bench.where(scene(KITCHEN)) == "This looks like kitchen."
+    for _ in range(3):  # before it begins, and while it lasts
+        refused = bench.ask(r.PlaceTeach(name="bath"))
+        assert refused.reason.startswith("another place is being learnt: try 'bath' again")
+        bench.see(scene(KITCHEN))
+    for _ in range(LESSON_PICTURES):
+        bench.see(scene(KITCHEN))
+    assert bench.teach("bath", BATH) == "I have learnt bath, from 8 pictures."
+
+
+def test_two_kinds_of_questions_at_once_are_both_answered_the_newest_last(bench: Bench) -> None:
+    bench.teach("bath", BATH)
     bench.ask(r.Where())
     bench.ask(r.Describe())
     before = len(bench.voice.texts)

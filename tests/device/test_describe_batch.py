@@ -251,7 +251,11 @@ def test_batch_killed_in_the_middle_goes_on_without_a_gap_or_a_repetition(tmp_pa
     paths = noise_pictures(tmp_path / "folder", 60)
     file = tmp_path / "r.jsonl"
     command = program(tmp_path / "folder", "--bundle", TINY_BUNDLE, "--jobs", "2", "--output", file)
-    process = subprocess.Popen(command, env=environment(), start_new_session=True)
+    errors = tmp_path / "errors"
+    with errors.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, env=environment(), start_new_session=True, stderr=stderr
+        )
     deadline_s = time.monotonic() + WAIT_S
     while not (file.exists() and file.read_bytes().count(b"\n") >= 3):
         assert time.monotonic() < deadline_s
@@ -261,6 +265,7 @@ def test_batch_killed_in_the_middle_goes_on_without_a_gap_or_a_repetition(tmp_pa
     process.wait(WAIT_S)
     # Its workers end by themselves: the session has no process left.
     wait_for_the_end_of_session(process.pid)
+    assert errors.read_bytes() == b""
     n_before = file.read_bytes().count(b"\n")
     done = subprocess.run(
         command, env=environment(), capture_output=True, text=True, timeout=WAIT_S

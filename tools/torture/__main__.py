@@ -13,6 +13,7 @@ import argparse
 import math
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ from typing import Any
 from tools.torture.attacks import attack_commands, attack_lines, attack_pictures, attack_streams
 from tools.torture.disasters import fill_disk, freeze_card, move_clock
 from tools.torture.kills import kill_brokers, kill_cameras, kill_daemons, kill_voices
+from tools.torture.processes import check_interrupted, interrupted
 from tools.torture.report import Section, has_failed, table, write_json
 from tools.torture.soak import soak
 
@@ -72,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     share = max(0.0, (options.minutes - _FIXED_MIN) / (_FULL_MIN - _FIXED_MIN))
     names = options.only or list(ATTACKS)
     began_s = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     with (
         tempfile.TemporaryDirectory(prefix="torture-") as folder,
         ThreadPoolExecutor(options.jobs) as pool,
@@ -85,6 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(sections))
     print(f"{took_s / 60:.1f} minutes, seed {options.seed}, {options.jobs} attacks at a time")
     return int(has_failed(sections))
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """End every attack where it waits next; each ends its processes and unmounts its disk."""
+    interrupted.set()
 
 
 def _write(options: argparse.Namespace, sections: Sequence[Section], took_s: float) -> None:
@@ -102,6 +111,7 @@ def _run(name: str, folder: Path, share: float, seed: int) -> Section:
     own.mkdir()
     print(f"{name}: {count} ...", file=sys.stderr, flush=True)
     try:
+        check_interrupted()
         section = attack.run(own, count, seed)
     except Exception as exc:  # noqa: BLE001 - one attack that cannot go on does not end the others
         traceback.print_exc()

@@ -19,7 +19,15 @@ from device.requests import Outcome
 from tools.torture.hostile_pictures import HostilePictures, noisy_jpegs, sample_images
 from tools.torture.hostile_requests import hostile_line
 from tools.torture.hostile_streams import HostileCamera
-from tools.torture.processes import DEADLINE_S, DaemonProcess, children, peak_mb, wait_for
+from tools.torture.processes import (
+    DEADLINE_S,
+    DaemonProcess,
+    check_interrupted,
+    children,
+    interrupted,
+    peak_mb,
+    wait_for,
+)
 from tools.torture.report import Section
 
 DAEMON_MB = 300.0
@@ -157,6 +165,7 @@ def attack_pictures(folder: Path, count: int, seed: int) -> Section:
     maker = HostilePictures(seed)
     counts, worst_mb, odd = Counter[str](), 0.0, []
     while counts["files"] < count:
+        check_interrupted()
         own = folder / "batch"
         own.mkdir()
         hostile = min(_BATCH, count - counts["files"])
@@ -192,7 +201,7 @@ def _describe(folder: Path) -> tuple[int, str, list[str], float]:
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
         while process.poll() is None:
-            if time.monotonic() > end_s:
+            if interrupted.is_set() or time.monotonic() > end_s:
                 process.kill()
             with contextlib.suppress(OSError, StopIteration):
                 used_mb = max(used_mb, peak_mb(process.pid))

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,14 +32,29 @@ class TortureError(SeeAloudError):
     """Something did not happen in time, so that an attack cannot go on."""
 
 
+# Set when all attacks must end at once.
+interrupted = threading.Event()
+
+
+def check_interrupted() -> None:
+    """Return if the attacks may go on.
+
+    Raises:
+        TortureError: they may not.
+    """
+    if interrupted.is_set():
+        raise TortureError("interrupted")
+
+
 def wait_for(what: str, find: Callable[[], _Found], deadline_s: float = DEADLINE_S) -> _Found:
     """Return the first true result of a function that is called again and again.
 
     Raises:
-        TortureError: there is none in time.
+        TortureError: there is none in time, or the program was interrupted.
     """
     end_s = time.monotonic() + deadline_s
     while not (found := find()):
+        check_interrupted()
         if time.monotonic() > end_s:
             raise TortureError(f"not within {deadline_s:g} s: {what}")
         time.sleep(_POLL_S)
@@ -132,6 +148,7 @@ class DaemonProcess:
 
     def ask(self, request: Request) -> Outcome:
         """Return its answer to a request."""
+        check_interrupted()
         return ask([self.socket], request)
 
     def answers(self, request: Request) -> bool:
