@@ -247,6 +247,7 @@ class Observer:
             found = self._narrator.in_view
         if not self._grabber.is_available:
             found = dict.fromkeys(found)
+            self._places.finder.lose_sight()
         if found != self._in_view:
             self._in_view = found
             self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))

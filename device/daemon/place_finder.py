@@ -100,11 +100,18 @@ class PlaceFinder:
         place = None
         if common_da is not None and _fits(places, encoded):
             place = places.find(encoded.pooled_d, common_da)
-        self._report(place, places)
+        self._report(place, places.names)
 
     def report_known(self) -> None:
         """Publish which places are known, before any picture is seen."""
-        self._report(None, self._read())
+        self._report(None, self._read().names)
+
+    def lose_sight(self) -> None:
+        """Publish that no place is seen, because the camera gives no picture."""
+        with self._lock:
+            seen = self._reported if self._place is not None else None
+        if seen is not None:
+            self._report(None, seen[1])
 
     def with_place(self, text: str) -> str:
         """Return an answer with the place of the last picture before it, where that is wanted."""
@@ -149,12 +156,12 @@ class PlaceFinder:
         """
         if name is None:
             self._file.erase()
-            self._report(None, Places())
+            self._report(None, ())
             return sentences.ALL_PLACES_FORGOTTEN
         left = self._file.change(lambda old: old.without(name))
         with self._lock:
             place = self._place if self._place in left.names else None
-        self._report(place, left)
+        self._report(place, left.names)
         return sentences.forgotten_text(name)
 
     def _read(self) -> Places:
@@ -181,14 +188,14 @@ class PlaceFinder:
         if is_new:
             _LOGGER.warning("%s", line)
 
-    def _report(self, place: str | None, known: Places) -> None:
-        found = (place, known.names)
+    def _report(self, place: str | None, known: tuple[str, ...]) -> None:
+        found = (place, known)
         with self._lock:
             self._place = place
             is_news, self._reported = found != self._reported, found
         if is_news:
             at = self._clock.utc()
-            self._bus.publish(PlaceChanged(at=at, place=place, known=known.names))
+            self._bus.publish(PlaceChanged(at=at, place=place, known=known))
 
 
 def _fits(places: Places, encoded: Encoded) -> bool:

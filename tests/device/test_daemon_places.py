@@ -181,6 +181,17 @@ def test_a_lesson_without_a_usable_picture_says_why(bench: Bench, tmp_path: Path
     assert not (tmp_path / "places.npz").exists()
 
 
+def test_no_place_is_published_while_the_camera_is_off(bench: Bench) -> None:
+    bench.teach("kitchen", KITCHEN)
+    assert bench.published()[-1] == ("kitchen", ("kitchen",))
+    bench.ask(r.Privacy(is_on=True))
+    bench.observer.step()
+    assert bench.published()[-1] == (None, ("kitchen",))
+    number = len(bench.published())
+    bench.observer.step()
+    assert len(bench.published()) == number
+
+
 def test_a_place_without_a_frame_is_answered_in_words(bench: Bench) -> None:
     bench.ask(r.Where())
     bench.observer.step()
