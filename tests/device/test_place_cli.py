@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import numpy as np
 import pytest
 from support.confident_bundle import confident_bundle
 from support.daemon_core import DaemonCore, core_settings
+from support.tiny_bundle import change_manifest
 
 from device.__main__ import main
 from device.daemon import place_finder
 from device.errors import DaemonError, PictureError, RequestError
+from device.vision.bundle import file_entry
+from device.vision.manifest import ENCODER
 
 Run = Callable[..., tuple[int, str, str]]
 GREEN, BLUE = (0, 1, 0), (1, 0, 0)  # factors of blue, green, red, as OpenCV writes them
@@ -37,8 +41,17 @@ def paint(folder: Path, colour: tuple[int, int, int]) -> None:
         cv2.imwrite(str(folder / f"{number}.png"), image * np.array(colour, np.uint8))
 
 
+def with_another_encoder(folder: Path) -> Path:
+    """Return a bundle whose encoder computes the same, but is another file."""
+    bundle = confident_bundle(folder)
+    with (bundle / ENCODER).open("ab") as file:
+        file.write(bytes(16))
+    change_manifest(bundle, {f"files/{ENCODER}": file_entry(bundle / ENCODER).model_dump()})
+    return bundle
+
+
 def test_a_place_is_taught_through_the_daemon_recognised_and_forgotten(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(place_finder, "_LESSON_GAP_S", 0.0)
     settings = core_settings(tmp_path)
@@ -66,6 +79,13 @@ def test_a_place_is_taught_through_the_daemon_recognised_and_forgotten(
         code, out, err = run("place", "forget", "hall", *socket)
         assert (code, out) == (RequestError.exit_code, "")
         assert "there is no place 'hall': known are kitchen" in err
+        another = str(with_another_encoder(tmp_path / "another"))
+        captioner = settings.captioner.model_copy(update={"bundle": another})
+        with caplog.at_level(logging.WARNING, place_finder.__name__):
+            daemon._bundle.reload(settings.model_copy(update={"captioner": captioner}))
+            code, out, _ = run("press", "where", *socket)
+        assert out == "The places were taught with another model. They must be taught again.\n"
+        assert len([x for x in caplog.records if x.name == place_finder.__name__]) == 1
         assert run("place", "forget", "kitchen", *socket)[1] == "The place kitchen is forgotten.\n"
         assert run("press", "where", *socket)[1] == "No place was taught yet.\n"
 
