@@ -22,6 +22,8 @@ from seealoud.device.daemon.controller import Answers, DaemonController
 from seealoud.device.daemon.held_bus import HeldBus
 from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.place_observer import PlaceObserver
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
 from seealoud.device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from seealoud.device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
@@ -51,6 +53,7 @@ from seealoud.device.speech.silent_voice import SilentVoice
 from seealoud.device.speech.voice import with_kept_voice
 from seealoud.device.triggers.signals import SignalTrigger
 from seealoud.device.triggers.trigger import Target
+from seealoud.device.vision.places import PLACES_FILE, PlaceFile
 from seealoud.device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -123,8 +126,9 @@ class Daemon:
         self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
+        places = self._places = self._open_places()
         parts = (self._grabber, describer, narrator, self._announcer, bus)
-        self._observer = Observer(*parts, self._clocks)
+        self._observer = Observer(*parts, self._clocks, places)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
@@ -133,7 +137,7 @@ class Daemon:
         self._greeting = Greeting(*greeted, is_replay=source.is_replay)
         live_parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
-        answers = Answers(status.spoken, status.values, self._open_history(stack))
+        answers = Answers(status.spoken, status.values, places, self._open_history(stack))
         steered = (self._observer, self._announcer, live, answers)
         self._controller = DaemonController(*steered, bus, clock)
         self._open_mqtt(stack)
@@ -146,6 +150,12 @@ class Daemon:
         triggers = make_triggers(settings.triggers, self._directories, target, sound, bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
         self._triggers = TriggerSet(triggers, bus, clock)
+
+    def _open_places(self) -> PlaceObserver:
+        bus, clock = self._bus, self._clock
+        file = PlaceFile(self._directories.state / PLACES_FILE)
+        finder = PlaceFinder(file, bus, clock, is_spoken_first=self._settings.places.is_spoken)
+        return PlaceObserver(self._grabber, self._announcer, bus, clock, finder)
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
@@ -240,6 +250,7 @@ class Daemon:
             worker.start()
         stack.callback(self._triggers.close)
         self._triggers.start()
+        self._places.finder.report_known()
         self._notifier.ready(f"looks through {self._camera_name}")
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 

@@ -164,6 +164,34 @@ class InViewChanged(Event):
     rules: Mapping[str, bool | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceChanged(Event):
+    """Another of the taught places is seen than before, or the list of them has changed.
+
+    Attributes:
+        place: its name; None where no taught place is recognised.
+        known: the names of all places that were taught.
+    """
+
+    place: str | None
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceAnswered(Event):
+    """An answer to "where am I" was found, or a place was taught; it goes to speech.
+
+    Attributes:
+        text: what is spoken.
+        cause: through what it was asked for.
+        id: given by the client, or empty.
+    """
+
+    text: str
+    cause: Cause
+    id: str = ""
+
+
 class SpeechOutcome(StrEnum):
     """How an utterance ended."""
 

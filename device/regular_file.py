@@ -1,4 +1,4 @@
-"""Opens files to read, and nothing but files: every path that a user or a setting names.
+"""Opens files to read, and nothing but files, and replaces a file whole.
 
 Whoever opens a named pipe waits until somebody writes to it, which may be never, and a device may
 give bytes for ever. Such a path is refused before anything waits for it.
@@ -12,6 +12,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+# Without waiting: a named pipe in the file's place is an error at once.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -53,6 +55,24 @@ def require_regular(path: Path) -> None:
     _refuse_others(os.stat(path).st_mode, path)
 
 
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace a file atomically, so that a power cut leaves either the old or the new one.
+
+    Raises:
+        OSError: it failed; the old file is unchanged.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Always the same name, so that power cuts leave at most one such file.
+    new = path.with_name(f".{path.name}.new")
+    handle = os.open(new, _FLAGS, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    _sync_directory(path.parent)
+
+
 def _refuse_others(mode: int, path: Path) -> None:
     kind = stat.S_IFMT(mode)
     if kind == stat.S_IFDIR:
@@ -60,3 +80,12 @@ def _refuse_others(mode: int, path: Path) -> None:
     if kind != stat.S_IFREG:
         what = _KINDS.get(kind, "something else")
         raise OSError(errno.EINVAL, f"it is {what}, not a file", str(path))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the renaming durable."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -10,23 +10,33 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StrictBool,
+    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
 
 from seealoud.device.errors import RequestError
 from seealoud.device.records import Cause
-from seealoud.device.settings_base import PathText, problem_in_words
+from seealoud.device.settings_base import PathText, check_line, problem_in_words
 
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500
 MAX_SNOOZE_MIN = 24 * 60
+MAX_PLACE_CHARS = 40
 # Types of a value of several types, as pydantic names them.
 _TYPE_NAME = re.compile(r"float|function-.*")
+
+PlaceName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PLACE_CHARS),
+    AfterValidator(check_line),
+]
+"""The name of a place, as it is spoken."""
 
 
 class _Request(BaseModel):
@@ -118,6 +128,30 @@ class Status(_Request):
     action: Literal["status"] = "status"
 
 
+class Where(_Request):
+    """Say which of the taught places the camera sees."""
+
+    action: Literal["where"] = "where"
+    wants_answer: StrictBool = False
+    """As in ``Describe``."""
+
+
+class PlaceTeach(_Request):
+    """Look for a few seconds, and keep the features of what is seen under the name of a place."""
+
+    action: Literal["place_teach"] = "place_teach"
+    name: PlaceName
+    wants_answer: StrictBool = False
+    """As in ``Describe``."""
+
+
+class PlaceForget(_Request):
+    """Forget a place that was taught; without a name, all of them."""
+
+    action: Literal["place_forget"] = "place_forget"
+    name: PlaceName | None = None
+
+
 class Summary(_Request):
     """Speak a summary of the last minutes."""
 
@@ -138,7 +172,10 @@ Request = Annotated[
     | Set
     | SelfCheck
     | Status
-    | Summary,
+    | Summary
+    | Where
+    | PlaceTeach
+    | PlaceForget,
     Field(discriminator="action"),
 ]
 _ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)

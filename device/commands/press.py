@@ -69,6 +69,12 @@ def describe() -> dict[str, Any]:
     return {"wants_answer": True}
 
 
+@_asks("where", "Say which of the taught places the camera sees.")
+def where() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {"wants_answer": True}
+
+
 @_asks("repeat", "Repeat the last utterance.")
 def repeat() -> dict[str, Any]:
     """Return the request's fields."""

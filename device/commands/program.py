@@ -38,6 +38,7 @@ class _Commands(SuggestingGroup):
         "doctor": "doctor",
         "history": "history",
         "mqtt": "daemon",
+        "place": "place",
         "press": "press",
         _DAEMON: "daemon",
     }

@@ -16,6 +16,8 @@ from seealoud.device.clock import Clock
 from seealoud.device.daemon import sentences
 from seealoud.device.daemon.live_settings import LiveSettings, Value
 from seealoud.device.daemon.observer import Observer, Question
+from seealoud.device.daemon.place_finder import Lesson
+from seealoud.device.daemon.place_observer import PlaceObserver
 from seealoud.device.errors import RequestError, VoiceError
 from seealoud.device.events import EventBus, Requested, SummedUp
 from seealoud.device.records import Cause, Earcon, HistorySummary, Priority, Utterance
@@ -29,16 +31,18 @@ _PRESSES = (Cause.BUTTON, Cause.KEY)
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Sources of answers that need no camera.
+    """Sources of answers besides the observer's.
 
     Attributes:
         self_check: returns the state of the device in words.
         status: returns the state besides the live settings.
+        places: learns and forgets places.
         summary: returns what was seen in the last minutes; None without a history.
     """
 
     self_check: Callable[[], str]
     status: Callable[[], Mapping[str, Value]]
+    places: PlaceObserver
     summary: Callable[[float], HistorySummary] | None = None
 
 
@@ -117,10 +121,11 @@ class DaemonController:
         match request:
             case r.Status():
                 return self.status(), ""
-            case r.Describe():
+            case r.Describe() | r.Where():
                 if cause not in _PRESSES:
                     self._announcer.earcon(Earcon.HEARD, asked_s)
-                self._observer.ask(Question(cause, asked_s, request.id))
+                is_place = isinstance(request, r.Where)
+                self._observer.ask(Question(cause, asked_s, request.id, is_place))
             case r.Repeat():
                 repeated = self._announcer.repeat(cause, asked_s)
                 if repeated is not None:
@@ -143,6 +148,11 @@ class DaemonController:
         """Carry out a request that changes something or needs an answer; return the answer."""
         live = self._live
         match request:
+            case r.PlaceTeach(name=name, id=own_id):
+                self._answers.places.teach(Lesson(name, cause, self._clock.now_s(), own_id))
+                return sentences.TEACHING
+            case r.PlaceForget(name=name):
+                return self._answers.places.finder.forget(name)
             case r.Narrate() | r.AlertSwitch() | r.Mute() | r.Privacy():
                 return self._switched(request, cause)
             case r.Snooze(minutes=minutes):

@@ -10,18 +10,27 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import ClockReading, Clocks
 from seealoud.device.daemon import sentences
+from seealoud.device.daemon.place_observer import PlaceObserver, no_frame
 from seealoud.device.errors import InferenceError
-from seealoud.device.events import Alerted, Answered, Decided, EventBus, InViewChanged
+from seealoud.device.events import (
+    Alerted,
+    Answered,
+    Decided,
+    EventBus,
+    InViewChanged,
+    PlaceAnswered,
+)
 from seealoud.device.narrator import change
 from seealoud.device.narrator.narrator import Narrator
 from seealoud.device.narrator.silence import Decision
 from seealoud.device.records import Cause, Description, Earcon, Frame, Priority, Utterance
 from seealoud.device.speech.announcer import Announcer
+from seealoud.device.vision.captioner import Encoded
 from seealoud.device.vision.describe import FrameDescriber
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,11 +47,13 @@ class Question:
         cause: the origin of the request, such as the button.
         asked_s: the clock's monotonic seconds.
         id: chosen by the sender; may be empty.
+        is_place: whether only the place is asked for.
     """
 
     cause: Cause
     asked_s: float
     id: str = ""
+    is_place: bool = False
 
 
 class Observer:
@@ -55,6 +66,7 @@ class Observer:
         announcer: speaks.
         bus: receives answers, decisions and alerts.
         clocks: narration decides by the film's, everything else by the machine's.
+        places: recognises and learns places.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
     """
 
@@ -66,6 +78,7 @@ class Observer:
         announcer: Announcer,
         bus: EventBus,
         clocks: Clocks,
+        places: PlaceObserver,
         fresh_timeout_s: float = 3.0,
     ) -> None:
         self._grabber = grabber
@@ -75,6 +88,7 @@ class Observer:
         self._bus = bus
         self._clock = clocks.machine
         self._film_clock = clocks.film
+        self._places = places
         self._fresh_timeout_s = fresh_timeout_s
         self._narrator_lock = threading.Lock()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
@@ -119,6 +133,8 @@ class Observer:
         self._take_replacement()
         if questions := self._waiting_questions():
             self._answer(questions)
+        elif self._places.is_learning:
+            self._places.learn(self._describer)
         elif (frame := self._grabber.take(_FRAME_WAIT_S)) is not None and self._questions.empty():
             self._is_looking = True
             try:
@@ -148,13 +164,27 @@ class Observer:
         frame = self._fresh_frame(newest.asked_s)
         self._is_looking = True
         try:
-            found = self._look(frame)
+            # The newest question is answered last, because an answer cuts the one before it.
+            for is_place in (not newest.is_place, newest.is_place):
+                if group := [one for one in questions if one.is_place == is_place]:
+                    (self._answer_place if is_place else self._answer_scene)(frame, group)
         finally:
             self._is_looking = False
+
+    def _answer_scene(self, frame: Frame | None, questions: list[Question]) -> None:
+        newest, found = questions[-1], self._look(frame)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
+
+    def _answer_place(self, frame: Frame | None, questions: list[Question]) -> None:
+        newest, text = questions[-1], self._places.where(self._describer, frame)
+        self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
+        for one in questions:
+            self._bus.publish(
+                PlaceAnswered(at=self._clock.utc(), text=text, cause=one.cause, id=one.id)
+            )
 
     def _fresh_frame(self, asked_s: float) -> Frame | None:
         frame = self._grabber.wait_newer_than(asked_s, self._fresh_timeout_s)
@@ -164,16 +194,17 @@ class Observer:
 
     def _look(self, frame: Frame | None) -> Description:
         if frame is None:
-            if self._grabber.is_paused:
-                return Description(sentences.PRIVATE, reason="privacy")
-            if self._grabber.is_frozen:
-                return Description(sentences.FROZEN, reason="frozen")
-            return Description(sentences.NO_FRAME, reason="no_frame")
+            return no_frame(self._grabber)
+        seen: list[Encoded] = []
         try:
-            return self._describer.look(frame)
+            found = self._describer.look(frame, on_encoded=seen.append)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
             return Description(sentences.FAILED, reason="failed")
+        if not seen:
+            return found
+        self._places.finder.see(seen[0], self._describer.common_da)
+        return replace(found, text=self._places.finder.with_place(found.text))
 
     def _answered(self, found: Description, frame: Frame | None, question: Question) -> Answered:
         return Answered(
@@ -223,6 +254,7 @@ class Observer:
             found = self._narrator.in_view
         if not self._grabber.is_available:
             found = dict.fromkeys(found)
+            self._places.finder.lose_sight()
         if found != self._in_view:
             self._in_view = found
             self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
@@ -236,6 +268,8 @@ class Observer:
         if decision is not None:
             return decision, None
         encoded = self._describer.refusal(frame) or self._describer.encode(frame)
+        if isinstance(encoded, Encoded):
+            self._places.finder.see(encoded, self._describer.common_da)
         with self._narrator_lock:
             if isinstance(encoded, Description):
                 return narrator.after_fault(now, encoded), encoded

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seealoud.device.camera.source import SourceKind
+from seealoud.device.english import counted
 from seealoud.device.events import Part
 from seealoud.device.vision.describe import UNFAMILIAR_TEXT
 from seealoud.device.vision.picture_gate import FAULT_TEXTS
@@ -32,8 +33,31 @@ PRIVACY = {
 }
 NEW_VOICE = "This is my voice now."
 ALL_WELL = "All is well."
+NO_PLACES = "No place was taught yet."
+UNKNOWN_PLACE = "I do not recognise this place."
+NO_PLACES_POSSIBLE = "This model cannot recognise places."
+PLACES_OF_ANOTHER_MODEL = "The places were taught with another model. They must be taught again."
+NOT_LEARNT = "The place was not learnt."
+PLACE_REFUSED = "The place could not be kept. The log says why."
+TEACHING = "Turn the camera slowly."
+ALL_PLACES_FORGOTTEN = "All places are forgotten."
 RECORDING_OVER = "The recording is over."
 READY = "SeeAloud is ready."
+
+
+def place_text(name: str) -> str:
+    """Return the answer to "where am I" in a place that is recognised."""
+    return f"This looks like {name}."
+
+
+def learnt_text(name: str, pictures: int) -> str:
+    """Return the answer when a place was taught."""
+    return f"I have learnt {name}, from {counted(pictures, 'picture')}."
+
+
+def forgotten_text(name: str) -> str:
+    """Return the answer when a place was erased."""
+    return f"The place {name} is forgotten."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +134,7 @@ def often_spoken() -> tuple[str, ...]:
         PRIVATE,
         FAILED,
         NOTHING_SAID,
+        UNKNOWN_PLACE,
         *NARRATION.values(),
         *PRIVACY.values(),
     )

@@ -17,6 +17,8 @@ from seealoud.device.events import (
     DecisionReason,
     Event,
     InViewChanged,
+    PlaceAnswered,
+    PlaceChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -48,7 +50,7 @@ class EventLog:
         match event:
             case Requested():
                 _requested(event)
-            case Answered():
+            case Answered() | PlaceAnswered():
                 _answered(event)
             case SummedUp():
                 _summed_up(event)
@@ -57,10 +59,8 @@ class EventLog:
             case Alerted():
                 _write(logging.INFO, event, f"alert: {event.rule}", rule=event.rule)
                 _write(logging.DEBUG, event, f"alert: {event.text}", text=event.text)
-            case InViewChanged(rules=rules):
-                names = [rule for rule, is_in_view in rules.items() if is_in_view]
-                line = f"in view: {', '.join(names) or 'none of the rules'}"
-                _write(logging.DEBUG, event, line, names=names)
+            case InViewChanged() | PlaceChanged():
+                _viewed(event)
             case Spoke():
                 _spoke(event)
             case ProblemChanged():
@@ -95,6 +95,16 @@ class EventLog:
             _write(logging.DEBUG, event, line, detail=event.detail, text=event.text)
 
 
+def _viewed(event: InViewChanged | PlaceChanged) -> None:
+    if isinstance(event, PlaceChanged):
+        line = f"place: {event.place or 'none'}, known: {', '.join(event.known) or 'none'}"
+        _write(logging.DEBUG, event, line, names=list(event.known))
+        return
+    names = [rule for rule, is_in_view in event.rules.items() if is_in_view]
+    line = f"in view: {', '.join(names) or 'none of the rules'}"
+    _write(logging.DEBUG, event, line, names=names)
+
+
 def _requested(event: Requested) -> None:
     values = {"action": event.action, "cause": event.cause.value, "id": event.id}
     if event.is_accepted:
@@ -104,8 +114,12 @@ def _requested(event: Requested) -> None:
         _write(logging.WARNING, event, line, reason=event.reason, **values)
 
 
-def _answered(event: Answered) -> None:
+def _answered(event: Answered | PlaceAnswered) -> None:
     line = f"answered {event.cause}"
+    if isinstance(event, PlaceAnswered):
+        _write(logging.INFO, event, f"{line}: a place", cause=event.cause.value, id=event.id)
+        _write(logging.DEBUG, event, f"answer: {event.text}", text=event.text)
+        return
     if event.reason:
         line += f": {event.reason}"
     if event.caption is not None:

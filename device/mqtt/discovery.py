@@ -22,7 +22,7 @@ _DIAGNOSTIC: _Component = {"entity_category": "diagnostic"}
 _RARELY_USED: _Component = {"enabled_by_default": False}
 _ACTIONS = (
     *("describe", "repeat", "stop", "say", "narrate", "snooze", "alerts", "mute", "privacy"),
-    *("set", "self_check", "status", "summary"),
+    *("set", "self_check", "status", "summary", "where", "place_teach", "place_forget"),
 )
 # Home Assistant ignores an empty text.
 _UNLESS_LATE = "{% if not value_json.late %}{{ value }}{% endif %}"
@@ -52,6 +52,7 @@ def discovery_message(
     build = _Builder(identity)
     components = {
         **build.caption(),
+        **build.places(),
         **build.rules(),
         **build.events(),
         **build.buttons(),
@@ -124,6 +125,15 @@ class _Builder:
                          value_template="{{ value_json.short_text }}"),
             **self._part("sensor", "things", "Things", icon="mdi:shape", **shared,
                          value_template=_THING_NAMES, json_attributes_template=_THING_LIST),
+        }  # fmt: skip
+
+    def places(self) -> _Component:
+        topic = self._topic(t.PLACE)
+        return {
+            **self._part("sensor", "place", "Place", icon="mdi:map-marker", state_topic=topic,
+                         value_template="{{ value_json.place or 'none' }}",
+                         json_attributes_topic=topic),
+            **self._press("where", "Where am I", icon="mdi:map-marker-question"),
         }  # fmt: skip
 
     def rules(self) -> _Component:

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from seealoud.device.clock import Clock
 from seealoud.device.errors import BrokerError
-from seealoud.device.events import InViewChanged
+from seealoud.device.events import InViewChanged, PlaceChanged
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import BrokerSettings
 from seealoud.device.mqtt.connection import Connection
@@ -25,6 +25,7 @@ from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
+from seealoud.device.mqtt.messages import PlaceMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage
@@ -127,11 +128,13 @@ class RetainedTopics:
         self._clock = clock
         self._message: CaptionMessage | None = None
         self._view: InViewMessage | None = None
+        self._place: PlaceMessage | None = None
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
+        self._where = RetainedMessage(self._write_place)
         self._caption = RetainedMessage(self._write_caption)
         self.state = RetainedMessage(self._write_state)
         self.diagnostics = RetainedMessage(self._write_diagnostics)
@@ -140,6 +143,7 @@ class RetainedTopics:
             self.state,
             self.diagnostics,
             self._in_view,
+            self._where,
             self._caption,
         )
 
@@ -148,8 +152,12 @@ class RetainedTopics:
         self._message = message
         self._caption.renew()
 
-    def take_in_view(self, event: InViewChanged) -> None:
-        """Have published which rules find their words, and new rules announced."""
+    def take_view(self, event: InViewChanged | PlaceChanged) -> None:
+        """Have published the place, or which rules find what they wait for; announce new rules."""
+        if isinstance(event, PlaceChanged):
+            self._place = PlaceMessage.of(event)
+            self._where.renew()
+            return
         self._view = InViewMessage(at=event.at, rules=dict(event.rules))
         self._in_view.renew()
         if self._rules != tuple(event.rules):
@@ -192,6 +200,11 @@ class RetainedTopics:
         if self._view is None:
             return None
         return t.IN_VIEW.message(self._identity.id, self._view.model_dump_json())
+
+    def _write_place(self) -> OutgoingMessage | None:
+        if self._place is None:
+            return None
+        return t.PLACE.message(self._identity.id, self._place.model_dump_json())
 
     def _write_caption(self) -> OutgoingMessage | None:
         if self._message is None:

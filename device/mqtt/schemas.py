@@ -17,6 +17,7 @@ from seealoud.device.mqtt.commands import ResultMessage
 from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import (
     AlertMessage,
+    PlaceMessage,
     ProblemMessage,
     RequestMessage,
     SummaryMessage,
@@ -36,6 +37,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "state": StateMessage,
     "diagnostics": DiagnosticsMessage,
     "in-view": InViewMessage,
+    "place": PlaceMessage,
 }
 
 

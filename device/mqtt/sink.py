@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from seealoud.device.clock import Clock
@@ -21,6 +22,7 @@ from seealoud.device.events import (
     Event,
     EventBus,
     InViewChanged,
+    PlaceChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -184,12 +186,9 @@ class MqttSink:
         return t.discovery_topic(self._settings.discovery_prefix, self._identity.id)
 
     def _take_events(self) -> None:
-        while True:
-            try:
-                event = self._events.get_nowait()
-            except queue.Empty:
-                return
-            self._take(event)
+        with suppress(queue.Empty):
+            while True:
+                self._take(self._events.get_nowait())
 
     def _take(self, event: Event) -> None:
         if isinstance(event, SettingChanged | Requested):
@@ -197,8 +196,8 @@ class MqttSink:
         elif isinstance(event, ProblemChanged):
             self._retained.health.note(event)
             self._retained.diagnostics.renew()
-        elif isinstance(event, InViewChanged):
-            self._retained.take_in_view(event)
+        elif isinstance(event, InViewChanged | PlaceChanged):
+            self._retained.take_view(event)
         elif isinstance(event, Decided):
             self._retained.health.narration_reason = event.reason.value
         if (found := event_message(event)) is None:

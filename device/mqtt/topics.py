@@ -61,6 +61,7 @@ def _command(name: str) -> Topic:
 AVAILABILITY = Topic(f"{_DEVICE}/availability", qos=1, is_retained=True)
 STATE = Topic(f"{_DEVICE}/state", qos=1, is_retained=True)
 DIAGNOSTICS = Topic(f"{_DEVICE}/diagnostics", qos=1, is_retained=True)
+PLACE = Topic(f"{_DEVICE}/place", qos=1, is_retained=True)
 LAST_CAPTION = Topic(f"{_DEVICE}/last_caption", qos=1, is_retained=True)
 IN_VIEW = Topic(f"{_DEVICE}/in_view", qos=1, is_retained=True)
 CAPTION = Topic(f"{_DEVICE}/caption", qos=1, is_retained=False)
@@ -84,7 +85,7 @@ VOICE_SET = _command("voice/set")
 SAY_SET = _command("say/set")
 
 PUBLISHED = (
-    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW),
+    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW, PLACE),
     *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, PICTURE),
 )
 COMMANDS = (

@@ -44,6 +44,14 @@ class PictureSettings(SettingsGroup):
     """Whether pictures are judged at all; otherwise every picture is captioned."""
 
 
+class PlacesSettings(SettingsGroup):
+    """The places that were taught with `seealoud place teach NAME`."""
+
+    is_spoken: StrictBool = False
+    """Whether the answer to "describe" begins with the place, where it is recognised, as in
+    "Kitchen: A cup on the left."."""
+
+
 class CaptionerSettings(SettingsGroup):
     """The captioning model."""
 
@@ -65,6 +73,7 @@ class Settings(SettingsGroup):
     triggers: TriggerSettings = TriggerSettings()
     picture: PictureSettings = PictureSettings()
     captioner: CaptionerSettings = CaptionerSettings()
+    places: PlacesSettings = PlacesSettings()
     narration: NarrationSettings = NarrationSettings()
     speech: SpeechSettings = SpeechSettings()
     mqtt: MqttSettings = MqttSettings()

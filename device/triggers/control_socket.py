@@ -3,7 +3,7 @@
 A connection carries one line of JSON, a request of ``device.requests``, and is answered by one
 line, a ``device.requests.Outcome``; then it is closed. Every client has its own thread and a
 deadline: a slow, silent or vanished client is disconnected and does not delay others. Only a client
-that wants the answer to "describe" waits for it.
+that wants the answer to "describe", "where" or "place_teach" waits for it.
 
 The socket is accessible to this user and group. It replaces that of a dead daemon, but never that
 of a running one.
@@ -27,10 +27,17 @@ from pathlib import Path
 from typing import Any
 
 from seealoud.device.errors import DaemonError, RequestError, TriggerError
-from seealoud.device.events import Answered, Event, EventBus
+from seealoud.device.events import Answered, Event, EventBus, PlaceAnswered
 from seealoud.device.limited_clients import LimitedClients
 from seealoud.device.records import Cause
-from seealoud.device.requests import MAX_REQUEST_BYTES, Describe, Outcome, parse_request
+from seealoud.device.requests import (
+    MAX_REQUEST_BYTES,
+    Describe,
+    Outcome,
+    PlaceTeach,
+    Where,
+    parse_request,
+)
 from seealoud.device.triggers.control_client import is_daemon_running, receive_line
 from seealoud.device.triggers.trigger import Target
 from seealoud.device.worker import Worker
@@ -43,6 +50,7 @@ ANSWER_WAIT_S = 15.0
 FOLDER_MODE = 0o750
 SOCKET_MODE = 0o660
 _IDLE_S = 0.5
+_AWAITED = (Describe, Where, PlaceTeach)
 _JOIN_TIMEOUT_S = 2.0
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
@@ -56,7 +64,7 @@ class ControlSocket:
         path: of the socket; its folder is created if it does not exist.
         target: where requests go.
         client_timeout_s: how long a client may take to send its request, and to take the outcome.
-        bus: where answers to "describe" are published.
+        bus: where answers are published.
     """
 
     def __init__(
@@ -101,7 +109,7 @@ class ControlSocket:
 
     def accept(self, event: Event) -> None:
         """Pass an answer to the client that waits for it."""
-        if isinstance(event, Answered) and event.cause is Cause.CLI:
+        if isinstance(event, Answered | PlaceAnswered) and event.cause is Cause.CLI:
             self._answers.resolve(event.id, event.text)
 
     def close(self) -> None:
@@ -248,7 +256,7 @@ class _ClientHandler(socketserver.BaseRequestHandler):
             request = parse_request(line.removesuffix(b"\n"))
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        if not isinstance(request, Describe) or not request.wants_answer:
+        if not isinstance(request, _AWAITED) or not request.wants_answer:
             return self.server.target.handle(request, Cause.CLI, asked_s)
         # Its answer is found by its id, so it needs one that no other client has.
         asked = request.model_copy(update={"id": request.id or uuid.uuid4().hex})

@@ -287,6 +287,7 @@ def _requests(settings: PressSettings) -> Mapping[PressKind, r.Request | None]:
         "narrate": r.Narrate(),
         "self_check": r.SelfCheck(),
         "stop": r.Stop(),
+        "where": r.Where(),
         "snooze": r.Snooze(minutes=settings.snooze_min),
         "none": None,
     }

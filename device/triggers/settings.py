@@ -22,7 +22,7 @@ from seealoud.device.settings_base import FilePath, LineText, SettingsGroup
 # What the kernel takes, without the closing zero: unix(7).
 MAX_SOCKET_PATH_BYTES = 107
 _Number = StrictFloat | StrictInt
-Action = Literal["describe", "repeat", "narrate", "self_check", "stop", "snooze", "none"]
+Action = Literal["describe", "repeat", "narrate", "self_check", "stop", "snooze", "where", "none"]
 
 
 class PressSettings(SettingsGroup):
@@ -31,7 +31,7 @@ class PressSettings(SettingsGroup):
     short_press: Action = "describe"
     """What a short press does: describe what the camera sees, repeat the last words, narrate
     (narration on or off), self_check (say how the device is), stop (be silent), snooze (no
-    narration for snooze_min), or none."""
+    narration for snooze_min), where (say which taught place this is), or none."""
 
     double_press: Action = "repeat"
     """What two short presses in a row do. With none, a short press is answered as soon as the

@@ -18,6 +18,7 @@ from seealoud.device.errors import BundleError, ConfigError, InferenceError
 from seealoud.device.records import Caption, Frame, Hypothesis, Timings
 from seealoud.device.vision.beam_search import SearchOptions, Sequence, log_probability, search_rows
 from seealoud.device.vision.bundle import LARGEST_DIFFERENCE, N_PATTERNS, Bundle, pattern
+from seealoud.device.vision.manifest import ENCODER
 from seealoud.device.vision.preprocess import preprocess
 from seealoud.device.vision.runtime import Decoder, Encoder, Features
 
@@ -59,6 +60,7 @@ class Encoded:
         pooled_d: float32 [channels], their mean over the cells: similar for similar scenes.
         preprocess_ms: wall time of cropping and resizing.
         encoder_ms: wall time of the encoder.
+        encoder: SHA-256 of the encoder's model; features of different encoders do not compare.
     """
 
     frame_source: str
@@ -68,6 +70,7 @@ class Encoded:
     pooled_d: npt.NDArray[np.float32]
     preprocess_ms: float
     encoder_ms: float
+    encoder: str = ""
 
 
 class Captioner:
@@ -134,6 +137,7 @@ class Captioner:
             pooled_d=pooled_d,
             preprocess_ms=(prepared - began) * _MS,
             encoder_ms=(encoded - prepared) * _MS,
+            encoder=self._bundle.manifest.files[ENCODER].sha256,
         )
 
     def decode(self, encoded: Encoded) -> Caption:

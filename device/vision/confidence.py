@@ -152,12 +152,17 @@ class Confidence:
 class ConfidenceModel:
     """Confidence, novelty and hedges of one bundle.
 
+    Attributes:
+        common_da: float32 [channels, axes], what all pictures have in common, as
+            ``Places.similarities`` takes it; None for a bundle without confidence.
+
     Raises:
         BundleError: the bundle's arrays cannot be read, or do not fit its manifest.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self._spec: ConfidenceSpec | None = bundle.manifest.confidence
+        self.common_da: npt.NDArray[np.float32] | None = None
         if self._spec is None:
             return
         arrays = ConfidenceArrays.read(bundle.confidence, self._spec)
@@ -169,6 +174,7 @@ class ConfidenceModel:
             )
         self._confidence = Confidence(self._spec, arrays)
         self._novelty = Novelty(self._spec.novelty, arrays)
+        self.common_da = arrays.familiar_da
 
     def is_unfamiliar(self, encoded: Encoded) -> bool:
         """Return whether the picture is unlike all training pictures."""

@@ -8,7 +8,11 @@ says so, and never a caption.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from seealoud.device.records import Description, Frame
 from seealoud.device.vision.bundle import Bundle
@@ -59,10 +63,15 @@ class FrameDescriber:
         Raises:
             InferenceError: the runtime failed.
         """
-        encoded = self._captioner.encode(frame)
+        encoded = self.features(frame)
         if self._confidence.is_unfamiliar(encoded):
             return Description(UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return encoded
+
+    @property
+    def common_da(self) -> npt.NDArray[np.float32] | None:
+        """What all pictures have in common, as in ``ConfidenceModel``."""
+        return self._confidence.common_da
 
     def features(self, frame: Frame) -> Encoded:
         """Return the encoder's output, also of a picture that cannot be captioned.
@@ -84,7 +93,13 @@ class FrameDescriber:
         """
         return self._captioned(encoded, self._start(frame))
 
-    def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
+    def look(
+        self,
+        frame: Frame,
+        *,
+        captions_refused: bool = False,
+        on_encoded: Callable[[Encoded], None] | None = None,
+    ) -> Description:
         """Return the description of a frame, all stages at once.
 
         The detector runs in parallel with the captioner.
@@ -93,6 +108,7 @@ class FrameDescriber:
             frame: the picture.
             captions_refused: whether a rejected picture is captioned, for programs that read the
                 caption; it is not spoken. Otherwise no further model runs.
+            on_encoded: is given the encoder's output, if it runs.
 
         Raises:
             InferenceError: the runtime failed.
@@ -102,6 +118,8 @@ class FrameDescriber:
             return refused
         started = self._start(frame)
         encoded = self._captioner.encode(frame)
+        if on_encoded is not None:
+            on_encoded(encoded)
         if refused is None and self._confidence.is_unfamiliar(encoded):
             refused = self._unfamiliar(self._seen(started, None))
         if refused is None:

@@ -22,6 +22,7 @@ PATHS = (
 ACTIONS = (
     *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy", "set"),
     *("alerts", "self_check", "status", "summary", "", "\0", "reload"),
+    *("where", "place_teach", "place_forget"),
 )
 NAMES = ("volume", "rate", "minimum_gap_s", "snooze_min", "voice", "", "bundle")
 TOPICS = (

@@ -39,7 +39,7 @@ class Bench(DaemonBench):
         settings = settings or Settings()
         parts = LiveParts(self.observer, self.frames, self.voice, StateFile(path))
         live = LiveSettings(parts, settings, self.bus, self.clock)
-        answers = Answers(lambda: "All is well.", lambda: {"drops": 3}, self.summary)
+        answers = Answers(lambda: "All is well.", lambda: {"drops": 3}, self.places, self.summary)
         self.controller = DaemonController(
             self.observer, self.voice, live, answers, self.bus, self.clock
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -256,7 +257,17 @@ class NamingSight(FrameDescriber):
         self._things = things
         self._reason = reason
 
-    def look(self, frame: Frame, *, captions_refused: bool = False) -> Description:
+    @property
+    def common_da(self) -> None:
+        return None
+
+    def look(
+        self,
+        frame: Frame,
+        *,
+        captions_refused: bool = False,
+        on_encoded: Callable[[Encoded], None] | None = None,
+    ) -> Description:
         found = self.encode(frame)
         return found if isinstance(found, Description) else self.describe(found, frame)
 

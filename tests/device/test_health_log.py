@@ -21,6 +21,8 @@ from seealoud.device.events import (
     Event,
     InViewChanged,
     Part,
+    PlaceAnswered,
+    PlaceChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -192,6 +194,8 @@ def _every_event() -> list[Event]:
         ),
         Alerted(at=AT, rule="robber", text=SECRET, caption=line, things=(thing(SECRET),)),
         InViewChanged(at=AT, rules={"robber": True, "cat": None}),
+        PlaceChanged(at=AT, place=SECRET, known=(SECRET,)),
+        PlaceAnswered(at=AT, text=SECRET, cause=Cause.BUTTON),
         Spoke(at=AT, utterance=utterance, outcome=SpeechOutcome.HEARD, first_sample_s=0.3),
         ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="camera:0 is gone"),
         SettingChanged(at=AT, name="volume", value=0.5, cause=Cause.MQTT),
@@ -225,7 +229,7 @@ def test_no_word_that_was_seen_or_said_is_above_debug(format_name):
 
 def test_debug_has_the_words():
     texts = [values.get("text") for values in _objects(_every_event())]
-    assert texts.count(SECRET) == 4
+    assert texts.count(SECRET) == 5
 
 
 def test_an_answer_s_things_are_counted_above_debug_and_named_within():

@@ -24,6 +24,7 @@ from seealoud.device.events import (
     DecisionReason,
     InViewChanged,
     Part,
+    PlaceChanged,
     ProblemChanged,
 )
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
@@ -31,7 +32,7 @@ from seealoud.device.mqtt.identity import Identity, read_board
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.topics import ALL_TOPICS
 from seealoud.device.records import Cause, Side
-from seealoud.device.requests import Say, SelfCheck, Snooze, Summary
+from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -355,6 +356,20 @@ def test_voice_and_sound_are_problems_of_their_own(home, device):
             event = ProblemChanged(at=now, part=part, is_problem=is_problem, text="x")
             device.bus.publish(event)
             home.wait_for_state(key, state)
+
+
+def test_the_place_is_a_sensor_and_is_asked_for_by_a_button(home, device):
+    def see(place: str | None) -> None:
+        known = ("kitchen", "bath")
+        device.bus.publish(PlaceChanged(at=datetime.now(UTC), place=place, known=known))
+
+    see("kitchen")
+    home.wait_for_state("place", "kitchen")
+    assert home.attributes("place")["known"] == ["kitchen", "bath"]
+    see(None)
+    home.wait_for_state("place", "none")
+    home.press("where")
+    device.wait_until(lambda: Where() in device.controller.requests)
 
 
 def test_the_self_check_is_a_button(home, device):

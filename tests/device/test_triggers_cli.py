@@ -12,6 +12,7 @@ from support.triggers_parts import NotingController, target
 
 from seealoud.device import requests as r
 from seealoud.device.__main__ import main
+from seealoud.device.commands.place import place
 from seealoud.device.commands.press import press
 from seealoud.device.commands.status_text import status_sentences
 from seealoud.device.events import Answered, Event
@@ -26,7 +27,7 @@ class AnsweringController(NotingController):
 
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
         outcome = super().handle(request, cause, asked_s)
-        if isinstance(request, r.Describe) and self.publish is not None:
+        if isinstance(request, r.Describe | r.Where) and self.publish is not None:
             for id_, words in (("other", "Another answer."), (request.id, "A cat, on the left.")):
                 self.publish(Answered(at=datetime.now(UTC), text=words, cause=cause, id=id_))
         data = outcome.data if isinstance(request, r.Status) else {}
@@ -59,6 +60,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     ("typed", "request_"),
     [
         ("describe --id a1", r.Describe(id="a1", wants_answer=True)),
+        ("where --id a2", r.Where(id="a2", wants_answer=True)),
         ("repeat", r.Repeat()),
         ("stop", r.Stop()),
         ("narrate", r.Narrate()),
@@ -90,7 +92,8 @@ def test_every_request_can_be_typed() -> None:
         for model in r.__dict__.values()
         if isinstance(model, type) and "action" in getattr(model, "model_fields", {})
     }
-    assert {name.replace("-", "_") for name in press.commands} == actions
+    typed = [*press.commands, *(f"place_{name}" for name in place.commands if name != "list")]
+    assert {name.replace("-", "_") for name in typed} == actions
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
 from seealoud.device.clock import Clocks, ReplayClock
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.place_observer import PlaceObserver
 from seealoud.device.errors import InferenceError, VoiceError
 from seealoud.device.events import EventBus
 from seealoud.device.narrator.narrator import Narrator
@@ -21,6 +24,7 @@ from seealoud.device.vision.confidence import JudgedCaption
 from seealoud.device.vision.describe import FrameDescriber
 from seealoud.device.vision.evidence import Scores
 from seealoud.device.vision.picture_gate import PictureGate
+from seealoud.device.vision.places import PlaceFile
 from seealoud.device.vision.sentences import Hedge
 
 BEGAN_AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -78,6 +82,7 @@ class ScriptedHonesty:
     """Returns the scripted probability for every caption."""
 
     known: float | None = 0.9
+    common_da: np.ndarray | None = field(default_factory=lambda: np.zeros((_N_CHANNELS, 0)))
     is_strange: bool = False
 
     def is_unfamiliar(self, encoded: Encoded) -> bool:
@@ -179,6 +184,7 @@ class DaemonBench:
     honesty: ScriptedHonesty = field(default_factory=ScriptedHonesty)
     voice: NotedVoice = field(default_factory=NotedVoice)
     events: EventRecorder = field(default_factory=EventRecorder)
+    places_file: Path = Path("/nonexistent/places.npz")
 
     def __post_init__(self) -> None:
         self.bus = EventBus()
@@ -187,8 +193,10 @@ class DaemonBench:
         self.sight = FrameDescriber(PictureGate(), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
         clocks = Clocks(self.clock, self.clock)
+        finder = PlaceFinder(PlaceFile(self.places_file), self.bus, self.clock)
+        self.places = PlaceObserver(self.frames, self.voice, self.bus, self.clock, finder)
         self.observer = Observer(
-            self.frames, self.sight, self.narrator, self.voice, self.bus, clocks
+            self.frames, self.sight, self.narrator, self.voice, self.bus, clocks, self.places
         )
 
     def show(self, image_hwc: np.ndarray, seconds: float = 1.0, times: int = 1) -> None:

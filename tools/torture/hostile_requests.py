@@ -16,7 +16,7 @@ _PATHS = (
 )
 _ACTIONS = (
     *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy", "set"),
-    *("self_check", "status", "summary"),
+    *("self_check", "status", "summary", "where", "place_teach", "place_forget"),
 )
 _NAMES = ("volume", "rate", "minimum_gap_s", "snooze_min", "voice")
 _ODD_NUMBERS = ("nan", "inf", "-inf", "1e400", "-0.0", "1" * 400, "٣", "1_0", "0x1", " 1 ")
