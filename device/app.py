@@ -15,6 +15,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from device.bundles.store import BundleStore
+from device.bundles.trial import BundleTrial
 from device.camera.grabber import Grabber
 from device.camera.open import open_camera, open_clocks
 from device.camera.source import parse_source
@@ -78,6 +80,7 @@ class Daemon:
         self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
+        self._trial = BundleTrial(BundleStore(directories.bundles))
         self._outbox: Outbox | None = None
 
     def run(self) -> int:
@@ -98,6 +101,8 @@ class Daemon:
             if not self._over.is_set():  # no signal has come since the program began
                 self._start(stack)
                 self._wait()
+                if not self._failure:
+                    self._trial.pause()
             self._notifier.stopping()
         if self._failure:
             raise WorkerError(f"the daemon ended: {self._failure}")
@@ -116,7 +121,7 @@ class Daemon:
         missing = {Part.CAMERA: no_camera(source.kind), Part.BROKER: NO_BROKER}
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
-        describer, bundle = open_daemon_describer(settings)
+        describer, bundle = open_daemon_describer(settings, self._trial)
         camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
         end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
         self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
@@ -125,7 +130,8 @@ class Daemon:
         parts = (self._grabber, describer, narrator, self._announcer, bus)
         self._observer = Observer(*parts, self._clocks)
         stack.callback(self._observer.close)
-        self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
+        self._bundle = BundleReload(self._observer, (bundle, settings), bus, clock, self._trial)
+        bus.subscribe(self._trial)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
         greeted = (self._grabber, self._problems, settings.narration, clock)
@@ -238,6 +244,7 @@ class Daemon:
         stack.callback(self._triggers.close)
         self._triggers.start()
         self._notifier.ready(f"looks through {self._camera_name}")
+        self._trial.started()
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
@@ -247,6 +254,7 @@ class Daemon:
             watchdog.feed_where_due(time.monotonic())
             self._greeting.greet_where_due()
             self._controller.tick()
+            self._trial.tick()
             self._triggers.retry_where_due()
 
     def _watched(self) -> list[Worker]:

@@ -12,18 +12,21 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 
+from device.bundles.store import BundleStore
 from device.errors import BundleError, ConfigError
 from device.health.settings import MetricsSettings
 from device.mqtt.broker import tls_context
 from device.mqtt.settings import MqttSettings
+from device.settings.paths import directories
 from device.settings.schema import Settings
-from device.vision.bundle import find_bundle, load_bundle
+from device.vision.bundle import load_bundle
 
 
 def start_problems(settings: Settings) -> list[str]:
     """Return why a daemon with these settings would not start, one line for each reason."""
+    store = BundleStore(directories().bundles)
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("captioner.bundle", lambda: load_bundle(find_bundle(settings.captioner.bundle))),
+        ("captioner.bundle", lambda: load_bundle(store.find(settings.captioner.bundle))),
         ("mqtt", lambda: _check_mqtt(settings.mqtt)),
         ("metrics", lambda: _check_metrics(settings.metrics)),
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from device.atomic_file import write_atomically
 from device.clock import Clock, SystemClock
 from device.events import Event, Part, ProblemChanged
 from device.part_health import Backoff, PartHealth
@@ -35,8 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
-# Without waiting: a named pipe in the file's place is an error at once.
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 # The key of the settings file that each value overrides; it has the same range.
 OVERRIDES: Mapping[str, tuple[str, str]] = {
     "volume": ("speech", "volume"),
@@ -134,7 +132,7 @@ class StateFile:
             return
         self._unsaved = state
         try:
-            _write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
+            write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
         except OSError as exc:
             self._health.failed(
                 f"{self._path} cannot be written: {exc.strerror}; "
@@ -184,30 +182,3 @@ def _parsed(data: bytes) -> tuple[RunState, str]:
         wrong = {str(details["loc"][0]) for details in exc.errors()}
         rest = {name: value for name, value in values.items() if name not in wrong}
         return RunState.model_validate(rest), f"invalid values: {', '.join(sorted(wrong))}"
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file atomically, so that a power cut leaves either the old or the new one.
-
-    Raises:
-        OSError: it failed; the old file is unchanged.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Always the same name, so that power cuts leave at most one such file.
-    new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, _FLAGS, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the renaming durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

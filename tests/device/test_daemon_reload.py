@@ -11,6 +11,8 @@ import pytest
 from support.daemon import BEGAN_AT
 from support.tiny_bundle import change_manifest, copy_bundle
 
+from device.bundles.store import BundleStore
+from device.bundles.trial import BundleTrial
 from device.clock import ReplayClock
 from device.daemon.reload import BundleReload, open_daemon_describer
 from device.events import EventBus, Part, ProblemChanged
@@ -39,9 +41,10 @@ class Bench:
     def __post_init__(self) -> None:
         self.events, self.observer, bus = EventRecorder(), NotedSights(), EventBus()
         bus.subscribe(self.events)
-        self.first, bundle = open_daemon_describer(self.settings())
+        self.trial = BundleTrial(BundleStore(self.folder.with_name("bundles")))
+        self.first, bundle = open_daemon_describer(self.settings(), self.trial)
         self.reloader = BundleReload(
-            self.observer, bundle, self.settings(), bus, ReplayClock(BEGAN_AT)
+            self.observer, (bundle, self.settings()), bus, ReplayClock(BEGAN_AT), self.trial
         )
 
     def settings(self, bundle: str | None = None, **tables: dict[str, object]) -> Settings:
