@@ -61,6 +61,8 @@ class BundleTrial:
             return find_bundle(named)
         if not self._is_kept_here:  # else the disk has an older choice, which cannot be replaced
             self._choice = self._store.choice()
+        if self._choice.current != self._began:
+            self._began = None  # another was chosen before it had proved itself
         while (current := self._choice.current) is not None:
             if not self._store.has(current):
                 self.go_back("its folder is missing")

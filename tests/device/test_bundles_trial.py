@@ -115,6 +115,18 @@ def test_a_second_reload_during_a_trial_is_no_failure(device: Device) -> None:
     assert not trial.report
 
 
+def test_another_choice_ends_a_trial(device: Device) -> None:
+    device.store.use(device.a)
+    trial, _ = device.starts()
+    device.store.use(device.b)
+    assert trial.begin(None).name == device.b
+    device.store.use(None)
+    trial.begin(None)
+    assert not trial.is_on
+    trial.accept(answer())
+    assert device.store.choice().current is None
+
+
 def test_a_missing_bundle_and_an_unreadable_choice_lead_to_a_whole_one(device: Device) -> None:
     device.confirmed(device.a)
     device.confirmed(device.b)
