@@ -8,18 +8,22 @@ import random
 import shutil
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support.bundle_changes import RULES, answer, change_for_ever, ship_tiny_bundle
 from support.bundle_packages import NEWER, OLDER, dated_bundle
+from support.daemon import scene
 from support.daemon_process import WAIT_S, DaemonProcess
+from support.picture_stream import PictureStream
 from support.tiny_bundle import TINY_BUNDLE, flip_byte
 
 from device.bundles.install import install, try_bundle
 from device.bundles.store import BundleChoice, BundleStore, TrialStage
 from device.bundles.trial import HEALTHY_AFTER_S, BundleTrial
 from device.errors import BundleError
+from device.requests import Describe
 from device.vision.bundle import load_bundle
 from device.vision.manifest import ENCODER, MANIFEST
 
@@ -227,44 +231,71 @@ def test_a_power_cut_at_any_moment_leaves_a_whole_bundle(
 # ------------------------------------------------------------ the real daemon
 
 
-def test_the_daemon_goes_back_by_itself_and_says_so(tmp_path: Path) -> None:
-    """A daemon killed during a trial, one with a damaged bundle, and one with a good bundle."""
+SETTINGS = """
+camera.source = "{url}"
+narration.is_on = false
+picture.is_gate_on = false
+speech.output = "none"
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[[], DaemonProcess]]:
+    """Starts daemons whose camera shows one picture; waits until each is ready."""
+    stream = PictureStream(scene(1).repeat(4, axis=0).repeat(4, axis=1))
+    daemons: list[DaemonProcess] = []
+
+    def start() -> DaemonProcess:
+        settings = SETTINGS.format(url=stream.address)
+        daemons.append(DaemonProcess(tmp_path, settings, {"SEEALOUD_BUNDLE": ""}))
+        daemons[-1].wait_ready()
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        daemon.close()
+    stream.close()
+
+
+def test_the_daemon_tries_a_bundle_keeps_it_or_goes_back(
+    tmp_path: Path, run: Callable[[], DaemonProcess]
+) -> None:
     store = BundleStore(tmp_path / "state" / "bundles")
-    good, bad = (
+    good, new = (
         install(str(dated_bundle(tmp_path / name, date)), store, RULES).name
-        for name, date in (("good", OLDER), ("bad", NEWER))
+        for name, date in (("good", OLDER), ("new", NEWER))
     )
     store.update(lambda _: BundleChoice(current=good))
-    settings = '[camera]\nsource = "{}"\n[speech]\noutput = "none"\n'.format(tmp_path / "no-camera")
-    (tmp_path / "no-camera").touch()
+    store.use(new)
+    on_trial = store.choice()
 
-    def run() -> DaemonProcess:
-        daemon = DaemonProcess(tmp_path, settings, {"SEEALOUD_BUNDLE": ""})
-        try:
-            daemon.wait_ready()
-        except BaseException:
-            daemon.close()
-            raise
-        return daemon
-
-    store.use(bad)
     daemon = run()
     assert store.choice().trial is TrialStage.BEGUN
-    daemon.process.kill()
-    daemon.process.wait()
-    daemon.close()
+    assert daemon.stop()[0] == 0
+    assert store.choice() == on_trial  # ended on purpose
 
     daemon = run()
-    try:
-        assert store.choice() == BundleChoice(current=good)
-        daemon.wait_log(lambda line: bad in str(line) and "is not used" in str(line))
-        # Reloaded with the same bundle, damaged since it was installed.
-        store.use(bad)
-        flip_byte(store.path(bad) / MANIFEST, 99)
-        daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_notified("RELOADING=1")
-        daemon.wait_notified("READY=1")
-        assert store.choice() == BundleChoice(current=good)
-        assert daemon.stop()[0] == 0
-    finally:
-        daemon.close()
+    assert store.choice().trial is TrialStage.BEGUN
+    daemon.stop(signal.SIGKILL)
+
+    daemon = run()
+    assert store.choice() == BundleChoice(current=good)
+    daemon.wait_log(lambda line: new in str(line) and "is not used" in str(line))
+
+    store.use(new)
+    flip_byte(store.path(new) / MANIFEST, 99)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_notified("RELOADING=1")
+    daemon.wait_notified("READY=1")
+    assert store.choice() == BundleChoice(current=good)
+
+    flip_byte(store.path(new) / MANIFEST, 99)
+    store.use(new)
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_notified("RELOADING=1")
+    daemon.wait_notified("READY=1")
+    assert store.choice().trial is TrialStage.BEGUN
+    assert daemon.ask(Describe()).is_accepted
+    daemon.wait_log(lambda line: new in str(line) and "is kept" in str(line))
+    assert daemon.stop()[0] == 0
+    assert store.choice().model_copy(update={"previous": None}) == BundleChoice(current=new)
