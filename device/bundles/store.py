@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import pwd
 import re
 import shutil
 import tempfile
@@ -199,10 +198,9 @@ class BundleStore:
         """Hold the folder for one change of its bundles; removes what an interrupted one left.
 
         Raises:
-            BundleError: another change is going on, or the folder belongs to another user.
+            BundleError: another change is going on.
             OSError: the folder cannot be written.
         """
-        self._check_owner()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self.folder / _FOLDER_LOCK, waits=False):
             for left in self.folder.glob(f"{_UNFINISHED}*"):
@@ -245,17 +243,6 @@ class BundleStore:
             removed = self.new_folder()
             (self.folder / name).rename(removed / name)
             shutil.rmtree(removed)
-
-    def _check_owner(self) -> None:
-        """Refuse to leave files of root in the folder of a daemon that is not root."""
-        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-        owner = there.stat().st_uid
-        if os.geteuid() == 0 and owner != 0:
-            try:
-                user = pwd.getpwuid(owner).pw_name
-            except KeyError:
-                user = f"#{owner}"
-            raise BundleError(f"{there} belongs to {user}: run this with sudo -u {user} env …")
 
 
 @contextmanager

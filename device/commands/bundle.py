@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from device.errors import BundleError, OutputError
 
 if TYPE_CHECKING:
     from device.bundles.store import BundleStore
+    from device.settings.paths import Directories
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -52,10 +54,11 @@ def install(source: str, unsigned: bool, allow_older: bool, no_use: bool) -> Non
     """
     from device.bundles.install import InstallRules
     from device.bundles.install import install as install_bundle
-    from device.settings.paths import directories
+    from device.bundles.store import BundleStore
 
-    rules = InstallRules(directories().bundle_keys, unsigned, allow_older)
-    store = _store()
+    folders = _directories()
+    rules = InstallRules(folders.bundle_keys, unsigned, allow_older)
+    store = BundleStore(folders.bundles)
     with _written(store.folder):
         installed = install_bundle(source, store, rules)
         by = f"signed by {installed.signed_by}" if installed.signed_by else "unsigned"
@@ -172,9 +175,40 @@ def pack(folder: Path, file: Path) -> None:
 
 def _store() -> BundleStore:
     from device.bundles.store import BundleStore
-    from device.settings.paths import directories
 
-    return BundleStore(directories().bundles)
+    return BundleStore(_directories().bundles)
+
+
+def _directories() -> Directories:
+    """Return the service's directories for root where there is a service, else the user's own.
+
+    What is installed is read as the user who owns the folder, never as root.
+    """
+    from device.settings.paths import SYSTEM_STATE, directories
+
+    has_service = not os.environ.get("STATE_DIRECTORY") and SYSTEM_STATE.is_dir()
+    if os.geteuid() == 0:
+        if has_service:
+            os.environ["STATE_DIRECTORY"] = str(SYSTEM_STATE)
+        _become_owner(directories().state)
+    elif has_service:
+        echo_error("warning: these are your own bundles; for those of the service, use sudo")
+    return directories()
+
+
+def _become_owner(folder: Path) -> None:
+    """Give the rights of root up for those of a folder's owner; nothing where that is root."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if (owner := there.stat().st_uid) == 0:
+        return
+    try:
+        entry = pwd.getpwuid(owner)
+    except KeyError as exc:
+        raise OutputError(f"{there} belongs to no known user, but to {owner}") from exc
+    os.initgroups(entry.pw_name, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(owner)
+    os.environ["HOME"] = entry.pw_dir
 
 
 def _use(store: BundleStore, name: str | None) -> None:

@@ -22,6 +22,7 @@ NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"
 CONFIG_VARIABLE = "SEEALOUD_CONFIG"
 SYSTEM_CONFIG = Path("/etc") / NAME
+SYSTEM_STATE = Path("/var/lib") / NAME
 SYSTEM_RUNTIME = Path("/run") / NAME
 _KEYS = "bundle-keys"
 _STATE_FILE = "state.json"
