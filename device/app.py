@@ -46,9 +46,10 @@ from device.settings.paths import Directories, StateLock
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings.toml_text import masked_text
-from device.speech.announcer import Announcer
+from device.speech.announcer import Announcer, OpenVoice
 from device.speech.piper import PiperVoices
 from device.speech.playback import open_playback
+from device.speech.silent_voice import SilentVoice
 from device.speech.voice import with_kept_voice
 from device.triggers.signals import SignalTrigger
 from device.triggers.trigger import Target
@@ -155,9 +156,11 @@ class Daemon:
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
         playback = open_playback(settings)
-        # Without a loudspeaker nothing has to begin at once.
-        often = () if settings.output == "none" else often_spoken()
-        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open, often)
+        # Without a loudspeaker nothing has to begin at once, and no voice is loaded.
+        is_silent = settings.output == "none"
+        often = () if is_silent else often_spoken()
+        open_voice: OpenVoice = SilentVoice.open if is_silent else self._voices.open
+        announcer = Announcer(settings, playback, self._bus, self._clock, open_voice, often)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer

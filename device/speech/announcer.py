@@ -14,9 +14,9 @@ from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
 from device.speech.delivery import Delivery, SpeechResult
-from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
+from device.speech.silent_voice import Voice
 from device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
@@ -24,7 +24,7 @@ _IDLE_S = 0.5
 _PAUSE_S = 0.1
 
 
-OpenVoice = Callable[[str | None], PiperVoiceProcess]
+OpenVoice = Callable[[str | None], Voice]
 
 
 class Announcer:
@@ -61,7 +61,7 @@ class Announcer:
         self._asked_s: dict[Earcon, float] = {}
         # For the present turn; each turn has its own, so that a cut never affects the next one.
         self._cancelled = threading.Event()
-        self._retired: list[PiperVoiceProcess] = []
+        self._retired: list[Voice] = []
         self._is_muted = False
         self._is_woken = False
         self._is_closed = False
@@ -261,7 +261,7 @@ class Announcer:
             self._delivery.cut()
         self._changed.notify_all()
 
-    def _replace_voice(self, voice: PiperVoiceProcess) -> None:
+    def _replace_voice(self, voice: Voice) -> None:
         with self._changed:
             old, self._delivery.voice = self._delivery.voice, voice
             if old is not None:

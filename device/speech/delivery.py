@@ -25,9 +25,9 @@ from device.speech.earcons import render_earcon
 from device.speech.pcm import PcmChunk
 from device.speech.phrase_cache import PhraseCache
 from device.speech.phrases import speakable
-from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
+from device.speech.silent_voice import Voice
 
 _LOGGER = logging.getLogger(__name__)
 # Short, so that progress is reported and a new volume takes effect soon.
@@ -72,7 +72,7 @@ class Delivery:
 
     def __init__(
         self,
-        voice: PiperVoiceProcess | None,
+        voice: Voice | None,
         playback: Playback,
         settings: SpeechSettings,
         bus: EventBus,

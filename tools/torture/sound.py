@@ -6,11 +6,15 @@ import time
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from device.daemon.sentences import PARTS, PartSentences
 from device.events import Part
 from device.speech.piper import PiperOptions, PiperVoiceProcess
 from device.speech.voice import find_voice
 
+# About -50 dB of full scale.
+_SILENT = 100
 # What ALSA has taken is in the file a moment later.
 _WRITTEN_S = 5.0
 # Through "cat", because ALSA begins the file anew with each player.
@@ -49,10 +53,13 @@ class RecordedSound:
 
 @cache
 def _sound_of(text: str) -> bytes:
-    """Return the samples of a text, spoken without random variation."""
+    """Return the samples of a text, spoken without random variation, from its first sound on."""
     options = PiperOptions(is_deterministic=True)
     with PiperVoiceProcess(find_voice(), options) as voice:
-        return b"".join(chunk.samples.tobytes() for chunk in voice.synthesize(text))
+        samples = np.concatenate([chunk.samples for chunk in voice.synthesize(text)])
+    # The silence before the words is shorter where the daemon has kept the sound of a sentence.
+    begin = int(np.flatnonzero(np.abs(samples.astype(int)) > _SILENT)[0])
+    return samples[begin:].tobytes()
 
 
 def spoken_of(part: Part) -> PartSentences:
