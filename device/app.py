@@ -15,6 +15,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from seealoud.device.bundles.store import BundleStore
+from seealoud.device.bundles.trial import BundleTrial
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.camera.open import open_camera, open_clocks
 from seealoud.device.camera.source import parse_source
@@ -82,6 +84,7 @@ class Daemon:
         self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
+        self._trial = BundleTrial(BundleStore(directories.bundles))
         self._outbox: Outbox | None = None
 
     def run(self) -> int:
@@ -102,6 +105,8 @@ class Daemon:
             if not self._over.is_set():  # no signal has come since the program began
                 self._start(stack)
                 self._wait()
+                if not self._failure:
+                    self._trial.pause()
             self._notifier.stopping()
         if self._failure:
             raise WorkerError(f"the daemon ended: {self._failure}")
@@ -120,7 +125,7 @@ class Daemon:
         missing = {Part.CAMERA: no_camera(source.kind), Part.BROKER: NO_BROKER}
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
-        describer, bundle = open_daemon_describer(settings)
+        describer, bundle = open_daemon_describer(settings, self._trial)
         camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
         end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
         self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
@@ -130,7 +135,8 @@ class Daemon:
         parts = (self._grabber, describer, narrator, self._announcer, bus)
         self._observer = Observer(*parts, self._clocks, places)
         stack.callback(self._observer.close)
-        self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
+        self._bundle = BundleReload(self._observer, (bundle, settings), bus, clock, self._trial)
+        bus.subscribe(self._trial)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
         greeted = (self._grabber, self._problems, settings.narration, clock)
@@ -146,10 +152,14 @@ class Daemon:
         self._announcer.report_progress_to(self._workers[-1].progress)
         self._add("observer", self._observer.step)
         self._add("camera", self._grabber.step, self._grabber.wake)
-        target, sound = Target(self._controller.handle, clock, self._fail), self._announcer.earcon
-        triggers = make_triggers(settings.triggers, self._directories, target, sound, bus)
+        self._triggers = self._open_triggers()
+
+    def _open_triggers(self) -> TriggerSet:
+        target = Target(self._controller.handle, self._clock, self._fail)
+        settings, sound = self._settings.triggers, self._announcer.earcon
+        triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
-        self._triggers = TriggerSet(triggers, bus, clock)
+        return TriggerSet(triggers, self._bus, self._clock)
 
     def _open_places(self) -> PlaceObserver:
         bus, clock = self._bus, self._clock
@@ -252,6 +262,7 @@ class Daemon:
         self._triggers.start()
         self._places.finder.report_known()
         self._notifier.ready(f"looks through {self._camera_name}")
+        self._trial.started()
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:
@@ -261,6 +272,7 @@ class Daemon:
             watchdog.feed_where_due(time.monotonic())
             self._greeting.greet_where_due()
             self._controller.tick()
+            self._trial.tick()
             self._triggers.retry_where_due()
 
     def _watched(self) -> list[Worker]:

@@ -55,24 +55,6 @@ def require_regular(path: Path) -> None:
     _refuse_others(os.stat(path).st_mode, path)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file atomically, so that a power cut leaves either the old or the new one.
-
-    Raises:
-        OSError: it failed; the old file is unchanged.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Always the same name, so that power cuts leave at most one such file.
-    new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, _FLAGS, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    _sync_directory(path.parent)
-
-
 def _refuse_others(mode: int, path: Path) -> None:
     kind = stat.S_IFMT(mode)
     if kind == stat.S_IFDIR:
@@ -80,12 +62,3 @@ def _refuse_others(mode: int, path: Path) -> None:
     if kind != stat.S_IFREG:
         what = _KINDS.get(kind, "something else")
         raise OSError(errno.EINVAL, f"it is {what}, not a file", str(path))
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the renaming durable."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -33,6 +33,7 @@ class _Commands(SuggestingGroup):
 
     modules: ClassVar[Mapping[str, str]] = {
         "benchmark": "benchmark",
+        "bundle": "bundle",
         "config": "config",
         "describe": "describe",
         "doctor": "doctor",

@@ -1,21 +1,24 @@
 """Opens the describer of frames, and replaces it on reload; a rejected bundle changes nothing.
 
 Invariants: the daemon never uses a bundle that has not passed its self-test; a bundle in use is not
-loaded again unless its files have changed.
+loaded again unless its files have changed. An installed bundle that fails is given up for the one
+before it.
 """
 
 from __future__ import annotations
 
 import logging
 
+from seealoud.device.bundles.trial import BundleTrial
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.observer import Observer
-from seealoud.device.errors import BundleError
+from seealoud.device.errors import BundleError, InferenceError
 from seealoud.device.events import EventBus, Part
 from seealoud.device.part_health import PartHealth
+from seealoud.device.records import Frame
 from seealoud.device.settings.effective import differing_keys
 from seealoud.device.settings.schema import Settings
-from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
+from seealoud.device.vision.bundle import Bundle, load_bundle, pattern
 from seealoud.device.vision.captioner import CaptionOptions
 from seealoud.device.vision.describe import FrameDescriber, open_describer
 from seealoud.device.vision.manifest import MANIFEST
@@ -24,19 +27,34 @@ _LOGGER = logging.getLogger(__name__)
 _KEYS = ("captioner.threads", "picture.is_gate_on")
 
 
-def open_daemon_describer(settings: Settings) -> tuple[FrameDescriber, Bundle]:
+def open_daemon_describer(settings: Settings, trial: BundleTrial) -> tuple[FrameDescriber, Bundle]:
     """Return the describer for these settings, and its bundle.
 
     Raises:
-        BundleError: the bundle is missing, broken, or fails its self-test.
+        BundleError: the bundle is missing, broken, or fails its self-test, and so do those to
+            which the device could go back.
+        InferenceError: the runtime failed on it.
     """
-    bundle = load_bundle(find_bundle(settings.captioner.bundle))
-    return _open(bundle, settings), bundle
+    while True:
+        try:
+            bundle = load_bundle(trial.begin(settings.captioner.bundle))
+            return _open(bundle, settings, trial), bundle
+        except (BundleError, InferenceError) as exc:
+            if not trial.go_back(str(exc)):
+                raise
 
 
-def _open(bundle: Bundle, settings: Settings) -> FrameDescriber:
+def _open(bundle: Bundle, settings: Settings, trial: BundleTrial) -> FrameDescriber:
+    """Return a describer; of a bundle on trial, all parts have worked on a generated picture."""
     options = CaptionOptions(threads=settings.captioner.threads)
-    return open_describer(bundle, options, is_gate_on=settings.picture.is_gate_on)
+    describer = open_describer(bundle, options, is_gate_on=settings.picture.is_gate_on)
+    if trial.is_on:
+        try:
+            describer.look(Frame.now(pattern(0), "self-test"), captions_refused=True)
+        except BaseException:
+            describer.close()
+            raise
+    return describer
 
 
 class BundleReload:
@@ -44,19 +62,26 @@ class BundleReload:
 
     Args:
         observer: the user of the bundle.
-        bundle: the bundle in use.
-        settings: those with which it was opened.
+        opened: the bundle in use, and the settings with which it was opened.
         bus: receives the reports of rejected bundles.
         clock: the time.
+        trial: names the bundle, and is informed of how it works.
     """
 
     def __init__(
-        self, observer: Observer, bundle: Bundle, settings: Settings, bus: EventBus, clock: Clock
+        self,
+        observer: Observer,
+        opened: tuple[Bundle, Settings],
+        bus: EventBus,
+        clock: Clock,
+        trial: BundleTrial,
     ) -> None:
         self._observer = observer
-        self._bundle = bundle
-        self._settings = settings
+        self._trial = trial
+        self._bundle, self._settings = opened
         self._health = PartHealth(Part.BUNDLE, bus.publish, clock, reports_new_reasons=True)
+        if trial.report:
+            self._health.failed(trial.report)
 
     @property
     def bundle(self) -> str:
@@ -67,7 +92,8 @@ class BundleReload:
         """Use the bundle that the settings name now; if it is rejected, the old one stays."""
         try:
             self._follow(settings)
-        except BundleError as exc:
+        except (BundleError, InferenceError) as exc:
+            self._trial.go_back(str(exc))
             _LOGGER.warning("the bundle is rejected, %s stays in use: %s", self.bundle, exc)
             self._health.failed(f"{exc}; {self.bundle} stays in use")
             return
@@ -81,8 +107,9 @@ class BundleReload:
 
         Raises:
             BundleError: the bundle is rejected.
+            InferenceError: the runtime failed on it.
         """
-        bundle = load_bundle(find_bundle(settings.captioner.bundle))
+        bundle = load_bundle(self._trial.begin(settings.captioner.bundle))
         changes = [key for key in differing_keys(self._settings, settings) if key in _KEYS]
         if bundle.manifest != self._bundle.manifest:
             changes.append(MANIFEST)
@@ -90,6 +117,6 @@ class BundleReload:
             _LOGGER.debug("bundle %s has not changed", self.bundle)
             return
         _LOGGER.info("loading the bundle again, changed: %s", ", ".join(changes))
-        self._observer.replace_describer(_open(bundle, settings))
+        self._observer.replace_describer(_open(bundle, settings, self._trial))
         self._bundle = bundle
         self._settings = settings

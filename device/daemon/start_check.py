@@ -12,18 +12,21 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 
+from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, ConfigError
 from seealoud.device.health.settings import MetricsSettings
 from seealoud.device.mqtt.broker import tls_context
 from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.settings.paths import directories
 from seealoud.device.settings.schema import Settings
-from seealoud.device.vision.bundle import find_bundle, load_bundle
+from seealoud.device.vision.bundle import load_bundle
 
 
 def start_problems(settings: Settings) -> list[str]:
     """Return why a daemon with these settings would not start, one line for each reason."""
+    store = BundleStore(directories().bundles)
     checks: list[tuple[str, Callable[[], object]]] = [
-        ("captioner.bundle", lambda: load_bundle(find_bundle(settings.captioner.bundle))),
+        ("captioner.bundle", lambda: load_bundle(store.find(settings.captioner.bundle))),
         ("mqtt", lambda: _check_mqtt(settings.mqtt)),
         ("metrics", lambda: _check_metrics(settings.metrics)),
     ]

@@ -63,12 +63,14 @@ def check_model(settings: Settings) -> Finding:
         BundleError: it is missing or broken.
         InferenceError: the runtime failed.
     """
-    from seealoud.device.vision.bundle import find_bundle, load_bundle, pattern
+    from seealoud.device.bundles.store import BundleStore
+    from seealoud.device.settings.paths import directories
+    from seealoud.device.vision.bundle import load_bundle, pattern
     from seealoud.device.vision.captioner import Captioner, CaptionOptions
     from seealoud.device.vision.manifest import CHECKSUM
     from seealoud.device.vision.native_stderr import captured_native_stderr
 
-    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    bundle = load_bundle(BundleStore(directories().bundles).find(settings.captioner.bundle))
     options = CaptionOptions(threads=settings.captioner.threads)
     with captured_native_stderr(), Captioner(bundle, options) as captioner:
         caption = captioner.caption(Frame.now(pattern(0), "self-test"))

@@ -25,11 +25,13 @@ def check_rules(settings: Settings) -> Finding:
     Raises:
         BundleError: there is no bundle whose words could be read.
     """
-    from seealoud.device.vision.bundle import find_bundle, load_bundle
+    from seealoud.device.bundles.store import BundleStore
+    from seealoud.device.settings.paths import directories
+    from seealoud.device.vision.bundle import load_bundle
     from seealoud.device.vision.thing_finder import thing_names
     from seealoud.device.vision.vocabulary import SPECIALS
 
-    bundle = load_bundle(find_bundle(settings.captioner.bundle))
+    bundle = load_bundle(BundleStore(directories().bundles).find(settings.captioner.bundle))
     return judge_rules(
         settings.narration.rules,
         bundle.vocabulary.words[len(SPECIALS) :],

@@ -50,10 +50,22 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
         PictureError: the server is away, refuses, is too slow, or sends no readable picture.
     """
     name = public_address(url)
+    data = fetch_file(url, limits)
+    return Frame.now(decode_picture(data, name), name)
+
+
+def fetch_file(url: str, limits: FetchLimits) -> bytes:
+    """Return the file at an address, whatever it is.
+
+    Raises:
+        StreamFound: as ``fetch_picture``.
+        PictureError: the server is away, refuses, is too slow, or sends too much.
+    """
+    name = public_address(url)
     if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
-        raise PictureError(f"{name} is not the address of a picture: only http and https are read")
+        raise PictureError(f"{name} cannot be fetched: only http and https are read")
     try:
-        data = _fetch(url, name, limits)
+        return _fetch(url, name, limits)
     except (PictureError, StreamFound):
         raise
     except urllib.error.HTTPError as exc:
@@ -68,7 +80,6 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
         raise PictureError(f"{name} cannot be fetched: {exc.reason}") from exc
     except (OSError, http.client.HTTPException, ValueError) as exc:
         raise PictureError(f"{name} cannot be fetched: {exc or type(exc).__name__}") from exc
-    return Frame.now(decode_picture(data, name), name)
 
 
 def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
@@ -179,7 +190,7 @@ def open_address(request: urllib.request.Request, url: str, deadline: Deadline) 
 
 def _request(url: str) -> urllib.request.Request:
     """Return the request, which signs in where the address says how."""
-    headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*"}
+    headers = {"User-Agent": f"seealoud/{__version__}", "Accept": "image/*, */*;q=0.8"}
     request = urllib.request.Request(public_address(url), headers=headers)
     if (account := sign_in(url)) is not None:
         token = base64.b64encode(":".join(account).encode()).decode()

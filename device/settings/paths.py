@@ -22,7 +22,9 @@ NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"
 CONFIG_VARIABLE = "SEEALOUD_CONFIG"
 SYSTEM_CONFIG = Path("/etc") / NAME
+SYSTEM_STATE = Path("/var/lib") / NAME
 SYSTEM_RUNTIME = Path("/run") / NAME
+_KEYS = "bundle-keys"
 _STATE_FILE = "state.json"
 _SOCKET = f"{NAME}.sock"
 _LOCK_FILE = f"{NAME}.lock"
@@ -47,6 +49,16 @@ class Directories:
     def state_file(self) -> Path:
         """The file with the changes made at run time."""
         return self.state / _STATE_FILE
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of the bundles that were installed."""
+        return self.state / "bundles"
+
+    @property
+    def bundle_keys(self) -> tuple[Path, ...]:
+        """The folders of the keys whose owners may sign bundles."""
+        return tuple(dict.fromkeys((SYSTEM_CONFIG / _KEYS, self.config / _KEYS)))
 
     @property
     def socket(self) -> Path:

@@ -112,7 +112,7 @@ def find_bundle(name_or_path: str | None = None) -> Path:
     Raises:
         BundleError: there is no such bundle.
     """
-    wanted = name_or_path or os.environ.get(_ENVIRONMENT) or _default_name()
+    wanted = named_bundle(name_or_path) or _default_name()
     try:
         check_path(wanted)
     except ValueError as exc:
@@ -125,6 +125,11 @@ def find_bundle(name_or_path: str | None = None) -> Path:
         f"no bundle {wanted!r}: neither {Path(wanted) / MANIFEST} nor "
         f"{_SHIPPED_FOLDER / wanted / MANIFEST} exists; shipped are: {_shipped_names() or 'none'}"
     )
+
+
+def named_bundle(name_or_path: str | None = None) -> str | None:
+    """Return the bundle that a person has named: here, else in ``$SEEALOUD_BUNDLE``."""
+    return name_or_path or os.environ.get(_ENVIRONMENT) or None
 
 
 def load_bundle(path: Path) -> Bundle:

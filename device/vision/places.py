@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from seealoud.device.atomic_file import write_atomically
 from seealoud.device.errors import RequestError
-from seealoud.device.regular_file import read_regular, write_atomically
+from seealoud.device.regular_file import read_regular
 
 Floats = npt.NDArray[np.float32]
 

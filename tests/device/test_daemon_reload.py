@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.bundle_changes import RULES, ship_tiny_bundle
+from support.bundle_packages import NEWER, OLDER, dated_bundle
 from support.daemon import BEGAN_AT
-from support.tiny_bundle import change_manifest, copy_bundle
+from support.tiny_bundle import TINY_BUNDLE, change_manifest, copy_bundle, flip_byte
 
+from seealoud.device.bundles.install import install
+from seealoud.device.bundles.store import BundleChoice, BundleStore
+from seealoud.device.bundles.trial import BundleTrial
 from seealoud.device.clock import ReplayClock
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
+from seealoud.device.errors import InferenceError
 from seealoud.device.events import EventBus, Part, ProblemChanged
 from seealoud.device.settings.schema import Settings
 from seealoud.device.testing import EventRecorder
@@ -39,9 +45,10 @@ class Bench:
     def __post_init__(self) -> None:
         self.events, self.observer, bus = EventRecorder(), NotedSights(), EventBus()
         bus.subscribe(self.events)
-        self.first, bundle = open_daemon_describer(self.settings())
+        self.trial = BundleTrial(BundleStore(self.folder.with_name("bundles")))
+        self.first, bundle = open_daemon_describer(self.settings(), self.trial)
         self.reloader = BundleReload(
-            self.observer, bundle, self.settings(), bus, ReplayClock(BEGAN_AT)
+            self.observer, (bundle, self.settings()), bus, ReplayClock(BEGAN_AT), self.trial
         )
 
     def settings(self, bundle: str | None = None, **tables: dict[str, object]) -> Settings:
@@ -146,3 +153,61 @@ def test_another_folder_with_the_same_files_is_not_loaded_again(
     other = copy_bundle(tmp_path / "other")
     bench.reloader.reload(bench.settings(str(other)))
     assert (bench.loads, bench.problems) == (0, [])
+
+
+# ------------------------------------------------------------ installed bundles
+
+
+def test_a_start_with_damaged_installed_bundles_uses_the_shipped_one_and_reports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ship_tiny_bundle(monkeypatch.setattr)
+    monkeypatch.delenv("SEEALOUD_BUNDLE", raising=False)
+    store = BundleStore(tmp_path / "bundles")
+    previous, current = (
+        install(str(dated_bundle(tmp_path / date, date)), store, RULES).name
+        for date in (OLDER, NEWER)
+    )
+    store.update(lambda _: BundleChoice(current=current, previous=previous))
+    flip_byte(store.path(previous) / ENCODER, 50)
+    flip_byte(store.path(current) / DECODER, 50)
+    trial, bus, events = BundleTrial(store), EventBus(), EventRecorder()
+    bus.subscribe(events)
+    describer, bundle = open_daemon_describer(Settings(), trial)
+    describer.close()
+    assert bundle.path == TINY_BUNDLE
+    assert store.choice() == BundleChoice()
+    BundleReload(NotedSights(), (bundle, Settings()), bus, ReplayClock(BEGAN_AT), trial)
+    (problem,) = [event for event in events.events if isinstance(event, ProblemChanged)]
+    assert (problem.part, problem.is_problem) == (Part.BUNDLE, True)
+    assert previous in problem.text
+
+
+def test_a_reload_with_a_bundle_that_fails_its_trial_chooses_the_old_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ship_tiny_bundle(monkeypatch.setattr)
+    monkeypatch.delenv("SEEALOUD_BUNDLE", raising=False)
+    store = BundleStore(tmp_path / "bundles")
+    name = install(str(dated_bundle(tmp_path / "new", NEWER)), store, RULES).name
+    trial, observer = BundleTrial(store), NotedSights()
+    describer, bundle = open_daemon_describer(Settings(), trial)
+    reloader = BundleReload(
+        observer, (bundle, Settings()), EventBus(), ReplayClock(BEGAN_AT), trial
+    )
+    store.use(name)
+
+    def fail(*_: object, **__: object) -> None:
+        raise InferenceError("the runtime failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameDescriber, "look", fail)
+        reloader.reload(Settings())
+    assert observer.sights == []
+    assert store.choice() == BundleChoice()
+    store.use(name)
+    reloader.reload(Settings())
+    assert len(observer.sights) == 1
+    assert trial.is_on
+    for sight in (describer, *observer.sights):
+        sight.close()

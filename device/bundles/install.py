@@ -1,0 +1,203 @@
+"""Installs a bundle: who signed it, is it newer, is it whole, does it work here; then it is put.
+
+Invariant: only a bundle that passed every check gets a name in the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seealoud.device.atomic_file import write_durably
+from seealoud.device.bundles.package import read_package
+from seealoud.device.bundles.signatures import SIGNATURES, signer
+from seealoud.device.bundles.store import LONGEST_NAME, BundleStore
+from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.pictures.names import is_address
+from seealoud.device.records import Frame
+from seealoud.device.vision.bundle import checksum, load_bundle, pattern
+from seealoud.device.vision.describe import open_describer
+from seealoud.device.vision.manifest import CHECKSUM, MANIFEST, Manifest
+
+_KEPT_FREE_BYTES = 50 * 2**20
+# For the self-test, beside the running daemon: the shipped bundle of 13 MB needs 181 MB, most of it
+# the program itself (the peak of `seealoud bundle install`, by /usr/bin/time -v).
+_PROGRAM_BYTES = 140 * 2**20
+_MEMORY_PER_BYTE = 3
+_MEMINFO = Path("/proc/meminfo")
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRules:
+    """What is accepted.
+
+    Attributes:
+        key_folders: where the trusted keys are.
+        is_unsigned_allowed: for a bundle of one's own; never one from an address.
+        is_older_allowed: also one that was made before the bundle in use.
+    """
+
+    key_folders: tuple[Path, ...] = ()
+    is_unsigned_allowed: bool = False
+    is_older_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledBundle:
+    """An installed bundle.
+
+    Attributes:
+        name: in the store.
+        signed_by: name of the key; None where no signature was asked for.
+    """
+
+    name: str
+    signed_by: str | None
+
+
+def install(source: str, store: BundleStore, rules: InstallRules) -> InstalledBundle:
+    """Check a bundle and put it into the store; the bundle in use stays in use.
+
+    Args:
+        source: a folder, a zip file, or the http or https address of one.
+        store: where it goes.
+        rules: what is accepted.
+
+    Raises:
+        BundleError: it is refused.
+        InferenceError: the runtime failed on its models.
+        OSError: the store cannot be written.
+    """
+    if rules.is_unsigned_allowed and is_address(source):
+        raise BundleError("a bundle from an address must be signed: download it and look at it")
+    with store.changing():
+        files = read_package(source)
+        for needed in (MANIFEST, CHECKSUM):
+            if needed not in files:
+                raise BundleError(f"{source} has no {needed}: export the bundle again")
+        signed_by = None if rules.is_unsigned_allowed else _signer(source, files, rules)
+        manifest = _manifest(source, files)
+        if not rules.is_older_allowed:
+            _check_age(manifest, store)
+        kept = {name: files[name] for name in _kept(source, files, manifest)}
+        _check_room(sum(map(len, kept.values())), store)
+        name = f"{manifest.name}-{hashlib.sha256(files[MANIFEST]).hexdigest()[:12]}"
+        if len(name) > LONGEST_NAME:
+            raise BundleError(f"{source}: its name is longer than {LONGEST_NAME} characters")
+        _put(kept, store, name)
+    return InstalledBundle(name, signed_by)
+
+
+def _signer(source: str, files: Mapping[str, bytes], rules: InstallRules) -> str:
+    if SIGNATURES not in files:
+        raise BundleError(
+            f"{source} is not signed. If you made it yourself, add --unsigned; otherwise ask for a "
+            "signed one"
+        )
+    return signer(files[CHECKSUM], files[SIGNATURES], rules.key_folders)
+
+
+def _manifest(source: str, files: Mapping[str, bytes]) -> Manifest:
+    """Return the manifest, which must be the one that was signed."""
+    if files[CHECKSUM] != checksum(files[MANIFEST]):
+        raise BundleHashError(f"{source}: {MANIFEST} is not the one that {CHECKSUM} names")
+    try:
+        return Manifest.model_validate_json(files[MANIFEST])
+    except ValidationError as exc:
+        key = ".".join(map(str, exc.errors()[0]["loc"])) or "the file"
+        raise BundleError(
+            f"{source}: {MANIFEST}: {key}: {exc.errors()[0]['msg']}; it may need a newer SeeAloud"
+        ) from exc
+
+
+def _kept(source: str, files: Mapping[str, bytes], manifest: Manifest) -> list[str]:
+    """Return what is installed: what the manifest covers, and nothing else."""
+    covered = manifest.file_names()
+    if missing := [name for name in covered if name not in files]:
+        raise BundleError(f"{source} has no {missing[0]}: copy the bundle again")
+    return [MANIFEST, CHECKSUM, *(x for x in (SIGNATURES,) if x in files), *covered]
+
+
+def _check_age(manifest: Manifest, store: BundleStore) -> None:
+    """Refuse a bundle that was made before the one in use, by ``created_at`` of the manifests."""
+    try:
+        used = load_bundle(store.find(None)).manifest
+        limit = _time(used.created_at)
+    except (BundleError, ValueError):
+        return  # a bundle that cannot be read is no reason to refuse a better one
+    try:
+        made = _time(manifest.created_at)
+    except ValueError as exc:
+        raise BundleError(f"created_at: {manifest.created_at!r} is no time") from exc
+    if made < limit:
+        raise BundleError(
+            f"{manifest.name} was made at {manifest.created_at}, before the bundle in use "
+            f"({used.name}, {used.created_at}); to go back to it, add --allow-older"
+        )
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _check_room(size: int, store: BundleStore) -> None:
+    """Refuse what disk or memory have no room for."""
+    free = shutil.disk_usage(store.folder).free
+    if free < size + _KEPT_FREE_BYTES:
+        raise BundleError(
+            f"{store.folder} has {_mb(free)} free, {_mb(size + _KEPT_FREE_BYTES)} are needed: "
+            "remove a bundle with seealoud bundle remove"
+        )
+    needed = _PROGRAM_BYTES + _MEMORY_PER_BYTE * size
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(encoding="ascii"), re.M)
+    available = int(found.group(1)) * 1024 if found else needed
+    if available < needed:
+        raise BundleError(
+            f"{_mb(available)} of memory are available, {_mb(needed)} are needed to try the "
+            "bundle: end other programs, or stop SeeAloud while you install"
+        )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+def _put(files: Mapping[str, bytes], store: BundleStore, name: str) -> None:
+    """Write the files, try the bundle, and give it its name."""
+    if store.has(name):
+        try:
+            load_bundle(store.path(name))
+        except BundleError:
+            pass  # damaged: it is replaced
+        else:
+            return
+    folder = store.new_folder()
+    try:
+        for file, data in files.items():
+            write_durably(folder / file, data)
+        try_bundle(folder)
+        store.put(folder, name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def try_bundle(folder: Path) -> None:
+    """Load a bundle as the daemon does, and describe a generated picture with all of its parts.
+
+    Raises:
+        BundleError: a hash or shape is wrong, or the self-test failed.
+        InferenceError: the runtime failed.
+    """
+    describer = open_describer(load_bundle(folder), is_gate_on=False)
+    try:
+        describer.look(Frame.now(pattern(0), "self-test"), captions_refused=True)
+    finally:
+        describer.close()
