@@ -24,8 +24,7 @@ from seealoud.device.daemon.controller import Answers, DaemonController
 from seealoud.device.daemon.held_bus import HeldBus
 from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
 from seealoud.device.daemon.observer import Observer
-from seealoud.device.daemon.place_finder import PlaceFinder
-from seealoud.device.daemon.place_observer import PlaceObserver
+from seealoud.device.daemon.place_observer import open_places
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
 from seealoud.device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from seealoud.device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
@@ -55,7 +54,6 @@ from seealoud.device.speech.silent_voice import SilentVoice
 from seealoud.device.speech.voice import with_kept_voice
 from seealoud.device.triggers.signals import SignalTrigger
 from seealoud.device.triggers.trigger import Target
-from seealoud.device.vision.places import PLACES_FILE, PlaceFile
 from seealoud.device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -131,7 +129,8 @@ class Daemon:
         self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        places = self._places = self._open_places()
+        kept = (self._directories.state, self._grabber, self._announcer, bus, clock)
+        places = self._places = open_places(*kept, first=settings.places.is_spoken)
         parts = (self._grabber, describer, narrator, self._announcer, bus)
         self._observer = Observer(*parts, self._clocks, places)
         stack.callback(self._observer.close)
@@ -160,12 +159,6 @@ class Daemon:
         triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
         return TriggerSet(triggers, self._bus, self._clock)
-
-    def _open_places(self) -> PlaceObserver:
-        bus, clock = self._bus, self._clock
-        file = PlaceFile(self._directories.state / PLACES_FILE)
-        finder = PlaceFinder(file, bus, clock, is_spoken_first=self._settings.places.is_spoken)
-        return PlaceObserver(self._grabber, self._announcer, bus, clock, finder)
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)

@@ -1,4 +1,4 @@
-"""Opens files to read, and nothing but files, and replaces a file whole.
+"""Opens files to read, and nothing but files.
 
 Whoever opens a named pipe waits until somebody writes to it, which may be never, and a device may
 give bytes for ever. Such a path is refused before anything waits for it.
@@ -12,8 +12,6 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-# Without waiting: a named pipe in the file's place is an error at once.
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
+from pathlib import Path
 
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
@@ -18,9 +19,27 @@ from seealoud.device.records import Description, Frame, Priority, Utterance
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.vision.captioner import Encoded
 from seealoud.device.vision.describe import FrameDescriber
+from seealoud.device.vision.places import PLACES_FILE, PlaceFile
 
 _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
+
+
+def open_places(
+    state: Path, grabber: Grabber, announcer: Announcer, bus: EventBus, clock: Clock, *, first: bool
+) -> PlaceObserver:
+    """Return an observer of the places that are kept in the state directory.
+
+    Args:
+        state: the state directory.
+        grabber: returns the frames of the camera.
+        announcer: speaks.
+        bus: receives the answers.
+        clock: the machine's.
+        first: whether the place is said before a caption.
+    """
+    finder = PlaceFinder(PlaceFile(state / PLACES_FILE), bus, clock, is_spoken_first=first)
+    return PlaceObserver(grabber, announcer, bus, clock, finder)
 
 
 class PlaceObserver:
