@@ -110,8 +110,6 @@ class Daemon:
             raise WorkerError(f"the daemon ended: {self._failure}")
         return 0
 
-    # ------------------------------------------------------------ building
-
     def _build(self, stack: ExitStack) -> None:
         """Create every part, listeners first; no thread starts yet, except that the voice loads."""
         settings, bus, clock = self._settings, self._bus, self._clock
@@ -243,8 +241,6 @@ class Daemon:
         server = MetricsServer(listener.registry, self._settings.metrics)
         server.start()
         stack.callback(server.close)
-
-    # ------------------------------------------------------------ running
 
     def _start(self, stack: ExitStack) -> None:
         """Start all threads, listeners first and the camera last, and notify systemd."""

@@ -87,7 +87,8 @@ def make(film: Path, shots: list[tuple[int, str, int]], height: int, folder: Pat
     command += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-c:a", "aac"]
     encoder = subprocess.Popen([*command, str(film)], stdin=subprocess.PIPE)
     assert encoder.stdin is not None
-    pictures = [cv2.imread(str(path)) for path in sample_pictures()]
+    # Through NumPy: for OpenCV's types, reading may return nothing.
+    pictures = [np.asarray(cv2.imread(str(path)), np.uint8) for path in sample_pictures()]
     for number, move, n_frames in shots:
         for image in frames(pictures[number], move, n_frames, (width, height)):
             encoder.stdin.write(image.tobytes())

@@ -131,7 +131,7 @@ class Observer:
     def step(self) -> None:
         """Answer the waiting questions, or narrate one new frame; wait for it only briefly."""
         self._take_replacement()
-        if questions := self._waiting_questions():
+        if questions := [self._questions.get() for _ in range(self._questions.qsize())]:
             self._answer(questions)
         elif self._places.is_learning:
             self._places.learn(self._describer)
@@ -152,12 +152,6 @@ class Observer:
         while not self._replacement.empty():
             self._describer.close()
             self._describer = self._replacement.get()
-
-    def _waiting_questions(self) -> list[Question]:
-        waiting = []
-        while not self._questions.empty():
-            waiting.append(self._questions.get())
-        return waiting
 
     def _answer(self, questions: list[Question]) -> None:
         newest = questions[-1]
