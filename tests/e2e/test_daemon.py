@@ -322,7 +322,8 @@ def test_metrics_are_served_on_the_loopback_only_when_asked_for(
     daemon.wait_ready()
     daemon.wait_log(_has_frame)
     daemon.ask(r.Describe(id="counted"))
-    daemon.wait_log(lambda line: line.get("outcome") == "heard")
+    # By its id, because the greeting is heard as well.
+    daemon.wait_log(lambda line: line.get("id") == "counted" and line.get("outcome") == "heard")
     values = _metrics(port)
     assert values['captions_total{cause="cli"}'] == 1
     assert values["frames_total"] > 0
