@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,7 +216,9 @@ class _Worker:
             target=_work, args=(theirs, self._options, self._open_describer), daemon=True
         )
         # Ctrl-C goes to every process of the terminal. This one ends the workers, which inherit
-        # what is blocked: even while they start, they print no traceback.
+        # what is blocked: even while they start, they print no traceback. The tracker is started
+        # before, because its start unblocks the signal.
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()
