@@ -78,7 +78,7 @@ def decoder_signatures(
 
 
 def _likeliest(logits_rv: tf.Tensor, n_words: int) -> dict[str, tf.Tensor]:
-    """Return ``device.vision.beam_search.Continuations`` of logits.
+    """Return ``seealoud.device.vision.beam_search.Continuations`` of logits.
 
     Of equally likely words TFLite's top-k, too, takes the lower id first.
     """

@@ -268,7 +268,7 @@ class HistorySummary:
 
 
 class Earcon(StrEnum):
-    """A short sound that means one thing; synthesised by ``device.speech.earcons``."""
+    """A short sound that means one thing; synthesised by ``seealoud.device.speech.earcons``."""
 
     HEARD = "heard"
     """The press was noticed."""

@@ -109,7 +109,7 @@ def grab_frame(
     """Return a fresh frame of a camera.
 
     Args:
-        name: a camera's name, by the grammar of ``device.camera.source``.
+        name: a camera's name, by the grammar of ``seealoud.device.camera.source``.
         open_it: opens the camera of a name; the machine's own by default.
         warm_up: how many frames are discarded, and the deadline.
         clock: monotonic seconds.

@@ -122,7 +122,7 @@ def _unwritable(path: Path, exc: OSError) -> OutputError:
 
 
 def _described(film: Film, describer: FrameDescriber, progress: Progress) -> Iterator[Cue]:
-    """Yield a cue for each scene; its text is empty where nothing can be told."""
+    """Yield a cue for each scene; its text is empty where nothing is known of it."""
     for scene in find_scenes(_samples(film, describer, progress), SAMPLE_PERIOD_S):
         _LOGGER.debug("scene from %.2f s to %.2f s", scene.start_s, scene.end_s)
         yield Cue(scene.start_s, min(scene.end_s, film.length_s), _said(scene, film, describer))
@@ -147,7 +147,7 @@ def _said(scene: Scene, film: Film, describer: FrameDescriber) -> str:
     if scene.image_hwc is None:
         return ""
     description = describer.look(Frame.now(scene.image_hwc, film.name))
-    # Without a topic, it only says that nothing can be told.
+    # Without a topic, it only says that the scene cannot be described.
     return description.text if description.topic else ""
 
 
@@ -185,7 +185,7 @@ def _write(path: Path | None, text: str) -> None:
 
 def _summary(film: Film, scenes: Sequence[Cue], cues: Sequence[Cue]) -> str:
     n_silent = sum(not scene.text for scene in scenes)
-    silent = f"; nothing can be told about {n_silent} of them" if n_silent else ""
+    silent = f"; {n_silent} of them could not be described" if n_silent else ""
     return (
         f"{film.name}: {counted(len(scenes), 'scene')} in {_clock(film.length_s)}{silent}. "
         f"{counted(len(cues), 'caption')}."

@@ -28,7 +28,7 @@ _DAEMON = "run"
 class _Commands(SuggestingGroup):
     """Imports each command only when it is used, so that every command starts quickly.
 
-    The command ``name`` is ``device.commands.MODULE.name``.
+    The command ``name`` is ``seealoud.device.commands.MODULE.name``.
     """
 
     modules: ClassVar[Mapping[str, str]] = {

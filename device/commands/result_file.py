@@ -145,7 +145,7 @@ def check_suffix(path: Path) -> None:
 
 
 class ResultFile:
-    """A ``device.commands.sinks.Sink`` that adds a row for each description.
+    """A ``seealoud.device.commands.sinks.Sink`` that adds a row for each description.
 
     Args:
         path: the file; it is made if it does not exist.

@@ -1,6 +1,6 @@
 """The sentences that the daemon speaks unchanged, and those of them that are spoken often.
 
-What is said of a picture is in ``device.vision``.
+What is said of a picture is in ``seealoud.device.vision``.
 """
 
 from __future__ import annotations

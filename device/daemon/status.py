@@ -45,7 +45,7 @@ _LONGEST_WAIT_S = 15.0
 
 
 class ProblemAnnouncer:
-    """A ``device.events.Listener`` that keeps the open problems and announces each change.
+    """A ``seealoud.device.events.Listener`` that keeps the open problems and announces each change.
 
     Until the greeting nothing is announced: the greeting names all problems together.
 
@@ -221,7 +221,7 @@ def announce_end(
 class DaemonStatus:
     """The values for ``status``, MQTT diagnostics and the spoken self-check.
 
-    A ``device.events.Listener`` that keeps the last caption.
+    A ``seealoud.device.events.Listener`` that keeps the last caption.
 
     Args:
         camera: the source of its counters.

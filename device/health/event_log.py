@@ -39,7 +39,7 @@ _NOTHING_NEW = (
 
 
 class EventLog:
-    """A ``device.events.Listener``."""
+    """A ``seealoud.device.events.Listener``."""
 
     def __init__(self) -> None:
         self._last_reason: DecisionReason | None = None

@@ -70,10 +70,10 @@ class Readings:
 
 
 class MetricsListener:
-    """A ``device.events.Listener`` that counts; each one has its own registry.
+    """A ``seealoud.device.events.Listener`` that counts; each one has its own registry.
 
     Attributes:
-        registry: what ``device.health.metrics_server`` serves.
+        registry: what ``seealoud.device.health.metrics_server`` serves.
     """
 
     def __init__(self, readings: Readings = Readings()) -> None:

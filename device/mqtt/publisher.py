@@ -18,7 +18,7 @@ from seealoud.device.records import Cause, Description
 
 
 class MqttPublisher:
-    """A ``device.commands.sinks.Sink``; used by one thread.
+    """A ``seealoud.device.commands.sinks.Sink``; used by one thread.
 
     Example:
         with MqttPublisher(BrokerSettings("127.0.0.1", "kitchen")) as publisher:

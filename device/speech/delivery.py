@@ -44,7 +44,7 @@ _HIGHEST = 32_767
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """The result of one utterance; as in ``device.events.Spoke``."""
+    """The result of one utterance; as in ``seealoud.device.events.Spoke``."""
 
     outcome: SpeechOutcome
     first_sample_s: float | None = None

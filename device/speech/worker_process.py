@@ -47,7 +47,7 @@ class WorkerProcess:
     """A running Piper process.
 
     Args:
-        command: the program and its arguments; it follows `device.speech.protocol`.
+        command: the program and its arguments; it follows `seealoud.device.speech.protocol`.
 
     Raises:
         VoiceError: the process cannot be started.

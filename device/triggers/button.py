@@ -92,7 +92,7 @@ def _set_lgpio_folder(folder: Path) -> None:
 
 
 class ButtonTrigger:
-    """A ``device.triggers.trigger.Trigger`` for a button at a GPIO pin.
+    """A ``seealoud.device.triggers.trigger.Trigger`` for a button at a GPIO pin.
 
     Args:
         settings: the pin, and the actions of its presses.

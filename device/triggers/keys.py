@@ -71,7 +71,7 @@ class _Open:
 
 
 class KeyTrigger:
-    """A ``device.triggers.trigger.Trigger`` for the keys of input devices.
+    """A ``seealoud.device.triggers.trigger.Trigger`` for the keys of input devices.
 
     Args:
         settings: the keys and their actions.

@@ -26,7 +26,7 @@ _JOIN_TIMEOUT_S = 2.0
 
 
 class SignalTrigger:
-    """A ``device.triggers.trigger.Trigger``; started and closed by the main thread.
+    """A ``seealoud.device.triggers.trigger.Trigger``; started and closed by the main thread.
 
     Args:
         target: where requests go.

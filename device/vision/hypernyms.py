@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from seealoud.device.english import singulars, word_set
 
-# In the singular; "people" and "geese" are found by ``device.english.singulars``.
+# In the singular; "people" and "geese" are found by ``seealoud.device.english.singulars``.
 _PEOPLE = """person man woman boy girl child kid baby toddler infant lady guy gentleman fellow male
 female adult teenager teen youth someone somebody human crowd audience family friend spectator
 onlooker individual bride groom mother mom father dad parent son daughter brother sister wife

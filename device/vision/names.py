@@ -137,7 +137,7 @@ class NameClassifier:
         """Return every name that can be said with its probability, the likeliest first.
 
         Args:
-            pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
+            pooled_d: float32 [channels], as in ``seealoud.device.vision.captioner.Encoded``.
         """
         logits_n = pooled_d @ self._weights_dn + self._bias_n
         share_s = softmax(logits_n)[:-1] @ self._member_ns

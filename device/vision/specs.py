@@ -33,7 +33,7 @@ class ThingWeights(ManifestPart):
 
 
 class ThingsSpec(ManifestPart):
-    """The weights of things, and the limits for naming them (``device.vision.sighting``).
+    """The weights of things, and the limits for naming them (``seealoud.device.vision.sighting``).
 
     Attributes:
         detector_only: for names that only the detector knows.

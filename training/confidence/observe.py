@@ -26,7 +26,7 @@ class Observation:
 
     Attributes:
         hypothesis: the one that is spoken: the best one, or the chosen one (see ``choose``).
-        pooled_d: float32 [channels], as in ``device.vision.captioner.Encoded``.
+        pooled_d: float32 [channels], as in ``seealoud.device.vision.captioner.Encoded``.
         detections: of the detector, the surest first; None if the bundle has no detector.
         named: the encoder's names, the likeliest first; None if the bundle has no names.
         n_best: all hypotheses, the likeliest first.

@@ -113,7 +113,7 @@ class HedgeUse(Figures):
     """How often a hedge is used, and how often its captions are right.
 
     Attributes:
-        hedge: as in ``device.vision.sentences.Hedge``.
+        hedge: as in ``seealoud.device.vision.sentences.Hedge``.
         at_least: probability from which on it is used.
         n: captions.
         right: share of them that is right; None without captions.

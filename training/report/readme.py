@@ -47,7 +47,7 @@ def photo_rows(photos: Sequence[Mapping[str, str]]) -> list[str]:
     """Return a table of photographs, three side by side, with what is said and whether it is right.
 
     Args:
-        photos: of ``training.report.page.read_photos``.
+        photos: of ``seealoud.training.report.page.read_photos``.
     """
     by_name = {photo["name"]: photo for photo in photos}
     shown = [by_name[name] for name in README_SHOWN if name in by_name]
