@@ -96,9 +96,7 @@ def test_film_has_a_caption_for_each_scene_spoken_into_its_pauses(
     assert "cup" in cup
     assert "cat" in cat
     assert "cup" in again
-    assert out[0] == (
-        f"{film}: 4 scenes in 0:00:28; nothing can be told about 1 of them. 3 captions."
-    )
+    assert out[0] == (f"{film}: 4 scenes in 0:00:28; 1 of them could not be described. 3 captions.")
     # The cat is on while somebody speaks.
     assert out[1:] == [f"{wav}: 2 captions spoken; 1 found no room."]
     assert len(samples(wav)[0]) / samples(wav)[1] == pytest.approx(LENGTH_S, abs=0.1)
@@ -162,7 +160,7 @@ def test_film_in_the_dark_or_cut_off_is_described_as_far_as_it_goes(
     files = [tmp_path / "dark.srt", tmp_path / "dark.vtt"]
     code, out, err = run(dark, "--srt", files[0], "--vtt", files[1])
     assert (code, err) == (0, [])
-    assert out == [f"{dark}: 1 scene in 0:00:02; nothing can be told about 1 of them. 0 captions."]
+    assert out == [f"{dark}: 1 scene in 0:00:02; 1 of them could not be described. 0 captions."]
     assert [file.read_bytes() for file in files] == [b"", b"WEBVTT\n"]
 
     noise = np.random.default_rng(0).integers(0, 255, BLACK.shape, np.uint8)
