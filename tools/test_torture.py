@@ -8,6 +8,8 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,13 +68,20 @@ def test_a_promise_that_is_broken_is_seen() -> None:
     assert has_failed([worse])
 
 
-def test_an_interrupted_torture_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder with a short name: the path of a socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="t-") as name:
+        yield Path(name)
+
+
+def test_an_interrupted_torture_leaves_no_process_behind(short_folder: Path) -> None:
     command = [sys.executable, "-m", "tools.torture", "--only", "lines"]
     program = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE
+        command, cwd=ROOT, env={**os.environ, "TMPDIR": str(short_folder)}, stdout=subprocess.PIPE
     )
     try:
-        wait_for("the daemon listens", lambda: list(tmp_path.glob("*/lines/run/*.sock")))
+        wait_for("the daemon listens", lambda: list(short_folder.glob("*/lines/run/*.sock")))
         daemons = children(program.pid, "tools.torture.daemon")
         assert daemons
         program.terminate()
@@ -82,4 +91,4 @@ def test_an_interrupted_torture_leaves_no_process_behind(tmp_path: Path) -> None
     assert program.returncode == 1
     assert b"interrupted" in output
     assert not any(map(is_alive, daemons))
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
