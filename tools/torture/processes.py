@@ -343,8 +343,14 @@ def tree_mb(pid: int) -> float:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process exists and is no zombie."""
+    """Return whether a process, or a thread of it, has not ended yet.
+
+    A killed process of several threads is a zombie at once; its parent learns of its end, and its
+    pipes are closed, only when the last thread has ended.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        is_zombie = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return not is_zombie or len(list((process / "task").iterdir())) > 1
     except OSError:
         return False
