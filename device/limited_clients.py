@@ -21,7 +21,10 @@ _LOGGER = logging.getLogger(__name__)
 # in place of another, a bundle that is read again, SQLite's files.
 _RESERVED_DESCRIPTORS = 24
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-_LEAVING_S = 0.1
+# Longest wait for the thread of a disconnected client, which closes its descriptor; on a busy
+# machine it needs longer than the next client. The others wait in the kernel meanwhile.
+_LEAVING_S = 1.0
+_PAUSE_S = 0.1
 
 
 class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -52,7 +55,7 @@ class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
             if exc.errno in _NO_DESCRIPTORS:
                 with self._changed:
                     self._end_oldest()
-                    self._changed.wait(_LEAVING_S)  # without any clients, do not spin
+                    self._changed.wait(_PAUSE_S)  # without any clients, do not spin
             raise
 
     def process_request(self, request: Any, client_address: Any) -> None:

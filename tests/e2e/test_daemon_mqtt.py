@@ -20,6 +20,7 @@ from support.shipped import needs_shipped_bundle, photographs
 from support.speech_cards import LastingCard
 
 from seealoud.device import requests as r
+from seealoud.device.history.schema import OUTBOX_FILE
 
 pytestmark = needs_shipped_bundle
 
@@ -103,7 +104,11 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
     daemon.wait_log(lambda line: line.get("part") == "broker" and line["level"] == "warning")
     daemon.ask(r.Describe(id="away"))
     daemon.wait_log(lambda line: line.get("id") == "away" and "answered" in line["message"])
-    assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL  # it is on the disk by now
+    end_s = time.monotonic() + WAIT_S
+    while not _is_in_outbox(daemon.folder, b'"request_id":"away"'):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL
 
     settings = daemon.config.read_text().partition("[log]")[0]
     with running_mosquitto(tmp_path, port=broker.port) as returned, listening(returned) as after:
@@ -117,6 +122,11 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
             assert again.stop()[0] == 0
         finally:
             again.close()
+
+
+def _is_in_outbox(folder: Path, text: bytes) -> bool:
+    files = (folder / "state").glob(f"{OUTBOX_FILE}*")  # the database and its write-ahead log
+    return any(text in path.read_bytes() for path in files)
 
 
 def test_greeting_says_what_is_missing_by_every_channel_that_works(
