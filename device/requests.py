@@ -217,8 +217,8 @@ def parse_request(data: bytes) -> Request:
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
         # Of a value of several types, the check of its content says more than that of its type.
-        worst = next((error for error in errors if error["type"] == "value_error"), errors[0])
-        raise RequestError(refusal_of(worst)) from exc
+        clearest = next((error for error in errors if error["type"] == "value_error"), errors[0])
+        raise RequestError(refusal_of(clearest)) from exc
 
 
 def refusal_of(details: Mapping[str, Any]) -> str:

@@ -21,8 +21,9 @@ from seealoud.device.vision.captioner import CaptionOptions
 from seealoud.device.vision.describe import open_describer
 from seealoud.device.vision.sentences import NOBODY
 from seealoud.device.vision.thing_words import ANIMALS
+from seealoud.training.confidence.nobody import names_person
 from seealoud.training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
-from seealoud.training.confidence.things import ThingConfirmation, names_person
+from seealoud.training.confidence.things import ThingConfirmation
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.evaluate import caption_with_bundle, score_captions
 from seealoud.training.features import read_picture

@@ -10,16 +10,14 @@ from seealoud.device.vision.detector import Detection
 from seealoud.device.vision.names import NamedThing
 from seealoud.device.vision.sighting import Signs, weighted_probability, weights_of
 from seealoud.device.vision.specs import NamesSpec
+from seealoud.training.confidence.nobody import LEAST_NOBODY, PersonSigns, fit_nobody
 from seealoud.training.confidence.observe import Observation
 from seealoud.training.confidence.things import (
     LEAST_MAYBE,
-    LEAST_NOBODY,
     LEAST_PRECISION,
     Candidate,
-    PersonSigns,
     ThingConfirmation,
     candidates,
-    fit_nobody,
     fit_things,
     said_right,
 )

@@ -27,6 +27,7 @@ from seealoud.training.confidence.judged_mentions import (
     joined,
     judge_mentions,
 )
+from seealoud.training.confidence.nobody import PersonSigns, person_signs
 from seealoud.training.confidence.novelty_limit import novelty_limit, refusals
 from seealoud.training.confidence.observe import Observations, choose, observe
 from seealoud.training.confidence.said import (
@@ -40,11 +41,9 @@ from seealoud.training.confidence.seen import classes_in, fit_seen
 from seealoud.training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from seealoud.training.confidence.things import (
     Candidate,
-    PersonSigns,
     ThingConfirmation,
     candidates,
     fit_things,
-    person_signs,
 )
 from seealoud.training.config import config_of_facts
 from seealoud.training.data.dataset import CaptionedPicture, Dataset, Split
