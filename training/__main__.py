@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training.command_line import DataFolders, data_options, run_program, set_up_logging
+from training.command_line import (
+    DataFolders,
+    data_options,
+    import_tensorflow,
+    run_program,
+    set_up_logging,
+)
 from training.command_line import data_option as _data
 from training.command_line import runs_option as _runs
 
@@ -40,13 +46,28 @@ def cli(verbose: bool) -> None:
 @click.option(
     "--weights", type=click.Path(path_type=Path), help="File of the encoder's ImageNet weights."
 )
-def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | None) -> None:
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting, as in optimiser.epochs=3; may be repeated (docs/run-settings.md).",
+)
+def run(
+    config_name: str,
+    data: DataFolders,
+    runs: Path | None,
+    weights: Path | None,
+    changes: tuple[str, ...],
+) -> None:
     """Train or continue the run CONFIG (a TOML file, or a name from training/configs)."""
     from training.config import read_run_config
+
+    config = read_run_config(config_name, changes)
+    import_tensorflow()
     from training.run_folder import run_folder
     from training.train import train
 
-    config = read_run_config(config_name)
     folder = run_folder(config.name, runs)
     config = folder.with_weights(config, weights)
     history = train(config, data.open(), folder)
@@ -55,6 +76,16 @@ def run(config_name: str, data: DataFolders, runs: Path | None, weights: Path | 
     score = f"CIDEr {best.dev_cider:.1f}" if has_pictures else f"loss {best.dev_loss:.3f}"
     click.echo(f"{config.name}: best dev {score} in epoch {best.epoch}")
     click.echo(f"weights: {folder.best_weights}")
+
+
+@cli.command()
+def settings() -> None:
+    """Print all settings of a run as Markdown (docs/run-settings.md)."""
+    from device.settings.keys import tables_of
+    from training.changed_settings import settings_reference
+    from training.config import RunConfig
+
+    click.echo(settings_reference(tables_of(RunConfig)), nl=False)
 
 
 @cli.command()
@@ -79,6 +110,7 @@ def evaluate(
 
     Pictures that the model was trained on are refused, since their score says nothing.
     """
+    import_tensorflow()
     from training.data.readers import default_data, open_dataset
     from training.evaluate import Scored, score_captions
 
@@ -124,6 +156,7 @@ def record(run_name: str, data: Path | None, runs: Path | None, docs: Path, forc
 
     if not force:
         refuse_to_hide_a_bundle(run_name, docs / "runs")
+    import_tensorflow()
     from training.data.readers import default_data, open_dataset
     from training.records.keras_run import keras_record
 

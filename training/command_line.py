@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +21,19 @@ from device.errors import SeeAloudError
 if TYPE_CHECKING:
     from training.data.dataset import Dataset
 
-# Unless this is set before its import, TensorFlow prints CPU features and missing GPUs to stderr.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's own log from warnings on; see ``import_tensorflow``.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+# Lines of TensorFlow's start that no setting keeps from stderr: information, and the remark before.
+_START_NOISE = re.compile(
+    r"I\d{4} |WARNING: All log messages before absl|\d{4}-\S+ \S+: I |To enable"
+)
+# On a machine without NVIDIA's driver, a failed search for GPUs is no news.
+_NO_GPU = re.compile(r"E\d{4} .*cuInit|.*Could not find cuda")
 
 _SECONDS_PER_MINUTE = 60
 _INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+_LOG_FORMAT = "%(asctime)s %(message)s"
 _NOISY = ("absl", "matplotlib", "tensorflow")
 
 data_option = click.option(
@@ -108,6 +118,38 @@ runs_option = click.option(
 )
 
 
+def import_tensorflow() -> None:
+    """Import TensorFlow and find its devices; warnings about GPUs are shown, its start noise not.
+
+    The noise is written to the file descriptor before Python could filter it, so the descriptor
+    leads to a file meanwhile, whose other lines are written to stderr afterwards.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            file.seek(0)
+            lines = file.read().decode(errors="replace").splitlines()
+            shown = [line for line in lines if not _is_noise(line)]
+            if shown:
+                click.echo("\n".join(shown), err=True)
+
+
+def _is_noise(line: str) -> bool:
+    if _START_NOISE.match(line):
+        return True
+    return not _NVIDIA_DRIVER.is_file() and bool(_NO_GPU.match(line))
+
+
 def duration(seconds: float) -> str:
     """Return seconds as ``1 h 05 min``, or ``40 s`` below two minutes."""
     if seconds < 2 * _SECONDS_PER_MINUTE:
@@ -116,9 +158,22 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
+class _ScreenFormatter(logging.Formatter):
+    """Lines as people read them: the time and the message; what is not plain progress is named."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        if record.levelno == logging.INFO:
+            return line
+        time, _, rest = line.partition(" ")
+        return f"{time} {record.levelname} {rest}"
+
+
 def set_up_logging(level: int = logging.INFO) -> None:
     """Log to stderr from a level on; of other libraries only warnings."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_ScreenFormatter(_LOG_FORMAT, datefmt="%H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler])
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -1,18 +1,23 @@
 """A run's settings: one TOML, strict, every key with its unit.
 
-Unknown keys and values out of range are refused with the key's name.
+Unknown keys and values out of range are refused with the key's name, the value and what is
+allowed. The docstring under a field is its documentation: ``docs/run-settings.md`` is made of it.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from device.settings.explain import explain
+from device.settings.keys import tables_of
+from device.settings_base import SettingsGroup
+from training.changed_settings import with_changes
 from training.errors import RunConfigError
 from training.metrics.things import WrongThings
 
@@ -24,11 +29,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy takes no other
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class TextConfig(_Strict):
+class TextConfig(SettingsGroup):
     """Which words the captioner may use."""
 
     minimum_count: Count = 5
@@ -37,7 +38,7 @@ class TextConfig(_Strict):
     """Longer captions are cut."""
 
 
-class ExtraDataConfig(_Strict):
+class ExtraDataConfig(SettingsGroup):
     """Captioned pictures in addition to the main data set, a share of every batch.
 
     Training on one set after the other forgets the first; both in every batch does not.
@@ -58,10 +59,11 @@ class ExtraDataConfig(_Strict):
     "rooms" (kinds of rooms, where another kind is known) or "none" (captions that say little)."""
 
 
-class EncoderConfig(_Strict):
+class EncoderConfig(SettingsGroup):
     """The CNN that encodes the picture."""
 
     name: str
+    """Name of the encoder: efficientnet_lite0 to efficientnet_lite2, or inception_v3."""
     input_size_px: Annotated[int, Field(ge=32)] | None = None
     """Side of the square picture; default: the encoder's native size."""
     weights: Path | None = None
@@ -72,15 +74,21 @@ class EncoderConfig(_Strict):
     """Cached views of each training picture: plain, mirrored, then crops."""
 
 
-class DecoderConfig(_Strict):
+class DecoderConfig(SettingsGroup):
     """The part that generates the words."""
 
     name: Literal["merge", "transformer"]
+    """Kind of the decoder."""
     width: Count = 256
+    """Length of the hidden vectors."""
     n_heads: Count = 8
+    """Attention heads; they share the width evenly (transformer)."""
     n_encoder_layers: Annotated[int, Field(ge=0)] = 1
+    """Self-attention layers over the grid (transformer)."""
     n_decoder_layers: Count = 2
+    """Layers over the words (transformer)."""
     dropout: Share = 0.1
+    """Share of hidden values that are dropped in training."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
@@ -89,18 +97,23 @@ class DecoderConfig(_Strict):
         return self
 
 
-class OptimiserConfig(_Strict):
+class OptimiserConfig(SettingsGroup):
     """The optimiser (AdamW) and its schedule: linear warm-up, then a cosine to zero."""
 
     epochs: Count = 15
+    """Most passes over the main data set; see ``patience_epochs``."""
     batch_pictures: Count = 32
     """Pictures a step, each with all its captions."""
     learning_rate: Positive = 5e-4
+    """Peak rate of the decoder."""
     encoder_learning_rate: Positive = 1e-4
     """Peak rate of the fine-tuned blocks."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 1
+    """Epochs in which the rates rise to their peaks."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Decoupled weight decay of AdamW; biases and normalisations have none."""
     label_smoothing: Share = 0.1
+    """Share of the probability that is spread over all words."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Number type of the decoder in training; weights and shipped models are float32."""
     clip_norm: Positive = 1.0
@@ -113,16 +126,18 @@ class OptimiserConfig(_Strict):
     """Seconds between checkpoints inside an epoch."""
 
 
-class SearchConfig(_Strict):
+class SearchConfig(SettingsGroup):
     """How captions are searched when dev is scored."""
 
     beam_width: Count = 3
+    """Hypotheses that are kept at each word."""
     length_penalty: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """Exponent of the length by which a hypothesis' log-probability is divided."""
     mirrored: bool = False
     """Whether the mean of the grids of the picture and its mirror image is captioned."""
 
 
-class SelfCriticalConfig(_Strict):
+class SelfCriticalConfig(SettingsGroup):
     """Reinforcement of whole captions (SCST) instead of cross-entropy."""
 
     samples: Annotated[int, Field(ge=2)] = 5
@@ -151,12 +166,15 @@ class SelfCriticalConfig(_Strict):
     """Whether the reward reaches the fine-tuned blocks too."""
 
 
-class RunConfig(_Strict):
+class RunConfig(SettingsGroup):
     """One training run."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    """Name of the run, of its folder and of its bundle."""
     seed: Seed = 1
+    """Seed of the first weights, of the order of the pictures, and of dropout."""
     note: str = ""
+    """What the run is for, in a few words; for readers only."""
     text: TextConfig = TextConfig()
     encoder: EncoderConfig
     decoder: DecoderConfig
@@ -200,8 +218,12 @@ def config_of_facts(facts: Mapping[str, Any]) -> RunConfig:
     return RunConfig.model_validate_json(json.dumps(known))
 
 
-def read_run_config(name_or_path: str) -> RunConfig:
+def read_run_config(name_or_path: str, changes: Sequence[str] = ()) -> RunConfig:
     """Return the settings in a TOML file, or in the shipped one of that name.
+
+    Args:
+        name_or_path: the file, or the name.
+        changes: settings to change, each as ``optimiser.epochs=3``.
 
     Raises:
         RunConfigError: no such file, unreadable, not TOML, an unknown key or a value out of range.
@@ -213,15 +235,16 @@ def read_run_config(name_or_path: str) -> RunConfig:
         shipped = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.toml")))
         raise RunConfigError(f"no run config {path}: give a TOML file or one of {shipped}")
     try:
-        return RunConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        values = with_changes(tomllib.loads(path.read_text(encoding="utf-8")), changes)
+        return RunConfig.model_validate(values)
     except (OSError, UnicodeDecodeError) as exc:
         raise RunConfigError(f"cannot read {path}: {exc}") from exc
     except tomllib.TOMLDecodeError as exc:
         raise RunConfigError(f"{path} is not TOML: {exc}") from exc
     except ValidationError as exc:
-        first = exc.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise RunConfigError(f"{path}: {key}: {first['msg']} (is {first['input']!r})") from exc
+        problems = "; ".join(explain(exc, tables_of(RunConfig)))
+        changed = f" with --set {' --set '.join(changes)}" if changes else ""
+        raise RunConfigError(f"{path}{changed}: {problems}") from exc
 
 
 def in_training_order(

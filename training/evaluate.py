@@ -25,7 +25,8 @@ from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.encoders import default_cache_dir
 from training.errors import DatasetError
-from training.features import Features, load_features, read_picture
+from training.feature_files import FeatureFiles, Features
+from training.features import load_features, read_picture
 from training.metrics.judgement import precision_by_kind
 from training.metrics.scores import Scores, score_tokens
 from training.metrics.tokenise import tokenise
@@ -193,7 +194,7 @@ def score_captions(
 
 def caption_features(
     model: KerasCaptioner,
-    features_nhwc: Features,
+    features_nhwc: Features | FeatureFiles,
     options: SearchOptions,
     mirrored_nhwc: Features | None = None,
 ) -> Iterator[list[BeamSequence]]:

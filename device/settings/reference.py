@@ -97,9 +97,17 @@ def allowed(key: Key) -> str:
 
 
 def _section(table: Table) -> str:
-    if not table.path:
-        return ""
-    lines = [f"## `{title(table)}`", "", *table.doc.split("\n")]
+    return table_section(table) if table.path else ""
+
+
+def table_section(table: Table, heading: str = "") -> str:
+    """Return a table's documentation and keys as a section of Markdown.
+
+    Args:
+        table: the table.
+        heading: the line of the heading; empty for the table's own name.
+    """
+    lines = [heading or f"## `{title(table)}`", "", *table.doc.split("\n")]
     if table.keys:
         lines += ["", "| key | takes | default | meaning |", "|---|---|---|---|"]
         lines += [_row(key) for key in table.keys]

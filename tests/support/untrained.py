@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import training.train
-from training.batches import CaptionedFeatures, FeatureSets
+from training.batches import CaptionedFeatures
 from training.data.dataset import Dataset
 from training.features import FeatureSource
+from training.mixed_batches import FeatureSets
 from training.model import BuiltCaptioner, feature_shape
 
 
@@ -43,6 +44,6 @@ def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
         return np.zeros((len(pictures), *feature_shape(source)), np.float16)
 
     monkeypatch.setattr(training.train, "Trainer", NoTrainer)
-    monkeypatch.setattr(training.train, "load_features", no_features)
+    monkeypatch.setattr(training.train, "open_features", no_features)
     monkeypatch.setattr(training.train, "_draw", lambda *_: None)
     return given

@@ -83,6 +83,19 @@ def test_the_best_epoch_is_told(
     assert folder.path == tmp_path / "runs" / "mine"
 
 
+def test_settings_may_be_changed(
+    run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", config, "--data", data, "--runs", tmp_path / "runs")
+    assert run(*arguments, "--set", "optimiser.epochs=3", "--set", "name=trial")[0] == 0
+    ((settings, _, folder),) = trained
+    assert (settings.optimiser.epochs, folder.path.name) == (3, "trial")
+    code, _, err = run(*arguments, "--set", "optimiser.epoch=3")
+    assert code == 9
+    assert "did you mean optimiser.epochs?" in err
+    assert len(trained) == 1
+
+
 def test_folders_of_further_pictures_may_be_given(
     run: Run, trained: Trained, config: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -172,8 +185,8 @@ def test_a_wrong_value_is_one_line(run: Run, trained: Trained, config: Path, dat
     code, _, err = run("run", config, "--data", data)
     assert code == 9
     assert err.splitlines() == [
-        f"seealoud-train: {config}: decoder.width: "
-        "Input should be greater than or equal to 1 (is 0)"
+        f"seealoud-train: {config}: decoder.width: 0 is not allowed; "
+        "it takes whole number at least 1"
     ]
     assert trained == []
 

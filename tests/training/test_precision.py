@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 
 from device.vision.vocabulary import START, Vocabulary
-from training.batches import CaptionedFeatures, FeatureSets
+from training.batches import CaptionedFeatures
 from training.config import RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DECODERS
+from training.mixed_batches import FeatureSets
 from training.model import BuiltCaptioner, build_captioner, feature_shape, training_twin
 from training.optimise import caption_loss
 from training.run_folder import RunFolder, load_run

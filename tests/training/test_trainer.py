@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from device.vision.vocabulary import Vocabulary
-from training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from training.batches import CaptionedFeatures
 from training.config import ExtraDataConfig, RunConfig
 from training.data.dataset import CaptionedPicture
 from training.decoders import DecoderSize, MergeDecoder
@@ -21,6 +21,7 @@ from training.earlier_weights import train_average
 from training.encoders import encoder_spec
 from training.errors import TrainingError
 from training.features import FeatureSource
+from training.mixed_batches import ExtraFeatures, FeatureSets
 from training.model import BuiltCaptioner, KerasCaptioner
 from training.objectives import CrossEntropy
 from training.run_folder import EpochResult, RunFolder
