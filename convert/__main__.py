@@ -55,16 +55,18 @@ def cli(  # noqa: PLR0913 - a command's options
     set_up_logging()
     dataset = data.open()
     if calibrate:
+        from convert.bundle_folder import changed_folder
         from convert.parts import add_confidence
 
-        target = add_confidence(out / run, dataset, records)
+        target = out / run
+        with changed_folder(target) as copy:
+            add_confidence(copy, dataset, records)
     else:
-        from convert.convert import convert
-        from convert.parts import add_parts
+        from convert.parts import make_bundle
         from training.run_folder import run_folder
 
-        target = convert(run_folder(run, runs), dataset, out, records)
-        add_parts(target, dataset, records, with_detector=with_detector)
+        folder = run_folder(run, runs)
+        target = make_bundle(folder, dataset, out, records, with_detector=with_detector)
     click.echo(f"wrote {target}")
 
 

@@ -203,10 +203,14 @@ def cli(bundle: Path, size_px: int) -> None:
     set_up_logging()
     if size_px % 32:
         raise click.UsageError(f"--size {size_px}: must be a multiple of 32")
+    from convert.bundle_folder import changed_folder
     from device.vision.bundle import find_bundle
 
     folder = find_bundle(str(bundle))
-    click.echo(f"wrote the detector to {add_detector(folder, export_detector(size_px))}")
+    exported = export_detector(size_px)
+    with changed_folder(folder) as copy:
+        add_detector(copy, exported)
+    click.echo(f"wrote the detector to {folder}")
 
 
 def main() -> None:

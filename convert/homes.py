@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from convert.bundle_folder import changed_folder
 from convert.model_card import CARD, write_manifest_and_card
 from device.vision.bundle import find_bundle, load_bundle
 from training.command_line import run_program
@@ -48,7 +49,10 @@ def add_homes(folder: Path, docs: Path) -> Path:
 )
 def cli(bundle: str, docs: Path) -> None:
     """Copy the figures of docs/homes.json into BUNDLE's manifest and model card."""
-    click.echo(f"wrote {add_homes(find_bundle(bundle), docs) / CARD}")
+    folder = find_bundle(bundle)
+    with changed_folder(folder) as copy:
+        add_homes(copy, docs)
+    click.echo(f"wrote {folder / CARD}")
 
 
 def main() -> None:

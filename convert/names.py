@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convert.bundle_folder import changed_folder
 from convert.model_card import write_manifest_and_card
 from device.vision.bundle import file_entry, load_bundle
 from device.vision.manifest import NAMES
@@ -97,7 +98,8 @@ def cli(
     began = time.monotonic()
     sources = Sources(open_dataset(data or default_data()), folders, household, most)
     fitted = fit_names(load_bundle(bundle), sources)
-    add_names(bundle, fitted)
+    with changed_folder(bundle) as copy:
+        add_names(copy, fitted)
     write_names_record(record, bundle, fitted)
     _LOGGER.info("names fitted in %.0f s; their quality is in %s", time.monotonic() - began, record)
     click.echo(f"wrote {bundle / NAMES}")

@@ -1,4 +1,4 @@
-"""Adds the detector, the names and the confidence to a bundle, in this order.
+"""Makes a whole bundle: converts a run, and adds detector, names and confidence, in this order.
 
 Names need the encoder that ships, and the confidence is fitted to the output of all of them. The
 captioner's files are not changed.
@@ -7,8 +7,12 @@ captioner's files are not changed.
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from convert.bundle_folder import new_folder
+from convert.convert import convert
 from convert.detector import add_detector, export_detector
 from convert.model_card import write_manifest_and_card
 from convert.names import add_names, write_names_record
@@ -18,12 +22,51 @@ from training.confidence.calibrate import calibrate
 from training.data.dataset import Dataset
 from training.names.fit import Sources, fit_names
 from training.records.run import read_record, write_record
+from training.run_folder import RunFolder
 from training.train import HOUSEHOLD
 
 _LOGGER = logging.getLogger(__name__)
 NAMES_RECORD = "names.json"
 # Pictures for the teacher; docs/names.md has the precision of names with so many.
 PICTURES_OF_EACH = 2000
+
+
+def make_bundle(
+    folder: RunFolder,
+    dataset: Dataset,
+    out: Path,
+    records: Path,
+    *,
+    with_detector: bool = True,
+) -> Path:
+    """Convert a run and add every part; return the bundle's folder below ``out``.
+
+    Neither the bundle nor a record is written unless all of it is done.
+
+    Args:
+        folder: folder of the trained run.
+        dataset: as for ``convert`` and ``add_parts``.
+        out: folder that the bundle's folder is written to.
+        records: folder of the runs' records.
+        with_detector: whether to put the detector in.
+
+    Raises:
+        SeeAloudError: the run cannot be converted, or a part cannot be made.
+    """
+    target = out / folder.read_config().name
+    with TemporaryDirectory() as made, new_folder(target) as new:
+        made_records = Path(made) / records.name
+        convert(folder, dataset, new.parent, made_records)
+        add_parts(new, dataset, made_records, with_detector=with_detector)
+        _copy_records(made_records, records)
+    return target
+
+
+def _copy_records(made: Path, records: Path) -> None:
+    """Copy the run's record, and beside the folder that of the names if there is one."""
+    shutil.copytree(made, records, dirs_exist_ok=True)
+    if (made.parent / NAMES_RECORD).is_file():
+        shutil.copy(made.parent / NAMES_RECORD, records.parent)
 
 
 def add_parts(
@@ -87,6 +130,7 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
         update={
             "confidence": found.spec,
             "things": found.things,
+            "said": found.said,
             "files": {**manifest.files, CONFIDENCE: file_entry(bundle.confidence)},
             "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
         }

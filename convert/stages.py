@@ -12,9 +12,8 @@ from typing import Any, Protocol
 
 import keras
 
-from convert.convert import convert
 from convert.model_card import CARD
-from convert.parts import add_parts
+from convert.parts import make_bundle
 from convert.recover import recover
 from device.errors import BundleError
 from device.vision.bundle import load_bundle
@@ -229,5 +228,6 @@ class Conversion:
         keras.utils.clear_session()
         # A finished run keeps the search that it was trained with; the settings may have another.
         self.folder.prepare(self.config, Vocabulary.read(self.folder.vocabulary))
-        target = convert(self.folder, dataset, self.out, self.records)
-        add_parts(target, dataset, self.records, with_detector=self.with_detector)
+        make_bundle(
+            *(self.folder, dataset, self.out, self.records), with_detector=self.with_detector
+        )

@@ -18,8 +18,9 @@ from convert.decoder import export_decoder
 from convert.encoder import float_encoder, whole_encoder
 from convert.rounding import best_int8_encoder
 from device.vision.beam_search import search
-from device.vision.bundle import N_PATTERNS, file_entry, pattern
+from device.vision.bundle import N_PATTERNS, checksum, file_entry, pattern
 from device.vision.manifest import (
+    CHECKSUM,
     DECODER,
     ENCODER,
     HASHED_FILES,
@@ -44,7 +45,7 @@ DATA_LICENCE = (
     "research and education; the encoder starts from ImageNet weights (EfficientNet-Lite and "
     "InceptionV3: Apache-2.0). No picture and no caption of the data set is part of the bundle."
 )
-_PARTS = ("confidence", "detector", "names", "things")  # of the manifest, which may be None
+_PARTS = ("confidence", "detector", "names", "things", "said")  # of the manifest, which may be None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ class Variant:
         return models_bytes(self.manifest)
 
     def write(self) -> None:
-        """Write the manifest; parts that the bundle does not have are left out."""
+        """Write the manifest and its hash; parts that the bundle does not have are left out."""
         absent = {part for part in _PARTS if getattr(self.manifest, part) is None}
         text = self.manifest.model_dump_json(indent=2, exclude=absent) + "\n"
-        (self.path / MANIFEST).write_text(text, encoding="utf-8")
+        content = text.encode()
+        (self.path / MANIFEST).write_bytes(content)
+        (self.path / CHECKSUM).write_bytes(checksum(content))
 
 
 def models_bytes(manifest: Manifest) -> int:

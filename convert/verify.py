@@ -188,7 +188,7 @@ def _compact(metrics: Metrics) -> dict[str, Any]:
 
 
 def require(verification: Verification) -> None:
-    """Refuse a bundle whose captions are not those of the Keras captioner.
+    """Refuse a bundle whose captions are not those of the Keras captioner, or name nothing.
 
     Raises:
         TrainingError: naming every claim that does not hold.
@@ -217,6 +217,11 @@ def require(verification: Verification) -> None:
         f"{what} {value:.4g} (at most {limit:.4g})"
         for what, value, limit in claims
         if not value <= limit
+    ]
+    broken += [
+        f"no caption of {split} mentions anything that can be judged: train the run for longer"
+        for split, metrics in verification.metrics.get("int8", {}).items()
+        if not any(tally.mentioned for tally in metrics.precision.values())
     ]
     if broken:
         raise TrainingError("verification failed, no bundle was written: " + "; ".join(broken))

@@ -1,65 +1,15 @@
-"""The program ``seealoud``: runs a command, and turns every outcome into an exit code."""
+"""The program ``seealoud``; it handles signals before anything that takes time is imported."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import signal
 import sys
-from collections.abc import Mapping, Sequence
-from types import FrameType
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from collections.abc import Sequence
 
-import click
+from device.ending_signals import noted_signals
 
-from device import __version__
-from device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
-from device.errors import SeeAloudError
-
+TYPE_CHECKING = False  # as in ``typing``, whose import would take a third of the time until then
 if TYPE_CHECKING:
     from device.commands.run_describe import DescribeParts
-
-# 128 megapixels need 384 MB as RGB, which a Pi with 1 GB can hold.
-_MAX_PIXELS = 128 * 2**20
-
-
-class _Commands(click.Group):
-    """Imports each command only when it is used, so that every command starts quickly.
-
-    The command ``name`` is ``device.commands.MODULE.name``.
-    """
-
-    modules: ClassVar[Mapping[str, str]] = {
-        "config": "config",
-        "describe": "describe",
-        "doctor": "doctor",
-        "history": "history",
-        "mqtt": "daemon",
-        "press": "daemon",
-        "run": "daemon",
-    }
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names of all commands."""
-        return list(self.modules)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, or None if there is none of that name."""
-        if cmd_name not in self.modules:
-            return None
-        module = importlib.import_module(f"device.commands.{self.modules[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-
-# Without a command: an error in one line, as for any other wrong usage.
-@click.group(
-    cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
-@verbose_option
-def cli() -> None:
-    """Say aloud what a camera sees. Nothing leaves this device except what you publish."""
 
 
 def main(argv: Sequence[str] | None = None, parts: DescribeParts | None = None) -> int:
@@ -69,34 +19,10 @@ def main(argv: Sequence[str] | None = None, parts: DescribeParts | None = None) 
         argv: the arguments; by default those of the process.
         parts: replaces the real parts in tests.
     """
-    # OpenCV reads it when it is imported, which happens later.
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(_MAX_PIXELS))
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        exit_code = cli.main(argv, prog_name=PROGRAM, standalone_mode=False, obj=parts)
-        return exit_code if isinstance(exit_code, int) else 0
-    except SeeAloudError as exc:
-        for line in str(exc).splitlines():
-            echo_error(line)
-        return exc.exit_code
-    except click.ClickException as exc:
-        echo_error(f"{exc.format_message()} See: {_command_path(exc)} --help")
-        return exc.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return SIGNALLED + signal.SIGINT
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with noted_signals():
+        from device.commands.program import run_program
 
-
-def _command_path(error: click.ClickException) -> str:
-    """Return the command that was used wrongly, for example ``seealoud describe``."""
-    context = getattr(error, "ctx", None)
-    return PROGRAM if context is None else str(context.command_path)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Exit as with Ctrl-C: every ``finally`` runs, so that the broker and the voice are closed."""
-    raise SystemExit(SIGNALLED + signal.SIGTERM)
+        return run_program(argv, parts)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from device.camera.camera import Camera
 from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera, open_clocks
+from device.camera.source import parse_source
 from device.daemon.controller import Answers, DaemonController
 from device.daemon.held_bus import HeldBus
 from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.observer import Observer
 from device.daemon.reload import BundleReload, open_daemon_describer
-from device.daemon.status import DaemonStatus, ProblemAnnouncer
-from device.daemon.trigger_set import TriggerSet
+from device.daemon.sentences import NO_BROKER, no_camera, often_spoken
+from device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
+from device.daemon.trigger_set import TriggerSet, make_triggers
+from device.ending_signals import ending_signals
 from device.errors import ConfigError, WorkerError
 from device.events import Part
 from device.health.event_log import EventLog
@@ -41,17 +44,14 @@ from device.settings.paths import Directories, StateLock
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings.toml_text import masked_text
-from device.speech.announcer import Announcer
+from device.speech.announcer import Announcer, OpenVoice
 from device.speech.piper import PiperVoices
 from device.speech.playback import open_playback
+from device.speech.silent_voice import SilentVoice
 from device.speech.voice import with_kept_voice
-from device.triggers.button import ButtonTrigger
-from device.triggers.control_socket import ControlSocket
-from device.triggers.keys import KeyTrigger
-from device.triggers.press import USUAL_TIMING
 from device.triggers.signals import SignalTrigger
-from device.triggers.trigger import Target, Trigger
-from device.worker import Worker, ending_signals, stop_all
+from device.triggers.trigger import Target
+from device.worker import Worker, stop_all
 
 _LOGGER = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 6.0
@@ -75,7 +75,8 @@ class Daemon:
         self._failure = ""
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
-        self._clock = open_clock(settings.camera)
+        self._clocks = open_clocks(settings.camera)
+        self._clock = self._clocks.machine
         self._workers: list[Worker] = []
         self._voices = PiperVoices()
         self._outbox: Outbox | None = None
@@ -89,12 +90,15 @@ class Daemon:
             ConfigError: a setting cannot be used.
         """
         with ExitStack() as stack:
-            stack.enter_context(ending_signals(self._over))
+            stack.enter_context(ending_signals(lambda _: self._over.set()))
+            if self._over.is_set():
+                return 0
             stack.enter_context(StateLock(self._directories.state))
             with self._bus.held():  # an early failure is published to late listeners as well
                 self._build(stack)
-            self._start(stack)
-            self._wait()
+            if not self._over.is_set():  # no signal has come since the program began
+                self._start(stack)
+                self._wait()
             self._notifier.stopping()
         if self._failure:
             raise WorkerError(f"the daemon ended: {self._failure}")
@@ -107,40 +111,50 @@ class Daemon:
         settings, bus, clock = self._settings, self._bus, self._clock
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
+        stack.callback(state_file.close)
         self._announcer = self._open_speech(state_file.read(), stack)
-        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s)
+        source = parse_source(settings.camera.source)
+        missing = {Part.CAMERA: no_camera(source.kind), Part.BROKER: NO_BROKER}
+        self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
         describer, bundle = open_daemon_describer(settings)
-        self._grabber = Grabber(
-            self._open_camera, clock, bus, settings.camera, on_end=self._over.set
-        )
+        camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
+        end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
+        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
         stack.callback(self._grabber.close)
         narrator = Narrator(settings.narration)
-        self._observer = Observer(self._grabber, describer, narrator, self._announcer, bus, clock)
+        parts = (self._grabber, describer, narrator, self._announcer, bus)
+        self._observer = Observer(*parts, self._clocks)
         stack.callback(self._observer.close)
         self._bundle = BundleReload(self._observer, bundle, settings, bus, clock)
         status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
         bus.subscribe(status)
-        live = LiveSettings(
-            LiveParts(self._observer, self._grabber, self._announcer, state_file),
-            *(settings, bus, clock),
-        )
+        greeted = (self._grabber, self._problems, settings.narration, clock)
+        self._greeting = Greeting(*greeted, is_replay=source.is_replay)
+        live_parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
+        live = LiveSettings(live_parts, settings, bus, clock)
         answers = Answers(status.spoken, status.values, self._open_history(stack))
-        self._controller = DaemonController(
-            self._observer, self._announcer, live, answers, bus, clock
-        )
+        steered = (self._observer, self._announcer, live, answers)
+        self._controller = DaemonController(*steered, bus, clock)
         self._open_mqtt(stack)
         self._open_metrics(stack)
         self._add("speech", self._announcer.step, self._announcer.wake)
         self._announcer.report_progress_to(self._workers[-1].progress)
         self._add("observer", self._observer.step)
         self._add("camera", self._grabber.step, self._grabber.wake)
-        self._triggers = TriggerSet(self._make_triggers(), bus, clock)
+        target, sound = Target(self._controller.handle, clock, self._fail), self._announcer.earcon
+        triggers = make_triggers(settings.triggers, self._directories, target, sound, bus)
+        triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
+        self._triggers = TriggerSet(triggers, bus, clock)
 
     def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
         settings = with_kept_voice(self._settings.speech, state.voice)
         playback = open_playback(settings)
-        announcer = Announcer(settings, playback, self._bus, self._clock, self._voices.open)
+        # Without a loudspeaker nothing has to begin at once, and no voice is loaded.
+        is_silent = settings.output == "none"
+        often = () if is_silent else often_spoken()
+        open_voice: OpenVoice = SilentVoice.open if is_silent else self._voices.open
+        announcer = Announcer(settings, playback, self._bus, self._clock, open_voice, often)
         stack.callback(announcer.close)
         announcer.warm()
         return announcer
@@ -149,9 +163,6 @@ class Daemon:
     def _camera_name(self) -> str:
         """The camera's name, without a password in its address."""
         return masked_text(self._settings.camera.source)
-
-    def _open_camera(self) -> Camera:
-        return open_camera(self._settings.camera, self._clock, is_busy=self._is_busy)
 
     def _is_busy(self) -> bool:
         """Whether there is work for which a fast replay should wait."""
@@ -175,20 +186,13 @@ class Daemon:
         from device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
-        outbox = self._outbox = Outbox(
-            state / OUTBOX_FILE,
-            clock=self._clock,
-            publish=self._bus.publish,
-        )
+        bus, ours = self._bus, self._controller
+        outbox = Outbox(state / OUTBOX_FILE, clock=self._clock, publish=bus.publish)
+        self._outbox = outbox
         stack.callback(outbox.close)
-        side = DaemonSide(
-            self._controller.handle,
-            self._bus,
-            self._controller.status,
-            self._clock,
-            self._newest_jpeg,
-        )
-        identity = identity_of(settings.device.id, settings.device.name, settings.speech)
+        side = DaemonSide(ours.handle, bus, ours.status, self._clock, self._newest_jpeg)
+        device, rules = settings.device, settings.narration.rules
+        identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)
         stack.callback(sink.close)
         self._bus.subscribe(sink)
@@ -201,9 +205,10 @@ class Daemon:
     def _open_metrics(self, stack: ExitStack) -> None:
         if not self._settings.metrics.is_on:
             return
-        from device.health.metrics import MetricsListener, MetricsServer, Readings
+        from device.health.metrics import MetricsListener, Readings
+        from device.health.metrics_server import MetricsServer
 
-        grabber, outbox = self._grabber, self._outbox
+        grabber, outbox, voices = self._grabber, self._outbox, self._voices
         queues = {
             "speech": lambda: self._announcer.waiting,
             "questions": lambda: self._observer.waiting,
@@ -217,10 +222,7 @@ class Daemon:
                 frame_age_s=lambda: grabber.frame_age_s,
                 bundle=lambda: self._bundle.bundle,
                 queue_lengths=queues,
-                restarts={
-                    "camera": lambda: grabber.reconnects,
-                    "voice": lambda: self._voices.restarts,
-                },
+                restarts={"camera": lambda: grabber.reconnects, "voice": lambda: voices.restarts},
                 dropped_messages=lambda: 0 if outbox is None else outbox.dropped,
             )
         )
@@ -228,24 +230,6 @@ class Daemon:
         server = MetricsServer(listener.registry, self._settings.metrics)
         server.start()
         stack.callback(server.close)
-
-    def _make_triggers(self) -> dict[Part, Trigger]:
-        settings = self._settings.triggers
-        target = Target(self._controller.handle, self._clock, self._fail)
-        sound = self._announcer.earcon
-        timing = USUAL_TIMING.scaled(settings.press_time_factor)
-        socket = settings.socket.path or self._directories.socket
-        triggers: dict[Part, Trigger] = {
-            Part.SOCKET: ControlSocket(socket, target),
-            Part.SIGNALS: SignalTrigger(target, self.reload),
-        }
-        if settings.button.pin is not None:
-            triggers[Part.BUTTON] = ButtonTrigger(
-                settings.button, target, sound, timing, lg_folder=self._directories.runtime
-            )
-        if settings.keys:
-            triggers[Part.KEYS] = KeyTrigger(settings.keys, target, sound, timing)
-        return triggers
 
     # ------------------------------------------------------------ running
 
@@ -264,6 +248,7 @@ class Daemon:
         watchdog = Watchdog(self._watched, self._notifier, watchdog_period_s())
         while not self._over.wait(_TICK_S):
             watchdog.feed_where_due(time.monotonic())
+            self._greeting.greet_where_due()
             self._controller.tick()
             self._triggers.retry_where_due()
 

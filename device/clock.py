@@ -37,6 +37,19 @@ class ClockReading:
         return ClockReading(clock.now_s(), clock.utc().astimezone())
 
 
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The two times of a daemon, which are one and the same unless it replays a recording.
+
+    Attributes:
+        machine: for everything but narration; frames are stamped by it too.
+        film: by which narration decides; a recording's stands still while it is not played.
+    """
+
+    machine: Clock
+    film: Clock
+
+
 class SystemClock:
     """The machine's own clocks."""
 
@@ -51,6 +64,8 @@ class SystemClock:
 
 class ReplayClock:
     """The time of a recording: it stands still until whoever replays it moves it on.
+
+    Nothing may use it that waits for the world, such as a broker: a film may stand still for hours.
 
     Args:
         began_at: aware UTC time at which the recording begins.

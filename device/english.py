@@ -64,6 +64,9 @@ _COMPOUNDS = frozenset(
     (
         ("hot", "dog"), ("teddy", "bear"), ("prairie", "dog"), ("sea", "lion"),
         ("guinea", "pig"), ("rocking", "horse"), ("computer", "mouse"), ("mouse", "pad"),
+        ("stuffed", "animal"), ("stuffed", "bear"), ("stuffed", "dog"), ("flower", "bed"),
+        ("toy", "car"), ("toy", "truck"), ("toy", "train"), ("toy", "plane"), ("toy", "boat"),
+        ("toy", "dog"), ("toy", "animal"), ("balloon", "animal"),
     )
 )  # fmt: skip
 _SHORTEST_STEM = 3
@@ -135,6 +138,11 @@ def plural(name: str) -> str:
         return f"{before}{blank}{word[:-1]}ies"
     ending = "es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s"
     return f"{before}{blank}{word}{ending}"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun, as in "2 pictures"; ``several`` defaults to the plural."""
+    return f"{number} {one if number == 1 else several or plural(one)}"
 
 
 def is_countable(name: str) -> bool:

@@ -3,7 +3,7 @@
     SeeAloudError
     ├── ConfigError (ValueError)         a setting or an option is wrong              exit 2
     ├── BundleError (ValueError)         a bundle is missing, broken or not for us    exit 3
-    │   └── BundleHashError              a file differs from the manifest's hash
+    │   └── BundleHashError              a file or the manifest differs from its hash
     ├── PictureError (ValueError)        a picture cannot be found, fetched or read   exit 4
     ├── CameraError (OSError)            a camera cannot be opened or gives no frame  exit 5
     │   ├── FrozenCameraError            its picture no longer changes
@@ -17,8 +17,9 @@
     ├── RequestError (ValueError)        a request to the daemon is wrong or refused  exit 10
     ├── DaemonError (RuntimeError)       the daemon cannot run, or is not running     exit 11
     │   └── WorkerError                  a worker failed too often or does not end
-    └── HistoryError (RuntimeError)      the history cannot be read or erased         exit 12
-        └── NewerSchemaError             its file was made by a newer SeeAloud
+    ├── HistoryError (RuntimeError)      the history cannot be read or erased         exit 12
+    │   └── NewerSchemaError             its file was made by a newer SeeAloud
+    └── OutputError (OSError)            a file of results cannot be written          exit 13
 
 Each class carries the exit code with which the command line ends. A message says what was
 tried, with which value, and what to do next. Foreign errors are wrapped where they occur.
@@ -49,7 +50,7 @@ class BundleError(SeeAloudError, ValueError):
 
 
 class BundleHashError(BundleError):
-    """A bundle's file differs from the hash in its manifest."""
+    """A bundle's file or manifest differs from its hash."""
 
 
 class PictureError(SeeAloudError, ValueError):
@@ -130,3 +131,9 @@ class HistoryError(SeeAloudError, RuntimeError):
 
 class NewerSchemaError(HistoryError, sqlite3.DatabaseError):
     """A file of the history was made by a newer SeeAloud."""
+
+
+class OutputError(SeeAloudError, OSError):
+    """A file of results cannot be opened or written."""
+
+    exit_code = 13

@@ -7,6 +7,7 @@ Invariant: a listener that fails does not affect the others.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -149,6 +150,18 @@ class Alerted(Event):
     caption: Caption | None
     things: tuple[Thing, ...] = ()
     captured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InViewChanged(Event):
+    """What the keyword rules wait for came into view, or left it.
+
+    Attributes:
+        rules: whether it is in view, by the name of every rule, in the order of the settings; None
+            while the device does not look.
+    """
+
+    rules: Mapping[str, bool | None]
 
 
 class SpeechOutcome(StrEnum):

@@ -22,8 +22,7 @@ class Backoff:
     Args:
         first_s: the first wait, in seconds.
         longest_s: no wait is longer.
-        now_s: returns monotonic seconds; a camera that replays a recording, whose clock stands
-            still meanwhile, is retried by the machine's.
+        now_s: returns monotonic seconds.
         chance: shortens each wait by up to a half, so that many devices do not retry at once;
             None for exact waits.
     """

@@ -277,6 +277,6 @@ class Earcon(StrEnum):
     UNCHANGED = "unchanged"
     """The device works, and nothing new is to be spoken."""
     FAILED = "failed"
-    """It did not work; words follow where a voice can speak."""
+    """The answer could not be spoken."""
     ALERT = "alert"
     """A rule found what it looks for."""

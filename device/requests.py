@@ -5,8 +5,9 @@ Invariant: a request is carried out completely, or refused with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,11 +20,13 @@ from pydantic import (
 
 from device.errors import RequestError
 from device.records import Cause
-from device.settings_base import PathText
+from device.settings_base import PathText, problem_in_words
 
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500
 MAX_SNOOZE_MIN = 24 * 60
+# Types of a value of several types, as pydantic names them.
+_TYPE_NAME = re.compile(r"float|function-.*")
 
 
 class _Request(BaseModel):
@@ -37,6 +40,8 @@ class Describe(_Request):
     """Describe what the camera sees now."""
 
     action: Literal["describe"] = "describe"
+    wants_answer: StrictBool = False
+    """Whether the outcome waits for the answer and contains it; only on the control socket."""
 
 
 class Repeat(_Request):
@@ -72,8 +77,15 @@ class Snooze(_Request):
     minutes: Annotated[float, Field(ge=0, le=MAX_SNOOZE_MIN)]
 
 
+class AlertSwitch(_Request):
+    """Switch the alerts of all rules on or off; they do not depend on narration."""
+
+    action: Literal["alerts"] = "alerts"
+    is_on: StrictBool
+
+
 class Mute(_Request):
-    """Mute or unmute all sound; publishing continues."""
+    """Mute all sound except the alerts of rules, or unmute it; publishing continues."""
 
     action: Literal["mute"] = "mute"
     is_on: StrictBool
@@ -120,6 +132,7 @@ Request = Annotated[
     | Say
     | Narrate
     | Snooze
+    | AlertSwitch
     | Mute
     | Privacy
     | Set
@@ -141,6 +154,8 @@ class Outcome(BaseModel):
     """Why it was refused and what to do; empty if accepted."""
     data: dict[str, bool | int | float | str | None] = {}
     """The state, for ``status``."""
+    answer: str = ""
+    """What is spoken in answer, if it is known already; see ``Describe.wants_answer``."""
     id: str = ""
 
 
@@ -163,6 +178,16 @@ def parse_request(data: bytes) -> Request:
     try:
         return _ADAPTER.validate_json(data)
     except ValidationError as exc:
-        first = exc.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "request"
-        raise RequestError(f"{key}: {first['msg']} (got {str(first['input'])[:80]!r})") from exc
+        errors = exc.errors(include_url=False)
+        # Of a value of several types, the check of its content says more than that of its type.
+        worst = next((error for error in errors if error["type"] == "value_error"), errors[0])
+        raise RequestError(refusal_of(worst)) from exc
+
+
+def refusal_of(details: Mapping[str, Any]) -> str:
+    """Return why a request is wrong, from an entry of pydantic's ``ValidationError.errors``."""
+    # A value of several types is reported once for each, under the type's name.
+    names = [name for name in map(str, details["loc"]) if not _TYPE_NAME.fullmatch(name)]
+    *before, key = names or ["the request"]
+    place = f"{'.'.join(before)}: " if before else ""
+    return f"{place}{key} {problem_in_words(details)}"

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictFloat, StrictInt
 
@@ -24,6 +24,25 @@ _MAX_NAME_BYTES = 255
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,15})?")
 _MAX_HOST_CHARS = 253
+_MAX_SHOWN_CHARS = 80
+# Types of pydantic's errors, and what they demand of a value.
+_LIMIT_WORDS = {
+    "literal_error": "be {expected}",
+    "greater_than_equal": "be at least {ge:g}",
+    "greater_than": "be above {gt:g}",
+    "less_than_equal": "be at most {le:g}",
+    "less_than": "be below {lt:g}",
+    "string_too_short": "have at least {min_length} characters",
+    "string_too_long": "have at most {max_length} characters",
+}
+_KIND_WORDS = (
+    ("bool", "be true or false"),
+    ("float", "be a number"),
+    ("int", "be a number"),
+    ("finite", "be a finite number"),
+    ("model", "be a JSON object"),
+    ("dict", "be a JSON object"),
+)
 
 
 def check_line(text: str) -> str:
@@ -83,6 +102,49 @@ FilePath = Annotated[Path, AfterValidator(check_path)]
 """The path of a file or folder; ``~`` is expanded."""
 HostText = Annotated[str, AfterValidator(check_host)]
 """A host name or an IP address."""
+
+
+def problem_in_words(details: Mapping[str, Any]) -> str:
+    """Return what is wrong with a value, as in "must be at most 2, not 99".
+
+    Args:
+        details: an entry of pydantic's ``ValidationError.errors``, whose own words name types of
+            Python and not what a user may write.
+    """
+    kind, limits = str(details["type"]), details.get("ctx", {})
+    shown = _shown(details["input"])
+    match kind:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return f"is not known (its value is {shown})"
+        case "json_invalid":
+            return f"is not JSON: {limits['error']} in {shown}"
+        case "union_tag_not_found":
+            return f"names no action: {shown}"
+        case "union_tag_invalid":
+            return f"names no action that there is: {limits['tag']!r}; {limits['expected_tags']}"
+        case "value_error":
+            return f"cannot be used: {limits['error']}"
+        case "string_too_short" if limits["min_length"] == 1:
+            return "must not be empty"
+        case _:
+            return f"must {_demand(kind, limits)}, not {shown}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as in a message: numbers as they are typed, everything else in quotes."""
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    text = str(value)[:_MAX_SHOWN_CHARS]
+    return text if isinstance(value, int) and not isinstance(value, bool) else repr(text)
+
+
+def _demand(kind: str, limits: Mapping[str, Any]) -> str:
+    """Return what a value must be or have, by the type of pydantic's error."""
+    if kind in _LIMIT_WORDS:
+        return _LIMIT_WORDS[kind].format(**limits)
+    return next((words for start, words in _KIND_WORDS if kind.startswith(start)), "be text")
 
 
 class SettingsGroup(BaseModel):

@@ -8,14 +8,11 @@ one deadline.
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 
 from device.errors import WorkerError
 
@@ -130,25 +127,3 @@ def stop_all(workers: Sequence[Worker], timeout_s: float) -> None:
     survivors = [w.name for w in workers if not w.join(deadline_s - time.monotonic())]
     if survivors:
         raise WorkerError(f"still running {timeout_s:g} s after the stop: {', '.join(survivors)}")
-
-
-# What ends the daemon.
-ENDING = (signal.SIGTERM, signal.SIGINT)
-
-
-@contextmanager
-def ending_signals(over: threading.Event) -> Iterator[None]:
-    """Have the ending signals set an event within the block; call it in the main thread.
-
-    The handler does nothing else, because it runs in the middle of anything.
-    """
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    before = {number: signal.signal(number, end) for number in ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

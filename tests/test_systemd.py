@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -115,3 +117,53 @@ def test_install_pi_asks_for_root_and_knows_its_options() -> None:
     )
     assert refused.returncode == 1
     assert "--frobnicate" in refused.stderr
+
+
+def test_install_pi_without_systemd_changes_nothing(tmp_path: Path) -> None:
+    """A system with all that is needed before the service: its first change would be apt-get's."""
+    programs, changed = tmp_path / "bin", tmp_path / "changed"
+    programs.mkdir()
+    for name in ("bash", "dirname", "dpkg", "env", "python3", "sed"):
+        found = shutil.which(name, path="/usr/bin:/bin")
+        assert found is not None, name
+        (programs / name).symlink_to(found)
+    apt_get = programs / "apt-get"
+    apt_get.write_text(f"#!/bin/sh\n: > {changed}\nexit 1\n")
+    apt_get.chmod(0o755)
+    refused = subprocess.run(
+        [ROOT / "scripts" / "install-pi"],
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert "no systemd-sysusers: the service needs systemd" in refused.stderr
+    assert "Nothing was changed" in refused.stderr
+    assert not changed.exists()
+
+
+@pytest.mark.parametrize("umask", ["000", "077"])
+def test_what_the_installation_writes_can_be_read_by_the_service_and_changed_by_root_only(
+    tmp_path: Path, umask: str
+) -> None:
+    """Its functions with folders of the test, called by somebody with another umask."""
+    script = (ROOT / "scripts" / "install-pi").read_text(encoding="utf-8")
+    functions, main, _ = script.rpartition('main "$@"')
+    assert main
+    here = functions.replace("/opt/seealoud", f"{tmp_path}/opt").replace(
+        "${BASH_SOURCE[0]}", f"{ROOT}/scripts/install-pi"
+    )
+    copied = "parts=(systemd pyproject.toml)"
+    here = re.sub(r"readonly parts=\(.*\)", f"readonly {copied}", here)
+    assert copied in here
+    file = tmp_path / "install"
+    steps = 'chown() { :; }\ncopy_project\ntouch "$home/file"\nmkdir "$home/folder"\n'
+    file.write_text(f"umask {umask}\n{here}\n{steps}")
+    subprocess.run(["bash", str(file)], check=True, timeout=TIMEOUT_S)
+    written = [tmp_path / "opt", *(tmp_path / "opt").rglob("*")]
+    assert tmp_path / "opt" / "src" / "systemd" / "seealoud.service" in written
+    for path in written:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == 0o755 or (mode == 0o644 and path.is_file()), (path, oct(mode))

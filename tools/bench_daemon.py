@@ -4,6 +4,7 @@
     .venv/bin/python -m tools.bench_daemon start     # to READY=1, and from SIGTERM to the end
     .venv/bin/python -m tools.bench_daemon static    # ten minutes of a static scene
     .venv/bin/python -m tools.bench_daemon soak      # 20,000 frames of changing scenes
+    .venv/bin/python -m tools.bench_daemon memory    # as root: with less and less memory
 
 Everything is real but the hardware: `seealoud run` in a process of its own, the shipped bundle,
 Piper, `aplay` into an ALSA device that is a pipe read at a loudspeaker's pace, a camera by HTTP.
@@ -16,20 +17,29 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from device.errors import SeeAloudError
 from tools.bench_report import machine_facts
+from tools.daemon_bench.memory import measure_memory
 from tools.daemon_bench.press import PRESSES, measure_press
 from tools.daemon_bench.replay import measure_soak, measure_static
 from tools.daemon_bench.start import measure_start
+
+_MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "start": measure_start,
+    "static": measure_static,
+    "soak": measure_soak,
+    "memory": measure_memory,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and return the exit code."""
     parser = argparse.ArgumentParser(description="Measures the running daemon.")
-    parser.add_argument("what", choices=("press", "start", "static", "soak"))
+    parser.add_argument("what", choices=("press", "start", "static", "soak", "memory"))
     parser.add_argument("--presses", type=int, default=PRESSES, metavar="N")
     options = parser.parse_args(arguments)
     machine = machine_facts()
@@ -39,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.what == "press":
                 figures = measure_press(folder, options.presses)
             else:
-                measures = {"start": measure_start, "static": measure_static, "soak": measure_soak}
-                figures = measures[options.what](folder)
+                figures = _MEASURES[options.what](folder)
         except SeeAloudError as exc:
             print(f"bench_daemon: {exc}", file=sys.stderr)
             return exc.exit_code

@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any
+
+from device.doctor.machine import board_name
+from device.vision.runtime import runtime_name
 
 _LABEL_WIDTH = 24
 _COLUMN_WIDTH = 20
-_RUNTIMES = ("ai-edge-litert", "tflite-runtime")
 
 
 def machine_facts() -> dict[str, Any]:
     """Return what the figures depend on: processor, cores, load, versions."""
     return {
-        "processor": _processor(),
+        "processor": board_name(),
         "architecture": platform.machine(),
         "cores": os.cpu_count(),
         # Other programs' part in the figures: above the number of cores they are too high.
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "runtime": _runtime(),
+        "runtime": runtime_name(),
     }
 
 
@@ -99,24 +99,3 @@ def _millions(n: int | None) -> str:
 
 def _threads(n: int) -> str:
     return "1 thread" if n == 1 else f"{n} threads"
-
-
-def _processor() -> str:
-    """Return the processor's name; on a Raspberry Pi the board's."""
-    board = Path("/proc/device-tree/model")
-    if board.is_file():
-        return board.read_text(encoding="utf-8").rstrip("\0\n")
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"
-
-
-def _runtime() -> str:
-    """Return the runtime that ``device.vision.runtime`` takes, with its version."""
-    for name in _RUNTIMES:
-        try:
-            return f"{name} {metadata.version(name)}"
-        except metadata.PackageNotFoundError:
-            continue
-    return "no runtime"

@@ -107,7 +107,9 @@ def _read(path: Path) -> Image:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="scripts/benchmark", description="Measures every stage on this machine."
+        prog="scripts/benchmark",
+        description="Compares variants of the bundle, and other captioners. To measure a device: "
+        "seealoud benchmark",
     )
     parser.add_argument(
         "pictures", nargs="*", type=Path, metavar="PICTURE", help="default: those of the demo"

@@ -14,9 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.home_assistant.checks import break_everything, use_everything
+from tools.home_assistant.checks import break_everything, rest, use_everything, watch_a_rule
 from tools.home_assistant.parts import Lab
 from tools.home_assistant.transcript import Transcript
+
+# A heartbeat of the narration; one row would be 320 a day.
+_REST_MIN = 4.5
 
 
 def main(arguments: list[str]) -> int:
@@ -31,6 +34,8 @@ def main(arguments: list[str]) -> int:
             picture = page.parent / "figures" / "home-assistant-device.png"
             if not lab.home.take_picture(picture):
                 transcript.say("       no picture of the device's page: there is no chromedriver")
+            watch_a_rule(lab, transcript)
+            rest(lab, transcript, _REST_MIN)
             break_everything(lab, transcript)
         finally:
             lab.close()

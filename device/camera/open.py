@@ -17,19 +17,21 @@ from device.camera.replay import PictureFolder, ReplayCamera, ReplayOptions, Vid
 from device.camera.settings import CameraSettings
 from device.camera.source import CameraSource, SourceKind, parse_source
 from device.camera.stream import open_stream
-from device.clock import Clock, ReplayClock, SystemClock
+from device.clock import Clocks, ReplayClock, SystemClock
 from device.errors import CameraError
 from device.records import Frame
 
 
-def open_clock(settings: CameraSettings) -> Clock:
-    """Return the time that goes with the camera: a recording's own, else the machine's."""
-    return ReplayClock(datetime.now(UTC)) if settings.is_replay else SystemClock()
+def open_clocks(settings: CameraSettings) -> Clocks:
+    """Return the machine's time, and that of the recording where one is replayed."""
+    machine = SystemClock()
+    is_film = settings.is_replay
+    return Clocks(machine, ReplayClock(datetime.now(UTC)) if is_film else machine)
 
 
 def open_camera(
     settings: CameraSettings,
-    clock: Clock,
+    clocks: Clocks | None = None,
     is_busy: Callable[[], bool] = lambda: False,
     read_timeout_s: float = READ_TIMEOUT_S,
 ) -> Camera:
@@ -39,7 +41,8 @@ def open_camera(
 
     Args:
         settings: which, and how.
-        clock: as from ``open_clock``.
+        clocks: as from ``open_clocks``, and by default from there; frames are stamped by the
+            machine's.
         is_busy: whether work on the last frame goes on; a fast replay waits for its end.
         read_timeout_s: a live camera that gives no frame for so long is lost.
 
@@ -47,15 +50,17 @@ def open_camera(
         CameraError: a recording cannot be read.
     """
     source = settings.parsed_source
+    clocks = clocks or open_clocks(settings)
     if source.is_replay:
-        return _replay(settings, source, clock, is_busy)
+        return _replay(settings, source, clocks, is_busy)
     options = LiveOptions(
         rate_hz=settings.rate_hz,
         read_timeout_s=read_timeout_s,
         rotation_deg=settings.rotation_deg,
         flip=settings.flipping,
     )
-    return LiveCamera(source.name, _opener(settings, source, read_timeout_s), clock, options)
+    opener = _opener(settings, source, read_timeout_s)
+    return LiveCamera(source.name, opener, clocks.machine, options)
 
 
 def _opener(
@@ -70,7 +75,7 @@ def _opener(
 
 
 def _replay(
-    settings: CameraSettings, source: CameraSource, clock: Clock, is_busy: Callable[[], bool]
+    settings: CameraSettings, source: CameraSource, clocks: Clocks, is_busy: Callable[[], bool]
 ) -> ReplayCamera:
     path = Path(source.target)
     is_folder = source.kind is SourceKind.FOLDER
@@ -82,7 +87,7 @@ def _replay(
         flip=settings.flipping,
         is_busy=is_busy,
     )
-    return ReplayCamera(source.name, recording, clock, options)
+    return ReplayCamera(source.name, recording, clocks, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +145,4 @@ def _last_of(camera: Camera, warm_up: WarmUp, clock: Callable[[], float]) -> Fra
 
 def _open(name: str) -> Camera:
     # A still picture needs no more than this; all frames of the warm-up come at the usual rate.
-    return open_camera(CameraSettings(source=name, rate_hz=30.0), SystemClock())
+    return open_camera(CameraSettings(source=name, rate_hz=30.0))

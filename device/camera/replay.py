@@ -1,7 +1,8 @@
 """A recording in place of a camera: a folder of pictures or a video, with its own time.
 
-Invariant: frame ``i`` has the time ``i / rate`` whatever the machine does meanwhile, so that a
-replay decides the same at every run, also far faster than real time.
+Invariant: with frame ``i`` the film's clock shows ``i / rate`` whatever the machine does meanwhile,
+so that narration decides the same at every run, also far faster than real time. Frames themselves
+are stamped by the machine's clock, as everything else is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.camera.camera import Flip, orient
-from device.clock import Clock, ReplayClock
+from device.clock import Clocks, ReplayClock
 from device.errors import CameraError, EndOfReplay, PictureError
 from device.pictures.files import read_picture_file
 from device.pictures.names import PICTURE_SUFFIXES
@@ -31,8 +32,6 @@ _LARGEST_PICTURE_BYTES = 120 * 10**6
 _LOOK_AGAIN_S = 0.002
 # A longer wait would look like a hang, for which the daemon is restarted.
 _LONGEST_WORK_S = 10.0
-# The daemon must stay below 300 MB with any picture: a JPEG of 20 megapixels.
-_LARGEST_PICTURE_BYTES = 120 * 10**6
 _USUAL_RATE_HZ = 25.0
 _HIGHEST_RATE_HZ = 1000.0
 
@@ -61,12 +60,12 @@ class PictureFolder:
         is_any_read = False
         for path in self._paths():
             try:
-                image_hwc = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES).image_hwc
+                frame = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES, is_frame=True)
             except PictureError as exc:
                 _LOGGER.warning("replay: %s", exc)
                 continue
             is_any_read = True
-            yield image_hwc
+            yield frame.image_hwc
         if not is_any_read:
             raise CameraError(
                 f"{self._path} has no readable picture: .jpg, .png and the like are replayed"
@@ -159,22 +158,26 @@ class ReplayCamera:
     Args:
         name: for messages.
         recording: the pictures.
-        clock: moved on with each frame if it is a ``ReplayClock``; else only read.
+        clocks: the film's is moved on with each frame if it is a ``ReplayClock``.
         options: how it is replayed.
     """
 
     def __init__(
-        self, name: str, recording: PictureFolder | VideoFile, clock: Clock, options: ReplayOptions
+        self,
+        name: str,
+        recording: PictureFolder | VideoFile,
+        clocks: Clocks,
+        options: ReplayOptions,
     ) -> None:
         self._name = name
         self._recording = recording
-        self._clock = clock
+        self._clocks = clocks
         self._options = options
         self._period_s = 1 / recording.rate_hz
         self._closed = threading.Event()
         self._images = self._play()
         # A replay that is opened again goes on in time, though not in the recording.
-        elapsed_s = clock.now_s()
+        elapsed_s = clocks.film.now_s()
         self._first_s = elapsed_s + self._period_s if elapsed_s > 0 else 0.0
         self._count = 0
         self._began_s = time.monotonic()
@@ -199,11 +202,12 @@ class ReplayCamera:
             raise EndOfReplay(f"{self._name} is over after {self._count} frames")
         if not self._options.is_fast:
             self._wait_for_time()
-        if isinstance(self._clock, ReplayClock):
-            self._clock.advance_to(self._first_s + self._count * self._period_s)
+        if isinstance(film := self._clocks.film, ReplayClock):
+            film.advance_to(self._first_s + self._count * self._period_s)
         self._count += 1
         upright = orient(image_hwc, self._options.rotation_deg, self._options.flip)
-        return Frame(upright, self._name, self._clock.utc(), self._clock.now_s())
+        machine = self._clocks.machine
+        return Frame(upright, self._name, machine.utc(), machine.now_s())
 
     def close(self) -> None:
         """End the replay, and a ``read`` that waits; from any thread."""

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device import __version__
-from device.camera.drivers import OpenCvCapture
+from device.camera.ffmpeg_capture import FfmpegCapture
 from device.errors import CameraError
 from device.pictures.decode import decode_frame, silence_opencv
 from device.pictures.names import public_address
@@ -144,7 +144,7 @@ class JpegStream:
         return bool(chunk)
 
 
-def open_stream(url: str, name: str, timeout_s: float) -> JpegStream | OpenCvCapture:
+def open_stream(url: str, name: str, timeout_s: float) -> JpegStream | FfmpegCapture:
     """Return an open network stream.
 
     Args:
@@ -181,20 +181,21 @@ def _request(url: str) -> urllib.request.Request:
     return urllib.request.Request(public_address(url), headers=headers)
 
 
-def _open_ffmpeg(url: str, name: str, timeout_s: float) -> OpenCvCapture:
+def _open_ffmpeg(url: str, name: str, timeout_s: float) -> FfmpegCapture:
     silence_opencv()
     os.environ.setdefault(*_FFMPEG_LOG_LEVEL)
     timeout_ms = round(timeout_s * _MS_PER_S)
     limits = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms,
+        cv2.CAP_PROP_N_THREADS, 1,  # an error belongs to the frame that is being decoded
     ]  # fmt: skip
     with _environment(*_FFMPEG_OPTIONS):
         video = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
     if not video.isOpened():
         video.release()
         raise _cannot_open(name, timeout_s, "")
-    return OpenCvCapture(video)
+    return FfmpegCapture(video)
 
 
 @contextmanager

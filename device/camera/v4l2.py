@@ -49,19 +49,56 @@ def check_device(path: Path, name: str) -> None:
         os.close(fd)
 
 
+@dataclass(frozen=True, slots=True)
+class CaptureNode:
+    """A device file of a camera, as its driver describes it."""
+
+    driver: str
+    label: str
+    gives_pictures: bool
+
+
+def captures(path: Path) -> CaptureNode | None:
+    """Return what a device file that gives pictures belongs to; None if it gives none."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        node = _query(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return node if node.gives_pictures else None
+
+
+def _query(fd: int) -> CaptureNode:
+    """Return what the driver says of an open device file.
+
+    Raises:
+        OSError: it is not a video device.
+    """
+    buffer = bytearray(_CAPABILITY.size)
+    fcntl.ioctl(fd, _VIDIOC_QUERYCAP, buffer)
+    driver, card, _, _, capabilities, of_node = _CAPABILITY.unpack(buffer)
+    mask = of_node if capabilities & _HAS_DEVICE_CAPS else capabilities
+    driver_name, label = (
+        text.partition(b"\0")[0].decode(errors="replace") for text in (driver, card)
+    )
+    return CaptureNode(driver_name, label, bool(mask & _CAPTURES))
+
+
 def _check_captures(fd: int, path: Path, name: str) -> None:
     if not stat.S_ISCHR(os.fstat(fd).st_mode):
         raise CameraError(f"{name} is not a camera: {path} is not a device file")
-    buffer = bytearray(_CAPABILITY.size)
     try:
-        fcntl.ioctl(fd, _VIDIOC_QUERYCAP, buffer)
+        node = _query(fd)
     except OSError as exc:
         raise CameraError(f"{name} is not a camera: {path} is another kind of device") from exc
-    _, card, _, _, capabilities, of_node = _CAPABILITY.unpack(buffer)
-    if not (of_node if capabilities & _HAS_DEVICE_CAPS else capabilities) & _CAPTURES:
-        label = card.partition(b"\0")[0].decode(errors="replace")
+    if not node.gives_pictures:
         raise CameraError(
-            f"{name} gives no pictures: {path} is another node of {label!r}; "
+            f"{name} gives no pictures: {path} is another node of {node.label!r}; "
             "v4l2-ctl --list-devices shows which ones do"
         )
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from device.commands.report import echo_error, echo_line, verbose_option
+from device.commands.suggest import SuggestingGroup
 from device.errors import ConfigError
+
+if TYPE_CHECKING:
+    from device.settings.reference import ChosenValue
 
 _PATH = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(no_args_is_help=False, short_help="Write, check and show the settings.")
+@click.group(
+    cls=SuggestingGroup, no_args_is_help=False, short_help="Write, check and show the settings."
+)
 def config() -> None:
     """Write, check and show the settings of `seealoud run`."""
 
@@ -20,8 +27,11 @@ def config() -> None:
 @config.command(short_help="Write a commented example.")
 @click.argument("path", type=_PATH, required=False)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option(
+    "--detect", is_flag=True, help="Find the camera and the loudspeaker, and set both in the file."
+)
 @verbose_option
-def init(path: Path | None, force: bool) -> None:
+def init(path: Path | None, force: bool, detect: bool) -> None:
     """Write a commented example with the default of every key.
 
     Without PATH: to the first place where `seealoud run` searches for settings.
@@ -31,9 +41,10 @@ def init(path: Path | None, force: bool) -> None:
     from device.settings.reference import example_text
 
     file = path or config_candidates()[0]
+    chosen = _detected() if detect else {}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, example_text(settings_table()), is_forced=force)
+        _write(file, example_text(settings_table(), chosen), is_forced=force)
     except OSError as exc:
         if isinstance(exc, FileExistsError) and file.is_file():
             raise ConfigError(f"{file} already exists: --force overwrites it") from exc
@@ -53,6 +64,8 @@ def check(path: Path | None) -> int:
     Without PATH: the file that `seealoud run` would read.
     """
     from device.daemon.start_check import start_problems
+    from device.doctor.finding import Level
+    from device.doctor.rules import check_rules
     from device.settings.effective import risks
     from device.settings.load import find_config, load_settings, retired_lines
 
@@ -69,6 +82,9 @@ def check(path: Path | None) -> int:
         for line in problems:
             echo_error(f"{file or 'the default settings'}: {line}")
         return ConfigError.exit_code
+    rules = check_rules(settings)
+    if rules.level is Level.WARNING:
+        echo_error(f"warning: narration.rules: {rules.text}: {rules.fix}")
     echo_line(
         "There is no settings file: the defaults are used." if file is None else f"{file} is valid."
     )
@@ -107,6 +123,27 @@ def reference() -> None:
     from device.settings.reference import reference_text
 
     echo_line(reference_text(settings_table()).rstrip("\n"))
+
+
+def _detected() -> dict[str, ChosenValue]:
+    """Return the settings of the camera and the loudspeaker that are found, and print both."""
+    from device.camera.detect import find_camera
+    from device.settings.reference import ChosenValue
+    from device.speech.sound_devices import find_loudspeaker
+
+    chosen = {}
+    if camera := find_camera():
+        chosen["camera.source"] = ChosenValue(camera.source, f"Found: {camera.description}.")
+        echo_line(f"Found the {camera.description}: source = {camera.source!r}.")
+    else:
+        echo_line("Found no camera: plug one in, then set source in [camera].")
+    if loudspeaker := find_loudspeaker():
+        name, card = loudspeaker.name, loudspeaker.description
+        chosen["speech.device"] = ChosenValue(name, f"Found: {card}.")
+        echo_line(f"Found the sound card {card}: device = {name!r}.")
+    else:
+        echo_line("Found no sound card: plug a loudspeaker in, then set device in [speech].")
+    return chosen
 
 
 def _write(file: Path, text: str, *, is_forced: bool) -> None:

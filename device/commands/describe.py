@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from device.commands.option_types import Count
 from device.commands.options import DescribeOptions
 from device.commands.report import verbose_option
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from device.commands.run_describe import DescribeParts
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_COUNT = click.IntRange(min=1)
+_COUNT = Count()
 
 
 @click.command(short_help="Describe pictures.")
@@ -33,6 +34,28 @@ _COUNT = click.IntRange(min=1)
     "--n-best", type=_COUNT, default=3, show_default=True, help="Hypotheses reported, best first."
 )
 @click.option("--threads", type=_COUNT, help="Threads for the model. Default: all cores.")
+@click.option(
+    "-j", "--jobs", type=_COUNT, help="Pictures at a time. Default: one for each core, if many."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=_FILE,
+    metavar="FILE",
+    help="Write one row for each picture to FILE (.jsonl, .csv or .txt) instead of printing. If "
+    "FILE has rows already, only what has none is described.",
+)
+@click.option(
+    "--contact-sheet",
+    type=_FILE,
+    metavar="FILE.html",
+    help="Write a page with small pictures and what is said of them.",
+)
+@click.option(
+    "--progress/--no-progress",
+    default=None,
+    help="Draw a bar. Default: on a terminal to which no descriptions are printed.",
+)
 @click.option("--speak", is_flag=True, help="Speak every description through the sound card.")
 @click.option(
     "--audio-device", metavar="DEVICE", help="ALSA device for --speak, as `aplay -L` lists them."
@@ -81,7 +104,8 @@ def describe(parts: DescribeParts | None, /, **values: Any) -> int:
     picture on standard input. Frames stay on this machine.
 
     Exit codes: 0 success, 2 wrong option, 3 bundle, 4 picture, 5 camera, 6 model,
-    7 speech, 8 broker, 130 interrupted. With several errors: the first one's.
+    7 speech, 8 broker, 13 --output or --contact-sheet, 130 interrupted. With several errors: the
+    first one's.
     """
     from device.commands import run_describe
 

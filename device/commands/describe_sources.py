@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from device.camera.source import is_camera_name, public_camera_name
@@ -24,16 +25,18 @@ from device.records import Frame
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A named frame that has not been read yet.
+    """A named frame that has not been read yet; it can be passed to another process.
 
     Attributes:
         name: what the frame will be called: a path, an address without password, ``camera:0``
             or ``-``; always valid Unicode.
         read: returns the frame; raises PictureError or CameraError.
+        is_file: whether it is the same picture whenever it is read, and in any process.
     """
 
     name: str
     read: Callable[[], Frame]
+    is_file: bool = False
 
 
 def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> Iterator[Source]:
@@ -59,18 +62,18 @@ def _single(argument: str) -> Source:
     if argument == "-":
         return Source(argument, _read_stdin)
     if is_camera_name(argument):
-        return Source(public_camera_name(argument), lambda: _grab_frame(argument))
+        return Source(public_camera_name(argument), partial(_grab_frame, argument))
     if is_address(argument):
         return _address(argument)
     path, name = Path(argument), readable_name(argument)
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        return Source(name, lambda: _read_video(path, name))
-    return Source(name, lambda: _read_picture(path, name))
+        return Source(name, partial(_read_video, path, name), is_file=True)
+    return Source(name, partial(_read_picture, path, name), is_file=True)
 
 
 def _address(url: str) -> Source:
     try:
-        return Source(public_address(url), lambda: _fetch_picture(url))
+        return Source(public_address(url), partial(_fetch_picture, url))
     except ValueError as exc:  # not even an address: a bracket or a port that is none
         return _failed(url, f"{url} is no address: {exc}")
 
@@ -142,8 +145,8 @@ def _picture_paths(folder: str, is_recursive: bool, unreadable: list[OSError]) -
 
 def _failed(name: str, message: str) -> Source:
     """Return a source whose reading says why there is nothing to read."""
+    return Source(name, partial(_refuse, message), is_file=True)
 
-    def read() -> Frame:
-        raise PictureError(message)
 
-    return Source(name, read)
+def _refuse(message: str) -> Frame:
+    raise PictureError(message)

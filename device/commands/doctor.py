@@ -9,17 +9,20 @@ from pathlib import Path
 
 import click
 
-from device.commands.report import echo_error, echo_line, verbose_option
-from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from device import __version__
+from device.commands.report import echo_error, echo_line, one_line, verbose_option
+from device.doctor.finding import (
+    Check,
+    Finding,
+    Level,
+    closing_line,
+    examine,
+    spoken_summary,
+)
 from device.errors import ConfigError, SeeAloudError
 
 _DOUBTFUL = 1
-_MARKS = {
-    Level.OK: click.style("ok     ", fg="green"),
-    Level.NOTE: "-      ",
-    Level.WARNING: click.style("warning", fg="yellow"),
-    Level.FAILURE: click.style("FAILURE", fg="red", bold=True),
-}
+_COLOURS = {Level.WARNING: "yellow", Level.FAILURE: "red"}
 _NEEDED_GROUPS = ("video", "audio", "gpio", "input")
 
 
@@ -33,6 +36,7 @@ _NEEDED_GROUPS = ("video", "audio", "gpio", "input")
 def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
     """Check camera, model, voice, sound, button, permissions, disk, temperature and broker.
 
+    Prints one line for each part, below it what to do if it needs attention, and a closing line.
     Ends with 0 when everything works, with 1 when something does not.
     """
     findings: list[Finding] = []
@@ -42,6 +46,8 @@ def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
             _show(finding)
     if as_json:
         echo_line(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        echo_line(f"{closing_line(findings)} This is SeeAloud {__version__}.")
     if speak:
         _speak(config, spoken_summary(findings))
     return _DOUBTFUL if any(f.level is Level.FAILURE for f in findings) else 0
@@ -62,7 +68,10 @@ def _checks(config: Path | None) -> list[Check]:
     try:
         settings = load_settings(config)
     except ConfigError as exc:
-        text, fix = str(exc), "seealoud config check"
+        text, fix = (
+            "; ".join(str(exc).splitlines()),
+            "correct the file, then: seealoud config check",
+        )
         return [
             Check("Settings", lambda: Finding("Settings", Level.FAILURE, text, fix)),
             *machine_checks,
@@ -76,9 +85,10 @@ def _checks(config: Path | None) -> list[Check]:
 
 
 def _show(finding: Finding) -> None:
-    echo_line(f"{_MARKS[finding.level]}  {finding.part}: {finding.text}")
-    if finding.fix and finding.level in (Level.WARNING, Level.FAILURE):
-        echo_line(f"           -> {finding.fix}")
+    # Colour only adds to the words: it says nothing that they do not.
+    echo_line(click.style(one_line(finding.sentences), fg=_COLOURS.get(finding.level)))
+    if finding.fix and finding.needs_attention:
+        echo_line(f"To fix it: {one_line(finding.fix)}")
 
 
 def _speak(config: Path | None, text: str) -> None:

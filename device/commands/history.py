@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from device.commands.option_types import Count
 from device.commands.report import echo_line, one_line, verbose_option
+from device.commands.suggest import SuggestingGroup
+from device.english import counted
 from device.errors import ConfigError, HistoryError
 
 if TYPE_CHECKING:
@@ -40,7 +43,12 @@ def _span_options(function: _Decorated) -> _Decorated:
     return click.option("--since", metavar="TIME", help=f"Only entries since TIME: {_TIME}.")(until)
 
 
-@click.group("history", invoke_without_command=True, short_help="What was seen and said.")
+@click.group(
+    "history",
+    cls=SuggestingGroup,
+    invoke_without_command=True,
+    short_help="What was seen and said.",
+)
 @_span_options
 @click.option(
     "--search",
@@ -48,7 +56,7 @@ def _span_options(function: _Decorated) -> _Decorated:
     metavar="WORDS",
     help='Only entries with WORDS, spoken or named; "dog" also finds "dogs".',
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many entries, the newest.")
+@click.option("--limit", type=Count(), help="Only so many entries, the newest.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @click.option(
     "--csv",
@@ -91,9 +99,9 @@ def erase_command(since: str | None, until: str | None, yes: bool, state: Path |
         click.confirm(f"Erase {what} in {folder} for good?", abort=True, err=True)
     erased = erase(folder, span)
     counts = [
-        _counted(erased.entries, "entry", "entries"),
-        _counted(erased.messages, "message for the broker", "messages for the broker"),
-        _counted(erased.broken_files, "damaged file", "damaged files"),
+        counted(erased.entries, "entry", "entries"),
+        counted(erased.messages, "message for the broker", "messages for the broker"),
+        counted(erased.broken_files, "damaged file", "damaged files"),
     ]
     echo_line(f"Erased: {', '.join(counts)}.")
 
@@ -220,10 +228,6 @@ def _line(entry: Entry) -> str:
 
 def _local(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def _now() -> datetime:

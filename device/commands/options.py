@@ -37,6 +37,10 @@ class DescribeOptions:
     audio_device: str | None = None
     voice: Path | None = None
     wav: Path | None = None
+    output: Path | None = None
+    contact_sheet: Path | None = None
+    jobs: int | None = None
+    progress: bool | None = None
     mqtt: str | None = None
     mqtt_user: str | None = None
     mqtt_password_file: Path | None = None
@@ -57,6 +61,10 @@ class DescribeOptions:
             raise ConfigError("--voice has no effect by itself: give --speak or --wav as well")
         if self.audio_device is not None and not self.speak:
             raise ConfigError("--audio-device has no effect by itself: give --speak as well")
+        if self.output is not None and self.as_json:
+            raise ConfigError(
+                "--json prints, and --output writes a file instead: give --output NAME.jsonl alone"
+            )
         for field in _NEEDS_MQTT:
             if getattr(self, field) and self.mqtt is None:
                 raise ConfigError(f"--{field.replace('_', '-')} needs a broker: give --mqtt HOST")

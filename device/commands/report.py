@@ -48,13 +48,16 @@ class ErrorReport:
 
     Attributes:
         exit_code: 0 as long as nothing has failed.
+        before_line: called before each line, to remove what is drawn on the terminal.
     """
 
     def __init__(self) -> None:
         self.exit_code = 0
+        self.before_line: Callable[[], None] = lambda: None
 
     def add(self, error: SeeAloudError) -> None:
         """Print an error."""
+        self.before_line()
         echo_error(str(error))
         self.exit_code = self.exit_code or error.exit_code
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.commands.describe_sources import Source, expand_sources
+from device.commands.describe_workers import Looked, OwnDescriber, Task, WorkerPool, job_count
 from device.commands.options import DescribeOptions
-from device.commands.report import ErrorReport
+from device.commands.progress import open_progress
+from device.commands.report import ErrorReport, echo_line
+from device.commands.result_file import ResultFile
 from device.commands.sinks import (
     JsonSink,
     PrintSink,
@@ -26,10 +29,11 @@ from device.commands.sinks import (
     WavSink,
     broker_settings,
 )
-from device.errors import ConfigError, SeeAloudError
+from device.errors import ConfigError, OutputError, SeeAloudError
 from device.records import Description
 
 if TYPE_CHECKING:
+    from device.commands.contact_sheet import ContactSheet
     from device.speech.piper import PiperVoiceProcess
     from device.speech.playback import Playback
     from device.vision.describe import FrameDescriber
@@ -89,6 +93,7 @@ def describe(options: DescribeOptions, parts: DescribeParts) -> int:
     Raises:
         ConfigError: an option is wrong; nothing was described.
         BundleError: there is no usable bundle; nothing was described.
+        OutputError: the results cannot be written; those before are kept.
         click.exceptions.Exit: stdout was closed.
     """
     options.check()
@@ -96,25 +101,90 @@ def describe(options: DescribeOptions, parts: DescribeParts) -> int:
     with ExitStack() as stack:
         sources = list(expand_sources(options.sources, is_recursive=options.recursive))
         outlets = _Outlets(report, stack)
-        outlets.open(lambda: _stdout_sink(options, sources))
+        results = _open_results(options, sources, outlets)
+        if results is None:
+            outlets.open(lambda: _stdout_sink(options, sources))
+        sheet = _open_sheet(options, stack)
         # The voice loads in its own process while the bundle does here.
         _open_slow_sinks(options, parts, outlets, stack)
-        describer = stack.enter_context(closing(parts.open_describer(options)))
-        _describe_each(sources, describer, outlets, report)
+        tasks = _tasks(sources, results, is_pictured=sheet is not None)
+        progress = stack.enter_context(open_progress(options, len(tasks)))
+        report.before_line = progress.clear
+        if tasks:
+            describers = stack.enter_context(closing(_open_describers(options, parts, tasks)))
+            for looked in describers.looked(tasks):
+                _deliver(looked, outlets, sheet, report)
+                progress.advance()
+        if sheet is not None:
+            sheet.finish()
+        if results is not None:
+            progress.clear()
+            echo_line(results.summary)
     return report.exit_code
 
 
-def _describe_each(
-    sources: Iterable[Source], describer: FrameDescriber, outlets: _Outlets, report: ErrorReport
+def _deliver(
+    looked: Looked, outlets: _Outlets, sheet: ContactSheet | None, report: ErrorReport
 ) -> None:
-    """Read, describe and deliver one source after the other."""
+    """Pass a result to the sinks and to the contact sheet."""
+    name, text = looked.task.source.name, looked.task.known_text
+    if looked.error is not None:
+        report.add(looked.error)
+        if sheet is not None:
+            sheet.add_unreadable(name, str(looked.error))
+        return
+    if looked.description is not None:
+        outlets.accept(looked.description)
+        text = looked.description.text
+    if sheet is not None:
+        sheet.add(name, text or "", looked.jpeg)
+
+
+def _open_results(
+    options: DescribeOptions, sources: Sequence[Source], outlets: _Outlets
+) -> ResultFile | None:
+    if (path := options.output) is None:
+        return None
+    results = ResultFile(path, (source.name for source in sources))
+    outlets.open(lambda: results)
+    return results
+
+
+def _open_sheet(options: DescribeOptions, stack: ExitStack) -> ContactSheet | None:
+    if options.contact_sheet is None:
+        return None
+    from device.commands.contact_sheet import ContactSheet
+
+    sheet = ContactSheet(options.contact_sheet)
+    stack.callback(sheet.close)
+    return sheet
+
+
+def _tasks(
+    sources: Sequence[Source], results: ResultFile | None, *, is_pictured: bool
+) -> list[Task]:
+    """Return what must be looked at; a file that has a row, only for its small picture."""
+    tasks = []
     for source in sources:
-        try:
-            description = describer.look(source.read(), captions_refused=True)
-        except SeeAloudError as exc:
-            report.add(exc)
-        else:
-            outlets.accept(description)
+        known = results.take_done(source.name) if results and source.is_file else None
+        if known is None or is_pictured:
+            tasks.append(Task(source, known, is_pictured))
+    return tasks
+
+
+def _open_describers(
+    options: DescribeOptions, parts: DescribeParts, tasks: Sequence[Task]
+) -> OwnDescriber | WorkerPool:
+    """Return what describes the tasks: several processes where that is faster.
+
+    A camera can only be opened once, and standard input only be read here.
+    """
+    is_shareable = all(task.source.is_file for task in tasks)
+    n_jobs = job_count(options.jobs, len(tasks)) if is_shareable else 1
+    if n_jobs == 1 or parts.open_describer is not _open_describer:
+        return OwnDescriber(parts.open_describer(options))
+    # Each process has its core to itself.
+    return WorkerPool(n_jobs, replace(options, threads=options.threads or 1), _open_describer)
 
 
 class _Outlets:
@@ -130,10 +200,11 @@ class _Outlets:
 
         Raises:
             ConfigError: the user's options are wrong, so nothing should start.
+            OutputError: the file of results cannot be written, so nothing should start.
         """
         try:
             sink = open_sink()
-        except ConfigError:
+        except (ConfigError, OutputError):
             raise
         except SeeAloudError as exc:
             self._report.add(exc)
@@ -142,7 +213,12 @@ class _Outlets:
             self._stack.callback(self._close, sink)
 
     def accept(self, description: Description) -> None:
-        """Deliver a description to every enabled sink, in the order of opening."""
+        """Deliver a description to every enabled sink, in the order of opening.
+
+        Raises:
+            ConfigError: the file of results belongs to another bundle.
+            OutputError: the file of results cannot be written: hours of work would be lost.
+        """
         for sink, failures in self._failures.items():
             if failures < FAILURES_UNTIL_GIVEN_UP:
                 self._failures[sink] = 0 if self._is_delivered(sink, description) else failures + 1
@@ -150,6 +226,8 @@ class _Outlets:
     def _is_delivered(self, sink: Sink, description: Description) -> bool:
         try:
             sink.accept(description)
+        except (ConfigError, OutputError):
+            raise
         except SeeAloudError as exc:
             self._report.add(exc)
             if self._failures[sink] + 1 == FAILURES_UNTIL_GIVEN_UP:

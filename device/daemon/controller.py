@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from device import requests as r
 from device.clock import Clock
+from device.daemon import sentences
 from device.daemon.live_settings import LiveSettings, Value
 from device.daemon.observer import Observer, Question
 from device.errors import RequestError, VoiceError
@@ -22,11 +23,6 @@ from device.settings.schema import Settings
 from device.speech.announcer import Announcer
 
 _LOGGER = logging.getLogger(__name__)
-_NOTHING_SAID_TEXT = "Nothing was said yet."
-_PRIVACY_TEXT = {
-    True: "Privacy on. The camera is off.",
-    False: "Privacy off. The camera is on again.",
-}
 # For these a sound was played when the button was pressed.
 _PRESSES = (Cause.BUTTON, Cause.KEY)
 
@@ -68,14 +64,14 @@ class DaemonController:
 
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
         """Accept or refuse a request and return at once."""
-        reason = ""
+        reason = answer = ""
         data: dict[str, Value] = {}
         try:
             if isinstance(request, r.Set) and request.name == "voice":
                 # Without the lock: it takes seconds, and other requests are served meanwhile.
                 self._change_voice(request.value)
             with self._lock:
-                data = self._obey(request, cause, asked_s)
+                data, answer = self._obey(request, cause, asked_s)
         except (RequestError, VoiceError) as exc:
             reason = str(exc)
         except Exception as exc:
@@ -92,7 +88,9 @@ class DaemonController:
                 id=request.id,
             )
         )
-        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+        return r.Outcome(
+            is_accepted=not reason, reason=reason, data=data, answer=answer, id=request.id
+        )
 
     def status(self) -> dict[str, Value]:
         """Return the live settings and the state, as ``seealoud press status`` prints them."""
@@ -105,22 +103,28 @@ class DaemonController:
             self._live.reload(settings)
 
     def tick(self) -> None:
-        """End an expired snooze and announce it; call it about once a second."""
+        """End an expired snooze and announce it, and save what waits; call it every second."""
         with self._lock:
+            self._live.save_where_due()
             if self._live.is_snooze_over() and self._live.is_narrating:
-                self._say("Narration is back.", Cause.SCHEDULE, self._clock.now_s())
+                self._say(sentences.NARRATION_BACK, Cause.SCHEDULE, self._clock.now_s())
 
-    def _obey(self, request: r.Request, cause: Cause, asked_s: float) -> dict[str, Value]:
+    def _obey(
+        self, request: r.Request, cause: Cause, asked_s: float
+    ) -> tuple[dict[str, Value], str]:
+        """Carry out a request; return its data, and its answer if that is known already."""
+        answer = ""
         match request:
             case r.Status():
-                return self.status()
+                return self.status(), ""
             case r.Describe():
                 if cause not in _PRESSES:
                     self._announcer.earcon(Earcon.HEARD, asked_s)
                 self._observer.ask(Question(cause, asked_s, request.id))
             case r.Repeat():
                 if not self._announcer.repeat(cause, asked_s):
-                    self._say(_NOTHING_SAID_TEXT, cause, asked_s, request.id)
+                    answer = sentences.NOTHING_SAID
+                    self._say(answer, cause, asked_s, request.id)
             case r.Stop():
                 self._announcer.stop()
             case r.Say(text=text):
@@ -131,28 +135,20 @@ class DaemonController:
                 answer = self._changed(request, cause)
                 if answer:
                     self._say(answer, cause, asked_s, request.id)
-        return {}
+        return {}, answer
 
     def _changed(self, request: r.Request, cause: Cause) -> str:
         """Carry out a request that changes something or needs an answer; return the answer."""
         live = self._live
         match request:
-            case r.Narrate(is_on=is_on):
-                is_on = not live.is_narrating if is_on is None else is_on
-                live.narrate(is_on, cause)
-                return f"Narration {'on' if is_on else 'off'}."
+            case r.Narrate() | r.AlertSwitch() | r.Mute() | r.Privacy():
+                return self._switched(request, cause)
             case r.Snooze(minutes=minutes):
                 live.snooze(minutes, cause)
                 return _snooze_text(minutes)
-            case r.Mute(is_on=is_on):
-                live.mute(is_on, cause)
-                return "" if is_on else "Sound on."
-            case r.Privacy(is_on=is_on):
-                live.privacy(is_on, cause)
-                return _PRIVACY_TEXT[is_on]
             case r.Set(name="voice", value=value):
                 live.keep_voice(str(value), cause)
-                return "This is my voice now."
+                return sentences.NEW_VOICE
             case r.Set(name=name, value=value):
                 live.set_number(name, value, cause)
                 return ""
@@ -168,6 +164,28 @@ class DaemonController:
                 raise RequestError("there is no history to sum up: set is_on = true in [history]")
             case _:
                 raise RequestError(f"this daemon cannot do {request.action}")
+
+    def _switched(
+        self, request: r.Narrate | r.AlertSwitch | r.Mute | r.Privacy, cause: Cause
+    ) -> str:
+        """Switch something on or off; return the answer."""
+        live = self._live
+        match request:
+            case r.Narrate(is_on=is_on):
+                is_on = not live.is_narrating if is_on is None else is_on
+                live.narrate(is_on, cause)
+                alerts_stay = not is_on and live.is_alerting and live.has_rules
+                return sentences.ALERTS_STAY if alerts_stay else sentences.NARRATION[is_on]
+            case r.AlertSwitch(is_on=is_on):
+                live.alert(is_on, cause)
+                is_useless = is_on and not live.has_rules
+                return sentences.ALERTS_WITHOUT_RULES if is_useless else sentences.ALERTS[is_on]
+            case r.Mute(is_on=is_on):
+                live.mute(is_on, cause)
+                return "" if is_on else sentences.SOUND_ON
+            case r.Privacy(is_on=is_on):
+                live.privacy(is_on, cause)
+                return sentences.PRIVACY[is_on]
 
     def _change_voice(self, path: float | str) -> None:
         """Load another voice.
@@ -186,6 +204,6 @@ class DaemonController:
 
 def _snooze_text(minutes: float) -> str:
     if not minutes:
-        return "Narration is back."
+        return sentences.NARRATION_BACK
     unit = "minute" if minutes == 1 else "minutes"
     return f"Narration pauses for {minutes:g} {unit}."

@@ -20,6 +20,8 @@ from device.events import EventBus, SettingChanged
 from device.narrator.narrator import Narrator
 from device.records import Cause
 from device.requests import MAX_SNOOZE_MIN
+from device.settings.keys import tables_of
+from device.settings.reference import allowed_phrase
 from device.settings.schema import Settings
 from device.settings.state import RunState, StateFile
 from device.settings_base import SettingsGroup
@@ -65,6 +67,16 @@ class LiveSettings:
         stored = self._state.is_narrating
         return self._settings.narration.is_on if stored is None else stored
 
+    @property
+    def is_alerting(self) -> bool:
+        """Whether rules raise alerts."""
+        return self._state.is_alerting is not False
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether there are any rules."""
+        return bool(self._settings.narration.rules)
+
     def values(self) -> Mapping[str, Value]:
         """Return the value of every live setting."""
         until, speech = self._state.snoozed_until, self._settings.speech
@@ -72,6 +84,7 @@ class LiveSettings:
         gap_s = self._settings.narration.minimum_gap_s
         return {
             "is_narrating": self.is_narrating,
+            "is_alerting": self.is_alerting,
             "snoozed_until": None if until is None else until.isoformat(timespec="seconds"),
             "is_muted": bool(self._state.is_muted),
             "is_private": bool(self._state.is_private),
@@ -108,8 +121,17 @@ class LiveSettings:
         self.snooze(0, Cause.SCHEDULE)
         return True
 
+    def save_where_due(self) -> None:
+        """Save changes that could not be saved before; call it often."""
+        self._parts.state_file.retry_where_due()
+
+    def alert(self, is_on: bool, cause: Cause) -> None:
+        """Switch the alerts of all rules on or off."""
+        self._parts.observer.steer(lambda narrator: narrator.set_alerting(is_on))
+        self._keep("is_alerting", is_on, cause)
+
     def mute(self, is_on: bool, cause: Cause) -> None:
-        """Mute all speech, or unmute it."""
+        """Mute all sound except alerts, or unmute it."""
         self._parts.voice.set_muted(is_on)
         self._keep("is_muted", is_on, cause)
 
@@ -157,16 +179,15 @@ class LiveSettings:
 
         def restore(narrator: Narrator) -> None:
             narrator.set_on(self.is_narrating)
+            narrator.set_alerting(self.is_alerting)
             narrator.set_minimum_gap(gap_s)
 
         self._parts.observer.steer(restore)
         self._steer_snooze(self._state.snoozed_until)
 
     def _steer_snooze(self, until: datetime | None) -> None:
-        until_s = None
-        if until is not None:
-            until_s = self._clock.now_s() + (until - self._clock.utc()).total_seconds()
-        self._parts.observer.steer(lambda narrator: narrator.snooze(until_s))
+        rest_s = None if until is None else (until - self._clock.utc()).total_seconds()
+        self._parts.observer.snooze(rest_s)
 
     def _effective(self, name: str, default: Value) -> Value:
         stored: Value = getattr(self._state, name)
@@ -189,7 +210,9 @@ def _checked(group: SettingsGroup, name: str, value: float | str) -> float:
     try:
         changed = type(group).model_validate({**group.model_dump(), name: value})
     except ValidationError as exc:
-        raise RequestError(f"{name} {value!r}: {exc.errors()[0]['msg']}") from exc
+        taken = next(allowed_phrase(key) for key in tables_of(type(group)).keys if key.name == name)
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise RequestError(f"{name}: {shown} is not allowed; it takes {taken}") from exc
     return float(getattr(changed, name))
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from device.camera.grabber import Grabber
-from device.clock import Clock, ClockReading
+from device.clock import ClockReading, Clocks
+from device.daemon import sentences
 from device.errors import InferenceError
-from device.events import Alerted, Answered, Decided, EventBus
+from device.events import Alerted, Answered, Decided, EventBus, InViewChanged
 from device.narrator import change
 from device.narrator.narrator import Narrator
 from device.narrator.silence import Decision
@@ -27,10 +28,6 @@ _LOGGER = logging.getLogger(__name__)
 _FRAME_WAIT_S = 0.2
 # Later than this after the press, a second sound signals that the picture is taken.
 _CAPTURED_LATE_S = 0.3
-_NO_FRAME_TEXT = "The camera gives no picture."
-_FROZEN_TEXT = "The camera keeps giving the same picture. Unplug it and plug it in again."
-_PRIVATE_TEXT = "Privacy is on. The camera is off."
-_FAILED_TEXT = "Something went wrong while I looked. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Observer:
         narrator: decides what is narrated; behind a lock, because other threads switch it.
         announcer: speaks.
         bus: receives answers, decisions and alerts.
-        clock: the time.
+        clocks: narration decides by the film's, everything else by the machine's.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
     """
 
@@ -68,7 +65,7 @@ class Observer:
         narrator: Narrator,
         announcer: Announcer,
         bus: EventBus,
-        clock: Clock,
+        clocks: Clocks,
         fresh_timeout_s: float = 3.0,
     ) -> None:
         self._grabber = grabber
@@ -76,12 +73,14 @@ class Observer:
         self._narrator = narrator
         self._announcer = announcer
         self._bus = bus
-        self._clock = clock
+        self._clock = clocks.machine
+        self._film_clock = clocks.film
         self._fresh_timeout_s = fresh_timeout_s
         self._narrator_lock = threading.Lock()
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
+        self._in_view: Mapping[str, bool | None] = {}
 
     # ------------------------------------------------------------ from any thread
 
@@ -93,6 +92,11 @@ class Observer:
         """Change the narrator between two of its decisions."""
         with self._narrator_lock:
             change_it(self._narrator)
+
+    def snooze(self, rest_s: float | None) -> None:
+        """Pause narration for so many seconds of the film; None ends the pause."""
+        until_s = None if rest_s is None else self._film_clock.now_s() + rest_s
+        self.steer(lambda narrator: narrator.snooze(until_s))
 
     def replace_describer(self, describer: FrameDescriber) -> None:
         """Use another describer from the next frame on; the old one is closed."""
@@ -121,6 +125,7 @@ class Observer:
                 self._narrate(frame)
             finally:
                 self._is_looking = False
+        self._report_view()
 
     def close(self) -> None:
         """Free the models; call it after the thread has ended."""
@@ -146,8 +151,6 @@ class Observer:
             found = self._look(frame)
         finally:
             self._is_looking = False
-        if found.caption is None and not found.things:
-            self._announcer.earcon(Earcon.FAILED, newest.asked_s)
         self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
         self._note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
@@ -162,15 +165,15 @@ class Observer:
     def _look(self, frame: Frame | None) -> Description:
         if frame is None:
             if self._grabber.is_paused:
-                return Description(_PRIVATE_TEXT, reason="privacy")
+                return Description(sentences.PRIVATE, reason="privacy")
             if self._grabber.is_frozen:
-                return Description(_FROZEN_TEXT, reason="frozen")
-            return Description(_NO_FRAME_TEXT, reason="no_frame")
+                return Description(sentences.FROZEN, reason="frozen")
+            return Description(sentences.NO_FRAME, reason="no_frame")
         try:
             return self._describer.look(frame)
         except InferenceError:
             _LOGGER.exception("the captioner failed on a frame of %s", frame.source)
-            return Description(_FAILED_TEXT, reason="failed")
+            return Description(sentences.FAILED, reason="failed")
 
     def _answered(self, found: Description, frame: Frame | None, question: Question) -> Answered:
         return Answered(
@@ -186,23 +189,24 @@ class Observer:
         )
 
     def _narrate(self, frame: Frame) -> None:
-        now = ClockReading.of(self._clock)
+        now = ClockReading.of(self._film_clock)
+        asked_s = self._clock.now_s()
         decision, found = self._weigh(frame, now)
         if decision.earcon is not None:
-            self._announcer.earcon(decision.earcon, now.monotonic_s)
+            self._announcer.earcon(decision.earcon, asked_s)
         if found is not None:
-            self._raise_alerts(decision, found, frame, now)
+            self._raise_alerts(decision, found, frame, asked_s)
         if decision.is_spoken:
-            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, now.monotonic_s)
+            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, asked_s)
         self._bus.publish(self._decided(decision, found, frame))
 
     def _raise_alerts(
-        self, decision: Decision, found: Description, frame: Frame, now: ClockReading
+        self, decision: Decision, found: Description, frame: Frame, asked_s: float
     ) -> None:
         for match in decision.alerts:
             if match.text:
-                self._announcer.earcon(Earcon.ALERT, now.monotonic_s)
-                self._say(match.text, Priority.ALERT, Cause.NARRATION, now.monotonic_s)
+                self._announcer.earcon(Earcon.ALERT, asked_s)
+                self._say(match.text, Priority.ALERT, Cause.NARRATION, asked_s)
             alerted = Alerted(
                 at=self._clock.utc(),
                 rule=match.rule,
@@ -212,6 +216,16 @@ class Observer:
                 captured_at=frame.captured_at,
             )
             self._bus.publish(alerted)
+
+    def _report_view(self) -> None:
+        """Publish what the rules find in the scene, if that has changed."""
+        with self._narrator_lock:
+            found = self._narrator.in_view
+        if not self._grabber.is_available:
+            found = dict.fromkeys(found)
+        if found != self._in_view:
+            self._in_view = found
+            self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
 
     def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
         """Return the narrator's decision; encoder and decoder run only if it needs them."""
@@ -252,7 +266,7 @@ class Observer:
 
     def _note_spoken(self, text: str) -> None:
         with self._narrator_lock:
-            self._narrator.note_spoken(ClockReading.of(self._clock), text)
+            self._narrator.note_spoken(ClockReading.of(self._film_clock), text)
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)

@@ -1,63 +1,77 @@
-"""The daemon's state: the open problems, each announced once, and the values of ``status``.
+"""The daemon's state: the greeting, the open problems, and the values of ``status``.
 
-Invariant: silence is never ambiguous. Every problem that stops narration is spoken, without paths
-or commands; the log and MQTT have the details.
+Invariant: silence is never ambiguous. The greeting says that the device is ready and what is
+missing; later every problem that stops narration is spoken once, without paths or commands. The log
+and MQTT have the details.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 
 from device import __version__
 from device.camera.grabber import Grabber
+from device.clock import Clock, ClockReading
 from device.daemon.live_settings import Value
+from device.daemon.sentences import (
+    ALL_WELL,
+    NO_FRAME,
+    PARTS,
+    PRIVATE,
+    READY,
+    RECORDING_OVER,
+    PartSentences,
+)
 from device.doctor.machine import HOTTEST_C, temperature_c
 from device.events import Answered, Decided, Event, Part, ProblemChanged
+from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.records import Caption, Cause, Priority, Utterance
 
-# Spoken when a part fails and when it works again; None for failures of the speech itself.
-_SPOKEN: Mapping[Part, tuple[str, str] | None] = {
-    Part.CAMERA: ("The camera is gone.", "The camera is back."),
-    Part.BROKER: ("The connection to your home is lost.", "The connection to your home is back."),
-    Part.BUNDLE: (
-        "The new model cannot be used. The old one stays in use.",
-        "The new model is in use.",
-    ),
-    Part.BUTTON: ("The button does not work.", "The button works again."),
-    Part.KEYS: ("The keys do not work.", "The keys work again."),
-    Part.SOCKET: (
-        "Commands from this device are not received.",
-        "Commands are received again.",
-    ),
-    Part.SIGNALS: (
-        "Signals from the system are not received.",
-        "Signals are received again.",
-    ),
-    Part.DISK: (
-        "The disk is full. History is not being saved.",
-        "History is being saved again.",
-    ),
-    Part.STATE: ("Your last settings could not be saved.", "Your settings are saved again."),
-    Part.SOUND: None,
-    Part.VOICE: None,
-}
+_LOGGER = logging.getLogger(__name__)
+# A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd ends a
+# daemon after a step of 50 s.
+_LONGEST_SPEECH_S = 20.0
+_LOOK_AGAIN_S = 0.02
+# A problem reported within this time after the greeting is of a part that has not worked yet: a
+# broker is reported after 10 s.
+_START_S = 30.0
+# At boot a USB camera may be found some seconds after the start of the daemon.
+_CAMERA_WAIT_S = 5.0
+# An attempt to open a network camera may take longer; nobody should wait for the greeting so long.
+_LONGEST_WAIT_S = 15.0
 
 
 class ProblemAnnouncer:
     """A ``device.events.Listener`` that keeps the open problems and announces each change.
 
+    Until the greeting nothing is announced: the greeting names all problems together.
+
     Args:
         announce: speaks an utterance.
         now_s: the clock's monotonic seconds.
+        missing: what is spoken of parts that have not worked since the start; others have the
+            same sentences then as later.
     """
 
-    def __init__(self, announce: Callable[[Utterance], None], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        announce: Callable[[Utterance], None],
+        now_s: Callable[[], float],
+        missing: Mapping[Part, PartSentences] | None = None,
+    ) -> None:
         self._announce = announce
         self._now_s = now_s
+        self._missing = missing or {}
         self._lock = threading.Lock()
+        self._greeted_s: float | None = None
         self._open: dict[Part, str] = {}
+        # Parts that have worked, or of which a problem was reported; and those that have not worked
+        # since the start.
+        self._reported: set[Part] = set()
+        self._never_worked: set[Part] = set()
 
     @property
     def open(self) -> dict[Part, str]:
@@ -65,25 +79,143 @@ class ProblemAnnouncer:
         with self._lock:
             return dict(self._open)
 
+    def greet(self, text: str, *, is_spoken: bool = True, is_camera_seen: bool = False) -> None:
+        """Announce that the daemon runs, and the open problems; then announce each change.
+
+        Args:
+            text: what is spoken before the problems.
+            is_spoken: whether it is spoken at all.
+            is_camera_seen: whether the camera has given pictures.
+        """
+        with self._lock:
+            if is_camera_seen:
+                self._reported.add(Part.CAMERA)
+            self._greeted_s = self._now_s()
+            failed = self._failed()
+        greeting = " ".join(filter(None, [text, *failed]))
+        _LOGGER.info("greeting%s: %s", "" if is_spoken else " (not spoken)", greeting)
+        if is_spoken:
+            self._say(greeting)
+
     def accept(self, event: Event) -> None:
         """Record a problem or its end, and announce it if it is new."""
         if not isinstance(event, ProblemChanged):
             return
         with self._lock:
             is_news = event.is_problem != (event.part in self._open)
+            self._note_first(event)
+            spoken = self._sentences(event.part)
             if event.is_problem:
                 self._open[event.part] = event.text
             else:
                 self._open.pop(event.part, None)
-        words = _SPOKEN[event.part]
-        if is_news and words is not None:
-            text = words[0 if event.is_problem else 1]
-            self._announce(Utterance(text, Priority.ALERT, Cause.STARTUP, self._now_s()))
+                self._never_worked.discard(event.part)
+            is_greeted = self._greeted_s is not None
+        if is_news and is_greeted and spoken is not None:
+            self._say(spoken.failed if event.is_problem else spoken.works)
 
     def spoken_summary(self) -> str:
         """Return the open problems as spoken sentences."""
-        lost = [words[0] for part in self.open if (words := _SPOKEN[part]) is not None]
-        return " ".join(lost) if lost else "All is well."
+        with self._lock:
+            failed = self._failed()
+        return " ".join(failed) if failed else ALL_WELL
+
+    def _failed(self) -> list[str]:
+        sentences = (self._sentences(part) for part in self._open)
+        return [spoken.failed for spoken in sentences if spoken is not None]
+
+    def _sentences(self, part: Part) -> PartSentences | None:
+        if part in self._never_worked:
+            return self._missing.get(part, PARTS[part])
+        return PARTS[part]
+
+    def _note_first(self, event: ProblemChanged) -> None:
+        """Note a part whose first problem comes so early that it has not worked yet."""
+        since_s = 0.0 if self._greeted_s is None else self._now_s() - self._greeted_s
+        if event.is_problem and event.part not in self._reported and since_s < _START_S:
+            self._never_worked.add(event.part)
+        self._reported.add(event.part)
+
+    def _say(self, text: str) -> None:
+        self._announce(Utterance(text, Priority.ALERT, Cause.STARTUP, self._now_s()))
+
+
+class Greeting:
+    """Says once that the device is ready, when it is known whether the camera works.
+
+    It is not spoken in quiet hours, nor of a recording. Used by the main thread.
+
+    Args:
+        camera: the camera.
+        problems: speaks, and knows what is missing.
+        settings: those of narration, for the quiet hours.
+        clock: the time.
+        is_replay: whether the camera is a recording.
+    """
+
+    def __init__(
+        self,
+        camera: Grabber,
+        problems: ProblemAnnouncer,
+        settings: NarrationSettings,
+        clock: Clock,
+        *,
+        is_replay: bool,
+    ) -> None:
+        self._camera = camera
+        self._problems = problems
+        self._hours = tuple(map(parse_quiet_hours, settings.quiet_hours))
+        self._clock = clock
+        self._is_replay = is_replay
+        self._began_s = clock.now_s()
+        self._is_done = False
+
+    def greet_where_due(self) -> None:
+        """Greet if it is time; call it often."""
+        waited_s = self._clock.now_s() - self._began_s
+        is_missing = Part.CAMERA in self._problems.open
+        is_known = self._camera.is_available or self._camera.is_paused or self._is_replay
+        limit_s = _CAMERA_WAIT_S if is_missing else _LONGEST_WAIT_S
+        if self._is_done or not (is_known or waited_s >= limit_s):
+            return
+        self._is_done = True
+        sentences = [READY]
+        if self._camera.is_paused:
+            sentences.append(PRIVATE)
+        elif not (is_known or is_missing):
+            sentences.append(NO_FRAME)
+        local = ClockReading.of(self._clock).local.time()
+        is_quiet = any(local in hours for hours in self._hours)
+        is_spoken = not (is_quiet or self._is_replay)
+        self._problems.greet(
+            " ".join(sentences), is_spoken=is_spoken, is_camera_seen=self._camera.is_available
+        )
+
+
+def announce_end(
+    announce: Callable[[Utterance], None],
+    is_busy: Callable[[], bool],
+    over: threading.Event,
+    clock: Clock,
+) -> None:
+    """Say that a recording is over once its last words were heard, and set ``over`` after that.
+
+    Otherwise a daemon whose recording has ended is silent, and nobody knows why.
+    """
+
+    def wait() -> None:
+        deadline_s = time.monotonic() + _LONGEST_SPEECH_S
+        while not over.wait(_LOOK_AGAIN_S) and is_busy() and time.monotonic() < deadline_s:
+            pass
+
+    _LOGGER.warning(
+        "the recording is over, and so the daemon ends; camera.replay.is_looped repeats a "
+        'recording, and camera.source = "camera:0" is a camera'
+    )
+    wait()
+    announce(Utterance(RECORDING_OVER, Priority.ALERT, Cause.STARTUP, clock.now_s()))
+    wait()
+    over.set()
 
 
 class DaemonStatus:

@@ -15,11 +15,45 @@ from device.clock import Clock
 from device.errors import DaemonError, TriggerError
 from device.events import EventBus, Part
 from device.part_health import Backoff, PartHealth
-from device.triggers.trigger import Trigger
+from device.settings.paths import Directories
+from device.triggers.button import ButtonTrigger
+from device.triggers.control_socket import ControlSocket
+from device.triggers.keys import KeyTrigger
+from device.triggers.press import USUAL_TIMING, PlaySound
+from device.triggers.settings import TriggerSettings
+from device.triggers.trigger import Target, Trigger
 from device.worker import Worker
 
 _FIRST_RETRY_S = 5.0
 _LONGEST_RETRY_S = 60.0
+
+
+def make_triggers(
+    settings: TriggerSettings,
+    directories: Directories,
+    target: Target,
+    sound: PlaySound,
+    bus: EventBus,
+) -> dict[Part, Trigger]:
+    """Return the triggers that the settings ask for, none of them started.
+
+    Args:
+        settings: of all triggers.
+        directories: where the socket is.
+        target: receives the requests.
+        sound: plays the sound that acknowledges a press.
+        bus: reports answers to clients of the socket.
+    """
+    timing = USUAL_TIMING.scaled(settings.press_time_factor)
+    socket = settings.socket.path or directories.socket
+    triggers: dict[Part, Trigger] = {Part.SOCKET: ControlSocket(socket, target, bus=bus)}
+    if settings.button.pin is not None:
+        triggers[Part.BUTTON] = ButtonTrigger(
+            settings.button, target, sound, timing, lg_folder=directories.runtime
+        )
+    if settings.keys:
+        triggers[Part.KEYS] = KeyTrigger(settings.keys, target, sound, timing)
+    return triggers
 
 
 class TriggerSet:

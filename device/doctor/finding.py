@@ -24,6 +24,14 @@ class Level(StrEnum):
     """It does not work."""
 
 
+_STATES = {
+    Level.OK: "fine",
+    Level.NOTE: "",
+    Level.WARNING: "needs attention",
+    Level.FAILURE: "does not work",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What is known of one part.
@@ -39,6 +47,17 @@ class Finding:
     level: Level
     text: str
     fix: str = ""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether there is something to fix."""
+        return self.level in (Level.WARNING, Level.FAILURE)
+
+    @property
+    def sentences(self) -> str:
+        """The finding as sentences to print, which a screen reader reads as they stand."""
+        state = _STATES[self.level]
+        return f"{self.part}: {state}. {_sentence(self.text)}" if state else self.spoken
 
     @property
     def spoken(self) -> str:
@@ -67,11 +86,38 @@ def examine(checks: Sequence[Check]) -> Iterator[Finding]:
         try:
             yield check.look()
         except SeeAloudError as exc:
-            yield Finding(check.part, Level.FAILURE, str(exc), check.fix)
+            yield Finding(
+                check.part, Level.FAILURE, _without_advice(str(exc), check.fix), check.fix
+            )
         except Exception as exc:
             _LOGGER.exception("the check of %s failed", check.part)
             text = f"the check itself failed: {type(exc).__name__}: {exc}"
             yield Finding(check.part, Level.WARNING, text, "report it, with: seealoud -vv doctor")
+
+
+def closing_line(findings: Sequence[Finding]) -> str:
+    """Return how many parts need attention, and which."""
+    bad = [finding.part for finding in findings if finding.needs_attention]
+    if not bad:
+        return f"None of {len(findings)} parts needs attention."
+    verb = "needs" if len(bad) == 1 else "need"
+    *before, last = bad
+    named = f"{', '.join(before)} and {last}" if before else last
+    return f"{len(bad)} of {len(findings)} parts {verb} attention: {named}."
+
+
+def _without_advice(text: str, fix: str) -> str:
+    """Return an error's text without the advice at its end that the fix begins with."""
+    before, _, advice = text.rpartition(": ")
+    return before if before and fix.startswith(advice) else text
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital letter and a full stop; names such as camera:0 stay."""
+    first = text.partition(" ")[0]
+    is_word = first.rstrip(",;.:").isalpha()
+    begun = f"{text[:1].upper()}{text[1:]}" if is_word else text
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
 def spoken_summary(findings: Sequence[Finding]) -> str:

@@ -21,6 +21,14 @@ THERMAL_ZONE = Path("/sys/class/thermal/thermal_zone0/temp")
 _VCGENCMD_TIMEOUT_S = 2.0
 # Bits of `vcgencmd get_throttled`: now, and since the start.
 _UNDER_VOLTAGE_NOW, _UNDER_VOLTAGE_ONCE = 1 << 0, 1 << 16
+_SINCE_START = 16  # by so much is the second set of bits shifted
+_THROTTLING = (
+    (0, "too little voltage"),
+    (1, "frequency limited"),
+    (2, "slowed down"),
+    (3, "slowed down by heat"),
+)
+_BOARD, _CPU_INFO = Path("/proc/device-tree/model"), Path("/proc/cpuinfo")
 
 
 def check_system() -> Finding:
@@ -30,6 +38,16 @@ def check_system() -> Finding:
     if bits == 64:
         return Finding("System", Level.OK, text)
     return Finding("System", Level.FAILURE, text, "install the 64-bit Raspberry Pi OS")
+
+
+def board_name() -> str:
+    """Return the name of the board, as in "Raspberry Pi 5 Model B Rev 1.0", or the processor's."""
+    if _BOARD.is_file():
+        return _BOARD.read_text(encoding="utf-8").rstrip("\0\n")
+    for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
 
 
 def check_disk(folder: Path) -> Finding:
@@ -70,14 +88,34 @@ def check_temperature(zone: Path = THERMAL_ZONE) -> Finding:
     return Finding("Temperature", Level.OK, text)
 
 
-def check_power(command: Sequence[str] = ("vcgencmd", "get_throttled")) -> Finding:
-    """Return whether a Raspberry Pi gets enough power, as reported by its firmware."""
+def throttling_flags(command: Sequence[str] = ("vcgencmd", "get_throttled")) -> int | None:
+    """Return the bits that a Raspberry Pi's firmware reports; None on another machine."""
     try:
         said = subprocess.run(
             command, capture_output=True, text=True, timeout=_VCGENCMD_TIMEOUT_S, check=True
         ).stdout
-        flags = int(said.strip().rpartition("=")[2], 16)
+        return int(said.strip().rpartition("=")[2], 16)
     except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+def throttling_words(flags: int | None) -> str:
+    """Return the bits of ``throttling_flags`` in words, without full stop."""
+    if flags is None:
+        return "not available on this machine"
+    now, before = (
+        [words for bit, words in _THROTTLING if flags >> (bit + shift) & 1]
+        for shift in (0, _SINCE_START)
+    )
+    said = [f"now: {', '.join(now)}"] if now else []
+    said += [f"since the start: {', '.join(before)}"] if before else []
+    return "; ".join(said) or "none"
+
+
+def check_power(command: Sequence[str] = ("vcgencmd", "get_throttled")) -> Finding:
+    """Return whether a Raspberry Pi gets enough power, as reported by its firmware."""
+    flags = throttling_flags(command)
+    if flags is None:
         return Finding("Power", Level.NOTE, "not available on this machine")
     if flags & _UNDER_VOLTAGE_NOW:
         fix = "use the power supply made for this Raspberry Pi, and a short cable"

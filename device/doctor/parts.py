@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from device.doctor.finding import Check, Finding, Level
-from device.english import split_words
+from device.doctor.rules import check_rules
 from device.errors import CameraError, TriggerError
-from device.narrator.rules import KeywordRule
-from device.narrator.settings import NarrationRule
 from device.records import Frame
 from device.settings.schema import Settings
 
@@ -24,7 +21,7 @@ _SILENCE_S = 0.1
 _SAMPLE_RATE_HZ = 22_050
 _TEST_WORDS = "Hello."
 _SLOWEST_CAPTION_MS = 1500.0
-_MOST_NAMED = 5
+_SOUND_FIX = "plug in a loudspeaker, or set speech.device to another device"
 
 
 def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
@@ -36,15 +33,21 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
     """
 
     def held(part: str) -> Finding:
-        return Finding(part, Level.NOTE, "in use by the running daemon: seealoud press status")
+        return Finding(
+            part, Level.NOTE, "in use by the running daemon; seealoud press status shows how it is"
+        )
 
     def unless_held(part: str, look: Callable[[Settings], Finding]) -> Callable[[], Finding]:
         return lambda: held(part) if is_daemon_running else look(settings)
 
     return [
-        Check("Model", lambda: check_model(settings), "copy the bundle again, or name another"),
+        Check(
+            "Model",
+            lambda: check_model(settings),
+            "copy the bundle again, or name another in captioner.bundle",
+        ),
         Check("Voice", lambda: check_voice(settings), "set speech.voice to another voice"),
-        Check("Sound", lambda: check_sound(settings), "list the devices with: aplay -L"),
+        Check("Sound", lambda: check_sound(settings), _SOUND_FIX),
         Check("Camera", unless_held("Camera", check_camera), _camera_fix()),
         Check("Button", unless_held("Button", check_button)),
         Check("Rules", lambda: check_rules(settings), "fix the model first"),
@@ -61,6 +64,7 @@ def check_model(settings: Settings) -> Finding:
     """
     from device.vision.bundle import find_bundle, load_bundle, pattern
     from device.vision.captioner import Captioner, CaptionOptions
+    from device.vision.manifest import CHECKSUM
     from device.vision.native_stderr import captured_native_stderr
 
     bundle = load_bundle(find_bundle(settings.captioner.bundle))
@@ -68,26 +72,14 @@ def check_model(settings: Settings) -> Finding:
     with captured_native_stderr(), Captioner(bundle, options) as captioner:
         caption = captioner.caption(Frame.now(pattern(0), "self-test"))
     took_ms = caption.timings.total_ms
-    text = f"{bundle.name}, {took_ms:.0f} ms a caption"
+    text = f"{bundle.name}, {took_ms:.0f} milliseconds for a caption"
+    if not bundle.has_checksum:
+        fix = "see the warning above; SeeAloud's own bundles have that file: copy the bundle again"
+        return Finding("Model", Level.WARNING, f"{text}, but without {CHECKSUM}", fix)
     if took_ms > _SLOWEST_CAPTION_MS:
         fix = "close other programs, or cool the device"
         return Finding("Model", Level.WARNING, f"{text}, which is slow", fix)
     return Finding("Model", Level.OK, text)
-
-
-def check_rules(settings: Settings) -> Finding:
-    """Return whether every rule of the narration can fire with this bundle.
-
-    Raises:
-        BundleError: there is no bundle whose words could be read.
-    """
-    from device.vision.bundle import find_bundle, load_bundle
-    from device.vision.thing_finder import thing_names
-    from device.vision.vocabulary import SPECIALS
-
-    bundle = load_bundle(find_bundle(settings.captioner.bundle))
-    words = [*bundle.vocabulary.words[len(SPECIALS) :], *thing_names(bundle.manifest)]
-    return judge_rules(settings.narration.rules, words, bundle.name)
 
 
 def check_voice(settings: Settings) -> Finding:
@@ -107,7 +99,7 @@ def check_voice(settings: Settings) -> Finding:
         took_s = time.monotonic() - began_s
     if not audio_s:
         return Finding("Voice", Level.FAILURE, f"{voice.name} makes no sound", "choose another")
-    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} s")
+    return Finding("Voice", Level.OK, f"{voice.name}, speaks a word within {took_s:.1f} seconds")
 
 
 def check_sound(settings: Settings) -> Finding:
@@ -121,7 +113,10 @@ def check_sound(settings: Settings) -> Finding:
 
     if shutil.which("aplay") is None:
         return Finding(
-            "Sound", Level.FAILURE, "aplay is not installed", "sudo apt install alsa-utils"
+            "Sound",
+            Level.FAILURE,
+            "the program aplay, which plays the sound, is not installed",
+            "sudo apt install alsa-utils",
         )
     silence = PcmChunk(np.zeros(round(_SILENCE_S * _SAMPLE_RATE_HZ), np.int16), _SAMPLE_RATE_HZ)
     with closing(AlsaPlayback(settings.speech.device)) as playback:
@@ -137,10 +132,9 @@ def check_camera(settings: Settings) -> Finding:
     """
     from device.camera.camera import WARM_UP_FRAMES
     from device.camera.open import open_camera
-    from device.clock import SystemClock
     from device.vision.picture_gate import PictureGate
 
-    with closing(open_camera(settings.camera, SystemClock())) as camera:
+    with closing(open_camera(settings.camera)) as camera:
         frame = camera.read()
         for _ in range(WARM_UP_FRAMES):
             frame = camera.read()
@@ -174,7 +168,7 @@ def check_button(settings: Settings) -> Finding:
 
     pin = settings.triggers.button.pin
     if pin is None:
-        return Finding("Button", Level.NOTE, "none; if there is one, set triggers.button.pin")
+        return Finding("Button", Level.NOTE, "not used; if there is one, set triggers.button.pin")
     try:
         # lgpio writes to the working directory, where the user may have no right to.
         with (
@@ -198,72 +192,9 @@ def check_broker(settings: Settings) -> Finding:
         ConfigError: the settings cannot be used.
     """
     if not settings.mqtt.is_on:
-        return Finding("Broker", Level.NOTE, "not used: mqtt.is_on is false")
+        return Finding("Broker", Level.NOTE, "not used, because mqtt.is_on is false")
     from device.mqtt.connection import probe
 
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)
     return Finding("Broker", Level.OK, f"{broker.address} accepts the connection")
-
-
-def judge_rules(rules: Sequence[NarrationRule], words: Sequence[str], bundle: str) -> Finding:
-    """Return whether every rule waits for words that the captioner can say.
-
-    Args:
-        rules: of the settings.
-        words: all that the bundle can say.
-        bundle: its name.
-    """
-    if not rules:
-        return Finding(
-            "Rules",
-            Level.NOTE,
-            "none; [[narration.rules]] would alert you to words",
-        )
-    known = split_words(" ".join(words))
-    # A rule that is not in all words together is in no caption.
-    dead = [rule for rule in rules if not KeywordRule(rule).is_in(known)]
-    if not dead:
-        noun = "rule looks" if len(rules) == 1 else "rules look"
-        return Finding("Rules", Level.OK, f"{len(rules)} {noun} for words that {bundle} knows")
-    text = "; ".join(
-        f"the rule {rule.name!r} never fires: {bundle} does not know "
-        f"{_listed(unknown_words(rule, known))}"
-        for rule in dead
-    )
-    return Finding("Rules", Level.WARNING, text, _fix(dead, known))
-
-
-def unknown_words(rule: NarrationRule, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the words of a rule that are not known, nor any of their synonyms.
-
-    Args:
-        rule: of the settings.
-        known: all words that there are, as ``split_words`` returns them.
-    """
-    waited_for = dict.fromkeys(
-        word for phrase in rule.words for word in phrase.replace("-", " ").split()
-    )
-    return tuple(word for word in waited_for if not _with_words(rule, word).is_in(known))
-
-
-def _with_words(rule: NarrationRule, *words: str) -> KeywordRule:
-    return KeywordRule(rule.model_copy(update={"words": words}))
-
-
-def _fix(dead: Sequence[NarrationRule], known: Sequence[str]) -> str:
-    unknown = dict.fromkeys(word for rule in dead for word in unknown_words(rule, known))
-    alike = dict.fromkeys(
-        found for word in unknown for found in get_close_matches(word.rstrip("*"), known, n=1)
-    )
-    instead = f", perhaps {_listed(tuple(alike))}" if alike else ""
-    return (
-        f"in [[narration.rules]] write words from the bundle's vocabulary.txt{instead}, "
-        "or add such words as synonyms"
-    )
-
-
-def _listed(words: Sequence[str]) -> str:
-    named = ", ".join(map(repr, words[:_MOST_NAMED]))
-    left = len(words) - _MOST_NAMED
-    return f"{named} and {left} more" if left > 0 else named

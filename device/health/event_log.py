@@ -16,6 +16,7 @@ from device.events import (
     Decided,
     DecisionReason,
     Event,
+    InViewChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -56,6 +57,10 @@ class EventLog:
             case Alerted():
                 _write(logging.INFO, event, f"alert: {event.rule}", rule=event.rule)
                 _write(logging.DEBUG, event, f"alert: {event.text}", text=event.text)
+            case InViewChanged(rules=rules):
+                names = [rule for rule, is_in_view in rules.items() if is_in_view]
+                line = f"in view: {', '.join(names) or 'none of the rules'}"
+                _write(logging.DEBUG, event, line, names=names)
             case Spoke():
                 _spoke(event)
             case ProblemChanged():

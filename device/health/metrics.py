@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: counted from events, read from the parts at each scrape, served by HTTP.
+"""Numbers for Prometheus: counted from events, and read from the parts at each scrape.
 
 Invariant: no caption, no text and no address is among them.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,13 +15,11 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
-    start_http_server,
 )
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from device import __version__
-from device.errors import ConfigError
 from device.events import (
     Alerted,
     Answered,
@@ -35,13 +32,11 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.settings import MetricsSettings
 from device.records import Caption, Cause, Priority, Thing, ThingSource
 
 # From a single encoder run on a fast machine to a first caption on a hot Pi Zero.
 _BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _MILLISECONDS = 1000
-_JOIN_TIMEOUT_S = 1.0
 _PREFIX = "seealoud_"
 _SPOKEN = (
     DecisionReason.FIRST,
@@ -78,7 +73,7 @@ class MetricsListener:
     """A ``device.events.Listener`` that counts; each one has its own registry.
 
     Attributes:
-        registry: what ``MetricsServer`` serves.
+        registry: what ``device.health.metrics_server`` serves.
     """
 
     def __init__(self, readings: Readings = Readings()) -> None:
@@ -220,41 +215,6 @@ class _ReadingsCollector(Collector):
         build = _gauge("build_info", "Version and bundle in use; always 1.", "version", "bundle")
         build.add_metric([__version__, readings.bundle()], 1)
         yield build
-
-
-class MetricsServer:
-    """Answers every path with the metrics, from a thread of its own."""
-
-    def __init__(self, registry: CollectorRegistry, settings: MetricsSettings) -> None:
-        self._registry = registry
-        self._settings = settings
-        self._server: WSGIServer | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Listen.
-
-        Raises:
-            ConfigError: the address is not one of this machine, or the port is in use.
-        """
-        host, port = self._settings.host, self._settings.port
-        try:
-            self._server, self._thread = start_http_server(port, host, self._registry)
-        except OSError as exc:
-            raise ConfigError(
-                f"metrics cannot be served on {host} port {port}: {exc.strerror}; "
-                "set metrics.host or metrics.port to another one, or metrics.is_on = false"
-            ) from exc
-
-    def close(self) -> None:
-        """Stop listening; may be repeated."""
-        server = self._server
-        self._server = None
-        if server is None or self._thread is None:
-            return
-        server.shutdown()
-        server.server_close()
-        self._thread.join(_JOIN_TIMEOUT_S)
 
 
 def _count(name: str, help_text: str, value: int) -> CounterMetricFamily:

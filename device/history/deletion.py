@@ -25,11 +25,25 @@ from device.history.time_parsing import to_us
 # chunks new entries are written.
 CHUNK_ROWS = 2000
 _MB = 1_000_000
+_US = timedelta(microseconds=1)
 _USED_BYTES = (
     "SELECT (page_count - freelist_count) * page_size "
     "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
 )
-_DELETE_OLD = "DELETE FROM entry WHERE seq IN (SELECT seq FROM entry WHERE at_us < ? LIMIT ?)"
+# What was written after an entry of the days that are kept is not old, whatever its time says: the
+# clock was behind, as that of a Pi is before it has found a time server.
+_DELETE_OLD = (
+    "DELETE FROM entry WHERE seq IN (SELECT seq FROM entry WHERE at_us < :oldest AND seq < ifnull("
+    "(SELECT min(seq) FROM entry WHERE at_us BETWEEN :oldest AND :now), 9e18) LIMIT :chunk)"
+)
+# A clock that is years ahead must not delete everything before it is set right; so the time by
+# which entries are too old advances by no more than this from one check to the next.
+_MOST_ADVANCE = timedelta(days=2)
+_CHECKED = "SELECT value FROM counter WHERE name = 'retention_us'"
+_SET_CHECKED = (
+    "INSERT INTO counter VALUES ('retention_us', ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 # In the order of writing, so that a clock that was wrong for an hour does not matter.
 _DELETE_FIRST = "DELETE FROM entry WHERE seq IN (SELECT seq FROM entry ORDER BY seq LIMIT ?)"
 _BUSY_S = 10.0
@@ -39,20 +53,42 @@ _CHECKPOINT_PAUSE_S = 0.05
 _IS_SUMMARY = "topic LIKE '%/summary'"
 
 
+def retention_time(database: Database, now: datetime) -> datetime:
+    """Return the time by which the age of entries is judged at this check.
+
+    It is ``now``, or a time before it where the clock has jumped ahead since the last check.
+
+    Args:
+        database: of the history, held.
+        now: aware.
+    """
+    rows = database.read(_CHECKED)
+    last_us = int(rows[0][0]) if rows else to_us(now)
+    judged_us = min(to_us(now), last_us + _MOST_ADVANCE // _US)
+    if not rows or judged_us > last_us:
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(_SET_CHECKED, (judged_us,))
+
+        database.write(work)
+    return now - (to_us(now) - judged_us) * _US
+
+
 def delete_old(database: Database, settings: HistorySettings, now: datetime) -> int:
     """Delete a chunk of what is too old or too much; return how many entries, 0 when nothing is.
 
     Args:
         database: of the history, held.
         settings: age and size.
-        now: aware.
+        now: from ``retention_time``.
     """
     deleted = 0
     oldest_us = to_us(now - timedelta(days=settings.keep_days))
+    bounds = {"oldest": oldest_us, "now": to_us(now), "chunk": CHUNK_ROWS}
 
     def work(connection: sqlite3.Connection) -> None:
         nonlocal deleted
-        deleted = connection.execute(_DELETE_OLD, (oldest_us, CHUNK_ROWS)).rowcount
+        deleted = connection.execute(_DELETE_OLD, bounds).rowcount
         if deleted == 0:
             excess = _excess_rows(connection, settings.largest_mb * _MB)
             deleted = connection.execute(_DELETE_FIRST, (excess,)).rowcount

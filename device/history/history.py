@@ -20,7 +20,7 @@ from pathlib import Path
 from device.clock import Clock
 from device.events import Event
 from device.history.database import Database
-from device.history.deletion import delete_old
+from device.history.deletion import delete_old, retention_time
 from device.history.entries import COLUMNS, FIELDS, Entry, EntryFilter, readable_entries
 from device.history.schema import HISTORY
 from device.history.settings import RETENTION_S, SYNC_SPACING_S, HistorySettings
@@ -80,6 +80,7 @@ class History:
         self._is_synced = True
         self._synced_s = float("-inf")
         self._retention_s = float("-inf")
+        self._retention_at: datetime | None = None  # of a check that is not finished
 
     def accept(self, event: Event) -> None:
         """Take an event and return at once."""
@@ -185,8 +186,11 @@ class History:
     def _delete_where_due(self) -> None:
         if self._clock.now_s() - self._retention_s < RETENTION_S:
             return
-        if delete_old(self._database, self._settings, self._clock.utc()) == 0:
+        if self._retention_at is None:
+            self._retention_at = retention_time(self._database, self._clock.utc())
+        if delete_old(self._database, self._settings, self._retention_at) == 0:
             self._retention_s = self._clock.now_s()
+            self._retention_at = None
 
     def _shorten(self) -> None:
         while len(self._waiting) > MAX_WAITING:

@@ -18,6 +18,7 @@ from device.history.database import stored_text
 from device.history.entries import COLUMNS, Entry
 from device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from device.history.time_parsing import to_us
+from device.regular_file import require_regular
 
 _LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0
@@ -126,6 +127,7 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
                 f"there is no history at {path}: `seealoud run` creates it, unless "
                 "history.is_on is false; give another folder with --state"
             )
+        require_regular(path)
         connection = _connect(path)
         connection.text_factory = stored_text
         if version_of(connection) > len(HISTORY.steps):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from device.errors import ConfigError
+from device.regular_file import open_regular, read_regular
 from device.settings_base import check_host
 
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"
@@ -182,7 +183,7 @@ def read_password(file: Path | None, environ: Mapping[str, str] = os.environ) ->
     if file is None:
         return environ.get(PASSWORD_VARIABLE) or None
     try:
-        password = file.read_text(encoding="utf-8").rstrip("\r\n")
+        password = read_regular(file).decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         raise ConfigError(f"MQTT password file {file} cannot be read: {reason}") from exc
@@ -215,7 +216,7 @@ def _machine_identity(files: Sequence[Path]) -> str:
     """Return the machine's own id, or its host name where it has none (some containers)."""
     for file in files:
         try:
-            identity = file.read_text(encoding="ascii").strip()
+            identity = read_regular(file).decode("ascii").strip()
         except (OSError, UnicodeDecodeError):
             continue
         if identity and identity != "uninitialized":
@@ -271,7 +272,6 @@ def _require_readable(file: Path | None) -> None:
     if file is None:
         return
     try:
-        with file.open("rb"):
-            pass
+        open_regular(file).close()
     except OSError as exc:
         raise ConfigError(f"MQTT file {file} cannot be read: {exc.strerror}") from exc

@@ -17,7 +17,7 @@ from device.clock import Clock
 from device.errors import BrokerError, SeeAloudError
 from device.events import EventBus, Part
 from device.mqtt.connection import Confirmation, DeviceConnection
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.settings import MqttLimits
 from device.mqtt.topics import OutgoingMessage
 from device.part_health import Backoff, PartHealth

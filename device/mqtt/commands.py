@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -19,7 +19,7 @@ from device.clock import Clock
 from device.errors import RequestError
 from device.mqtt import topics as t
 from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
 from device.records import Cause
 from device.requests import HandleRequest
@@ -27,6 +27,7 @@ from device.requests import HandleRequest
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
 _BURST = 10.0
+_UNKNOWN_TOPIC, _OBEYED, _REFUSED = range(3)
 # As in device.requests.
 MAX_ID_CHARS = 64
 _SWITCH = {"ON": True, "OFF": False}
@@ -39,7 +40,7 @@ class ResultMessage(Message):
     at: UtcTime = Field(description="When it was decided, in UTC.")
     id: str = Field(default="", description="The command's own id, or empty.")
     topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked; empty where nobody can tell.")
+    action: str = Field(default="", description="What was asked, or empty if unreadable.")
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
     data: dict[str, Value] = Field(default={}, description="Of status: the state.")
@@ -77,7 +78,7 @@ class CommandHandler:
         identity: of the device, with the voices that can be chosen.
         handle: carries commands out.
         clock: the time.
-        per_min: commands taken in a minute; a few more at once.
+        per_min: commands of each kind taken in a minute; a few more at once.
     """
 
     def __init__(
@@ -86,11 +87,13 @@ class CommandHandler:
         self._handle = handle
         self._clock = clock
         self._per_min = per_min
-        self._bucket = TokenBucket(per_min, max(_BURST, per_min / 60))
-        self._is_flooded = False
+        # Apart for each lane, so that a flood uses up nothing but its own.
+        self._buckets: dict[Hashable, TokenBucket] = {}
+        self._flooded: set[Hashable] = set()
         self._voices = identity.voices
         own: Mapping[t.Topic, Callable[[str], r.Request]] = {
             t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
+            t.ALERTS_SET: lambda text: r.AlertSwitch(is_on=_switch(text)),
             t.MUTE_SET: lambda text: r.Mute(is_on=_switch(text)),
             t.PRIVACY_SET: lambda text: r.Privacy(is_on=_switch(text)),
             t.VOLUME_SET: lambda text: r.Set(name="volume", value=_number(text)),
@@ -110,18 +113,34 @@ class CommandHandler:
         too.
         """
         now_s = self._clock.now_s()
-        if not self._bucket.take(now_s):
-            is_first = not self._is_flooded
-            self._is_flooded = True
+        lane = self.lane(received)
+        new = TokenBucket(self._per_min, max(_BURST, self._per_min / 60))
+        if not self._buckets.setdefault(lane, new).take(now_s):
+            is_first = lane not in self._flooded
+            self._flooded.add(lane)
             reason = f"too many commands: at most {self._per_min:g} a minute are taken"
             return self._refused(received.topic, reason) if is_first else None
-        self._is_flooded = False
+        self._flooded.discard(lane)
         try:
             return self._result(received, now_s)
         except Exception as exc:
             reason = f"internal error: {type(exc).__name__}: {exc}"
             _LOGGER.debug("a command failed", exc_info=True)
             return self._refused(received.topic, reason)
+
+    def lane(self, received: ReceivedMessage) -> Hashable:
+        """Return with which other messages one is counted; from any thread, and never raises.
+
+        Those of a topic that can be obeyed, those that cannot, all commands of unknown topics, and
+        what is no command, by its topic.
+        """
+        if received.topic not in self._simple and received.topic != self._json_topic:
+            return _UNKNOWN_TOPIC if received.topic.endswith("/set") else received.topic
+        try:
+            self._request(received)
+        except Exception:  # noqa: BLE001 - whatever it is, the answer will say it
+            return received.topic, _REFUSED
+        return received.topic, _OBEYED
 
     def _result(self, received: ReceivedMessage, now_s: float) -> ResultMessage:
         """Return what became of a command."""
@@ -131,9 +150,7 @@ class CommandHandler:
             return self._refused(received.topic, str(exc), *self._claims(received))
         except ValidationError as exc:
             first = exc.errors(include_url=False)[0]
-            key = ".".join(str(part) for part in first["loc"]) or "value"
-            reason = f"{key}: {first['msg']} (is {_shown(str(first['input']))})"
-            return self._refused(received.topic, reason, *self._claims(received))
+            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
         outcome = self._handle(request, Cause.MQTT, now_s)
         return ResultMessage(
             at=self._clock.utc(),

@@ -12,13 +12,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from device.errors import BrokerError
-from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
+from device.mqtt.broker import DAEMON_SESSION, BrokerSettings, Protocol
+from device.mqtt.inbox import LaneOf, ReceivedMessage, lane_by_topic
 from device.mqtt.paho_client import (
     ConnectAnswer,
     ConnectionLost,
     PahoClient,
     PublishAnswer,
-    ReceivedMessage,
     broker_error,
 )
 from device.mqtt.topics import AVAILABILITY, OFFLINE, ONLINE, OutgoingMessage
@@ -48,10 +48,6 @@ class _OnTheWay:
     deadline_s: float
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 class Connection:
     """A connection that the broker has accepted, by the newest version of MQTT that it takes.
 
@@ -61,6 +57,7 @@ class Connection:
         settings: where, as whom and how long to wait.
         will: what the broker publishes when this process dies; None for nothing.
         notify: called from paho's thread when ``receive`` has something; it must return at once.
+        lane_of: as for ``Inbox``.
 
     Raises:
         BrokerError: the broker is away, refuses, cannot be trusted or does not answer in time.
@@ -71,12 +68,15 @@ class Connection:
         self,
         settings: BrokerSettings,
         will: OutgoingMessage | None = None,
-        notify: Callable[[], None] = _nothing,
+        notify: Callable[[], None] = lambda: None,
+        lane_of: LaneOf = lane_by_topic,
     ) -> None:
         self._settings = settings
         self._on_the_way: dict[int, _OnTheWay] = {}
         self._lost_reason: str | None = None
-        self._client = _connected_client(settings, will, notify)
+        self._client = _connected_client(
+            settings, lambda protocol: PahoClient(settings, will, protocol, notify, lane_of)
+        )
 
     def subscribe(self, patterns: Sequence[str]) -> None:
         """Ask for messages; they come from ``receive``.
@@ -179,7 +179,7 @@ class DeviceConnection(Connection):
     Args:
         settings: where, as whom and how long to wait.
         listen_to: patterns of topics to subscribe to before "online" is published.
-        notify: as for ``Connection``.
+        notify, lane_of: as for ``Connection``.
 
     Raises:
         BrokerError: the broker is away or refuses.
@@ -190,9 +190,11 @@ class DeviceConnection(Connection):
         self,
         settings: BrokerSettings,
         listen_to: Sequence[str] = (),
-        notify: Callable[[], None] = _nothing,
+        notify: Callable[[], None] = lambda: None,
+        lane_of: LaneOf = lane_by_topic,
     ) -> None:
-        super().__init__(settings, AVAILABILITY.message(settings.device_id, OFFLINE), notify)
+        will = AVAILABILITY.message(settings.device_id, OFFLINE)
+        super().__init__(settings, will, notify, lane_of)
         try:
             if listen_to:
                 self.subscribe(listen_to)
@@ -255,11 +257,11 @@ def probe(settings: BrokerSettings) -> None:
 
 
 def _connected_client(
-    settings: BrokerSettings, will: OutgoingMessage | None, notify: Callable[[], None]
+    settings: BrokerSettings, open_client: Callable[[Protocol], PahoClient]
 ) -> PahoClient:
     reason = ""
     for protocol in settings.protocols:
-        client = PahoClient(settings, will, protocol, notify)
+        client = open_client(protocol)
         try:
             reason = _refusal(client, settings)
             if not reason:

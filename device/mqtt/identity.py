@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import annotated_types
 
 from device import __version__
 from device.mqtt.broker import default_device_id
-from device.narrator.settings import NarrationSettings
+from device.narrator.settings import NarrationRule, NarrationSettings
 from device.requests import MAX_SNOOZE_MIN
 from device.settings_base import SettingsGroup
 from device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
+MODEL_FILE = Path("/proc/device-tree/model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,39 @@ def range_of(group: type[SettingsGroup], name: str, step: float) -> Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """The computer: its model, and the revision of its hardware."""
+
+    model: str = "SeeAloud"
+    revision: str = ""
+
+
+def read_board(file: Path = MODEL_FILE) -> Board:
+    """Return which Raspberry Pi this is, or else the kind of processor.
+
+    Args:
+        file: the device tree's name for the board, as in "Raspberry Pi 4 Model B Rev 1.4".
+    """
+    try:
+        text = file.read_bytes().decode("utf-8", "replace").rstrip("\0").strip()
+    except OSError:
+        text = ""
+    if not text:
+        return Board(revision=platform.machine())
+    model, mark, revision = text.partition(" Rev ")
+    return Board(model, f"{mark}{revision}".strip())
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """One device.
 
     Attributes:
         id: its name in topics.
         name: for people.
+        board: the computer that it runs on.
+        page_url: address of the device's own page; empty while it has none.
+        rules: names of the alert rules, each of which is a sensor.
         version: of the program.
         voices: paths of the voices that can be chosen, by their names; the built-in one has an
             empty path.
@@ -58,6 +88,9 @@ class Identity:
 
     id: str
     name: str = "SeeAloud"
+    board: Board = Board()
+    page_url: str = ""
+    rules: tuple[str, ...] = ()
     version: str = __version__
     voices: Mapping[str, str] = field(default_factory=lambda: {BUILT_IN_VOICE: ""})
     volume: Range = Range(0.0, 1.0, 0.05)
@@ -66,7 +99,12 @@ class Identity:
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
 
 
-def identity_of(device_id: str | None, name: str, speech: SpeechSettings) -> Identity:
+def identity_of(
+    device_id: str | None,
+    name: str,
+    speech: SpeechSettings,
+    rules: Sequence[NarrationRule] = (),
+) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
     voices = {BUILT_IN_VOICE: ""}
     if speech.voice is not None:
@@ -74,6 +112,8 @@ def identity_of(device_id: str | None, name: str, speech: SpeechSettings) -> Ide
     return Identity(
         id=device_id or default_device_id(),
         name=name,
+        board=read_board(),
+        rules=tuple(rule.name for rule in rules),
         voices=voices,
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),

@@ -3,9 +3,9 @@
 Only this module and ``bounded_client`` know paho.
 
 Facts that are easy to miss: an exception in a callback kills paho's thread, so callbacks only put
-values on a queue; paho calls ``on_publish`` while it holds its own lock, so no lock of ours may be
-held around ``publish``. Received messages are bounded before they are queued, in length and in
-number. Every failure is raised as a ``BrokerError`` that says what to do.
+values into the inbox, which bounds them in length and in number; paho calls ``on_publish`` while it
+holds its own lock, so no lock of ours may be held around ``publish``. Every failure is raised as a
+``BrokerError`` that says what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import queue
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -29,11 +28,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from device.errors import BrokerError
 from device.mqtt.bounded_client import MAX_PACKET_BYTES, BoundedClient
 from device.mqtt.broker import BrokerSettings, Protocol, tls_context
+from device.mqtt.inbox import Inbox, LaneOf, ReceivedMessage, lane_by_topic
 from device.mqtt.topics import OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
-MAX_RECEIVED_BYTES = 2**13
-_MAX_WAITING = 1000
+_RECEIVE_BUFFER_BYTES = 2**16
 # The sender bounds how many are on the way at a time; paho must hold none of them back.
 _MAX_IN_FLIGHT = 1000
 _UNSUPPORTED_PROTOCOL = 0x84
@@ -63,24 +62,7 @@ class PublishAnswer:
     failure: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedMessage:
-    """A message of another client.
-
-    Attributes:
-        topic: its full name.
-        payload: its first ``MAX_RECEIVED_BYTES``.
-        size_bytes: of the payload; of a packet that was too long, of its beginning.
-        is_retained: whether the broker had kept it from before.
-    """
-
-    topic: str
-    payload: bytes
-    size_bytes: int
-    is_retained: bool
-
-
-ClientEvent = ConnectAnswer | ConnectionLost | PublishAnswer | ReceivedMessage
+BrokerEvent = ConnectAnswer | ConnectionLost | PublishAnswer
 
 
 def broker_error(settings: BrokerSettings, what: str) -> BrokerError:
@@ -96,6 +78,7 @@ class PahoClient:
         will: what the broker publishes when this process dies; None for nothing.
         protocol: the version of MQTT.
         notify: called from paho's thread after each event; it must return at once.
+        lane_of: as for ``Inbox``.
 
     Raises:
         BrokerError: the broker is away, cannot be trusted or does not answer in time.
@@ -108,12 +91,14 @@ class PahoClient:
         will: OutgoingMessage | None,
         protocol: Protocol,
         notify: Callable[[], None],
+        lane_of: LaneOf = lane_by_topic,
     ) -> None:
         self._settings = settings
         self._notify = notify
-        self._events: queue.SimpleQueue[ClientEvent] = queue.SimpleQueue()
+        self._inbox: Inbox[BrokerEvent] = Inbox(lane_of)
         self._socket: socket.socket | None = None
         client = _make_client(settings, will, _PROTOCOLS[protocol])
+        client.has_room = self._inbox.has_room
         self._client: paho.Client | None = client
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -149,12 +134,9 @@ class PahoClient:
         code, _ = self._open_client().subscribe([(pattern, 1) for pattern in patterns])
         self._require_success(code)
 
-    def next_event(self, timeout_s: float) -> ClientEvent | None:
+    def next_event(self, timeout_s: float) -> BrokerEvent | ReceivedMessage | None:
         """Return what happened next, or None after the time."""
-        try:
-            return self._events.get(timeout=max(0.0, timeout_s))
-        except queue.Empty:
-            return None
+        return self._inbox.get(timeout_s)
 
     def close(self) -> None:
         """Say goodbye and end paho's thread; a second time does nothing.
@@ -199,13 +181,15 @@ class PahoClient:
 
     # paho's thread, sometimes with paho's lock held: queue the value and leave.
 
-    def _put(self, event: ClientEvent) -> None:
-        self._events.put(event)
+    def _put(self, event: BrokerEvent) -> None:
+        self._inbox.put(event)
         self._notify()
 
     def _on_socket_open(self, _c: Any, _u: Any, opened: Any) -> None:
         # Our own handle on it: paho may close its own at any time.
         self._socket = socket.socket(fileno=os.dup(opened.fileno()))
+        # What waits here delays what the broker confirms; without a limit it would be megabytes.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
 
     def _on_connect(self, _c: Any, _u: Any, _f: Any, reason: ReasonCode, _p: Any) -> None:
         failure = str(reason) if reason.is_failure else None
@@ -223,20 +207,14 @@ class PahoClient:
             _LOGGER.warning("MQTT broker %s refuses our subscription: %s", address, reasons[0])
 
     def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:  # an unknown command of a client that breaks the rules
-            return
-        if self._events.qsize() < _MAX_WAITING:
-            payload = bytes(message.payload)
-            self._put(
-                ReceivedMessage(topic, payload[:MAX_RECEIVED_BYTES], len(payload), message.retain)
-            )
+        # Its topic as bytes: a client may break the rules.
+        if self._inbox.put_message(message._topic, bytes(message.payload), message.retain):
+            self._notify()
 
 
 def _make_client(
     settings: BrokerSettings, will: OutgoingMessage | None, protocol: MQTTProtocolVersion
-) -> paho.Client:
+) -> BoundedClient:
     """Return a client that is set up, but for its callbacks, and has not connected."""
     client = BoundedClient(
         CallbackAPIVersion.VERSION2,

@@ -1,4 +1,4 @@
-"""What the broker keeps of the device: its description, state, diagnostics, and last caption.
+"""What the broker keeps of the device: its description, state, diagnostics, last caption, view.
 
 Invariant: never an old message after a new one. Each is written when it is sent and not before, one
 at a time, and again from the beginning over every connection.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
@@ -17,12 +17,14 @@ from pydantic import Field
 
 from device.clock import Clock
 from device.errors import BrokerError
+from device.events import InViewChanged
 from device.mqtt import topics as t
 from device.mqtt.broker import BrokerSettings
 from device.mqtt.connection import Connection
-from device.mqtt.discovery import discovery_message
+from device.mqtt.diagnostics import Diagnostics, MessageCounts, number_of
+from device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from device.mqtt.identity import Identity
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from device.mqtt.settings import MqttSettings
 from device.mqtt.topics import OutgoingMessage
@@ -37,7 +39,8 @@ class StateMessage(Message):
     schema_version: Literal[2] = SCHEMA_VERSION
     at: UtcTime = Field(description="When it was so, in UTC.")
     is_narrating: bool
-    is_muted: bool
+    is_alerting: bool = Field(description="Whether rules raise alerts.")
+    is_muted: bool = Field(description="Whether all sound except alerts is off.")
     is_private: bool = Field(description="Whether the camera is let go.")
     snoozed_until: UtcTime | None = None
     snooze_min: int = Field(ge=0, description="Minutes of the snooze that are left, rounded up.")
@@ -47,32 +50,14 @@ class StateMessage(Message):
     voice: str = Field(description="Name of the voice.")
 
 
-class DiagnosticsMessage(Message):
-    """How the device is."""
+class InViewMessage(Message):
+    """Which alert rules find what they wait for in the present scene."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it was so, in UTC.")
-    is_camera_problem: bool = Field(description="The camera is lost, and not for privacy.")
-    frame_age_s: float | None = Field(description="Age of the newest frame.")
-    caption_latency_ms: float | None = Field(description="Time of the last caption.")
-    temperature_c: float | None = Field(description="Of the processor.")
-    frame_drops: int = Field(ge=0, description="Frames that nobody looked at.")
-    waiting_messages: int = Field(ge=0, description="Messages that the broker does not have yet.")
-    dropped_messages: int = Field(ge=0, description="Messages that were given up for lack of room.")
-    refused_messages: int = Field(ge=0, description="Messages that the broker did not want.")
-    bundle: str = Field(description="Name of the bundle in use.")
-    uptime_s: float = Field(ge=0, description="Since the daemon's start.")
-    version: str = Field(description="Of SeeAloud.")
-    narration_reason: str = Field(description="Why narration spoke last, or did not.")
-
-
-@dataclass(frozen=True, slots=True)
-class MessageCounts:
-    """What the sink counts of its messages."""
-
-    waiting: int = 0
-    dropped: int = 0
-    refused: int = 0
+    at: UtcTime = Field(description="When it became so, in UTC.")
+    rules: dict[str, bool | None] = Field(
+        description="By the rule's name; null while the device does not look."
+    )
 
 
 class RetainedMessage:
@@ -111,7 +96,7 @@ class RetainedMessage:
 
 
 class RetainedTopics:
-    """All retained messages of the daemon; used by one thread, but for ``narration_reason``.
+    """All retained messages of the daemon; used by one thread, but for ``health``'s reason.
 
     Args:
         settings: what is published.
@@ -124,7 +109,7 @@ class RetainedTopics:
         state: what can be changed.
         diagnostics: how the device is.
         all: every retained message, in the order of publishing.
-        narration_reason: why narration spoke last, or did not.
+        health: composes the diagnostics.
     """
 
     def __init__(
@@ -141,28 +126,58 @@ class RetainedTopics:
         self._counts = counts
         self._clock = clock
         self._message: CaptionMessage | None = None
+        self._view: InViewMessage | None = None
+        self._rules = identity.rules
+        self._gone: Mapping[str, str] = {}
+        self.health = Diagnostics()
+        self._discovery = RetainedMessage(self._write_discovery)
+        self._in_view = RetainedMessage(self._write_in_view)
         self._caption = RetainedMessage(self._write_caption)
         self.state = RetainedMessage(self._write_state)
         self.diagnostics = RetainedMessage(self._write_diagnostics)
         self.all = (
-            RetainedMessage(self._write_discovery),
+            self._discovery,
             self.state,
             self.diagnostics,
+            self._in_view,
             self._caption,
         )
-        self.narration_reason = ""
 
     def take_caption(self, message: CaptionMessage) -> None:
         """Have the newest caption published."""
         self._message = message
         self._caption.renew()
 
+    def take_in_view(self, event: InViewChanged) -> None:
+        """Have published which rules find what they wait for, and new rules announced."""
+        self._view = InViewMessage(at=event.at, rules=dict(event.rules))
+        self._in_view.renew()
+        if self._rules != tuple(event.rules):
+            self._gone = {**self._gone, **{rule_key(x): "binary_sensor" for x in self._rules}}
+            self._rules = tuple(event.rules)
+            self._discovery.renew()
+
+    def note_announced(self, payload: bytes) -> None:
+        """Have removed what an earlier start announced and this one does not have.
+
+        Args:
+            payload: the description of the device that the broker has kept.
+        """
+        gone = {**self._gone, **announced_parts(payload)}
+        if gone != self._gone:
+            self._gone = gone
+            self._discovery.renew()
+
     def _write_discovery(self) -> OutgoingMessage | None:
         settings = self._settings
         if not settings.is_discovery_on:
             return None
         topic = t.discovery_topic(settings.discovery_prefix, self._identity.id)
-        payload = discovery_message(self._identity, has_picture=settings.is_picture_on)
+        payload = discovery_message(
+            replace(self._identity, rules=self._rules),
+            has_picture=settings.is_picture_on,
+            gone=self._gone,
+        )
         return OutgoingMessage(topic, payload, qos=1, is_retained=True)
 
     def _write_state(self) -> OutgoingMessage:
@@ -170,10 +185,13 @@ class RetainedTopics:
         return t.STATE.message(self._identity.id, message.model_dump_json())
 
     def _write_diagnostics(self) -> OutgoingMessage:
-        message = diagnostics_message(
-            self._state_of(), self._counts(), self.narration_reason, self._clock.utc()
-        )
+        message = self.health.message(self._state_of(), self._counts(), self._clock.utc())
         return t.DIAGNOSTICS.message(self._identity.id, message.model_dump_json())
+
+    def _write_in_view(self) -> OutgoingMessage | None:
+        if self._view is None:
+            return None
+        return t.IN_VIEW.message(self._identity.id, self._view.model_dump_json())
 
     def _write_caption(self) -> OutgoingMessage | None:
         if self._message is None:
@@ -234,13 +252,14 @@ def state_message(
     return StateMessage(
         at=now,
         is_narrating=bool(state.get("is_narrating")),
+        is_alerting=bool(state.get("is_alerting", True)),
         is_muted=bool(state.get("is_muted")),
         is_private=bool(state.get("is_private")),
         snoozed_until=snoozed_until if left_min > 0 else None,
         snooze_min=max(0, math.ceil(left_min)),
-        volume=_number(state, "volume"),
-        rate=_number(state, "rate"),
-        minimum_gap_s=_number(state, "minimum_gap_s"),
+        volume=number_of(state, "volume"),
+        rate=number_of(state, "rate"),
+        minimum_gap_s=number_of(state, "minimum_gap_s"),
         voice=voice_name(str(state.get("voice") or ""), voices),
     )
 
@@ -249,33 +268,3 @@ def voice_name(path: str, voices: Mapping[str, str]) -> str:
     """Return the name of a voice; that of its file where it has none."""
     named = {voice_path: name for name, voice_path in voices.items()}
     return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")
-
-
-def diagnostics_message(
-    state: Mapping[str, Value], counts: MessageCounts, narration_reason: str, now: datetime
-) -> DiagnosticsMessage:
-    """Return the message for how the device is; ``state`` as in ``state_message``."""
-    return DiagnosticsMessage(
-        at=now,
-        is_camera_problem=bool(state.get("is_camera_problem")) and not state.get("is_private"),
-        frame_age_s=_rounded(state, "frame_age_s", 1),
-        caption_latency_ms=_rounded(state, "caption_latency_ms", 1),
-        temperature_c=_rounded(state, "temperature_c", 1),
-        frame_drops=int(_number(state, "drops")),
-        waiting_messages=counts.waiting,
-        dropped_messages=counts.dropped,
-        refused_messages=counts.refused,
-        bundle=str(state.get("bundle") or ""),
-        uptime_s=round(_number(state, "uptime_s")),
-        version=str(state.get("version") or ""),
-        narration_reason=narration_reason,
-    )
-
-
-def _number(state: Mapping[str, Value], name: str) -> float:
-    value = state.get(name)
-    return 0.0 if value is None else float(value)
-
-
-def _rounded(state: Mapping[str, Value], name: str, digits: int) -> float | None:
-    return None if state.get(name) is None else round(_number(state, name), digits)

@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from device.mqtt.commands import ResultMessage
+from device.mqtt.diagnostics import DiagnosticsMessage
 from device.mqtt.messages import AlertMessage, ProblemMessage, RequestMessage, SummaryMessage
 from device.mqtt.payloads import CaptionMessage, Message
-from device.mqtt.retained import DiagnosticsMessage, StateMessage
+from device.mqtt.retained import InViewMessage, StateMessage
 from device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +30,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "result": ResultMessage,
     "state": StateMessage,
     "diagnostics": DiagnosticsMessage,
+    "in-view": InViewMessage,
 }
 
 

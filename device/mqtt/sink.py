@@ -17,8 +17,10 @@ from dataclasses import dataclass, replace
 from device.clock import Clock
 from device.events import (
     Decided,
+    DecisionReason,
     Event,
     EventBus,
+    InViewChanged,
     ProblemChanged,
     Requested,
     SettingChanged,
@@ -26,23 +28,25 @@ from device.events import (
 from device.mqtt import topics as t
 from device.mqtt.broker import DAEMON_SESSION, tls_context
 from device.mqtt.broker_connection import BrokerConnection
-from device.mqtt.commands import CommandHandler
+from device.mqtt.commands import CommandHandler, TokenBucket
 from device.mqtt.connection import Confirmation, DeviceConnection
+from device.mqtt.diagnostics import MessageCounts
 from device.mqtt.identity import Identity
+from device.mqtt.inbox import ReceivedMessage
 from device.mqtt.messages import event_message
 from device.mqtt.outbox import Outbox, OutboxMessage
 from device.mqtt.outbox_sender import OutboxSender
-from device.mqtt.paho_client import ReceivedMessage
 from device.mqtt.payloads import CaptionMessage, Happened, Value
-from device.mqtt.retained import MessageCounts, RetainedMessage, RetainedTopics
+from device.mqtt.retained import RetainedMessage, RetainedTopics
 from device.mqtt.settings import MqttLimits, MqttSettings
 from device.requests import HandleRequest
 
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
-_FLUSH_S = 0.5
-_GOODBYE_S = 0.5
+_FLUSH_S = _GOODBYE_S = 0.5
+_MOST_RECEIVED = 500
+_MOST_ONLINE_PER_MIN = 60.0  # no flood of "offline" may lead to one of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +93,12 @@ class MqttSink:
         limits: MqttLimits | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        clock = daemon.clock
-        limits = limits or MqttLimits()
+        clock = self._clock = daemon.clock
+        limits = self._limits = limits or MqttLimits()
         self._settings = settings
         self._identity = identity
         self._daemon = daemon
-        self._clock = clock
         self._outbox = outbox
-        self._limits = limits
         self._chance = chance or random.Random()
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
@@ -109,6 +111,8 @@ class MqttSink:
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         self._next_diagnostics_s = clock.now_s() + limits.diagnostics_period_s
         self._announce_s = float("inf")
+        self._is_online_due = False
+        self._online_bucket = TokenBucket(_MOST_ONLINE_PER_MIN, 1)
 
     # ------------------------------------------------------------ from any thread
 
@@ -116,7 +120,7 @@ class MqttSink:
         """Take an event and return at once."""
         if isinstance(event, Decided) and not event.is_spoken:
             # One of these for each frame: the worker is not woken for it.
-            self._retained.narration_reason = event.reason.value
+            self._retained.health.narration_reason = event.reason.value
             return
         try:
             self._events.put_nowait(event)
@@ -172,8 +176,12 @@ class MqttSink:
             tls_context(broker.tls)  # its files are checked at the start, not at each connection
         patterns = list(t.subscriptions(self._identity.id))
         if self._settings.is_discovery_on:
-            patterns.append(t.birth_topic(self._settings.discovery_prefix))
-        return lambda: DeviceConnection(broker, patterns, self.wake)
+            patterns += [t.birth_topic(self._settings.discovery_prefix), self._discovery_topic]
+        return lambda: DeviceConnection(broker, patterns, self.wake, self._commands.lane)
+
+    @property
+    def _discovery_topic(self) -> str:
+        return t.discovery_topic(self._settings.discovery_prefix, self._identity.id)
 
     def _take_events(self) -> None:
         while True:
@@ -187,9 +195,12 @@ class MqttSink:
         if isinstance(event, SettingChanged | Requested):
             self._retained.state.renew()
         elif isinstance(event, ProblemChanged):
+            self._retained.health.note(event)
             self._retained.diagnostics.renew()
+        elif isinstance(event, InViewChanged):
+            self._retained.take_in_view(event)
         elif isinstance(event, Decided):
-            self._retained.narration_reason = event.reason.value
+            self._retained.health.narration_reason = event.reason.value
         if (found := event_message(event)) is None:
             return
         topic, message = found
@@ -197,7 +208,8 @@ class MqttSink:
             self._publish(topic, message.to_json())
             return
         self._sender.put(self._stored(topic, message))
-        if isinstance(message, CaptionMessage):
+        # A heartbeat says the same once more: the last caption and its picture stay as they are.
+        if isinstance(message, CaptionMessage) and message.reason != DecisionReason.HEARTBEAT:
             self._retained.take_caption(message)
             self._send_picture(message)
 
@@ -230,11 +242,15 @@ class MqttSink:
         self._announce_s = float("inf")
 
     def _receive(self) -> None:
-        while (event := self._broker.receive()) is not None:
+        """Take what has come, but in a flood no more than leaves time for everything else."""
+        for _ in range(_MOST_RECEIVED):
+            if (event := self._broker.receive()) is None:
+                return
             if isinstance(event, Confirmation):
                 self._confirm(event)
             else:
                 self._take_message(event)
+        self._signal.set()
 
     def _confirm(self, confirmation: Confirmation) -> None:
         if isinstance(confirmation.key, RetainedMessage):
@@ -247,15 +263,21 @@ class MqttSink:
             if received.payload == t.ONLINE.encode() and not received.is_retained:
                 delay_s = self._chance.uniform(0.0, _LONGEST_BIRTH_DELAY_S)
                 self._announce_s = self._clock.now_s() + delay_s
+        elif received.topic == self._discovery_topic:
+            if received.is_retained:  # as an earlier start left it
+                self._retained.note_announced(received.payload)
         elif received.topic == t.AVAILABILITY.of(self._identity.id):
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.
-                self._broker.use(DeviceConnection.say_online)
+                self._is_online_due = True
         elif (result := self._commands.handle(received)) is not None:
             self._publish(t.RESULT, result.model_dump_json())
 
     def _send(self) -> None:
         now_s = self._clock.now_s()
+        if self._is_online_due and self._online_bucket.take(now_s):
+            self._is_online_due = False
+            self._broker.use(DeviceConnection.say_online)
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
             for retained in self._retained.all:

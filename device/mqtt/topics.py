@@ -62,6 +62,7 @@ AVAILABILITY = Topic(f"{_DEVICE}/availability", qos=1, is_retained=True)
 STATE = Topic(f"{_DEVICE}/state", qos=1, is_retained=True)
 DIAGNOSTICS = Topic(f"{_DEVICE}/diagnostics", qos=1, is_retained=True)
 LAST_CAPTION = Topic(f"{_DEVICE}/last_caption", qos=1, is_retained=True)
+IN_VIEW = Topic(f"{_DEVICE}/in_view", qos=1, is_retained=True)
 CAPTION = Topic(f"{_DEVICE}/caption", qos=1, is_retained=False)
 ALERT = Topic(f"{_DEVICE}/alert", qos=1, is_retained=False)
 PROBLEM = Topic(f"{_DEVICE}/problem", qos=1, is_retained=False)
@@ -72,6 +73,7 @@ PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
 
 COMMAND = _command("command")
 NARRATION_SET = _command("narration/set")
+ALERTS_SET = _command("alerts/set")
 MUTE_SET = _command("mute/set")
 PRIVACY_SET = _command("privacy/set")
 VOLUME_SET = _command("volume/set")
@@ -82,11 +84,11 @@ VOICE_SET = _command("voice/set")
 SAY_SET = _command("say/set")
 
 PUBLISHED = (
-    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION),
+    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW),
     *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, PICTURE),
 )
 COMMANDS = (
-    *(COMMAND, NARRATION_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
+    *(COMMAND, NARRATION_SET, ALERTS_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
     *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)

@@ -7,8 +7,9 @@ costs one thumbnail per frame, and no model runs:
         -> after_decoder(found) -> Decision;   after_fault(fault) where a stage finds it unusable
 
 Rules, in this order; every decision names the first rule that keeps narration silent:
-    1. Off: no frame is analysed. Snoozed or in quiet hours: the same without keyword rules; with
-       rules, captions are still made, and alerts are published without text or sound.
+    1. Off, snoozed or in quiet hours: without keyword rules no frame is analysed. With rules,
+       captions are still made for them. Alerts are spoken while narration is off, and published
+       without text or sound while it is snoozed or in quiet hours.
     2. The first scene after switching on is described at once. After ``heartbeat_s`` of silence
        the scene is described again, changed or not. Neither waits until the scene is stable; both
        keep the minimum gap.
@@ -58,6 +59,7 @@ class Narrator:
         self._interval = SpeakingInterval(settings)
         self._silence = SilencePolicy(settings.quiet_hours, is_on=settings.is_on)
         self._alerts = Alerts(settings.rules)
+        self._are_alerts_silent = False
         self._scene = SceneMemory()
         self._fault = FaultMemory()
         self._now_s = 0.0
@@ -74,7 +76,7 @@ class Narrator:
             thumbnail_hw: uint8 [height, width], from ``change.thumbnail``.
         """
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return silence
         difference = self._scene.add_picture(thumbnail_hw)
         if self._fault.text:
@@ -86,7 +88,7 @@ class Narrator:
             self._scene.note_same_picture()
             return self._wait(silence)
         detail = f"picture change {difference:.3f} < {PICTURE_CHANGE:.3f}"
-        return silence or self._unchanged(DecisionReason.PICTURE_SAME, detail)
+        return self._unchanged(silence, DecisionReason.PICTURE_SAME, detail)
 
     def after_encoder(self, now: ClockReading, pooled_d: Pooled) -> Decision | None:
         """Return the decision by the encoder's features, or None to continue with the decoder.
@@ -96,7 +98,7 @@ class Narrator:
             pooled_d: float32 [channels], the mean of the features over all cells.
         """
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return silence
         self._fault.clear()
         difference = self._scene.add_features(pooled_d, self._now_s)
@@ -105,12 +107,12 @@ class Narrator:
         if self._scene.is_changed:
             return self._wait(silence)
         detail = f"feature change {difference:.3f} < {FEATURE_CHANGE:.3f}"
-        return silence or self._unchanged(DecisionReason.FEATURES_SAME, detail)
+        return self._unchanged(silence, DecisionReason.FEATURES_SAME, detail)
 
     def after_decoder(self, now: ClockReading, found: Description) -> Decision:
         """Return the decision on a caption; record if it or an alert is spoken."""
         silence = self._silent_at(now)
-        if silence is not None and not self._is_watching():
+        if silence is not None and not self._alerts:
             return replace(silence, text=found.text)
         decision = self._decide(found, silence)
         if decision.is_spoken or decision.reason is DecisionReason.ALERT:
@@ -121,6 +123,7 @@ class Narrator:
             is_unsure = decision.reason is DecisionReason.UNSURE
             self._look_again_s = self._now_s + _LOOK_AGAIN_S if is_unsure else None
             self._scene.settle()
+            self._alerts.settle_view()
         return decision
 
     def after_fault(self, now: ClockReading, fault: Description) -> Decision:
@@ -132,14 +135,15 @@ class Narrator:
         """
         silence = self._silent_at(now)
         text = fault.text
-        is_blind = silence is not None and not self._is_watching()
-        alerts = () if is_blind else self._found("", text, fault.things, silence)
-        if silence is not None:
-            return replace(silence, text=text, alerts=alerts)
-        self._fault.note(fault, self._scene.now_hw, self._now_s)
+        is_blind = silence is not None and not self._alerts
+        alerts = () if is_blind else self._found("", text, fault.things)
+        if silence is None:
+            self._fault.note(fault, self._scene.now_hw, self._now_s)
         if raised := raised_by(alerts):
             self._interval.note_spoken(self._now_s)
             return Decision(False, DecisionReason.ALERT, raised, text, alerts)
+        if silence is not None:
+            return replace(silence, text=text, alerts=alerts)
         if not self._fault.is_due(self._now_s) or self._interval.gap_left_s(self._now_s) > 0:
             return self._unusable("just now", alerts)
         self._fault.note_spoken()
@@ -159,6 +163,10 @@ class Narrator:
         if is_on and not self._silence.is_on:
             self._forget()
         self._silence.is_on = is_on
+
+    def set_alerting(self, is_on: bool) -> None:
+        """Switch the alerts of all rules on or off."""
+        self._alerts.is_on = is_on
 
     def snooze(self, until_s: float | None) -> None:
         """Be silent until a time in monotonic seconds; None ends a snooze.
@@ -194,9 +202,10 @@ class Narrator:
         return self._silence.snoozed_until_s
 
     @property
-    def minimum_gap_s(self) -> float:
-        """Shortest time in seconds from any spoken line to the next narrated one."""
-        return self._interval.minimum_gap_s
+    def in_view(self) -> dict[str, bool | None]:
+        """Whether each rule finds what it waits for, by its name; None while it does not look."""
+        found = self._alerts.in_view(self._now_s)
+        return found if self._alerts else dict.fromkeys(found)
 
     # ------------------------------------------------------------ rules
 
@@ -206,16 +215,14 @@ class Narrator:
 
     def _silent_at(self, now: ClockReading) -> Decision | None:
         self._advance(now)
+        self._are_alerts_silent = self._silence.pause(self._now_s, now.local) is not None
         return self._silence.silence(self._now_s, now.local)
-
-    def _is_watching(self) -> bool:
-        """Whether captions are made although nothing may be narrated."""
-        return self._silence.is_on and bool(self._alerts)
 
     def _forget(self) -> None:
         """Forget everything except the time of the last utterance."""
         self._scene.forget()
         self._fault.clear()
+        self._alerts.forget_view()
         self._spoken_words = None
         self._look_again_s = None
 
@@ -233,34 +240,26 @@ class Narrator:
 
     def _wait(self, silence: Decision | None) -> Decision | None:
         """Return why the change is not narrated yet, or None to caption it."""
-        blocked = silence or self._too_soon()
+        blocked = silence or self._interval.too_soon(self._now_s)
         if unstable := self._scene.unstable(self._now_s):
             return silence or Decision(False, DecisionReason.NOT_STABLE, unstable)
         if blocked is not None and self._alerts and self._scene.needs_caption(self._now_s):
             return None
         return blocked
 
-    def _too_soon(self) -> Decision | None:
-        left_s = self._interval.gap_left_s(self._now_s)
-        if left_s <= 0:
-            return None
-        detail = f"{left_s:.1f} s left of the minimum gap of {self._interval.minimum_gap_s:g} s"
-        return Decision(False, DecisionReason.TOO_SOON, detail)
-
     def _found(
-        self, caption: str, sentence: str, things: tuple[Thing, ...], silence: Decision | None
+        self, caption: str, sentence: str, things: tuple[Thing, ...]
     ) -> tuple[RuleMatch, ...]:
-        is_silent = silence is not None
         return self._alerts.found_in(
-            caption, sentence, self._now_s, is_silent=is_silent, things=things
+            caption, sentence, self._now_s, is_silent=self._are_alerts_silent, things=things
         )
 
     def _decide(self, found: Description, silence: Decision | None) -> Decision:
         """Return the decision on a caption, with the alerts that it raises."""
-        alerts = self._found(found.words, found.text, found.things, silence)
-        if silence is None and (raised := raised_by(alerts)):
+        alerts = self._found(found.words, found.text, found.things)
+        if raised := raised_by(alerts):
             decision = Decision(False, DecisionReason.ALERT, raised)
-        elif (blocked := silence or self._too_soon()) is not None:
+        elif (blocked := silence or self._interval.too_soon(self._now_s)) is not None:
             decision = blocked
         elif why := doubt(found, self._settings.smallest_probability):
             decision = Decision(False, DecisionReason.UNSURE, why)
@@ -279,9 +278,13 @@ class Narrator:
         if self._interval.is_heartbeat_due(self._now_s):
             detail = f"silent for {self._interval.silent_s(self._now_s):.0f} s"
             return Decision(True, DecisionReason.HEARTBEAT, detail)
-        return self._unchanged(DecisionReason.TEXT_SAME, f'"{" ".join(words)}" was spoken already')
+        detail = f'"{" ".join(words)}" was spoken already'
+        return self._unchanged(None, DecisionReason.TEXT_SAME, detail)
 
-    def _unchanged(self, reason: DecisionReason, detail: str) -> Decision:
+    def _unchanged(self, silence: Decision | None, reason: DecisionReason, detail: str) -> Decision:
+        self._alerts.return_view(self._now_s)
+        if silence is not None:
+            return silence
         earcon = Earcon.UNCHANGED if self._interval.takes_sound(self._now_s) else None
         return Decision(False, reason, detail, earcon=earcon)
 

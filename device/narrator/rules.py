@@ -1,35 +1,37 @@
 """Keyword rules: alerts for words in a caption and for things; pure.
 
 A rule has phrases and fires when one of them is found: every word of the phrase is in the caption
-or names a thing beside it, in any order, as a whole word, in singular or plural, or as one of its
-synonyms. Words that a caption negates ("no cat") do not count, nor do things that are not sure.
+or names a thing beside it, in any order, as a whole word, in singular or plural, as one of its
+synonyms, or as a narrower word ("cat" for "animal", ``device.vision.hypernyms``). Words that a
+caption negates ("no cat") do not count, nor do things that are not sure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from device.english import (
     WordPattern,
     affirmed_words,
     parse_pattern,
     parse_phrase,
-    singulars,
     split_words,
     without_compounds,
 )
 from device.narrator.settings import NarrationRule
 from device.records import Thing
+from device.vision.hypernyms import hyponyms
 from device.vision.sentences import name_things
 
 Alternatives = tuple[WordPattern, ...]
 Phrase = tuple[Alternatives, ...]
 
-# A rule with one of these words matches any person, by whatever word in the caption.
-_ANYBODY = frozenset(("person", "someone", "somebody", "anyone", "anybody", "human"))
-_PEOPLE_WORDS = "person man woman boy girl child kid baby toddler lady guy gentleman teenager adult"
-_PEOPLE = tuple(map(WordPattern, _PEOPLE_WORDS.split()))
+
+# What a rule found stays in view so long after the first description without it: one that only
+# misses it changes nothing.
+OFF_DELAY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class KeywordRule:
         found: dict[Thing, None] = {}
         for phrase in self._phrases:
             is_alone = len(phrase) == 1
-            of_thing = {thing: _words_of(thing, is_alone=is_alone) for thing in things}
+            of_thing = {thing: _words_of(thing.name, is_alone=is_alone) for thing in things}
             meant = [
                 thing
                 for thing, own in of_thing.items()
@@ -96,20 +98,46 @@ class KeywordRule:
                 found |= dict.fromkeys(meant)
         return tuple(found)
 
+    def most_times(self, counts: Mapping[str, int], names: Sequence[str]) -> float:
+        """Return in how many captions the rule is found at most; infinite where a thing has it.
+
+        Args:
+            counts: in how many captions each word is.
+            names: of things that may be named beside a caption.
+        """
+        return max(
+            min(
+                inf
+                if any(_is_among(one, _words_of(x, is_alone=len(phrase) == 1)) for x in names)
+                else sum(n for word, n in counts.items() if _is_among(one, (word,)))
+                for one in phrase
+            )
+            for phrase in self._phrases
+        )
+
     def text(self, found: str) -> str:
         """Return what is spoken when the rule matches a sentence."""
         return self._template.format(caption=found, rule=self.name)
 
 
 class Alerts:
-    """All rules with their cooldowns.
+    """All rules with their cooldowns, and what is in view.
 
     Args:
         rules: from the settings.
+
+    Attributes:
+        is_on: whether rules fire.
     """
 
     def __init__(self, rules: Sequence[NarrationRule]) -> None:
+        self.is_on = True
         self._fired_s: dict[str, float] = {}
+        # Since when descriptions do not have it; None while they do. Rules without an entry were
+        # in no description yet.
+        self._missed_s: dict[str, float | None] = {}
+        self._newest: dict[str, bool] = {}
+        self._settled: dict[str, bool] = {}
         self.reload(rules)
 
     def reload(self, rules: Sequence[NarrationRule]) -> None:
@@ -117,10 +145,39 @@ class Alerts:
         self._rules = tuple(map(KeywordRule, rules))
         names = {rule.name for rule in self._rules}
         self._fired_s = {n: s for n, s in self._fired_s.items() if n in names}
+        self._missed_s = {n: s for n, s in self._missed_s.items() if n in names}
+        self._settled = {n: is_found for n, is_found in self._settled.items() if n in names}
 
     def __bool__(self) -> bool:
-        """Return whether there is any rule."""
-        return bool(self._rules)
+        """Return whether there is any rule, and alerts are on."""
+        return self.is_on and bool(self._rules)
+
+    def in_view(self, now_s: float) -> dict[str, bool | None]:
+        """Return whether each rule finds what it waits for, by its name; None for not known yet.
+
+        It does from a description that has it until ``OFF_DELAY_S`` after the first one that does
+        not. A scene that stays the same gets no new description, and nothing leaves it.
+        """
+        return {rule.name: self._is_in_view(rule.name, now_s) for rule in self._rules}
+
+    def _is_in_view(self, rule: str, now_s: float) -> bool | None:
+        if rule not in self._missed_s:
+            return None
+        missed_s = self._missed_s[rule]
+        return missed_s is None or now_s - missed_s < OFF_DELAY_S
+
+    def settle_view(self) -> None:
+        """Note that the newest description is of the scene with which later ones are compared."""
+        self._settled = self._newest
+
+    def return_view(self, now_s: float) -> None:
+        """Note that this scene is there, or there again: it gets no new description."""
+        for rule, is_found in self._settled.items():
+            self._note_view(rule, is_found, now_s)
+
+    def forget_view(self) -> None:
+        """Forget what is in view: the next description may be of another scene."""
+        self._missed_s, self._newest, self._settled = {}, {}, {}
 
     def found_in(
         self,
@@ -143,19 +200,32 @@ class Alerts:
         words = affirmed_words(text)
         sure = tuple(thing for thing in things if thing.is_sure)
         found = []
+        self._newest = {}
         for rule in self._rules:
-            fired_s = self._fired_s.get(rule.name)
-            if fired_s is not None and now_s - fired_s < rule.cooldown_s:
-                continue
             is_in_caption = rule.is_in_caption(words)
             among = () if is_in_caption else rule.things_in(sure, words)
-            if not (is_in_caption or among):
+            is_found = is_in_caption or bool(among)
+            self._newest[rule.name] = is_found
+            self._note_view(rule.name, is_found, now_s)
+            if not (self.is_on and is_found) or self._is_cooling(rule, now_s):
                 continue
             self._fired_s[rule.name] = now_s
             is_spoken = rule.is_spoken and not is_silent
             text = rule.text(name_things(among) if among else sentence) if is_spoken else ""
             found.append(RuleMatch(rule.name, text, among))
         return tuple(found)
+
+    def _note_view(self, rule: str, is_found: bool, now_s: float) -> None:
+        if is_found:
+            self._missed_s[rule] = None
+        elif self._missed_s.get(rule, -inf) is None:
+            self._missed_s[rule] = now_s
+        else:
+            self._missed_s.setdefault(rule, -inf)
+
+    def _is_cooling(self, rule: KeywordRule, now_s: float) -> bool:
+        fired_s = self._fired_s.get(rule.name)
+        return fired_s is not None and now_s - fired_s < rule.cooldown_s
 
 
 def _is_found(phrase: Phrase, words: Sequence[str]) -> bool:
@@ -166,21 +236,23 @@ def _is_among(alternatives: Alternatives, words: Sequence[str]) -> bool:
     return any(pattern.matches(word) for pattern in alternatives for word in words)
 
 
-def _words_of(thing: Thing, *, is_alone: bool) -> tuple[str, ...]:
-    """Return the words by which a thing is found.
+def _words_of(thing: str, *, is_alone: bool) -> tuple[str, ...]:
+    """Return the words by which a thing with this name is found.
 
     A single word must be the noun itself: "table" matches a dining table, but "fire" does not match
     a fire hydrant, nor "dog" a hot dog. Several words match any thing that contains them.
     """
-    words = split_words(thing.name)
+    words = split_words(thing)
     if not is_alone:
         return words
     return words[-1:] if without_compounds(words) == words else ()
 
 
 def _alternatives(word: WordPattern, groups: Sequence[tuple[WordPattern, ...]]) -> Alternatives:
-    """Return the word and its synonyms; for a person, all words for people."""
+    """Return the word and its synonyms, with the narrower words of each."""
     same = [p for group in groups if any(p.letters == word.letters for p in group) for p in group]
-    found = (word, *(p for p in same if p != word))
-    is_anybody = any(not p.is_stem and singulars(p.letters) & _ANYBODY for p in found)
-    return (*found, *(p for p in _PEOPLE if p not in found)) if is_anybody else found
+    found = dict.fromkeys((word, *same))
+    for one in tuple(found):
+        if not one.is_stem:
+            found |= dict.fromkeys(map(WordPattern, sorted(hyponyms(one.letters))))
+    return tuple(found)

@@ -112,8 +112,8 @@ class NarrationRule(SettingsGroup):
     ("dog" finds "dogs"), a stem for every word that begins so ("skat*" finds "skating"), several
     words for a caption that has them all, in any order ("dog beach"). Things that are named beside
     the caption count like its words, but only those that are said without "maybe". "person",
-    "people" and "someone" find man, woman, boy, girl, child and the like as well. What a caption
-    denies ("no dog") does not count."""
+    "animal", "vehicle" and "furniture" find every narrower word as well, as in man, cat, car and
+    chair. What a caption denies ("no dog") does not count."""
 
     synonyms: tuple[Annotated[tuple[_Word, ...], Field(min_length=2)], ...] = ()
     """Groups of words that mean the same to you, as in [["dog", "puppy", "hound"]]: a rule that
@@ -166,6 +166,6 @@ class NarrationSettings(SettingsGroup):
     all. A press of the button is always answered."""
 
     rules: Annotated[tuple[NarrationRule, ...], AfterValidator(_with_names_once)] = ()
-    """What to be alerted to at once, checked on every caption that narration makes and on the
-    things that are named beside it. With narration off no captions are made and no alert is
-    raised; in quiet hours and while snoozed alerts are published without a sound."""
+    """What to be alerted to at once, checked on every caption of a new scene and on the things
+    that are named beside it. Alerts have a switch of their own, and are spoken while narration is
+    off as well; in quiet hours and while snoozed they are published without a sound."""

@@ -77,6 +77,10 @@ class SilencePolicy:
         """Return the decision that nothing may be narrated now, or None if narration is allowed."""
         if not self.is_on:
             return Decision(False, DecisionReason.NARRATION_OFF, "switched off")
+        return self.pause(now_s, local)
+
+    def pause(self, now_s: float, local: datetime) -> Decision | None:
+        """Return the decision that alerts make no sound either, or None if they may."""
         if self._snoozed_until_s is not None:
             left_s = self._snoozed_until_s - now_s
             if left_s > 0:
@@ -129,6 +133,14 @@ class SpeakingInterval:
     def gap_left_s(self, now_s: float) -> float:
         """Return the seconds until something may be narrated; at most 0 if it may be now."""
         return self.minimum_gap_s - self.silent_s(now_s)
+
+    def too_soon(self, now_s: float) -> Decision | None:
+        """Return the decision that the minimum gap is not over, or None if it is."""
+        left_s = self.gap_left_s(now_s)
+        if left_s <= 0:
+            return None
+        detail = f"{left_s:.1f} s left of the minimum gap of {self.minimum_gap_s:g} s"
+        return Decision(False, DecisionReason.TOO_SOON, detail)
 
     def is_heartbeat_due(self, now_s: float) -> bool:
         """Return whether the silence has lasted so long that the scene is described again."""

@@ -55,7 +55,7 @@ def silence_opencv() -> None:
 
 
 def decode_picture(
-    data: bytes, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES
+    data: bytes, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES, *, is_frame: bool = False
 ) -> npt.NDArray[np.uint8]:
     """Return a picture file's contents as people see it.
 
@@ -66,6 +66,8 @@ def decode_picture(
         data: the whole file.
         name: what error messages call it.
         largest_bytes: how much memory the file and its pixels may take.
+        is_frame: whether it is one of many that a daemon keeps several of: over 4 megapixels it
+            is returned in half its width and height, as ``decode_frame`` does.
 
     Returns:
         uint8 [height, width, 3], RGB, 0..255, contiguous.
@@ -81,11 +83,16 @@ def decode_picture(
         )
     refuse_too_large(data, name, largest_bytes)
     silence_opencv()
+    flags = cv2.IMREAD_COLOR
+    if is_frame and (jpeg_pixels(data) or 0) > _LARGE_FRAME_PIXELS:
+        flags = cv2.IMREAD_REDUCED_COLOR_2
     with captured_native_stderr() as said:
-        bgr_hwc = _decode(data, name)
+        bgr_hwc = _decode(data, name, flags)
     _refuse_damage(said, name)
     if bgr_hwc is None:
         raise PictureError(f"{name} cannot be read as a picture: {guess_what(data)}")
+    if is_frame and bgr_hwc.shape[0] * bgr_hwc.shape[1] > _LARGE_FRAME_PIXELS:
+        bgr_hwc = _halved(bgr_hwc)
     rgb_hwc = np.ascontiguousarray(bgr_hwc)
     cv2.cvtColor(rgb_hwc, cv2.COLOR_BGR2RGB, dst=rgb_hwc)  # in place
     return rgb_hwc
@@ -163,6 +170,12 @@ def _turn(image_hwc: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.
     mirrored, quarter_turns = _TURNS[orientation]
     upright = image_hwc[:, ::-1] if mirrored else image_hwc
     return np.rot90(upright, quarter_turns)
+
+
+def _halved(bgr_hwc: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    height, width = bgr_hwc.shape[:2]
+    size = (max(1, width // 2), max(1, height // 2))
+    return np.asarray(cv2.resize(bgr_hwc, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _refuse_damage(said: list[str], name: str) -> None:

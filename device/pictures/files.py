@@ -1,8 +1,8 @@
-"""Pictures from files, named pipes and standard input."""
+"""Pictures from files and standard input."""
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -11,25 +11,29 @@ from device.errors import PictureError
 from device.pictures.decode import decode_picture
 from device.pictures.picture_size import LARGEST_PICTURE_BYTES
 from device.records import Frame
+from device.regular_file import open_regular
 
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 STDIN = "-"
 
 
-def read_picture_file(path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES) -> Frame:
-    """Return the picture in a file (or a named pipe).
+def read_picture_file(
+    path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES, *, is_frame: bool = False
+) -> Frame:
+    """Return the picture in a file; the arguments are those of ``decode_picture``.
 
     Raises:
         PictureError: the file is missing, may not be read, is too large or no readable picture.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = read_limited(file, name)
     except FileNotFoundError as exc:
         raise PictureError(f"{name} does not exist: check the path") from exc
     except OSError as exc:
-        raise PictureError(f"{name} cannot be read: {os.strerror(exc.errno or 0)}") from exc
-    return Frame.now(decode_picture(data, name, largest_bytes), name)
+        way_out = " (a pipe is read by `seealoud describe -`)" if exc.errno == errno.EINVAL else ""
+        raise PictureError(f"{name} cannot be read: {exc.strerror}{way_out}") from exc
+    return Frame.now(decode_picture(data, name, largest_bytes, is_frame=is_frame), name)
 
 
 def read_stdin() -> Frame:

@@ -18,10 +18,12 @@ from device.errors import PictureError
 from device.pictures.decode import decode_frame, silence_opencv
 from device.pictures.picture_format import jpeg_pixels
 from device.records import Frame
+from device.regular_file import require_regular
 from device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
+_MISSING = "does not exist"
 _UNDECODED = [cv2.CAP_PROP_FORMAT, -1]
 
 
@@ -39,8 +41,12 @@ class Video:
     """
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise PictureError("does not exist")
+        try:
+            require_regular(path)
+        except FileNotFoundError as exc:
+            raise PictureError(_MISSING) from exc
+        except OSError as exc:
+            raise PictureError(f"cannot be read: {exc.strerror}") from exc
         silence_opencv()
         self._video = _open(path, [])
         self._packet: npt.NDArray[np.uint8] | None = None
@@ -100,8 +106,8 @@ def read_first_frame(path: Path, name: str) -> Frame:
     for line in lines:
         _LOGGER.debug("%s: %s", name, line)
     if image_hwc is None:
-        if reason == "does not exist":
-            raise PictureError(f"{name} does not exist: check the path")
+        if reason == _MISSING:
+            raise PictureError(f"{name} {_MISSING}: check the path")
         raise PictureError(
             f"{name} has no readable video frame: {lines[0] if lines else reason or 'it is empty'}"
         )

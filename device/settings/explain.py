@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from device.settings.keys import Key, Table
-from device.settings.reference import allowed
+from device.settings.reference import allowed_phrase
 from device.settings.toml_text import MASK, TomlValue, masked, masked_text, toml_value
 
 _MAX_SHOWN_CHARS = 60
@@ -37,7 +37,7 @@ def _line(dotted: str, thing: Key | Table, details: Mapping[str, Any], root: Tab
     if kind == _UNKNOWN and isinstance(thing, Table):
         return f"{dotted}: no such {_kind_of(details['input'])}; {_suggestion(dotted, thing, root)}"
     if kind == _MISSING:
-        wanted = "a table" if isinstance(thing, Table) else allowed(thing)
+        wanted = "a table" if isinstance(thing, Table) else allowed_phrase(thing)
         return f"{dotted}: missing; it takes {wanted}"
     if isinstance(thing, Table):
         if kind == _RULE:  # several of its keys contradict each other
@@ -45,11 +45,21 @@ def _line(dotted: str, thing: Key | Table, details: Mapping[str, Any], root: Tab
         shape = "a list of tables, [[…]]" if thing.is_list else "a table, […]"
         return f"{dotted}: {_shown(thing.path[-1], details['input'])} is not {shape}"
     shown = _shown(thing.name, details["input"])
+    advice = _advice(thing)
     if kind == _RULE:
         message = _cut(_without_secret(thing, details), _MAX_MESSAGE_CHARS)
         is_named = shown.strip('"') in message
-        return f"{dotted}: {message}" + ("" if is_named else f" (it is {shown})")
-    return f"{dotted}: {shown} is not allowed; it takes {allowed(thing)}"
+        return f"{dotted}: {message}" + ("" if is_named else f" (it is {shown})") + advice
+    return f"{dotted}: {shown} is not allowed; it takes {allowed_phrase(thing)}{advice}"
+
+
+def _advice(key: Key) -> str:
+    """Return what to do about a value that is not allowed."""
+    if key.is_required:
+        return ". Change it"
+    if key.default is None:
+        return ". Change it, or delete the line"
+    return f". Change it, or delete the line: the default is {_shown(key.name, key.default)}"
 
 
 def _found(location: _Location, root: Table) -> tuple[str, Key | Table]:

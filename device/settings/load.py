@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from device.errors import ConfigError
+from device.regular_file import require_regular
 from device.settings.explain import explain
 from device.settings.keys import Table, tables_of
 from device.settings.paths import CONFIG_VARIABLE, config_candidates
@@ -118,6 +119,7 @@ def _exists(file: Path) -> bool:
 
 def _read(file: Path) -> str:
     try:
+        require_regular(file)
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{file} is not TOML: byte {exc.start} is not UTF-8") from exc

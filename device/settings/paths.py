@@ -5,7 +5,9 @@ Only this module reads these variables. Only ``StateLock`` creates anything.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from pathlib import Path
 from types import TracebackType
 
 from device.errors import DaemonError
+from device.regular_file import require_regular
 
+_LOGGER = logging.getLogger(__name__)
 NAME = "seealoud"
 CONFIG_FILE = f"{NAME}.toml"
 CONFIG_VARIABLE = "SEEALOUD_CONFIG"
@@ -88,9 +92,10 @@ def _first(environ: Mapping[str, str], systemd: str, xdg: str) -> Path | None:
 class StateLock:
     """Ensures that one daemon at most uses a state directory; a context manager.
 
-    It is held from ``acquire`` to ``close``, and ends with its process, however that ends. The
-    file is never removed: otherwise a third process could create and lock a new file while a
-    second one locks the removed one.
+    It is held from ``acquire`` to ``close``, and ends with its process, however that ends. A
+    directory that cannot be written to is used all the same, because a device that cannot keep its
+    history still has to speak. The file is never removed: otherwise a third process could create
+    and lock a new file while a second one locks the removed one.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -101,17 +106,29 @@ class StateLock:
         """Take the lock, and create the directory if it is missing.
 
         Raises:
-            DaemonError: another daemon holds it, or the directory cannot be used.
+            DaemonError: another daemon holds it.
         """
         path = self._directory / _LOCK_FILE
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.exists():
+                require_regular(path)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise DaemonError(
-                f"state directory {self._directory} cannot be used: {exc.strerror}; "
-                "give this user the right to write there, or name another with $STATE_DIRECTORY"
-            ) from exc
+            _LOGGER.warning(
+                "state directory %s cannot be written: %s; history and settings changed at run "
+                "time will be lost. Give this user the right to write there, or name another "
+                "directory with $STATE_DIRECTORY",
+                *(self._directory, exc.strerror),
+            )
+            with contextlib.suppress(OSError):  # no earlier daemon could write there either
+                self._lock(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            return
+        self._lock(handle)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+
+    def _lock(self, handle: int) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -121,8 +138,6 @@ class StateLock:
                 f"another seealoud (process {owner or 'unknown'}) runs with {self._directory}: "
                 "stop it, or give this one a directory of its own with $STATE_DIRECTORY"
             ) from exc
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._handle = handle
 
     def close(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from device.english import with_article
 from device.settings.keys import JsonSchema, Key, Table
-from device.settings.toml_text import toml_key, toml_value
+from device.settings.toml_text import TomlValue, toml_key, toml_value
 
 _WIDTH = 96
 _INTRODUCTION = """\
@@ -69,6 +71,8 @@ _FORMATS = {
     "uri": "address",
     "password": "text",
 }
+# First words of what a key takes before which a sentence needs an article.
+_COUNTED = {"address", "date", "duration", "list", "number", "path", "table", "time", "whole"}
 _TYPES = {"boolean": "true or false", "integer": "whole number", "number": "number"}
 
 
@@ -77,9 +81,23 @@ def reference_text(root: Table) -> str:
     return "\n".join([_INTRODUCTION, *(_section(table) for table in root.walk_tables())])
 
 
-def example_text(root: Table) -> str:
-    """Return ``docs/settings.example.toml``; it is valid with every "#key" uncommented, too."""
-    return "\n".join([_EXAMPLE_INTRODUCTION, *(_example(table) for table in root.walk_tables())])
+@dataclass(frozen=True, slots=True)
+class ChosenValue:
+    """A value that the example file sets, and why."""
+
+    value: TomlValue
+    reason: str
+
+
+def example_text(root: Table, chosen: Mapping[str, ChosenValue] | None = None) -> str:
+    """Return ``docs/settings.example.toml``; it is valid with every "#key" uncommented, too.
+
+    Args:
+        root: all settings.
+        chosen: the keys to set, e.g. "camera.source"; the others stay commented defaults.
+    """
+    tables = (_example(table, chosen or {}) for table in root.walk_tables())
+    return "\n".join([_EXAMPLE_INTRODUCTION, *tables])
 
 
 def title(table: Table) -> str:
@@ -94,6 +112,12 @@ def allowed(key: Key) -> str:
     if not unit:
         return words
     return f"{words}, {unit}" if unit.startswith("per ") else f"{words}, in {unit}"
+
+
+def allowed_phrase(key: Key) -> str:
+    """Return what values a key takes, as part of a sentence: "a number from 0 to 2"."""
+    words = allowed(key)
+    return with_article(words) if words.split()[0].rstrip(",") in _COUNTED else words
 
 
 def _section(table: Table) -> str:
@@ -129,14 +153,19 @@ def _default(key: Key) -> str:
     return "not set" if key.default is None else f"`{toml_value(key.default)}`"
 
 
-def _example(table: Table) -> str:
+def _example(table: Table, chosen: Mapping[str, ChosenValue]) -> str:
     if not table.path:
         return ""
     # A list of tables is empty by default, so its header is a comment, too.
     mark = "#" if table.is_list else ""
     lines = [*_comment(table.doc), f"{mark}{title(table)}", ""]
     for key in table.keys:
-        lines += [*_comment(f"{key.doc}\nTakes: {allowed(key)}."), _assignment(key), ""]
+        lines += _comment(f"{key.doc}\nTakes: {allowed(key)}.")
+        value = chosen.get(".".join([*table.path, key.name]))
+        if value is None:
+            lines += [_assignment(key), ""]
+        else:
+            lines += [*_comment(value.reason), f"{key.name} = {toml_value(value.value)}", ""]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -25,12 +26,17 @@ from pydantic_core import from_json
 
 from device.clock import Clock, SystemClock
 from device.events import Event, Part, ProblemChanged
-from device.part_health import PartHealth
+from device.part_health import Backoff, PartHealth
+from device.regular_file import read_regular
 from device.settings.schema import Settings
 from device.settings_base import PathText
 
 _LOGGER = logging.getLogger(__name__)
 SCHEMA: Literal[1] = 1
+_FIRST_RETRY_S = 5.0
+_LONGEST_RETRY_S = 60.0
+# Without waiting: a named pipe in the file's place is an error at once.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
 # The key of the settings file that each value overrides; it has the same range.
 OVERRIDES: Mapping[str, tuple[str, str]] = {
     "volume": ("speech", "volume"),
@@ -53,6 +59,7 @@ class RunState(BaseModel):
     """Path of a Piper voice; empty for the built-in one."""
     minimum_gap_s: float | None = None
     is_narrating: bool | None = None
+    is_alerting: bool | None = None
     is_muted: bool | None = None
     is_private: bool | None = None
     snoozed_until: AwareDatetime | None = None
@@ -81,6 +88,7 @@ class StateFile:
         publish: called with a ``ProblemChanged`` when the state was lost or cannot be saved, and
             once more when it can be saved again; it writes to the log by default.
         clock: for the times of these events; the machine's by default.
+        now_s: monotonic seconds, for the next attempt to save.
     """
 
     def __init__(
@@ -88,10 +96,13 @@ class StateFile:
         path: Path,
         publish: Callable[[Event], None] = _log_problem,
         clock: Clock | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
-        self._health = PartHealth(Part.STATE, publish, clock or SystemClock())
+        backoff = Backoff(_FIRST_RETRY_S, _LONGEST_RETRY_S, now_s)
+        self._health = PartHealth(Part.STATE, publish, clock or SystemClock(), backoff)
         self._stored: RunState | None = None
+        self._unsaved: RunState | None = None
 
     def read(self) -> RunState:
         """Return the state; the defaults if there is no file.
@@ -100,7 +111,7 @@ class StateFile:
         valid values, so that the next read returns the same.
         """
         try:
-            data = self._path.read_bytes()
+            data = read_regular(self._path)
         except FileNotFoundError:
             return RunState()
         except OSError as exc:
@@ -117,20 +128,32 @@ class StateFile:
     def write(self, state: RunState) -> None:
         """Save the state, unless the file already contains it.
 
-        It never raises: a failure is reported, and the next change tries again.
+        It never raises: a failure is reported, and tried again by ``retry_where_due``.
         """
-        if state == self._stored:
+        if state == self._stored and self._unsaved is None:
             return
+        self._unsaved = state
         try:
             _write_atomically(self._path, state.model_dump_json(exclude_none=True).encode() + b"\n")
         except OSError as exc:
             self._health.failed(
                 f"{self._path} cannot be written: {exc.strerror}; "
-                "changes made now will be lost at the next start"
+                "changes made now will be lost at the next start unless they can be saved later"
             )
             return
         self._stored = state
+        self._unsaved = None
         self._health.worked(f"{self._path} can be written again")
+
+    def retry_where_due(self) -> None:
+        """Save a state that could not be saved before, at growing intervals; call it often."""
+        if self._unsaved is not None and not self._health.is_resting:
+            self.write(self._unsaved)
+
+    def close(self) -> None:
+        """Try a last time to save a state that could not be saved before."""
+        if self._unsaved is not None:
+            self.write(self._unsaved)
 
     def _set_aside(self, bad: str) -> None:
         broken = self._path.with_name(f"{self._path.name}.broken")
@@ -142,7 +165,7 @@ class StateFile:
 def peek(path: Path) -> RunState:
     """Return the valid values of a state file, without changing the file."""
     try:
-        return _parsed(path.read_bytes())[0]
+        return _parsed(read_regular(path))[0]
     except OSError:
         return RunState()
 
@@ -172,7 +195,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Always the same name, so that power cuts leave at most one such file.
     new = path.with_name(f".{path.name}.new")
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = os.open(new, _FLAGS, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)
         file.flush()

@@ -7,22 +7,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from device.clock import Clock
 from device.errors import VoiceError
 from device.events import EventBus, SpeechOutcome, Spoke
 from device.records import Cause, Earcon, Priority, Utterance
 from device.speech.delivery import Delivery, SpeechResult
-from device.speech.piper import PiperVoiceProcess
 from device.speech.playback import Playback
 from device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
+from device.speech.silent_voice import Voice
 from device.speech.speech_queue import Change, SpeechQueue
 
 _IDLE_S = 0.5
+# Between two phrases that are synthesised in advance, so that other threads get the processor.
+_PAUSE_S = 0.1
 
 
-OpenVoice = Callable[[str | None], PiperVoiceProcess]
+OpenVoice = Callable[[str | None], Voice]
 
 
 class Announcer:
@@ -34,6 +36,8 @@ class Announcer:
         bus: receives a ``Spoke`` event for each utterance.
         clock: the time.
         open_voice: opens the voice at a path.
+        often_spoken: sentences that are synthesised in advance, in idle moments, so that they begin
+            at once; the most frequent first. Empty: nothing is synthesised in advance.
     """
 
     def __init__(
@@ -43,12 +47,13 @@ class Announcer:
         bus: EventBus,
         clock: Clock,
         open_voice: OpenVoice,
+        often_spoken: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._clock = clock
         self._open_voice = open_voice
-        self._delivery = Delivery(None, playback, settings, bus, clock)
+        self._delivery = Delivery(None, playback, settings, bus, clock, often_spoken)
         self._voice_path = None if settings.voice is None else str(settings.voice)
         self._changed = threading.Condition()
         self._voice_change = threading.Lock()
@@ -56,7 +61,7 @@ class Announcer:
         self._asked_s: dict[Earcon, float] = {}
         # For the present turn; each turn has its own, so that a cut never affects the next one.
         self._cancelled = threading.Event()
-        self._retired: list[PiperVoiceProcess] = []
+        self._retired: list[Voice] = []
         self._is_muted = False
         self._is_woken = False
         self._is_closed = False
@@ -83,7 +88,8 @@ class Announcer:
     def announce(self, utterance: Utterance) -> None:
         """Speak an utterance now or in its turn; never blocks."""
         with self._changed:
-            is_silent = self._is_muted or self._is_closed
+            is_muted = self._is_muted and not _is_alert_of_rule(utterance)
+            is_silent = is_muted or self._is_closed
             change = Change() if is_silent else self._queue.offer(utterance)
             self._apply(change)
         if is_silent:
@@ -93,7 +99,8 @@ class Announcer:
     def earcon(self, earcon: Earcon, asked_s: float) -> None:
         """Play a short sound now; never blocks."""
         with self._changed:
-            if not self._settings.are_earcons_on or self._is_muted or self._is_closed:
+            is_muted = self._is_muted and earcon is not Earcon.ALERT
+            if not self._settings.are_earcons_on or is_muted or self._is_closed:
                 return
             self._asked_s[earcon] = asked_s
             change = self._queue.sound(earcon)
@@ -136,11 +143,12 @@ class Announcer:
         self._delivery.volume = volume
 
     def set_muted(self, is_muted: bool) -> None:
-        """Mute all sound, or unmute it."""
+        """Mute all sound except the alerts of rules, or unmute it."""
         with self._changed:
             self._is_muted = is_muted
-        if is_muted:
-            self.stop()
+            change = self._queue.clear(_is_alert_of_rule) if is_muted else Change()
+            self._apply(change)
+        self._publish_ended(change)
 
     def set_voice(self, path: str | None) -> None:
         """Use another voice from the next utterance on; None means the built-in one.
@@ -191,14 +199,20 @@ class Announcer:
         self._delivery.on_progress = progress
 
     def step(self) -> None:
-        """Speak one utterance or play one sound; wait at most half a second for one."""
+        """Speak one utterance or play one sound; wait at most half a second for one.
+
+        If there is none, synthesise one phrase in advance; an utterance interrupts that at once.
+        """
+        idle_s = _PAUSE_S if self._delivery.is_phrase_missing() else _IDLE_S
         with self._changed:
-            self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, _IDLE_S)
+            self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, idle_s)
             turn = self._queue.take()
             cancelled = self._cancelled = threading.Event()
         self._close_retired()
         if turn is None:
             self._delivery.look_after()
+            if not self._is_woken:
+                self._delivery.keep_phrase(cancelled)
         elif isinstance(turn, Earcon):
             try:
                 self._delivery.sound(turn, self._asked_s[turn])
@@ -239,13 +253,15 @@ class Announcer:
 
     def _apply(self, change: Change) -> None:
         """Cut if required, under the lock, so that the cut cannot affect a later turn."""
-        if change.is_cut:
+        if change.is_cut or self._queue.current is None:
             # First, so that later synthesised sound does not reach a playback that starts late.
+            # Without a turn it interrupts only what is synthesised in advance.
             self._cancelled.set()
+        if change.is_cut:
             self._delivery.cut()
         self._changed.notify_all()
 
-    def _replace_voice(self, voice: PiperVoiceProcess) -> None:
+    def _replace_voice(self, voice: Voice) -> None:
         with self._changed:
             old, self._delivery.voice = self._delivery.voice, voice
             if old is not None:
@@ -272,3 +288,8 @@ class Announcer:
                 detail=delivered.detail,
             )
         )
+
+
+def _is_alert_of_rule(utterance: Utterance) -> bool:
+    """Return whether it was raised by narration; other alerts are of problems, or of commands."""
+    return utterance.priority is Priority.ALERT and utterance.cause is Cause.NARRATION

@@ -25,7 +25,14 @@ from device.speech.pcm import SAMPLE_BYTES, PcmChunk
 _LOGGER = logging.getLogger(__name__)
 # Capacity of a pipe on Linux, which aplay may still have to play when everything is written.
 _PIPE_BYTES = 1 << 16
-_QUOTED_LINES = 2
+# What aplay and ALSA print, in the words of the system, and what it means for a user.
+_REFUSALS = {
+    "resource busy": "another program uses the sound device {device}: end that program, or set "
+    "speech.device to a device that several can share",
+    "Permission denied": "this user may not use the sound device {device}: "
+    "sudo usermod -aG audio $USER, then log in again",
+    "No such": "there is no sound device {device}; aplay -L lists the devices that there are",
+}
 
 
 class AplayStream:
@@ -171,11 +178,17 @@ class AplayStream:
         with suppress(subprocess.TimeoutExpired):
             process.wait(KILL_TIMEOUT_S)
         self._stderr.seek(0)
-        lines = self._stderr.read().decode(errors="replace").split("\n")
-        message = "; ".join([line.strip() for line in lines if line.strip()][-_QUOTED_LINES:])
-        message = message or f"aplay ended with code {process.returncode}"
+        text = self._stderr.read().decode(errors="replace").strip()
+        for line in text.splitlines():
+            _LOGGER.debug("%s", line)
+        # The last line ends with the system's reason: "aplay: main:831: audio open error: …".
+        reason = text.rpartition("\n")[2].rpartition(": ")[2]
+        reason = reason or f"aplay ended with code {process.returncode}"
+        known = next((words for part, words in _REFUSALS.items() if part in text), None)
+        if known is not None:
+            return PlaybackError(known.format(device=repr(self._device)))
         return PlaybackError(
-            f"the sound device {self._device!r} refused the sound: {message}. "
+            f"the sound device {self._device!r} refused the sound: {reason}. "
             "List the devices with: aplay -L"
         )
 

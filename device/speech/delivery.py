@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -21,9 +23,11 @@ from device.part_health import Backoff, PartHealth
 from device.records import Earcon, Priority, Utterance
 from device.speech.earcons import render_earcon
 from device.speech.pcm import PcmChunk
-from device.speech.piper import PiperVoiceProcess
+from device.speech.phrase_cache import PhraseCache
+from device.speech.phrases import speakable
 from device.speech.playback import Playback
 from device.speech.settings import SpeechSettings
+from device.speech.silent_voice import Voice
 
 _LOGGER = logging.getLogger(__name__)
 # Short, so that progress is reported and a new volume takes effect soon.
@@ -56,6 +60,7 @@ class Delivery:
         settings: lead-in, volume of the short sounds, and the initial rate and volume.
         bus: receives the problems of voice and loudspeaker.
         clock: the time.
+        often_spoken: sentences whose sound is kept in memory, the most frequent first.
 
     Attributes:
         voice: the voice from the next utterance on.
@@ -67,11 +72,12 @@ class Delivery:
 
     def __init__(
         self,
-        voice: PiperVoiceProcess | None,
+        voice: Voice | None,
         playback: Playback,
         settings: SpeechSettings,
         bus: EventBus,
         clock: Clock,
+        often_spoken: Sequence[str] = (),
     ) -> None:
         self._playback = playback
         self._settings = settings
@@ -86,6 +92,8 @@ class Delivery:
         self._rate_hz = _USUAL_RATE_HZ
         self._ended_s: float | None = None
         self._begun_s: float | None = None
+        # An empty list switches the cache off, also for openings.
+        self._cache = PhraseCache(often_spoken) if often_spoken else None
 
     @property
     def has_voice(self) -> bool:
@@ -137,6 +145,42 @@ class Delivery:
             except PlaybackError as exc:
                 self._sound.failed(str(exc))
 
+    def is_phrase_missing(self) -> bool:
+        """Return whether `keep_phrase` has something to do."""
+        if self._cache is None or self.voice is None or self._voice_health.is_problem:
+            return False
+        self._cache.use(self.voice, self.rate)
+        return self._cache.next_missing() is not None
+
+    def keep_phrase(self, cancelled: threading.Event) -> None:
+        """Synthesise one phrase that is spoken often and keep its sound; for idle moments.
+
+        Args:
+            cancelled: ends the synthesis at once; the phrase is tried again later.
+        """
+        voice, rate = self.voice, self.rate
+        if self._cache is None or voice is None:
+            return
+        self._cache.use(voice, rate)
+        missing = self._cache.next_missing()
+        if missing is None:
+            return
+        phrase, spoken = missing
+        began_s = time.monotonic()
+        for is_last in (False, True):  # the process may have died since it was last used
+            chunks = voice.synthesize(
+                spoken, rate=rate, cancelled=cancelled, on_wait=self.on_progress
+            )
+            try:
+                sound = list(chunks)
+            except VoiceError as exc:
+                if is_last and not cancelled.is_set():
+                    self._voice_health.failed(str(exc))
+            else:
+                if not cancelled.is_set():
+                    self._cache.add(phrase, sound, time.monotonic() - began_s)
+                return
+
     def prepare(self) -> None:
         """Prepare the loudspeaker; without a player it counts as failed."""
         try:
@@ -184,12 +228,17 @@ class Delivery:
     def _pieces(self, utterance: Utterance, cancelled: threading.Event) -> Iterator[PcmChunk]:
         if self.voice is None:
             raise VoiceError(self._voice_health.text or "there is no voice")
-        # The volume is applied here, because it can change during the utterance.
-        chunks = self.voice.synthesize(
-            utterance.text, rate=self.rate, cancelled=cancelled, on_wait=self.on_progress
-        )
+        voice, rate = self.voice, self.rate
+        kept, rest = None, utterance.text
+        if self._cache is not None:
+            self._cache.use(voice, rate)
+            kept, rest = self._cache.split(speakable(rest))
+        chunks = voice.synthesize(rest, rate=rate, cancelled=cancelled, on_wait=self.on_progress)
         with closing(chunks):
-            for piece in self._sliced(chunks, lambda: self.volume):
+            # The voice synthesises the rest while the player plays what was kept.
+            sounds = chunks if kept is None else chain([kept], chunks)
+            # The volume is applied here, because it can change during the utterance.
+            for piece in self._sliced(sounds, lambda: self.volume):
                 self.last_text = utterance.text
                 yield piece
 

@@ -1,8 +1,9 @@
-"""The Piper process: loads one voice, then turns lines of text into PCM until its stdin closes.
+"""The Piper process: loads one voice and synthesises text into PCM until its stdin closes.
 
-Run by `PiperVoiceProcess` as ``python -m device.speech.piper_worker --voice PATH``; the
-messages are those of `device.speech.protocol`. The only module that imports Piper, whose
-licence (GPL-3.0) therefore ends at this process's pipes.
+`PiperVoiceProcess` runs it as ``python -m device.speech.piper_worker --voice PATH`` and exchanges
+the messages of `device.speech.protocol` with it. It is the only module that imports Piper, so that
+Piper's licence (GPL-3.0) applies to this process alone. A request that is cancelled is interrupted
+within a few milliseconds, also in the middle of a sentence.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from device.speech.phrases import split_phrases
 from device.speech.protocol import (
@@ -34,45 +35,66 @@ from device.speech.protocol import (
 )
 
 if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, RunOptions  # type: ignore[import-untyped]
     from piper import AudioChunk, PiperVoice
 
 _LOGGER = logging.getLogger(__name__)
 _MAX_THREADS = 4
+# ONNX Runtime reports an interrupted run as an error unless only fatal messages are written.
+_FATAL_SEVERITY = 4
 
 
 class RequestReader:
-    """Reads requests from a pipe in a thread, so that a cancel is seen while a voice speaks.
+    """Reads requests from a pipe in a thread, so that a cancellation arrives during synthesis.
 
-    When the pipe closes the client has ended or died: the process ends at once, whatever it
-    is doing.
+    When the pipe closes, the client has ended or died, and this process ends at once, even in the
+    middle of a synthesis.
+
+    Args:
+        fd: file descriptor of the pipe.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._lock = threading.Lock()
         self._cancelled_ids: set[int] = set()
+        self._current_id: int | None = None
+        self._current_run: RunOptions | None = None
         self._waiting: queue.SimpleQueue[SpeechRequest | Failure] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
     def next(self) -> SpeechRequest | Failure:
-        """Return the next request, or the reply to an invalid line; waits for it."""
+        """Wait for a request and return it; an invalid line returns the reply to it."""
         request = self._waiting.get()
         if isinstance(request, SpeechRequest):
             with self._lock:
-                # A cancel may arrive after its request's end; ids only grow, so forget it.
+                self._current_id = request.id
+                self._current_run = None
+                # A cancellation may arrive after the end of its request. Ids only grow, so those
+                # below the present one are no longer needed.
                 self._cancelled_ids = {i for i in self._cancelled_ids if i >= request.id}
         return request
 
     def is_cancelled(self, request_id: int) -> bool:
-        """Return whether the client no longer wants this request."""
+        """Return whether the client has cancelled this request."""
         with self._lock:
             return request_id in self._cancelled_ids
+
+    def interrupt_if_cancelled(self, run: RunOptions) -> None:
+        """Interrupt a run of the model as soon as the present request is cancelled.
+
+        Args:
+            run: the options with which the run is about to start.
+        """
+        with self._lock:
+            self._current_run = run
+            run.terminate = self._current_id in self._cancelled_ids
 
     def _read(self) -> None:
         with open(self._fd, "rb", closefd=False) as lines:
             for line in lines:
                 self._take(line)
-        # sys.exit would end this thread only, and synthesis cannot be interrupted otherwise.
+        # sys.exit would end only this thread.
         os._exit(0)
 
     def _take(self, line: bytes) -> None:
@@ -82,10 +104,40 @@ class RequestReader:
             self._waiting.put(Failure(None, str(exc)))
             return
         if isinstance(request, CancelRequest):
-            with self._lock:
-                self._cancelled_ids.add(request.id)
+            self._cancel(request.id)
         else:
             self._waiting.put(request)
+
+    def _cancel(self, request_id: int) -> None:
+        with self._lock:
+            self._cancelled_ids.add(request_id)
+            if request_id == self._current_id and self._current_run is not None:
+                self._current_run.terminate = True
+
+
+class InterruptibleSession:
+    """An ONNX session in which another thread can interrupt a run, within a few milliseconds.
+
+    It is used by ``PiperVoice`` in place of the session.
+
+    Args:
+        session: runs the model.
+        on_run: called with the options of each run before it starts; setting their ``terminate``
+            interrupts the run, which then raises an error.
+    """
+
+    def __init__(self, session: InferenceSession, on_run: Callable[[RunOptions], None]) -> None:
+        self._session = session
+        self._on_run = on_run
+
+    def run(self, output_names: Sequence[str] | None, inputs: dict[str, Any]) -> Any:
+        """Return the outputs of one run; as ``InferenceSession.run``."""
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+        options.log_severity_level = _FATAL_SEVERITY
+        self._on_run(options)
+        return self._session.run(output_names, inputs, options)
 
 
 class PiperSynthesizer:
@@ -93,21 +145,33 @@ class PiperSynthesizer:
 
     Args:
         model_path: the ``.onnx`` file; its ``.onnx.json`` lies beside it.
-        threads: threads per sentence, >= 1.
+        threads: number of threads that synthesise one sentence, >= 1.
         is_deterministic: the same text always gives the same samples; sounds flatter.
+        on_run: called with the options of each run of the model before it starts.
     """
 
-    def __init__(self, model_path: Path, threads: int, is_deterministic: bool) -> None:
+    def __init__(
+        self,
+        model_path: Path,
+        threads: int,
+        is_deterministic: bool,
+        on_run: Callable[[RunOptions], None],
+    ) -> None:
         self._voice = _load_voice(model_path, threads)
+        self._voice.session = InterruptibleSession(self._voice.session, on_run)
         self._noise = 0.0 if is_deterministic else None
 
     @property
     def sample_rate_hz(self) -> int:
-        """Rate of all its sound."""
+        """Sample rate of the voice, in samples per second."""
         return int(self._voice.config.sample_rate)
 
     def sentences(self, request: SpeechRequest) -> Iterator[bytes]:
-        """Yield each sentence's sound as raw int16 little-endian mono PCM."""
+        """Yield the sound of each sentence as raw int16 little-endian mono PCM.
+
+        Raises:
+            Exception: the run of the model was interrupted, or the text cannot be synthesised.
+        """
         from piper import SynthesisConfig
 
         config = SynthesisConfig(
@@ -123,21 +187,23 @@ class PiperSynthesizer:
 
 
 def _load_voice(model_path: Path, threads: int) -> PiperVoice:
-    """Return the voice; as ``PiperVoice.load``, which has no option for the number of threads.
+    """Return the voice, as ``PiperVoice.load`` does, but with a chosen number of threads.
 
-    This is the only place that loads ONNX Runtime. Its telemetry, which would write a device id
-    below ``~/.cache`` and send events to its maker, is switched off before the import.
+    This is the only place that loads ONNX Runtime. Its telemetry would write a device id below
+    ``~/.cache`` and send events to its maker, so it is switched off before the import.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
     from piper import PiperConfig, PiperVoice
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # A spinning pool costs a core that the captioner needs, for a gain of about 15 %.
+    # Threads that spin while they wait occupy a core that the captioner needs, and make synthesis
+    # only about 15 % faster.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # "All" loads 0.3 s slower (0.8 against 0.5 s on x86_64) and speaks no faster.
+    # With ORT_ENABLE_ALL, loading takes 0.3 s longer (0.8 against 0.5 s on x86_64), and synthesis
+    # is no faster.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     config_text = model_path.with_name(model_path.name + ".json").read_text(encoding="utf-8")
     return PiperVoice(
@@ -149,68 +215,74 @@ def _load_voice(model_path: Path, threads: int) -> PiperVoice:
 
 
 def claim_stdout() -> int:
-    """Return a descriptor for the frames, and send whatever else is printed to stderr."""
-    frames_fd = os.dup(1)
+    """Return a descriptor for the replies, and redirect all other output to stderr."""
+    replies_fd = os.dup(1)
     os.dup2(2, 1)
-    return frames_fd
+    return replies_fd
 
 
 def send(fd: int, reply: Reply) -> None:
-    """Write one reply to the client, whole."""
+    """Write one complete reply to the client."""
     rest = memoryview(encode_reply(reply))
     while rest:
         rest = rest[os.write(fd, rest) :]
 
 
-def serve(synthesizer: PiperSynthesizer, requests: RequestReader, frames_fd: int) -> None:
-    """Answer requests, one after the other, until the client is gone.
+def serve(synthesizer: PiperSynthesizer, requests: RequestReader, replies_fd: int) -> None:
+    """Answer requests in their order until the client closes the connection.
 
     Raises:
-        BrokenPipeError: the client is gone.
+        BrokenPipeError: the client has closed the connection.
     """
     while True:
         request = requests.next()
         if isinstance(request, Failure):
-            send(frames_fd, request)
+            send(replies_fd, request)
             continue
         try:
             for pcm in synthesizer.sentences(request):
                 if requests.is_cancelled(request.id):
                     break
-                send(frames_fd, Audio(request.id, pcm))
-            send(frames_fd, End(request.id))
+                send(replies_fd, Audio(request.id, pcm))
+            send(replies_fd, End(request.id))
         except BrokenPipeError:
             raise
         except Exception as exc:
+            if requests.is_cancelled(request.id):
+                send(replies_fd, End(request.id))
+                continue
             _LOGGER.exception("Request %d failed", request.id)
-            send(frames_fd, Failure(request.id, f"{type(exc).__name__}: {exc}"))
+            send(replies_fd, Failure(request.id, f"{type(exc).__name__}: {exc}"))
 
 
 def default_threads() -> int:
-    """Return how many threads speak: all cores but one, which camera and captioner keep."""
+    """Return the number of synthesis threads: one fewer than cores, for camera and captioner."""
     return max(1, min(_MAX_THREADS, len(os.sched_getaffinity(0)) - 1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the process; return its exit code: 1 when the voice cannot be loaded."""
     started_s = time.monotonic()
-    # Ctrl-C reaches the whole group, but the client decides when the voice ends.
+    # Ctrl-C sends SIGINT to the whole group, but the client decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    frames_fd = claim_stdout()
+    replies_fd = claim_stdout()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s")
     options = _parse(arguments)
     requests = RequestReader(0)
     try:
-        synthesizer = PiperSynthesizer(options.voice, options.threads, options.deterministic)
+        on_run = requests.interrupt_if_cancelled
+        synthesizer = PiperSynthesizer(
+            options.voice, options.threads, options.deterministic, on_run
+        )
     except Exception as exc:
         _LOGGER.exception("The voice %s cannot be loaded", options.voice)
-        send(frames_fd, Failure(None, f"{type(exc).__name__}: {exc}"))
+        send(replies_fd, Failure(None, f"{type(exc).__name__}: {exc}"))
         return 1
     try:
-        send(frames_fd, Ready(synthesizer.sample_rate_hz, time.monotonic() - started_s))
-        serve(synthesizer, requests, frames_fd)
+        send(replies_fd, Ready(synthesizer.sample_rate_hz, time.monotonic() - started_s))
+        serve(synthesizer, requests, replies_fd)
     except BrokenPipeError:
-        _LOGGER.info("The client is gone")
+        _LOGGER.info("The client has closed the connection")
     return 0
 
 
@@ -223,5 +295,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    # Not sys.exit: the request thread is blocked in a read, and Python's shutdown would abort.
+    # Not sys.exit: the thread of the requests is blocked in a read, and Python would abort when it
+    # shuts down.
     os._exit(main())

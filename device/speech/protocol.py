@@ -1,15 +1,16 @@
-r"""Messages between the Piper process and its client; bytes in, values out, no I/O.
+r"""Encodes and decodes the messages between the Piper process and its client; no I/O.
 
     client -> worker (stdin)   one JSON object a line:  {"id", "text", "length_scale", "volume"}
                                                         {"cancel": id}
     worker -> client (stdout)  one JSON header line, then exactly `bytes` bytes of raw
                                int16 little-endian mono PCM:
                                {"kind": "ready", "sample_rate_hz", "load_s", "bytes": 0}
-                               {"kind": "audio", "id", "bytes": n}      once per sentence
-                               {"kind": "end",   "id", "bytes": 0}      after the last, or cancelled
+                               {"kind": "audio", "id", "bytes": n}      for each sentence
+                               {"kind": "end",   "id", "bytes": 0}      at the end, or if cancelled
                                {"kind": "error", "id", "message", "bytes": 0}
 
-Anything else raises ValueError: the streams are out of step and must be opened again.
+Anything else raises ValueError: the position in the stream is lost, and the process must be
+started again.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ from typing import Any
 
 from device.speech.pcm import SAMPLE_BYTES
 
-# Far above any real message (a sentence is some 100 kB); refuses the output of a stray print.
+# Far above any real message (a sentence is about 100 kB). The limits reject output that is not a
+# reply, such as that of a print statement.
 MAX_HEADER_BYTES = 1 << 16
 MAX_AUDIO_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """Words to be spoken.
+    """A text to be synthesised.
 
     Attributes:
-        id: the client's number for this request; replies carry it.
-        text: the words.
-        length_scale: multiplier of the voice's own pace; 2.0 takes twice as long.
-        volume: multiplier of full scale, >= 0; 1.0 is as loud as the format goes.
+        id: number of the request, chosen by the client and repeated in the replies.
+        text: what is spoken.
+        length_scale: factor of the duration; with 2.0 the speech takes twice as long.
+        volume: factor of full scale, >= 0; 1.0 is the loudest without distortion.
     """
 
     id: int
@@ -44,7 +46,7 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """The request with this id is no longer wanted."""
+    """Cancels the request with this id."""
 
     id: int
 
@@ -54,8 +56,8 @@ class Ready:
     """The voice is loaded.
 
     Attributes:
-        sample_rate_hz: rate of all its sound.
-        load_s: time its loading took, imports included, in seconds.
+        sample_rate_hz: sample rate of the voice, in samples per second.
+        load_s: duration of its loading including imports, in seconds.
     """
 
     sample_rate_hz: int
@@ -64,7 +66,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """One sentence's sound: raw int16 little-endian mono PCM."""
+    """The sound of one sentence: raw int16 little-endian mono PCM."""
 
     id: int
     pcm: bytes
@@ -72,14 +74,14 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """No more sound follows for this request."""
+    """The request is finished or was cancelled; no more sound follows."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request failed, or with ``id`` None the voice could not be loaded."""
+    """A request failed; with ``id`` None, the voice cannot be loaded or a line is no request."""
 
     id: int | None
     message: str
@@ -90,17 +92,17 @@ Reply = Ready | Audio | End | Failure
 
 
 def encode_request(request: Request) -> bytes:
-    """Return the request as one line of JSON, newline included."""
+    """Return the request as one line of JSON with a newline."""
     if isinstance(request, CancelRequest):
         return _line({"cancel": request.id})
     return _line(asdict(request))
 
 
 def decode_request(line: bytes) -> Request:
-    """Return the request in a line.
+    """Return the request that a line holds.
 
     Raises:
-        ValueError: the line is not a request.
+        ValueError: the line holds no request.
     """
     values = _json_object(line)
     try:
@@ -117,7 +119,7 @@ def decode_request(line: bytes) -> Request:
 
 
 def encode_reply(reply: Reply) -> bytes:
-    """Return the reply as a header line and, for audio, its samples."""
+    """Return the reply as a header line, followed by the samples if it is audio."""
     match reply:
         case Audio(request_id, pcm):
             return _line({"kind": "audio", "id": request_id, "bytes": len(pcm)}) + pcm
@@ -131,17 +133,17 @@ def encode_reply(reply: Reply) -> bytes:
 
 
 class ReplyDecoder:
-    """Turns the worker's byte stream, cut anywhere, back into replies."""
+    """Decodes replies from the byte stream of the worker, which arrives in arbitrary pieces."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._header: dict[str, Any] | None = None
 
     def feed(self, data: bytes) -> list[Reply]:
-        """Return the replies that ``data`` completes, in order.
+        """Return the replies that are complete with ``data``, in their order.
 
         Raises:
-            ValueError: the stream holds something that is not this protocol.
+            ValueError: the stream does not follow this protocol.
         """
         self._buffer += data
         replies = []
@@ -162,14 +164,14 @@ class ReplyDecoder:
     def _take_header(self) -> dict[str, Any] | None:
         line, newline, _ = self._buffer.partition(b"\n")
         if len(line) > MAX_HEADER_BYTES:
-            raise ValueError(f"no header within {MAX_HEADER_BYTES} bytes: {bytes(line[:80])!r}")
+            raise ValueError(f"no header in {MAX_HEADER_BYTES} bytes: {bytes(line[:80])!r}")
         if not newline:
             return None
         del self._buffer[: len(line) + 1]
         header = _json_object(bytes(line))
         size = header.get("bytes")
         if not isinstance(size, int) or not 0 <= size <= MAX_AUDIO_BYTES or size % SAMPLE_BYTES:
-            raise ValueError(f"header with an impossible size: {bytes(line[:80])!r}")
+            raise ValueError(f"the header has an invalid size: {bytes(line[:80])!r}")
         return header
 
 
@@ -185,12 +187,12 @@ def _reply_from(header: dict[str, Any], body: bytes) -> Reply:
             case "ready":
                 return Ready(int(header["sample_rate_hz"]), float(header["load_s"]))
     except (KeyError, TypeError) as exc:
-        raise ValueError(f"header without its fields: {header!r}") from exc
+        raise ValueError(f"the header lacks a field: {header!r}") from exc
     raise ValueError(f"unknown kind of reply: {header!r}")
 
 
 def _line(values: dict[str, Any]) -> bytes:
-    # ASCII escapes keep lone surrogates and line separators from breaking the line.
+    # In ASCII, lone surrogates and line separators are escaped and cannot break the line.
     return json.dumps(values, allow_nan=False).encode("ascii") + b"\n"
 
 

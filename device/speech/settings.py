@@ -22,7 +22,7 @@ class SpeechSettings(SettingsGroup):
     """Where the sound goes. "none" makes all of it, plays nothing and is done at once: for a
     machine without a loudspeaker and for replays."""
 
-    device: Annotated[LineText, Field(min_length=1, examples=["plughw:CARD=Headphones"])] = (
+    device: Annotated[LineText, Field(min_length=1, examples=["plughw:CARD=UACDemo"])] = (
         DEFAULT_DEVICE
     )
     """ALSA's name of the loudspeaker; ``aplay -L`` lists them."""

@@ -17,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from device.events import SpeechOutcome
@@ -116,13 +116,15 @@ class SpeechQueue:
         self._sounds.append(earcon)
         return Change(is_cut=isinstance(current, Utterance))
 
-    def clear(self) -> Change:
-        """Discard everything that waits."""
-        dropped = list(self._waiting_words())
+    def clear(self, is_kept: Callable[[Utterance], bool] = lambda _: False) -> Change:
+        """Discard everything that waits, except alerts that are kept, which are not cut either."""
+        dropped = [utterance for utterance in self._waiting_words() if not is_kept(utterance)]
         self._sounds.clear()
-        self._alerts.clear()
+        self._alerts = deque(filter(is_kept, self._alerts))
         self._answer = self._narration = None
-        return Change(self.current is not None, _ended(dropped, SpeechOutcome.CUT))
+        keeps_turn = isinstance(self.current, Utterance) and is_kept(self.current)
+        is_cut = self.current is not None and not keeps_turn
+        return Change(is_cut, _ended(dropped, SpeechOutcome.CUT))
 
     def take(self) -> Turn | None:
         """Start and return the next turn; None if nothing waits."""

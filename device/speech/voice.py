@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.errors import VoiceError
+from device.regular_file import open_regular
 from device.settings_base import check_path
 from device.speech.settings import SpeechSettings
 
@@ -88,9 +89,10 @@ def _builtin_model_path() -> Path:
 
 def _require_readable(path: Path) -> None:
     try:
-        with path.open("rb"):
-            pass
+        open_regular(path).close()
     except FileNotFoundError as exc:
         raise VoiceError(f"the voice's file {path} is missing. {_NEXT_STEP}") from exc
     except OSError as exc:
-        raise VoiceError(f"the voice's file {path} cannot be read: {exc}. {_NEXT_STEP}") from exc
+        raise VoiceError(
+            f"the voice's file {path} cannot be read: {exc.strerror}. {_NEXT_STEP}"
+        ) from exc

@@ -1,6 +1,6 @@
-"""The client's side of one Piper process: it is started, read by two threads, and killed.
+"""Starts one Piper process, sends requests to it, reads its output in two threads, and kills it.
 
-Invariant: when the process ends, every wait for it ends with an error.
+Invariant: when the process ends, every wait for one of its replies ends with an error.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class WorkerProcess:
     """A running Piper process.
 
     Args:
-        command: what to run; it speaks `device.speech.protocol` on its stdin and stdout.
+        command: the program and its arguments; it follows `device.speech.protocol`.
 
     Raises:
-        VoiceError: the process cannot be started at all.
+        VoiceError: the process cannot be started.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ class WorkerProcess:
         self._inboxes: dict[int, Inbox] = {}
         self._ready: Ready | None = None
         self._failure = ""
-        # Set when the process is ready or will never be.
+        # Set when the process is ready, or has failed to become ready.
         self._is_settled = threading.Event()
         self._has_ended = threading.Event()
         self._stderr_lines: deque[str] = deque(maxlen=_KEPT_STDERR_LINES)
@@ -70,20 +70,20 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
+        """Id of the process."""
         return self._process.pid
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process can still be asked for speech."""
+        """Whether the process still accepts requests."""
         return not self._has_ended.is_set() and self._process.poll() is None
 
     def wait_ready(self, timeout_s: float, is_cancelled: Callable[[], bool]) -> Ready | None:
-        """Return the message that the voice is loaded, or None when cancelled meanwhile.
+        """Wait until the voice is loaded; return its message, or None if the wait is cancelled.
 
         Raises:
-            VoiceError: the process ended instead.
-            TimeoutError: it was not ready in time.
+            VoiceError: the process has ended.
+            TimeoutError: the voice is not loaded within ``timeout_s`` seconds.
         """
         deadline_s = time.monotonic() + timeout_s
         while not self._is_settled.wait(_POLL_S):
@@ -96,7 +96,9 @@ class WorkerProcess:
         return self._ready
 
     def submit(self, request: SpeechRequest) -> Inbox:
-        """Send a request; return where its replies arrive, None being the process's end.
+        """Send a request; return the queue that receives its replies.
+
+        None in the queue means that the process has ended.
 
         Raises:
             VoiceError: the process accepts no more requests.
@@ -110,28 +112,28 @@ class WorkerProcess:
         return inbox
 
     def forget(self, request_id: int, *, is_finished: bool) -> None:
-        """Take no more replies to this request; unless finished, have its synthesis stopped."""
+        """Discard further replies to a request; cancel it unless it is finished."""
         with self._lock:
             self._inboxes.pop(request_id, None)
         if not is_finished and self.is_alive:
             try:
                 self._write(CancelRequest(request_id))
             except VoiceError as exc:
-                _LOGGER.debug("Request %d needs no cancelling: %s", request_id, exc)
+                _LOGGER.debug("Request %d could not be cancelled: %s", request_id, exc)
 
     def end_reason(self) -> str:
-        """Return why the process ended, if it reported that; call it only after the end."""
+        """Return why the process ended; call it only after its end."""
         self._threads[1].join(KILL_TIMEOUT_S)
         try:
             code: int | str = self._process.wait(KILL_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             code = "still running"
-        reason = self._failure or " | ".join(self._stderr_lines) or "it gave no reason"
+        reason = self._failure or " | ".join(self._stderr_lines) or "it reported no reason"
         return f"{reason} (exit code {code})"
 
     def stop(self) -> None:
-        """Kill the process and wait until it and its threads are gone; may be called again."""
-        # It has nothing to save, and synthesis cannot be interrupted otherwise.
+        """Kill the process and wait until it and its threads have ended; may be called again."""
+        # Killing loses nothing, because the process stores nothing.
         kill_child(self._process)
         for thread in self._threads:
             thread.join(KILL_TIMEOUT_S)
@@ -144,10 +146,10 @@ class WorkerProcess:
         try:
             with self._write_lock:
                 write_bounded(self._process, encode_request(request), _WRITE_TIMEOUT_S)
-        except (OSError, ValueError) as exc:  # ValueError: closed by stop()
-            # Half a line may have been written: nothing after it could be understood.
+        except (OSError, ValueError) as exc:  # ValueError: stop() has closed the pipe
+            # If only part of a line was written, the process cannot decode what follows.
             self._process.kill()
-            raise VoiceError(f"the voice's process accepts no more text: {exc}") from exc
+            raise VoiceError(f"the process of the voice accepts no more text: {exc}") from exc
 
     def _read_replies(self) -> None:
         decoder = ReplyDecoder()
@@ -158,7 +160,7 @@ class WorkerProcess:
                     for reply in decoder.feed(data):
                         self._deliver(reply)
         except (OSError, ValueError) as exc:
-            self._failure = f"its output cannot be understood: {exc}"
+            self._failure = f"its output is not as expected: {exc}"
             self._process.kill()
         finally:
             self._end()
@@ -192,7 +194,7 @@ class WorkerProcess:
 
 
 def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    # The child finds this package wherever we found it, also in a checkout that is not installed.
+    # The child must find this package in the same place, also in a checkout that is not installed.
     package_root = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
     python_path = os.pathsep.join([package_root, inherited] if inherited else [package_root])
@@ -200,4 +202,4 @@ def _spawn(command: Sequence[str]) -> subprocess.Popen[bytes]:
     try:
         return start_child(command, subprocess.PIPE, subprocess.PIPE, env)
     except OSError as exc:
-        raise VoiceError(f"the voice's process cannot be started: {exc}") from exc
+        raise VoiceError(f"the process of the voice cannot be started: {exc}") from exc

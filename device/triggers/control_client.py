@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from device.errors import DaemonError, RequestError
 from device.requests import MAX_REQUEST_BYTES, Outcome, Request
 
-ANSWER_TIMEOUT_S = 10.0
+# Longer than the daemon itself waits for the answer to "describe".
+ANSWER_TIMEOUT_S = 20.0
 _PROBE_TIMEOUT_S = 1.0
 _MAX_ANSWER_BYTES = 1 << 20
 _READ_BYTES = 65536

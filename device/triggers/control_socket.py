@@ -2,7 +2,8 @@
 
 A connection carries one line of JSON, a request of ``device.requests``, and is answered by one
 line, a ``device.requests.Outcome``; then it is closed. Every client has its own thread and a
-deadline: a slow, silent or vanished client is disconnected and does not delay others.
+deadline: a slow, silent or vanished client is disconnected and does not delay others. Only a client
+that wants the answer to "describe" waits for it.
 
 The socket is accessible to this user and group. It replaces that of a dead daemon, but never that
 of a running one.
@@ -12,20 +13,24 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import socket
 import socketserver
 import stat
 import struct
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from device.errors import DaemonError, RequestError, TriggerError
+from device.events import Answered, Event, EventBus
+from device.limited_clients import LimitedClients
 from device.records import Cause
-from device.requests import MAX_REQUEST_BYTES, Outcome, parse_request
+from device.requests import MAX_REQUEST_BYTES, Describe, Outcome, parse_request
 from device.triggers.control_client import is_daemon_running, receive_line
 from device.triggers.trigger import Target
 from device.worker import Worker
@@ -33,6 +38,8 @@ from device.worker import Worker
 _LOGGER = logging.getLogger(__name__)
 MAX_CLIENTS = 64
 CLIENT_TIMEOUT_S = 5.0
+# A fresh frame takes up to 3 s, and a Pi Zero that is busy narrating some seconds more.
+ANSWER_WAIT_S = 15.0
 FOLDER_MODE = 0o750
 SOCKET_MODE = 0o660
 _IDLE_S = 0.5
@@ -43,18 +50,28 @@ _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 class ControlSocket:
     """A ``device.triggers.trigger.Trigger`` for requests from other programs.
 
+    Also a ``device.events.Listener``: answers go to the clients that wait for them.
+
     Args:
         path: of the socket; its folder is created if it does not exist.
         target: where requests go.
-        client_timeout_s: how long a client may take, from connecting to having its answer.
+        client_timeout_s: how long a client may take to send its request, and to take the outcome.
+        bus: where answers to "describe" are published.
     """
 
     def __init__(
-        self, path: Path, target: Target, client_timeout_s: float = CLIENT_TIMEOUT_S
+        self,
+        path: Path,
+        target: Target,
+        client_timeout_s: float = CLIENT_TIMEOUT_S,
+        bus: EventBus | None = None,
     ) -> None:
         self._path = path
         self._target = target
         self._client_timeout_s = client_timeout_s
+        self._answers = AwaitedAnswers()
+        if bus is not None:
+            bus.subscribe(self)
         self._server: _Server | None = None
         self._worker = Worker("control", self._step, target.give_up, wake=self._wake)
 
@@ -71,7 +88,7 @@ class ControlSocket:
             TriggerError: the socket cannot be made there.
         """
         try:
-            self._server = _Server(self._path, self._target, self._client_timeout_s)
+            self._server = _Server(self._path, self._target, self._client_timeout_s, self._answers)
         except (DaemonError, TriggerError):
             raise
         except OSError as exc:
@@ -81,6 +98,11 @@ class ControlSocket:
             ) from exc
         self._worker.start()
         _LOGGER.info("control: listening on %s", self._path)
+
+    def accept(self, event: Event) -> None:
+        """Pass an answer to the client that waits for it."""
+        if isinstance(event, Answered) and event.cause is Cause.CLI:
+            self._answers.resolve(event.id, event.text)
 
     def close(self) -> None:
         """Stop listening, disconnect all clients and remove the socket; may be called again."""
@@ -103,7 +125,7 @@ class ControlSocket:
                 self._server.socket.shutdown(socket.SHUT_RDWR)  # ends the wait for a client
 
 
-class _Server(socketserver.ThreadingUnixStreamServer):
+class _Server(LimitedClients, socketserver.UnixStreamServer):
     """The server; it listens as soon as it is created.
 
     Raises:
@@ -113,16 +135,16 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     """
 
     timeout = _IDLE_S
-    request_queue_size = MAX_CLIENTS
-    daemon_threads = True
+    request_queue_size = most_clients = MAX_CLIENTS
 
-    def __init__(self, path: Path, target: Target, client_timeout_s: float) -> None:
+    def __init__(
+        self, path: Path, target: Target, client_timeout_s: float, answers: AwaitedAnswers
+    ) -> None:
         self.target = target
         self.client_timeout_s = client_timeout_s
+        self.answers = answers
         self._path = path
         self._identity: tuple[int, int] | None = None
-        self._lock = threading.Lock()
-        self._clients: dict[socket.socket, None] = {}  # in the order of their connections
         super().__init__(str(path), _ClientHandler)
 
     def server_bind(self) -> None:
@@ -134,20 +156,6 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         self._path.chmod(SOCKET_MODE)
         self._identity = _identity(self._path)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a client in a thread; if there are too many, disconnect the oldest one."""
-        with self._lock:
-            if len(self._clients) >= MAX_CLIENTS:
-                self._disconnect(next(iter(self._clients)))
-            self._clients[request] = None
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close the connection of a client that was served."""
-        with self._lock:
-            self._clients.pop(request, None)
-        super().shutdown_request(request)
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a failed request; other clients are not affected."""
         del request, client_address
@@ -155,18 +163,9 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def server_close(self) -> None:
         """Disconnect all clients; remove the file, unless another daemon has replaced it."""
-        with self._lock:
-            for client in [*self._clients]:
-                self._disconnect(client)
         if self._identity is not None and _identity(self._path) == self._identity:
             self._path.unlink(missing_ok=True)
         super().server_close()
-
-    def _disconnect(self, client: socket.socket) -> None:
-        """End the connection, which its thread notices and then closes; under the lock."""
-        del self._clients[client]
-        with suppress(OSError):  # gone already
-            client.shutdown(socket.SHUT_RDWR)
 
     def _make_room(self) -> None:
         """Remove the socket of a dead daemon."""
@@ -186,6 +185,35 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         self._path.unlink(missing_ok=True)
 
 
+class AwaitedAnswers:
+    """The clients that wait for an answer, by the id of their request; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[queue.SimpleQueue[str]]] = {}
+
+    @contextmanager
+    def awaited(self, request_id: str) -> Iterator[queue.SimpleQueue[str]]:
+        """Yield where the next answer to a request will be put; enter it before asking."""
+        answer: queue.SimpleQueue[str] = queue.SimpleQueue()
+        with self._lock:
+            self._waiting.setdefault(request_id, []).append(answer)
+        try:
+            yield answer
+        finally:
+            with self._lock:
+                waiting = self._waiting[request_id]
+                waiting.remove(answer)
+                if not waiting:
+                    del self._waiting[request_id]
+
+    def resolve(self, request_id: str, text: str) -> None:
+        """Pass an answer to all clients that wait for it."""
+        with self._lock:
+            for answer in self._waiting.get(request_id, ()):
+                answer.put(text)
+
+
 class _ClientHandler(socketserver.BaseRequestHandler):
     """Answers one client in its own thread."""
 
@@ -199,7 +227,9 @@ class _ClientHandler(socketserver.BaseRequestHandler):
             self._log_peer()
             line = receive_line(self.request, MAX_REQUEST_BYTES, deadline_s)
             if line:
-                self._send(self._outcome(line), deadline_s)
+                # Waiting for an answer is not the client's fault: its own time begins again.
+                outcome = self._outcome(line)
+                self._send(outcome, time.monotonic() + self.server.client_timeout_s)
         except TimeoutError:
             reason = f"no whole line was received within {self.server.client_timeout_s:g} s"
             with suppress(OSError):
@@ -218,7 +248,17 @@ class _ClientHandler(socketserver.BaseRequestHandler):
             request = parse_request(line.removesuffix(b"\n"))
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        return self.server.target.handle(request, Cause.CLI, asked_s)
+        if not isinstance(request, Describe) or not request.wants_answer:
+            return self.server.target.handle(request, Cause.CLI, asked_s)
+        # Its answer is found by its id, so it needs one that no other client has.
+        asked = request.model_copy(update={"id": request.id or uuid.uuid4().hex})
+        with self.server.answers.awaited(asked.id) as answer:
+            outcome = self.server.target.handle(asked, Cause.CLI, asked_s)
+            if not outcome.is_accepted:
+                return outcome
+            with suppress(queue.Empty):  # then it is accepted, and has no answer
+                outcome = outcome.model_copy(update={"answer": answer.get(timeout=ANSWER_WAIT_S)})
+        return outcome
 
     def _send(self, outcome: Outcome, deadline_s: float) -> None:
         self.request.settimeout(max(0.001, deadline_s - time.monotonic()))

@@ -1,7 +1,8 @@
 """A bundle: everything that captioning needs, in one folder, with a manifest of hashes.
 
 Invariant: ``load_bundle`` never guesses. It raises an error if the manifest is incomplete or a file
-does not match its hash.
+does not match its hash. The hash of the manifest itself is in ``bundle.sha256``, in the format of
+``sha256sum``; bundles from before that file existed are loaded with a warning.
 
 The manifest also names a generated picture, the words that the exporting machine found in it and
 how likely they were. The captioner compares that likelihood as its self-test: bytes differ between
@@ -11,7 +12,9 @@ processors' int8 arithmetic, and so, very slightly, do the words that a search s
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +23,10 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from device.errors import BundleError, BundleHashError
+from device.regular_file import read_regular
 from device.settings_base import check_path
 from device.vision.manifest import (
+    CHECKSUM,
     CONFIDENCE,
     DECODER,
     DETECTOR,
@@ -35,6 +40,7 @@ from device.vision.manifest import (
 )
 from device.vision.vocabulary import Vocabulary
 
+_LOGGER = logging.getLogger(__name__)
 _ENVIRONMENT = "SEEALOUD_BUNDLE"
 _SHIPPED_FOLDER = Path(__file__).resolve().parents[2] / "models"
 _DEFAULT_NAME_FILE = "DEFAULT"
@@ -64,6 +70,11 @@ class Bundle:
     def name(self) -> str:
         """The bundle's name."""
         return self.manifest.name
+
+    @property
+    def has_checksum(self) -> bool:
+        """Whether damage to the manifest would be found."""
+        return (self.path / CHECKSUM).is_file()
 
     @property
     def encoder(self) -> Path:
@@ -122,7 +133,7 @@ def load_bundle(path: Path) -> Bundle:
     Raises:
         BundleError: the manifest is missing or wrong, a file is missing, or the bundle needs a
             newer SeeAloud.
-        BundleHashError: a file differs from its hash.
+        BundleHashError: a file, or the manifest, differs from its hash.
     """
     manifest = _read_manifest(path / MANIFEST)
     for name in manifest.file_names():
@@ -141,8 +152,13 @@ def load_bundle(path: Path) -> Bundle:
 
 def file_entry(path: Path) -> HashedFile:
     """Return a file's size and SHA-256 as the manifest states them."""
-    content = path.read_bytes()
+    content = read_regular(path)
     return HashedFile(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+
+
+def checksum(manifest: bytes) -> bytes:
+    """Return what ``bundle.sha256`` contains for a manifest: the output of ``sha256sum``."""
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def pattern(number: int) -> npt.NDArray[np.uint8]:
@@ -164,9 +180,12 @@ def pattern(number: int) -> npt.NDArray[np.uint8]:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
+        content = read_regular(path)
+    except OSError as exc:
         raise BundleError(f"no bundle in {path.parent}: cannot read {path.name}: {exc}") from exc
+    _check_manifest(path, content)
+    try:
+        manifest = Manifest.model_validate_json(content)
     except ValidationError as exc:
         first = exc.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -180,6 +199,32 @@ def _read_manifest(path: Path) -> Manifest:
             "update SeeAloud or export the bundle again"
         )
     return manifest
+
+
+def _check_manifest(path: Path, content: bytes) -> None:
+    """Compare the manifest with ``bundle.sha256``; without that file, log a warning.
+
+    Raises:
+        BundleError: the file with the hash cannot be read.
+        BundleHashError: the manifest differs.
+    """
+    command = f"cd {shlex.quote(str(path.parent))} && sha256sum {MANIFEST} > {CHECKSUM}"
+    expected = path.with_name(CHECKSUM)
+    try:
+        found = expected.read_bytes()
+    except FileNotFoundError:
+        _LOGGER.warning(
+            "%s has no %s: damage to its %s would not be noticed; once you trust it, run: %s",
+            *(path.parent, CHECKSUM, MANIFEST, command),
+        )
+        return
+    except OSError as exc:
+        raise BundleError(f"cannot read {expected}: {exc}; copy the bundle again") from exc
+    if found != checksum(content):
+        raise BundleHashError(
+            f"{path} is not the one that {CHECKSUM} names: copy the bundle again, or, if you "
+            f"changed it yourself, run: {command}"
+        )
 
 
 def _check_hash(path: Path, expected: HashedFile) -> None:

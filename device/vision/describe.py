@@ -23,7 +23,7 @@ from device.vision.thing_finder import Search, ThingFinder, open_finder
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"
-_UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
+UNFAMILIAR_TEXT = "This looks like nothing I was trained on. I cannot tell."
 
 
 class FrameDescriber:
@@ -61,7 +61,7 @@ class FrameDescriber:
         """
         encoded = self._captioner.encode(frame)
         if self._confidence.is_unfamiliar(encoded):
-            return Description(_UNFAMILIAR_TEXT, reason=UNFAMILIAR)
+            return Description(UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return encoded
 
     def describe(self, encoded: Encoded, frame: Frame) -> Description:
@@ -132,7 +132,7 @@ class FrameDescriber:
         """
         found = self._compose("", Hedge.CANNOT_TELL, seen)
         if not found.things:
-            return Description(_UNFAMILIAR_TEXT, reason=UNFAMILIAR)
+            return Description(UNFAMILIAR_TEXT, reason=UNFAMILIAR)
         return replace(found, reason=UNFAMILIAR)
 
     def _seen(self, started: Search | None, encoded: Encoded | None, text: str = "") -> Sighting:

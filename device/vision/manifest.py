@@ -15,6 +15,7 @@ from device.vision.specs import DetectorSpec, ManifestPart, NamesSpec, ThingsSpe
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+CHECKSUM = "bundle.sha256"
 ENCODER = "encoder.tflite"
 DECODER = "decoder.tflite"
 VOCABULARY = "vocabulary.txt"
@@ -135,6 +136,18 @@ class NoveltySpec(ManifestPart):
     largest: Annotated[float, Field(ge=0, le=1)]
 
 
+class SaidSpec(ManifestPart):
+    """What the bundle says of photographs that it was not trained on, counted.
+
+    Attributes:
+        pictures: number of photographs.
+        words: in how many of their captions each word is; a word without an entry is in none.
+    """
+
+    pictures: Annotated[int, Field(ge=1)]
+    words: dict[str, Annotated[int, Field(ge=1)]]
+
+
 class ConfidenceSpec(ManifestPart):
     """The calibration of captions; its arrays are in ``confidence.npz``.
 
@@ -181,6 +194,7 @@ class Manifest(ManifestPart):
     detector: DetectorSpec | None = None
     things: ThingsSpec | None = None
     names: NamesSpec | None = None
+    said: SaidSpec | None = None
     training: dict[str, Any]
     metrics: dict[str, Any]
 

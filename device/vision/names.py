@@ -6,7 +6,7 @@ Invariant: only this module knows ``names.npz``; the arrays that it returns matc
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -103,11 +103,6 @@ class NamedThing(NamedTuple):
     phrase: str
     broader: str | None = None
 
-    @property
-    def is_sure(self) -> bool:
-        """Whether it may be said without "maybe"."""
-        return self.probability >= self.threshold
-
 
 class NameClassifier:
     """Names the things that pooled features show.
@@ -182,20 +177,3 @@ def log_odds(probability: Floats) -> Floats:
     """Return the natural log-odds of probabilities, finite."""
     inside = np.clip(probability, _LEAST, 1 - _LEAST)
     return np.asarray(np.log(inside / (1 - inside)), np.float32)
-
-
-def sure_things(things: Iterable[NamedThing]) -> tuple[NamedThing, ...]:
-    """Return the things that may be said without "maybe", in the order given.
-
-    What is broader than another of them is left out: who says "a dog" need not say "an animal".
-    """
-    known = tuple(things)
-    broader = {thing.name: thing.broader for thing in known}
-    sure = [thing for thing in known if thing.is_sure]
-    implied: set[str | None] = set()
-    for thing in sure:
-        above = thing.broader
-        while above is not None:
-            implied.add(above)
-            above = broader.get(above)
-    return tuple(thing for thing in sure if thing.name not in implied)

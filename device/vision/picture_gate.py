@@ -61,7 +61,7 @@ class PictureFault:
     text: str
 
 
-_TEXTS = {
+FAULT_TEXTS = {
     PictureReason.TOO_DARK: "It is too dark to see.",
     PictureReason.TOO_BRIGHT: "It is too bright to see.",
     PictureReason.COVERED: "Something covers the camera, or there is nothing to make out.",
@@ -105,7 +105,7 @@ class PictureGate:
         if not self._is_on:
             return None
         reason = _reason(measure(image_hwc))
-        return None if reason is None else PictureFault(reason, _TEXTS[reason])
+        return None if reason is None else PictureFault(reason, FAULT_TEXTS[reason])
 
 
 def _reason(look: Look) -> PictureReason | None:

@@ -6,9 +6,11 @@ features, memory, state and logits are float32.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import os
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,15 @@ def load_interpreter(path: Path, threads: int) -> Any:
         f"no runtime for {path}: neither ai_edge_litert nor tflite_runtime can be imported; "
         "run: pip install ai-edge-litert"
     )
+
+
+def runtime_name() -> str:
+    """Return the package and version of the runtime that is used, as in "ai-edge-litert 2.3.0"."""
+    for module in _RUNTIMES:
+        package = module.partition(".")[0].replace("_", "-")
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return f"{package} {metadata.version(package)}"
+    return "no runtime"
 
 
 class Encoder:

@@ -132,9 +132,10 @@ def open_finder(bundle: Bundle, threads: int | None = None) -> ThingFinder | Non
 
 
 def thing_names(manifest: Manifest) -> list[str]:
-    """Return every name that a bundle can add to its captions."""
+    """Return every name that a bundle can add to its captions without "maybe"."""
     if manifest.things is None:
         return []
     detected = DETECTABLE if manifest.detector is not None else frozenset[str]()
-    named = (one.name for one in manifest.names.names) if manifest.names is not None else ()
+    spec = manifest.names
+    named = () if spec is None else (x.name for x in spec.names if x.threshold is not None)
     return sorted({*detected, *named} - set(manifest.things.never))

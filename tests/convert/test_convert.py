@@ -11,17 +11,20 @@ from pathlib import Path
 
 import pytest
 from support.smoke import NAME, Done, Smoke
+from support.tiny_bundle import write_manifest
 
 from convert import convert as module
+from convert import parts
 from convert.__main__ import main
 from convert.convert import convert
+from convert.parts import make_bundle
 from convert.variants import Variant
 from convert.verify import SignatureCheck, Verification
 from device.vision.bundle import load_bundle
 from device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
 from training.data.readers import open_dataset
 from training.errors import TrainingError
-from training.records.run import Bounds
+from training.records.run import Bounds, RunRecord
 from training.run_folder import RunFolder
 
 BAD = Verification(
@@ -93,6 +96,38 @@ def test_a_good_one_is_written_over_the_one_before(
     assert (written / "MODEL_CARD.md").read_text() == f"# {NAME}"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("already_exported")
+def test_a_part_that_cannot_be_made_leaves_no_half_bundle_and_no_record(
+    smoke: Smoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = dataclasses.replace(BAD, signatures=SignatureCheck(3e-5, 0.99, 1e-5, 0.01))
+    monkeypatch.setattr(module, "_verify", lambda *_: good)
+    monkeypatch.setattr("convert.model_card.model_card", lambda manifest: f"# {manifest.name}")
+    recorded = (smoke.records / f"{NAME}.json").read_text()
+
+    def record(*_: object) -> RunRecord:
+        return RunRecord.model_validate_json(recorded)
+
+    def fail(path: Path, *_: object, **__: object) -> None:
+        assert load_bundle(path).name == NAME
+        raise TrainingError("cannot fit a regression to 0 rows")
+
+    monkeypatch.setattr(module, "_record", record)
+    monkeypatch.setattr(parts, "add_parts", fail)
+    arguments = (RunFolder(smoke.run), open_dataset(smoke.data), tmp_path / "models")
+    (tmp_path / "models").mkdir()
+    with pytest.raises(TrainingError, match="0 rows"):
+        make_bundle(*arguments, tmp_path / "docs" / "runs")
+    assert list((tmp_path / "models").iterdir()) == []
+    assert not (tmp_path / "docs").exists()
+
+    monkeypatch.setattr(parts, "add_parts", lambda *_, **__: None)
+    made = make_bundle(*arguments, tmp_path / "docs" / "runs")
+    assert load_bundle(made).path == tmp_path / "models" / NAME
+    assert (tmp_path / "docs" / "runs" / f"{NAME}.json").is_file()
+
+
 # --- command line -----------------------------------------------------------------------------
 
 Run = Callable[..., tuple[int, str, str]]
@@ -126,7 +161,7 @@ def test_a_bundle_is_calibrated_again_without_touching_its_models(
     known = json.loads((bundle / MANIFEST).read_text())
     bare = {**known, "confidence": None}  # as from before there was any
     bare["files"] = {name: known["files"][name] for name in HASHED_FILES}
-    (bundle / MANIFEST).write_text(json.dumps(bare))
+    write_manifest(bundle, json.dumps(bare))
     (bundle / CONFIDENCE).unlink()
     options = ("--data", smoke.data, "--out", bundle.parent, "--records", records)
     command = ["seealoud-convert", NAME, "--calibrate", *map(str, options)]

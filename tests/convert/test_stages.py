@@ -1,4 +1,4 @@
-"""From a config to its chain of runs, and what of it is over, told from the files alone."""
+"""From a config to its chain of runs, and how far each is, read from the files alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.confident_bundle import confident_bundle
-from support.tiny_bundle import TINY_BUNDLE
+from support.tiny_bundle import TINY_BUNDLE, write_manifest
 
 from convert import stages
 from convert.stages import Conversion, Recovery, Training, chain
@@ -231,7 +231,7 @@ def converted(tmp_path: Path) -> Conversion:
 
 def change(stage: Conversion, **changes: object) -> None:
     manifest = load_bundle(stage.bundle).manifest.model_copy(update=changes)
-    (stage.bundle / "manifest.json").write_text(manifest.model_dump_json())
+    write_manifest(stage.bundle, manifest.model_dump_json())
 
 
 def test_a_bundle_of_the_best_weights_is_over(converted: Conversion) -> None:
@@ -292,8 +292,11 @@ def test_conversion_takes_the_search_of_the_settings(
 ) -> None:
     """The run may have been trained before the best search was found."""
     seen: list[RunConfig] = []
-    monkeypatch.setattr(stages, "convert", lambda folder, *_: seen.append(folder.read_config()))
-    monkeypatch.setattr(stages, "add_parts", lambda *_, **__: None)
+
+    def made(folder: RunFolder, *_: object, **__: object) -> None:
+        seen.append(folder.read_config())
+
+    monkeypatch.setattr(stages, "make_bundle", made)
     wider = config(search={"beam_width": 9})
     Conversion(wider, converted.folder, converted.out, converted.records).run(NOTHING)
     assert seen == [wider]

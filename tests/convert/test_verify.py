@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 import pytest
-from support.smoke import Done, Smoke
+from support.smoke import NAME, Done, Smoke
 
 from convert import verify
 from convert.variants import Variant
@@ -19,7 +19,7 @@ from training.data.dataset import CaptionedPicture
 from training.data.readers import open_dataset
 from training.errors import TrainingError
 from training.model import BuiltCaptioner
-from training.records.run import Bounds
+from training.records.run import Bounds, KindTally, read_record
 from training.run_folder import RunFolder, load_run
 
 GOOD = Verification(
@@ -87,6 +87,20 @@ BROKEN = {
 def test_a_broken_claim_is_named_with_its_number(verification: Verification, message: str) -> None:
     with pytest.raises(TrainingError, match=f"^verification failed, no bundle was .*{message}"):
         require(verification)
+
+
+def test_captions_that_mention_nothing_are_no_bundle(smoke: Smoke, converted: Done) -> None:
+    assert converted.returncode == 0, converted.stderr[-2000:]
+    record = read_record(smoke.records / f"{NAME}.json")
+    silent = record.test.model_copy(
+        update={
+            "precision": {kind: KindTally(mentioned=0, right=0) for kind in record.test.precision}
+        }
+    )
+    said = dataclasses.replace(with_change(0.0), metrics={"int8": {"test": record.test}})
+    require(said)
+    with pytest.raises(TrainingError, match="no caption of test mentions anything"):
+        require(dataclasses.replace(said, metrics={"int8": {"test": silent}}))
 
 
 def test_only_what_is_broken_is_named() -> None:

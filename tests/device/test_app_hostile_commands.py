@@ -21,11 +21,19 @@ PATHS = (
 )
 ACTIONS = (
     *("describe", "repeat", "stop", "say", "narrate", "snooze", "mute", "privacy", "set"),
-    *("self_check", "status", "summary", "", "\0", "reload"),
+    *("alerts", "self_check", "status", "summary", "", "\0", "reload"),
 )
 NAMES = ("volume", "rate", "minimum_gap_s", "snooze_min", "voice", "", "bundle")
 TOPICS = (
-    *("command", "narration/set", "mute/set", "privacy/set", "volume/set", "rate/set"),
+    *(
+        "command",
+        "alerts/set",
+        "narration/set",
+        "mute/set",
+        "privacy/set",
+        "volume/set",
+        "rate/set",
+    ),
     *("minimum_gap_s/set", "snooze_min/set", "voice/set", "say/set", "nothing/set", "\0/set"),
 )
 ODD_NUMBERS = ("nan", "inf", "-inf", "1e400", "-0.0", "1" * 400, "٣", "1_0", "0x1", " 1 ")
@@ -171,6 +179,7 @@ states = st.one_of(
             "voice": values,
             "minimum_gap_s": values,
             "is_narrating": values,
+            "is_alerting": values,
             "is_muted": values,
             "is_private": values,
             "snoozed_until": st.one_of(

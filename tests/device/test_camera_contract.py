@@ -17,7 +17,7 @@ from support.camera_streams import mjpeg_server
 from device.camera.camera import Camera
 from device.camera.drivers import OpenCvCapture, Wish, open_picamera
 from device.camera.live import LiveCamera
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera
 from device.camera.settings import CameraSettings
 from device.clock import SystemClock
 from device.errors import CameraError
@@ -59,7 +59,7 @@ def opencv_file(tmp_path: Path) -> Camera:
 
 def replay(source: Path, **values: object) -> Camera:
     settings = CameraSettings(source=str(source), replay={"is_looped": True, **values})
-    return open_camera(settings, open_clock(settings))
+    return open_camera(settings)
 
 
 def replayed_video(tmp_path: Path) -> Camera:
@@ -88,12 +88,12 @@ def real_device(tmp_path: Path) -> Camera:
     devices = sorted(Path("/dev").glob("video*"))
     if not devices:
         pytest.skip("this machine has no /dev/video*")
-    return open_camera(CameraSettings(source=str(devices[0])), SystemClock())
+    return open_camera(CameraSettings(source=str(devices[0])))
 
 
 def real_picamera(tmp_path: Path) -> Camera:
     pytest.importorskip("picamera2", reason="picamera2 comes with Raspberry Pi OS")
-    return open_camera(CameraSettings(source="picamera2"), SystemClock())
+    return open_camera(CameraSettings(source="picamera2"))
 
 
 MAKERS = [
@@ -106,7 +106,7 @@ def camera(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
     if request.param == "mjpeg":
         with mjpeg_server() as where:
             settings = CameraSettings(source=f"http://{where}/v.mjpg")
-            opened = open_camera(settings, SystemClock(), read_timeout_s=8)
+            opened = open_camera(settings, read_timeout_s=8)
             yield opened
             opened.close()
         return

@@ -1,4 +1,4 @@
-"""The grabber: newest frames, losses and recoveries told once, privacy, frozen cameras."""
+"""The grabber: newest frames, losses and recoveries reported once, privacy, frozen cameras."""
 
 from __future__ import annotations
 

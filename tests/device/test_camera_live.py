@@ -122,7 +122,7 @@ def test_a_bug_of_a_driver_is_a_lost_camera():
 def test_a_silent_stream_ends_at_the_timeout():
     with silent_server() as where:
         settings = CameraSettings(source=f"http://{where}/v.mjpg")
-        camera = open_camera(settings, SystemClock(), read_timeout_s=0.5)
+        camera = open_camera(settings, read_timeout_s=0.5)
         began_s = time.monotonic()
         with pytest.raises(CameraError, match=r"cannot be opened within|does not open within"):
             camera.read()
@@ -134,10 +134,10 @@ def test_a_stream_signs_in_and_its_password_is_never_shown(caplog, capfd):
     caplog.set_level(logging.DEBUG)
     with mjpeg_server(sign_in="ann:hunter2") as where:
         url = f"http://ann:hunter2@{where}/v.mjpg?token=hunter2"
-        camera = open_camera(CameraSettings(source=url), SystemClock(), read_timeout_s=8)
+        camera = open_camera(CameraSettings(source=url), read_timeout_s=8)
         frame = camera.read()
         camera.close()
-        wrong = open_camera(CameraSettings(source=url.replace("ann", "bob")), SystemClock())
+        wrong = open_camera(CameraSettings(source=url.replace("ann", "bob")))
         with pytest.raises(CameraError) as caught:
             wrong.read()
         wrong.close()
@@ -150,7 +150,7 @@ def test_a_stream_signs_in_and_its_password_is_never_shown(caplog, capfd):
 def test_an_rtsp_password_is_never_shown(caplog, capfd):
     with silent_server() as where:
         url = f"rtsp://ann:hunter2@{where}/stream1"
-        camera = open_camera(CameraSettings(source=url), SystemClock(), read_timeout_s=0.3)
+        camera = open_camera(CameraSettings(source=url), read_timeout_s=0.3)
         with pytest.raises(CameraError) as caught:
             camera.read()
         camera.close()
@@ -196,7 +196,7 @@ def test_a_missing_device_tells_what_is_there(tmp_path: Path):
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_another_device_is_no_camera(device: str):
     with pytest.raises(CameraError, match=f"{device} is not a camera"):
-        open_camera(CameraSettings(source=device), SystemClock()).read()
+        open_camera(CameraSettings(source=device)).read()
 
 
 def test_a_file_is_no_camera(tmp_path: Path):
@@ -227,7 +227,7 @@ def test_eacces_and_ebusy_are_told_apart(tmp_path: Path, monkeypatch):
 
 
 def test_opencv_is_quiet_about_a_missing_camera(capfd):
-    camera = open_camera(CameraSettings(source="camera:99"), SystemClock())
+    camera = open_camera(CameraSettings(source="camera:99"))
     with pytest.raises(CameraError, match=r"camera:99 cannot be opened"):
         camera.read()
     camera.close()
@@ -284,7 +284,7 @@ def test_without_picamera2_the_message_tells_how_to_install_it():
         pass
     else:
         pytest.skip("picamera2 is installed here")
-    camera = open_camera(CameraSettings(source="picamera2"), SystemClock())
+    camera = open_camera(CameraSettings(source="picamera2"))
     words = "sudo apt install python3-picamera2.*--system-site-packages"
     with pytest.raises(CameraError, match=words):
         camera.read()

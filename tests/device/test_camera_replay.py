@@ -13,9 +13,9 @@ import pytest
 from support.camera_fakes import read_to_the_end
 
 from device.camera.grabber import Grabber
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera, open_clocks
 from device.camera.settings import CameraSettings
-from device.clock import ReplayClock, SystemClock
+from device.clock import Clocks, ReplayClock
 from device.errors import CameraError, EndOfReplay
 from device.events import EventBus
 from device.worker import Worker
@@ -44,11 +44,11 @@ def video(path: Path, count: int = 5, rate_hz: float = 8.0) -> Path:
     return path
 
 
-def opened(source, clock=None, is_busy=lambda: False, camera=(), **replay):
+def opened(source, clocks=None, is_busy=lambda: False, camera=(), **replay):
     replay = {"pace": "fast", **replay}
     settings = CameraSettings(source=str(source), replay=replay, **dict(camera))
-    clock = clock or open_clock(settings)
-    return open_camera(settings, clock, is_busy), clock
+    clocks = clocks or open_clocks(settings)
+    return open_camera(settings, clocks, is_busy), clocks
 
 
 def read_all(camera):
@@ -58,32 +58,49 @@ def read_all(camera):
     return frames
 
 
+def times_of(film, camera, count):
+    """Return what the film's clock shows with each frame."""
+    return [(camera.read(), film.now_s())[1] for _ in range(count)]
+
+
 @pytest.mark.parametrize("make", [folder, lambda path: video(path / "v.avi")])
 def test_frames_come_in_order_with_their_own_time(make, tmp_path: Path):
-    camera, clock = opened(make(tmp_path), rate_hz=8)
-    frames = read_all(camera)
+    camera, clocks = opened(make(tmp_path), rate_hz=8)
+    assert isinstance(clocks.film, ReplayClock)
+    began_at = clocks.film.utc()
+    frames = []
+    for number in range(5):
+        frames.append(camera.read())
+        assert clocks.film.now_s() == number / 8
+        assert (clocks.film.utc() - began_at).total_seconds() == number / 8
+    assert read_all(camera) == []
     assert [number_of(frame) for frame in frames] == [0, 1, 2, 3, 4]
-    assert [frame.captured_s for frame in frames] == [i / 8 for i in range(5)]
-    gaps_s = [(f.captured_at - frames[0].captured_at).total_seconds() for f in frames]
-    assert gaps_s == [i / 8 for i in range(5)]
-    assert isinstance(clock, ReplayClock)
+
+
+def test_frames_are_stamped_by_the_machine_also_when_the_film_is_faster(tmp_path: Path):
+    """The broker, the log and a press know no other time."""
+    camera, clocks = opened(folder(tmp_path), rate_hz=0.1)
+    began_s, began_at = clocks.machine.now_s(), clocks.machine.utc()
+    frames = read_all(camera)
+    stamps_s = [frame.captured_s for frame in frames]
+    assert began_s <= stamps_s[0] < stamps_s[-1] <= clocks.machine.now_s()
+    assert began_at <= frames[0].captured_at <= frames[-1].captured_at <= clocks.machine.utc()
+    assert clocks.film.now_s() == 40
 
 
 def test_a_loop_goes_on_in_time(tmp_path: Path):
-    camera, _ = opened(folder(tmp_path, 2), rate_hz=4, is_looped=True)
-    frames = [camera.read() for _ in range(5)]
-    assert [number_of(frame) for frame in frames] == [0, 1, 0, 1, 0]
-    assert [frame.captured_s for frame in frames] == [0, 0.25, 0.5, 0.75, 1.0]
+    camera, clocks = opened(folder(tmp_path, 2), rate_hz=4, is_looped=True)
+    assert times_of(clocks.film, camera, 5) == [0, 0.25, 0.5, 0.75, 1.0]
+    assert number_of(camera.read()) == 1
 
 
 def test_a_replay_that_is_opened_again_goes_on_in_time(tmp_path: Path):
-    camera, clock = opened(folder(tmp_path), rate_hz=4)
-    last = [camera.read(), camera.read()][-1]
+    camera, clocks = opened(folder(tmp_path), rate_hz=4)
+    assert times_of(clocks.film, camera, 2) == [0, 0.25]
     camera.close()
-    again, _ = opened(tmp_path, clock, rate_hz=4)
-    first = again.read()
-    assert number_of(first) == 0
-    assert first.captured_s == last.captured_s + 0.25
+    again, _ = opened(tmp_path, clocks, rate_hz=4)
+    assert number_of(again.read()) == 0
+    assert clocks.film.now_s() == 0.5
 
 
 def test_the_real_pace_takes_its_time(tmp_path: Path):
@@ -112,10 +129,10 @@ def test_a_fast_replay_waits_while_there_is_work(tmp_path: Path):
         looks.append(1)
         return len(looks) < 5
 
-    camera, clock = opened(folder(tmp_path), is_busy=is_busy)
+    camera, clocks = opened(folder(tmp_path), is_busy=is_busy)
     camera.read()
     assert len(looks) == 5
-    assert clock.now_s() == 0
+    assert clocks.film.now_s() == 0
 
 
 def test_also_the_end_waits_for_the_work(tmp_path: Path):
@@ -130,7 +147,9 @@ def test_also_the_end_waits_for_the_work(tmp_path: Path):
 
 
 def test_a_live_clock_is_read_and_not_moved(tmp_path: Path):
-    camera, _ = opened(folder(tmp_path), SystemClock())
+    live = open_clocks(CameraSettings())
+    assert live == Clocks(live.machine, live.machine)
+    camera, _ = opened(folder(tmp_path), live)
     before_s = time.monotonic()
     assert before_s <= camera.read().captured_s <= time.monotonic()
 
@@ -171,24 +190,28 @@ def test_no_frame_of_a_fast_replay_is_lost_and_questions_do_not_block(tmp_path: 
     """Through grabber and worker, with a consumer that is slow at times and asks in between."""
     source = video(tmp_path / "v.avi", 12, 8.0)
     settings = CameraSettings(source=str(source), replay={"pace": "fast"})
-    clock, ended, is_busy = open_clock(settings), threading.Event(), threading.Event()
+    clocks, ended, is_busy = open_clocks(settings), threading.Event(), threading.Event()
     grabber = Grabber(
-        lambda: open_camera(settings, clock, is_busy.is_set), clock, EventBus(), settings, ended.set
+        lambda: open_camera(settings, clocks, is_busy.is_set),
+        *(clocks.machine, EventBus(), settings, ended.set),
     )
     worker = Worker("camera", grabber.step, lambda reason: None, wake=grabber.wake)
     worker.start()
     seen, at_s = [], []
     while not ended.is_set():
         if len(seen) == 4:
-            answer = grabber.wait_newer_than(clock.now_s(), 20)
+            asked_s = clocks.machine.now_s()
+            answer = grabber.wait_newer_than(asked_s, 20)
+            assert answer.captured_s > asked_s
             seen.append(number_of(answer))
-            at_s.append(answer.captured_s)
+            at_s.append(clocks.film.now_s())
         frame = grabber.take(0.2)
         if frame is not None:
             is_busy.set()
-            assert clock.now_s() == frame.captured_s  # the time stands still while there is work
+            # The film stands still while there is work.
+            assert clocks.film.now_s() == number_of(frame) / 8
             seen.append(number_of(frame))
-            at_s.append(frame.captured_s)
+            at_s.append(clocks.film.now_s())
             is_busy.clear()
     with closing(grabber):
         worker.request_stop()

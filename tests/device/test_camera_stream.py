@@ -167,7 +167,7 @@ def test_streams_without_lengths_and_with_odd_boundaries(content_type: str, head
 def test_a_camera_that_asks_for_digest_is_signed_in_to() -> None:
     with mjpeg_server(sign_in="Digest") as where:
         url = f"http://ann:secret@{where}/v.mjpg"
-        camera = open_camera(CameraSettings(source=url), SystemClock())
+        camera = open_camera(CameraSettings(source=url))
         assert camera.read().image_hwc.shape == (48, 64, 3)
         camera.close()
 
@@ -257,10 +257,9 @@ def test_no_stream_takes_much_memory_or_is_a_frame(answer) -> None:
         "import sys\n"
         "from device.camera.open import open_camera\n"
         "from device.camera.settings import CameraSettings\n"
-        "from device.clock import SystemClock\n"
         "from device.errors import CameraError\n"
         "settings = CameraSettings(source=sys.argv[1])\n"
-        "camera = open_camera(settings, SystemClock(), read_timeout_s=2)\n"
+        "camera = open_camera(settings, read_timeout_s=2)\n"
         "try:\n"
         "    camera.read()\n"
         "except CameraError as exc:\n"
@@ -283,8 +282,7 @@ def test_a_large_picture_is_decoded_in_half_its_size_for_the_memory() -> None:
         "import sys\n"
         "from device.camera.open import open_camera\n"
         "from device.camera.settings import CameraSettings\n"
-        "from device.clock import SystemClock\n"
-        "camera = open_camera(CameraSettings(source=sys.argv[1]), SystemClock())\n"
+        "camera = open_camera(CameraSettings(source=sys.argv[1]))\n"
         "kept = [camera.read() for _ in range(2)]\n"
         "camera.close()\n"
         "assert kept[1].image_hwc.shape == (1296, 2304, 3)\n"

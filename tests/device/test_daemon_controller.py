@@ -1,4 +1,4 @@
-"""The controller: every request obeyed whole or refused with a reason, kept, and told."""
+"""The controller: every request carried out whole or refused with a reason, kept, and reported."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from device.daemon.live_settings import LiveParts, LiveSettings
 from device.daemon.status import ProblemAnnouncer
 from device.errors import VoiceError
 from device.events import (
+    Alerted,
     Answered,
     Event,
     Part,
@@ -22,7 +23,9 @@ from device.events import (
     SettingChanged,
     SummedUp,
 )
+from device.narrator.settings import NarrationSettings
 from device.records import Cause, Earcon, HistorySummary, Priority
+from device.settings import state as state_module
 from device.settings.schema import Settings
 from device.settings.state import StateFile
 
@@ -119,6 +122,45 @@ def test_narration_is_switched_confirmed_in_words_and_kept(bench: Bench, path: P
     assert again.controller.status()["is_narrating"] is False
 
 
+def test_alerts_are_switched_without_narration_and_kept(bench: Bench, path: Path) -> None:
+    bench.ask(r.AlertSwitch(is_on=True))
+    assert bench.voice.texts == ["Alerts on. There are no rules yet."]
+    rules = {"narration": {"rules": [{"name": "dog", "words": ["dog"]}]}}
+    bench.controller.reload(Settings.model_validate(rules))
+    bench.ask(r.Narrate(is_on=False))
+    bench.ask(r.AlertSwitch(is_on=False))
+    bench.ask(r.Narrate(is_on=False))
+    bench.ask(r.Narrate(is_on=True))
+    assert bench.voice.texts[1:] == [
+        "Narration off. Alerts stay on.",
+        "Alerts off.",
+        "Narration off.",
+        "Narration on.",
+    ]
+    assert bench.changed()["is_alerting"] is False
+    again = Bench()
+    again.begin(path, Settings.model_validate(rules))
+    assert again.controller.status()["is_alerting"] is False
+    again.ask(r.AlertSwitch(is_on=True))
+    assert again.voice.texts == ["Alerts on."]
+
+
+def test_an_alert_is_raised_and_spoken_though_narration_is_off(path: Path) -> None:
+    narration = {"is_on": False, "rules": [{"name": "dog", "words": ["dog"]}]}
+    bench = Bench(NarrationSettings.model_validate(narration))
+    bench.begin(path, Settings.model_validate({"narration": narration}))
+    bench.show(scene(1), times=5)
+    (alert,) = bench.voice.utterances
+    assert (alert.priority, alert.cause) == (Priority.ALERT, Cause.NARRATION)
+    assert alert.text.startswith("Alert: I see a dog number")
+    assert bench.voice.earcons == [Earcon.ALERT]
+    assert [event.rule for event in bench.events.of(Alerted)] == ["dog"]
+    bench.ask(r.AlertSwitch(is_on=False))
+    encoded = bench.eye.encoded
+    bench.show(scene(2), times=5)
+    assert (bench.voice.texts[1:], bench.eye.encoded) == (["Alerts off."], encoded)
+
+
 def test_a_snooze_ends_by_itself_in_words_also_after_a_restart(bench: Bench, path: Path) -> None:
     bench.ask(r.Snooze(minutes=30))
     assert bench.voice.texts[-1] == "Narration pauses for 30 minutes."
@@ -135,6 +177,22 @@ def test_a_snooze_ends_by_itself_in_words_also_after_a_restart(bench: Bench, pat
     again.controller.tick()
     assert again.voice.texts == ["Narration is back."]
     assert again.controller.status()["snoozed_until"] is None
+
+
+def test_a_setting_changed_on_a_full_disk_is_saved_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "_FIRST_RETRY_S", 0.0)
+    folder = tmp_path / "state"
+    folder.touch()  # a file where the directory should be
+    bench = Bench()
+    bench.begin(folder / "state.json")
+    assert bench.ask(r.Mute(is_on=True)).is_accepted
+    folder.unlink()
+    bench.controller.tick()
+    again = Bench()
+    again.begin(folder / "state.json")
+    assert again.controller.status()["is_muted"] is True
 
 
 def test_switching_narration_on_ends_a_snooze(bench: Bench) -> None:
@@ -256,9 +314,17 @@ def _problem(bench: Bench, part: Part, is_problem: bool) -> Event:
     return ProblemChanged(at=bench.clock.utc(), part=part, is_problem=is_problem, text="/dev/x")
 
 
+def _greeted(bench: Bench) -> ProblemAnnouncer:
+    """Return one whose greeting was long ago, so that every part has worked since."""
+    troubles = ProblemAnnouncer(bench.voice.announce, bench.clock.now_s)
+    troubles.greet("", is_spoken=False)
+    bench.clock.advance_to(3600)
+    return troubles
+
+
 def test_problems_are_said_once_each_way_without_paths() -> None:
     bench = Bench()
-    troubles = ProblemAnnouncer(bench.voice.announce, bench.clock.now_s)
+    troubles = _greeted(bench)
     assert troubles.spoken_summary() == "All is well."
     for is_problem in (True, True, False, False):
         troubles.accept(_problem(bench, Part.CAMERA, is_problem))
@@ -272,7 +338,7 @@ def test_problems_are_said_once_each_way_without_paths() -> None:
 @pytest.mark.parametrize("part", Part)
 def test_every_part_has_words_or_none_on_purpose(part: Part) -> None:
     bench = Bench()
-    troubles = ProblemAnnouncer(bench.voice.announce, bench.clock.now_s)
+    troubles = _greeted(bench)
     troubles.accept(_problem(bench, part, True))
     expected = 0 if part in (Part.SOUND, Part.VOICE) else 1
     assert len(bench.voice.texts) == expected

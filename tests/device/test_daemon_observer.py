@@ -11,7 +11,7 @@ from support.captions import THINGS
 from support.daemon import DaemonBench, ScriptedEye, ScriptedHonesty, dark, scene
 
 from device.daemon.observer import Question
-from device.events import Alerted, Answered, Decided, DecisionReason
+from device.events import Alerted, Answered, Decided, DecisionReason, InViewChanged
 from device.narrator.settings import NarrationRule, NarrationSettings
 from device.records import Cause, Description, Earcon, Frame, Priority, Thing
 from device.vision.captioner import Encoded
@@ -74,12 +74,12 @@ def test_the_same_scene_is_answered_again() -> None:
     assert len(bench.voice.texts) == 2
 
 
-def test_no_frame_in_time_is_an_answer_in_words_and_a_sound() -> None:
+def test_no_frame_in_time_is_an_answer_in_words_that_no_sound_delays() -> None:
     bench = _quiet()
     _ask(bench)
     bench.observer.step()
     assert bench.voice.texts == ["The camera gives no picture."]
-    assert bench.voice.earcons == [Earcon.FAILED]
+    assert bench.voice.earcons == []
     (answer,) = bench.events.of(Answered)
     assert isinstance(answer, Answered)
     assert (answer.reason, answer.caption) == ("no_frame", None)
@@ -93,7 +93,7 @@ def test_the_answer_about_a_frozen_camera_says_what_is_wrong_with_it() -> None:
     assert bench.voice.texts == [
         "The camera keeps giving the same picture. Unplug it and plug it in again."
     ]
-    assert bench.voice.earcons == [Earcon.FAILED]
+    assert bench.voice.earcons == []
     (answer,) = bench.events.of(Answered)
     assert isinstance(answer, Answered)
     assert (answer.reason, answer.caption) == ("frozen", None)
@@ -195,6 +195,36 @@ def test_a_rule_is_an_alert_with_a_sound_above_narration() -> None:
     assert bench.voice.utterances[0].priority is Priority.ALERT
 
 
+def test_what_a_rule_finds_is_published_when_it_changes_and_unknown_without_a_camera() -> None:
+    rules = tuple(NarrationRule(name=word, words=(word,)) for word in ("dog", "cat"))
+    bench = DaemonBench(NarrationSettings(is_on=True, rules=rules))
+
+    def views() -> list[Any]:
+        return [dict(event.rules) for event in bench.events.of(InViewChanged)]
+
+    unknown, found = {"dog": None, "cat": None}, {"dog": True, "cat": False}
+    bench.show(scene(1), times=5)
+    assert views()[-1] == found
+    bench.show(scene(1), times=5)
+    before = len(views())
+    bench.show(scene(1), times=50)
+    assert len(views()) == before
+    bench.frames.pause()
+    bench.observer.step()
+    assert views()[-1] == unknown
+    bench.frames.resume()
+    bench.observer.step()
+    assert views()[-1] == found
+    bench.steered(lambda narrator: narrator.set_alerting(False))
+    bench.observer.step()
+    assert views()[-1] == unknown
+    bench.steered(lambda narrator: narrator.reload(NarrationSettings()))
+    bench.observer.step()
+    bench.observer.step()
+    assert views()[-1] == {}
+    assert len(views()) == before + 4
+
+
 def test_what_is_not_sure_is_said_with_its_hedge() -> None:
     bench = DaemonBench(NarrationSettings(is_on=False), honesty=ScriptedHonesty(known=0.1))
     _ask(bench)
@@ -273,13 +303,13 @@ def test_things_without_a_caption_are_an_answer_and_no_failure() -> None:
     answer = _answer(bench)
     assert (answer.things, answer.caption, answer.reason) == (THINGS, None, "unsure")
     assert bench.voice.texts == ["I am not sure. On the left a cat."]
-    assert Earcon.FAILED not in bench.voice.earcons
+    assert bench.voice.earcons == []
 
 
-def test_without_things_it_stays_a_failure() -> None:
+def test_without_things_it_is_said_without_a_sound_of_failure() -> None:
     bench = _naming("unsure", (), is_on=False)
     _answer(bench)
-    assert bench.voice.earcons == [Earcon.FAILED]
+    assert bench.voice.earcons == []
 
 
 def test_what_narration_says_carries_its_things() -> None:

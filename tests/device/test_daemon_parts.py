@@ -1,9 +1,7 @@
-"""The daemon's small parts: a bus that can be held, triggers together, the signals that end it."""
+"""The daemon's small parts: a bus that can be held, and triggers together."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +14,7 @@ from device.daemon.trigger_set import TriggerSet
 from device.errors import DaemonError, TriggerError
 from device.events import Event, EventBus, Part, ProblemChanged
 from device.testing import EventRecorder
-from device.worker import ENDING, Worker, ending_signals
+from device.worker import Worker
 
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -209,15 +207,3 @@ def test_all_are_closed_the_last_one_first_also_where_one_fails() -> None:
     with pytest.raises(OSError, match="button"):
         triggers.close()
     assert notes == ["keys closes", "button closes", "socket closes"]
-
-
-# --- the end ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", ENDING)
-def test_a_signal_sets_the_event_and_afterwards_does_what_it_did(number: signal.Signals) -> None:
-    before, over = signal.getsignal(number), threading.Event()
-    with ending_signals(over):
-        os.kill(os.getpid(), number)
-        assert over.wait(10)
-    assert signal.getsignal(number) is before

@@ -226,6 +226,32 @@ def test_no_command_is_one_line_and_code_2(capfd):
     assert capfd.readouterr().err == "seealoud: Missing command. See: seealoud --help\n"
 
 
+@pytest.mark.parametrize("value", ["0", "-3", "many", "1.5"])
+def test_a_wrong_number_is_met_with_what_is_taken(run, value):
+    code, _, (line,) = run("--jobs", value, "x.jpg")
+    assert code == 2
+    assert f"'--jobs': '{value}' is not a whole number from 1 on." in line
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("desribe", "seealoud describe"),
+        ("Doctor", "seealoud doctor"),
+        ("status", "seealoud press status"),
+        ("say", "seealoud press say"),
+        ("check", "seealoud config check"),
+        ("photo.jpg", "seealoud describe photo.jpg"),
+    ],
+)
+def test_a_wrong_command_is_met_with_the_one_that_was_meant(typed, meant, capfd):
+    assert main([typed]) == 2
+    expected = (
+        f"seealoud: There is no command {typed!r}. Did you mean: {meant}? See: seealoud --help"
+    )
+    assert capfd.readouterr().err == f"{expected}\n"
+
+
 def test_version_and_help_are_told(capfd):
     assert main(["--version"]) == 0
     assert capfd.readouterr().out.startswith("seealoud 0.")

@@ -63,6 +63,6 @@ def test_without_a_sound_card_the_file_is_written_all_the_same(red, tmp_path, ca
     said = capfd.readouterr()
     assert code == 7
     assert said.out == "A red field.\n"
-    assert said.err.startswith("seealoud: the sound device 'hw:29'")
+    assert said.err.startswith("seealoud: there is no sound device 'hw:29'")
     assert said.err.count("\n") == 1
     assert np.abs(samples(tmp_path / "speech.wav")).max() > LOUD

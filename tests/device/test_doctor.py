@@ -21,24 +21,31 @@ from support.mosquitto import (
     running_mosquitto,
 )
 from support.mqtt_daemon import Device, answered, running, settings_for
+from support.shipped import needs_shipped_bundle, shipped_bundle
 from support.speech_cards import WavCard
-from support.tiny_bundle import TINY_BUNDLE
+from support.tiny_bundle import TINY_BUNDLE, copy_bundle
 
-from device.__main__ import cli
+from device import __version__
+from device.commands.program import cli
 from device.doctor import machine
-from device.doctor.finding import Check, Finding, Level, examine, spoken_summary
+from device.doctor.finding import (
+    Check,
+    Finding,
+    Level,
+    closing_line,
+    examine,
+    spoken_summary,
+)
 from device.doctor.parts import (
     check_broker,
     check_button,
     check_camera,
     check_model,
-    check_rules,
     check_sound,
     check_voice,
-    judge_rules,
     part_checks,
-    unknown_words,
 )
+from device.doctor.rules import check_rules, judge_rules, unknown_words
 from device.english import split_words
 from device.errors import BrokerError, BundleError, CameraError, PlaybackError
 from device.mqtt.broker import DAEMON_SESSION, BrokerSettings
@@ -47,6 +54,7 @@ from device.narrator.rules import KeywordRule
 from device.narrator.settings import NarrationRule
 from device.settings.schema import Settings
 from device.vision.bundle import load_bundle
+from device.vision.manifest import CHECKSUM, SaidSpec
 
 OK = Finding("Part", Level.OK, "fine")
 
@@ -62,6 +70,9 @@ def test_a_check_that_raises_is_a_failure_with_its_fix_and_the_others_go_on() ->
     def refuse() -> Finding:
         raise CameraError("camera:0 is gone")
 
+    def refuse_with_advice() -> Finding:
+        raise CameraError("camera:0 is gone: plug it in")
+
     def break_down() -> Finding:
         raise ZeroDivisionError
 
@@ -69,8 +80,11 @@ def test_a_check_that_raises_is_a_failure_with_its_fix_and_the_others_go_on() ->
         Check("Camera", refuse, "plug it in"),
         Check("Odd", break_down),
         Check("P", lambda: OK),
+        Check("Again", refuse_with_advice, "plug it in, or set another"),
     ]
-    camera, odd, last = examine(checks)
+    camera, odd, last, again = examine(checks)
+    # The advice is read once.
+    assert (again.text, again.fix) == ("camera:0 is gone", "plug it in, or set another")
     assert (camera.level, camera.text, camera.fix) == (
         Level.FAILURE,
         "camera:0 is gone",
@@ -151,9 +165,17 @@ def test_power(tmp_path: Path, said: str, level: Level) -> None:
 def test_the_model_is_really_run_and_a_broken_one_is_named() -> None:
     found = check_model(_settings(captioner={"bundle": str(TINY_BUNDLE)}))
     assert found.level is Level.OK
-    assert "ms a caption" in found.text
+    assert "milliseconds for a caption" in found.text
     with pytest.raises(BundleError, match="/nowhere"):
         check_model(_settings(captioner={"bundle": "/nowhere"}))
+
+
+def test_a_model_without_a_checksum_is_a_warning(tmp_path: Path) -> None:
+    folder = copy_bundle(tmp_path / "bundle")
+    (folder / CHECKSUM).unlink()
+    found = check_model(_settings(captioner={"bundle": str(folder)}))
+    assert found.level is Level.WARNING
+    assert CHECKSUM in found.text
 
 
 def test_the_voice_really_speaks() -> None:
@@ -298,6 +320,67 @@ def test_a_typing_error_is_met_with_the_word_that_was_meant() -> None:
     assert "perhaps 'bicycle'" in found.fix
 
 
+SAID = SaidSpec(pictures=1119, words={"dogs": 30, "dog": 200, "man": 300, "smoke": 1, "beach": 9})
+SAYABLE = ("dog", "dogs", "man", "smoke", "fire", "beach", "woman", "flood")
+
+
+@pytest.mark.parametrize(
+    ("words", "rare"),
+    [
+        (["dog"], None),
+        (["fire"], "said 'fire' in none of 1119 photographs"),
+        (["smoke"], "said 'smoke' in 1 of 1119 photographs"),
+        (["fire", "flood"], "said 'fire', 'flood' in none of 1119 photographs"),
+        (["fire", "dog"], None),
+        (["dog beach"], None),
+        (["dog smoke"], "said 'dog smoke' in 1 of 1119 photographs"),
+        (["person"], None),
+        (["cup"], None),  # named by the detector, not by captions
+        (["animal cup"], None),
+        (["truck"], None),
+        (["fire truck"], None),
+        (["fir*"], "said 'fir*' in none of 1119 photographs"),
+    ],
+)
+def test_a_rule_that_hardly_ever_fires_is_named_with_how_often(words, rare) -> None:
+    rule = NarrationRule.model_validate({"name": "mine", "words": words})
+    found = judge_rules([rule], SAYABLE, "tiny", SAID, ("cup", "fire truck"))
+    assert found.level is (Level.OK if rare is None else Level.WARNING)
+    if rare is not None:
+        assert found.text == f"the rule 'mine' hardly ever fires: tiny {rare}"
+        assert "person, animal, vehicle, furniture" in found.fix
+    assert judge_rules([rule], SAYABLE, "tiny", None, ("cup", "fire truck")).level is Level.OK
+
+
+def test_a_rule_that_never_fires_is_not_named_a_second_time_as_rare() -> None:
+    rules = [
+        NarrationRule.model_validate({"name": word, "words": [word]}) for word in ("wolf", "fire")
+    ]
+    found = judge_rules(rules, SAYABLE, "tiny", SAID)
+    assert found.text.count("'wolf'") == 2
+    assert "'wolf' never fires" in found.text
+    assert "'fire' hardly ever fires" in found.text
+
+
+@needs_shipped_bundle
+def test_the_shipped_bundle_says_people_and_dogs_and_hardly_ever_fire() -> None:
+    said = load_bundle(shipped_bundle()).manifest.said
+    assert said is not None
+    assert said.pictures >= 1000
+    for words, level in (
+        (["person"], Level.OK),
+        (["dog"], Level.OK),
+        (["animal"], Level.OK),
+        (["vehicle"], Level.OK),
+        (["furniture"], Level.OK),
+        (["laptop"], Level.OK),
+        (["smoke"], Level.WARNING),
+        (["explosion"], Level.WARNING),
+    ):
+        found = check_rules(_settings(narration={"rules": [{"name": "mine", "words": words}]}))
+        assert found.level is level, words
+
+
 def test_rules_are_held_against_the_words_of_the_bundle() -> None:
     bundle = {"bundle": str(TINY_BUNDLE)}
     assert check_rules(_settings(captioner=bundle)).level is Level.NOTE
@@ -350,9 +433,44 @@ def test_the_command_shows_each_part_and_what_mends_it(
     assert {"Settings", "System", "Disk", "Model", "Voice", "Sound", "Broker"} <= findings.keys()
     assert findings["Model"]["level"] == findings["Sound"]["level"] == "ok"
 
-    text = _run(config=config).stdout
-    assert "FAILURE" in text
-    assert "camera.source" in text
+    lines = _run(config=config).stdout.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("Camera: does not work. "))
+    assert lines[place + 1].startswith("To fix it: ")
+    assert "camera.source" in lines[place + 1]
+    assert lines[-1] == (
+        f"1 of {len(findings)} parts needs attention: Camera. This is SeeAloud {__version__}."
+    )
+    # A screen reader reads every line as it stands.
+    assert not [x for x in lines if "  " in x or "->" in x or x.startswith("-") or "ALSA" in x]
+    assert all(x.startswith("To fix it: ") or x.endswith(".") for x in lines)
+
+
+@pytest.mark.parametrize(
+    ("levels", "line"),
+    [
+        ([Level.OK, Level.NOTE], "None of 2 parts needs attention."),
+        ([Level.OK, Level.WARNING], "1 of 2 parts needs attention: P1."),
+        ([Level.FAILURE, Level.WARNING, Level.OK], "2 of 3 parts need attention: P0 and P1."),
+        ([Level.FAILURE] * 3, "3 of 3 parts need attention: P0, P1 and P2."),
+    ],
+)
+def test_the_closing_line_counts_what_needs_attention(levels: list[Level], line: str) -> None:
+    findings = [Finding(f"P{n}", level, "text") for n, level in enumerate(levels)]
+    assert closing_line(findings) == line
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "printed"),
+    [
+        (Level.OK, "every key is known", "Part: fine. Every key is known."),
+        (Level.NOTE, "not available here", "Part: not available here."),
+        (Level.WARNING, "85 degrees, so it slows down", "Part: needs attention. 85 degrees, so it"),
+        (Level.FAILURE, "camera:0 is gone", "Part: does not work. camera:0 is gone."),
+        (Level.FAILURE, "it failed. Why?", "Part: does not work. It failed. Why?"),
+    ],
+)
+def test_a_finding_is_printed_as_sentences(level: Level, text: str, printed: str) -> None:
+    assert Finding("Part", level, text).sentences.startswith(printed)
 
 
 def test_wrong_settings_are_the_first_finding_and_the_machine_is_checked_all_the_same(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +29,8 @@ from device.events import (
     SpeechOutcome,
     Spoke,
 )
-from device.health.metrics import MetricsListener, MetricsServer, Readings
+from device.health.metrics import MetricsListener, Readings
+from device.health.metrics_server import MOST_CLIENTS, MetricsServer
 from device.health.settings import MetricsSettings
 from device.records import Cause, Priority, ThingSource, Utterance
 
@@ -288,3 +291,50 @@ def test_after_close_nobody_listens_and_the_port_is_free(free_port):
         server.close()
         with pytest.raises(ConnectionRefusedError):
             _get(free_port)
+
+
+def _ends(connection: socket.socket) -> bool:
+    """Return whether the server ends a connection, in which it answers nothing."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_idle_clients_take_few_threads_and_keep_nobody_out(free_port):
+    before = threading.active_count()
+    server = MetricsServer(MetricsListener().registry, MetricsSettings(port=free_port))
+    server.start()
+    with ExitStack() as stack:
+        stack.callback(server.close)
+        idle = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", free_port), 20))
+            for _ in range(5 * MOST_CLIENTS)
+        ]
+        assert "seealoud_build_info" in _get(free_port)
+        assert all(_ends(connection) for connection in idle[: 4 * MOST_CLIENTS])
+        assert threading.active_count() - before <= MOST_CLIENTS + 2
+
+
+def test_a_client_that_is_silent_or_does_not_read_is_disconnected(free_port, capfd):
+    settings = MetricsSettings(port=free_port)
+    server = MetricsServer(MetricsListener().registry, settings, client_timeout_s=0.2)
+    server.start()
+    with ExitStack() as stack:
+        stack.callback(server.close)
+        for sent in (b"", b"GET /metrics HT", b"GET /metrics HTTP/1.1\r\nHost: x\r\n"):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", free_port), 20))
+            client.sendall(sent)
+            assert _ends(client)
+        assert "seealoud_build_info" in _get(free_port)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_metrics_are_served_by_ipv6_too(free_port):
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    settings = MetricsSettings(host="::1", port=free_port)
+    server = MetricsServer(MetricsListener().registry, settings)
+    server.start()
+    with closing(server):
+        assert "seealoud_build_info" in _get(free_port, "::1")

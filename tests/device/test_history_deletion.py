@@ -38,9 +38,46 @@ def captions(path: Path, selection: Selection = ALL) -> list[str]:
 
 def test_forgets_what_is_older_than_it_may_be(path: Path) -> None:
     days = [timedelta(days=n) for n in range(10)]
-    kept(path, *(answered(f"{x.days} dogs", at=NOON - x) for x in days))
+    kept(path, *(answered(f"{x.days} dogs", at=NOON - x) for x in reversed(days)))
     kept(path, keep_days=3)
     assert sorted(captions(path)) == ["0 dogs", "1 dogs", "2 dogs", "3 dogs"]
+
+
+def opened(path: Path, clock: ManualClock, **settings: int) -> History:
+    history = History(path, HistorySettings(**settings), clock)
+    history.wake()
+    return history
+
+
+def test_forgets_nothing_when_the_clock_jumps_by_ten_years(path: Path) -> None:
+    years = timedelta(days=3652)
+    clock = ManualClock()
+    said = []
+    for n, offset in enumerate([0 * years, years, years, 0 * years, -years, -years, 0 * years]):
+        clock.wall_offset = offset
+        history = opened(path, clock)
+        for part in ("first", "second"):
+            said.append(f"{part} dog {n}")
+            history.accept(answered(said[-1], at=clock.utc()))
+            history.step()
+            clock.advance(RETENTION_S)
+            history.step()
+        history.close()
+        assert sorted(captions(path)) == sorted(said)
+
+
+def test_forgets_in_the_end_what_was_written_before_a_long_rest(path: Path) -> None:
+    clock = ManualClock()
+    kept(path, answered("an old dog"))
+    clock.wall_offset = timedelta(days=60)
+    history = opened(path, clock)
+    for n in range(24):
+        history.accept(answered(f"new dog {n}", at=clock.utc()))
+        history.step()
+        clock.advance(RETENTION_S)
+    history.close()
+    assert "an old dog" not in captions(path)
+    assert len(captions(path)) == 24
 
 
 def test_retention_comes_back_every_hour_in_chunks(path: Path) -> None:

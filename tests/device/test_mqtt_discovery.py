@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -16,20 +18,27 @@ from support.mosquitto import Broker, running_mosquitto
 from support.mqtt_daemon import VOICES, Device, answered, running, settings_for, summed_up
 from support.mqtt_home import Home, connected_home
 
-from device.events import Alerted, Part, ProblemChanged
-from device.mqtt.discovery import discovery_message
-from device.mqtt.identity import Identity
+from device.events import (
+    Alerted,
+    Decided,
+    DecisionReason,
+    InViewChanged,
+    Part,
+    ProblemChanged,
+)
+from device.mqtt.discovery import announced_parts, discovery_message, rule_key
+from device.mqtt.identity import Identity, read_board
 from device.mqtt.payloads import thing_parts
 from device.mqtt.topics import ALL_TOPICS
 from device.records import Cause, Side
-from device.requests import Say, Snooze, Summary
+from device.requests import Say, SelfCheck, Snooze, Summary
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
 
 
-def described(*, has_picture: bool = True) -> dict:
-    identity = Identity("kitchen", name="Küche", voices=VOICES)
+def described(*, has_picture: bool = True, **changes: Any) -> dict:
+    identity = Identity("kitchen", name="Küche", voices=VOICES, **changes)
     return json.loads(discovery_message(identity, has_picture=has_picture))
 
 
@@ -61,6 +70,67 @@ def test_every_topic_of_it_is_one_of_ours_and_nothing_is_optimistic():
 
 def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
     assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
+
+
+def test_the_device_block_names_the_board_and_the_page_where_there_is_one(tmp_path):
+    model = tmp_path / "model"
+    model.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
+    pi = described(board=read_board(model), page_url="http://kitchen.local:8080/")["device"]
+    assert (pi["model"], pi["hw_version"]) == ("Raspberry Pi 4 Model B", "Rev 1.4")
+    assert pi["configuration_url"] == "http://kitchen.local:8080/"
+    other = described(board=read_board(tmp_path / "none"))["device"]
+    assert (other["model"], other["hw_version"]) == ("SeeAloud", platform.machine())
+    assert "configuration_url" not in other
+    model.write_bytes(b"Raspberry Pi Zero 2 W\xff\0")
+    assert read_board(model).model.startswith("Raspberry Pi Zero 2 W")
+    assert "hw_version" not in described(board=read_board(model))["device"]
+
+
+def test_every_entity_has_what_home_assistant_knows_how_to_show():
+    components = described(rules=("post",))["components"]
+    for key, one in components.items():
+        assert ("icon" in one) != ("device_class" in one), key
+        if one["platform"] == "sensor" and one.get("state_class") == "measurement":
+            assert one["unit_of_measurement"], key
+            assert one["suggested_display_precision"] == 0, key
+        if "device_class" in one and one["device_class"] in {"duration", "temperature"}:
+            assert one["unit_of_measurement"], key
+    categories = {one.get("entity_category") for one in components.values()}
+    assert categories == {None, "config", "diagnostic"}
+    # A sensor cannot be configured.
+    writable = {"number", "select", "switch", "button"}
+    assert all(
+        one["platform"] in writable
+        for one in components.values()
+        if one.get("entity_category") == "config"
+    )
+    volume = components["volume"]
+    assert (volume["min"], volume["max"], volume["unit_of_measurement"]) == (0, 100, "%")
+    assert components["started_at"]["device_class"] == "timestamp"
+    hidden = {key for key, one in components.items() if one.get("enabled_by_default") is False}
+    assert hidden == {"frame_age_s", "caption_latency_ms", "frame_drops", "dropped_messages"}
+
+
+def test_an_entity_of_an_earlier_version_is_removed_and_what_is_there_stays():
+    before = json.dumps({"components": {
+        "uptime_s": {"platform": "sensor", "unique_id": "x"},
+        "caption": {"platform": "switch"}, "rule_00000000": {"platform": "binary_sensor"},
+    }}).encode()  # fmt: skip
+    message = discovery_message(Identity("kitchen"), has_picture=True, gone=announced_parts(before))
+    found = json.loads(message)["components"]
+    assert found["uptime_s"] == {"platform": "sensor"}
+    assert found["rule_00000000"] == {"platform": "binary_sensor"}
+    assert found["caption"]["platform"] == "sensor"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"x", b"[]", b"{}", b'{"components": 3}', b'{"components": {"a": 1}}',
+     b'{"components": {"a": {}}}', b'{"components": {"a": {"platform": 3}}}', b"\xff",
+     json.dumps({"components": {str(n): {"platform": "sensor"} for n in range(301)}}).encode()],
+)  # fmt: skip
+def test_what_is_no_description_of_a_device_removes_nothing(payload):
+    assert announced_parts(payload) == {}
 
 
 def test_no_display_name_is_longer_than_a_line_and_none_is_twice():
@@ -98,7 +168,12 @@ def test_the_device_is_available(home):
 
 @pytest.mark.parametrize(
     ("key", "field"),
-    [("narration", "is_narrating"), ("mute", "is_muted"), ("privacy", "is_private")],
+    [
+        ("narration", "is_narrating"),
+        ("alerts", "is_alerting"),
+        ("mute", "is_muted"),
+        ("privacy", "is_private"),
+    ],
 )
 def test_switches_show_what_really_happened(home, device, key, field):
     for is_on in (False, True, device.controller.state[field]):
@@ -109,7 +184,7 @@ def test_switches_show_what_really_happened(home, device, key, field):
     home.wait_for_state("privacy", "OFF")
 
 
-@pytest.mark.parametrize("key", ["volume", "rate", "minimum_gap_s"])
+@pytest.mark.parametrize("key", ["rate", "minimum_gap_s"])
 def test_numbers_are_set_within_what_the_message_allows(home, device, key):
     one = home.components[key]
     assert one["min"] <= float(home.state(key)) <= one["max"]
@@ -118,13 +193,20 @@ def test_numbers_are_set_within_what_the_message_allows(home, device, key):
     assert device.controller.state[key] == one["max"]
 
 
+def test_the_volume_is_in_percent(home, device):
+    for percent in ("0", "35", "100", "55"):
+        home.command("volume", percent)
+        home.wait_for_state("volume", percent)
+        assert device.controller.state["volume"] == pytest.approx(float(percent) / 100)
+
+
 def test_a_number_that_the_device_refuses_stays_what_it_was(home, device):
-    home.command("volume", "0.5")
-    home.wait_for_state("volume", "0.5")
-    home.command("volume", "7")
+    home.command("volume", "50")
+    home.wait_for_state("volume", "50")
+    home.command("volume", "700")
     home.press("stop")
     device.wait_until(lambda: device.controller.requests[-1].action == "stop")
-    assert home.state("volume") == "0.5"
+    assert home.state("volume") == "50"
 
 
 def test_snooze_counts_down_and_ends(home, device):
@@ -252,9 +334,11 @@ def test_diagnostics_are_readable_and_the_camera_is_a_problem_only_out_of_privac
         device.bus.publish(ProblemChanged(at=now, part=Part.CAMERA, is_problem=True, text=""))
 
     for key, one in home.components.items():
-        if one.get("entity_category") == "diagnostic":
+        if one["platform"] in {"sensor", "binary_sensor"} and "entity_category" in one:
             assert home.state(key) != "", key
     assert home.state("temperature_c") == "48.2"
+    started = datetime.fromisoformat(home.state("started_at"))
+    assert abs(datetime.now(UTC) - timedelta(seconds=60) - started) < timedelta(minutes=1)
     assert home.state("bundle") == "tiny"
     renew(True, False)
     home.wait_for_state("camera_problem", "ON")
@@ -264,6 +348,80 @@ def test_diagnostics_are_readable_and_the_camera_is_a_problem_only_out_of_privac
     home.wait_for_state("camera_problem", "ON")
     renew(False, False)
     home.wait_for_state("camera_problem", "OFF")
+
+
+def test_voice_and_sound_are_problems_of_their_own(home, device):
+    now = datetime.now(UTC)
+    for part, key in ((Part.VOICE, "voice_problem"), (Part.SOUND, "sound_problem")):
+        for is_problem, state in ((True, "ON"), (False, "OFF")):
+            event = ProblemChanged(at=now, part=part, is_problem=is_problem, text="x")
+            device.bus.publish(event)
+            home.wait_for_state(key, state)
+
+
+def test_the_self_check_is_a_button(home, device):
+    home.press("self_check")
+    device.wait_until(lambda: SelfCheck() in device.controller.requests)
+
+
+def test_a_heartbeat_changes_no_entity(home, device):
+    def narrated(reason: DecisionReason, text: str) -> Decided:
+        return Decided(at=datetime.now(UTC), is_spoken=True, reason=reason, text=text,
+                       caption=caption(), things=THINGS[:1])  # fmt: skip
+
+    device.bus.publish(narrated(DecisionReason.CHANGED, "A dog sits."))
+    home.wait_for_state("caption", "A dog sits.")
+    before = home.attributes("caption")["id"]
+    device.bus.publish(narrated(DecisionReason.HEARTBEAT, "A dog sits."))
+    device.bus.publish(narrated(DecisionReason.CHANGED, "A dog runs."))
+    told = [home.next_event("caption_event")["text"] for _ in range(2)]
+    assert told == ["A dog sits.", "A dog runs."]
+    home.wait_for_state("caption", "A dog runs.")
+    assert home.attributes("caption")["id"] != before
+
+
+# --- alert rules as sensors ------------------------------------------------------------------
+
+
+def test_a_rule_is_a_sensor_that_is_unknown_while_the_device_does_not_look(broker):
+    names = ("person", 'the "post" {{ 1 }} \\ }}%}', "größe 🐈")
+    settings = settings_for(broker.port)
+    with (
+        running(Device(settings, "hall", rules=names)) as device,
+        connected_home(broker.port) as home,
+    ):
+        device.wait_connected()
+        home.discover("homeassistant/device/hall/config")
+        keys = [rule_key(name) for name in names]
+        assert home.components[keys[0]]["name"] == "Person in view"
+        for values, states in (
+            ((None, None, None), ("None", "None", "None")),
+            ((True, False, True), ("ON", "OFF", "ON")),
+            ((False, True, False), ("OFF", "ON", "OFF")),
+        ):
+            rules = dict(zip(names, values, strict=True))
+            device.bus.publish(InViewChanged(at=datetime.now(UTC), rules=rules))
+            for key, state in zip(keys, states, strict=True):
+                home.wait_for_state(key, state)
+
+
+def test_a_rule_that_is_gone_is_removed_at_once_or_at_the_next_start(broker):
+    topic = "homeassistant/device/attic/config"
+    settings = settings_for(broker.port)
+    with running(Device(settings, "attic", rules=("cat", "dog"))) as device:
+        device.wait_connected()
+        with connected_home(broker.port) as home:
+            home.discover(topic)
+            assert {rule_key("cat"), rule_key("dog")} <= home.components.keys()
+            rules = {"cat": True, "bird": None}
+            device.bus.publish(InViewChanged(at=datetime.now(UTC), rules=rules))
+            home.wait_for_components(topic, {rule_key("cat"), rule_key("bird")}, {rule_key("dog")})
+    with running(Device(settings, "attic", rules=("dog",))) as device:
+        device.wait_connected()
+        with connected_home(broker.port) as home:
+            home.discover(topic)
+            gone = {rule_key("cat"), rule_key("bird")}
+            home.wait_for_components(topic, {rule_key("dog")}, gone)
 
 
 def test_every_entity_is_used_above():
@@ -295,7 +453,7 @@ def test_the_examples_are_yaml_and_name_entities_that_exist():
     # Home Assistant makes entity ids of the device's and the entity's names.
     known = {
         f"{one['platform']}.seealoud_{one['name'].lower().replace(' ', '_')}"
-        for one in described()["components"].values()
+        for one in described(rules=("person",))["components"].values()
     }
     blocks = [yaml.safe_load(block) for block in _blocks()]
     assert len(blocks) >= 4

@@ -23,7 +23,7 @@ LISTENER = (
 import sys
 from device.mqtt.broker import BrokerSettings
 from device.mqtt.connection import Connection
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 
 settings = BrokerSettings("127.0.0.1", "kitchen", int(sys.argv[1]), protocols=(sys.argv[2],))
 connection = Connection(settings)

@@ -33,10 +33,11 @@ from device.commands.daemon import mqtt
 from device.errors import BrokerError
 from device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from device.mqtt.commands import ResultMessage
+from device.mqtt.diagnostics import DiagnosticsMessage
 from device.mqtt.messages import SummaryMessage
 from device.mqtt.outbox import Outbox
 from device.mqtt.payloads import CaptionMessage
-from device.mqtt.retained import DiagnosticsMessage, StateMessage, forget
+from device.mqtt.retained import StateMessage, forget
 from device.records import Cause
 from device.requests import MAX_REQUEST_BYTES, Summary
 from device.testing import ManualClock
@@ -215,9 +216,9 @@ def commanded(broker) -> Iterator[Device]:
         ("command", b'{"action": "say", "text": "\\u0007 \\n"}', "nothing to say"),
         ("narration/set", b"perhaps", "'perhaps' is not ON or OFF"),
         ("volume/set", b"loud", "'loud' is not a number"),
-        ("volume/set", b"nan", "finite"),
+        ("volume/set", b"nan", "value must be a finite number, not nan"),
         ("volume/set", b"9", "not in 0..1"),
-        ("snooze_min/set", b"-1", "greater than or equal to 0"),
+        ("snooze_min/set", b"-1", "minutes must be at least 0, not -1"),
         ("voice/set", b"Bob", "'Bob' is unknown: known are Built-in, Amy"),
         (
             "command",

@@ -17,8 +17,9 @@ from device.clock import ClockReading
 from device.errors import ConfigError
 from device.events import DecisionReason as Why
 from device.narrator.narrator import Narrator
+from device.narrator.rules import OFF_DELAY_S
 from device.narrator.scene_memory import RESTLESS_S, STABLE_S
-from device.narrator.settings import NarrationSettings
+from device.narrator.settings import NarrationSettings, parse_quiet_hours
 from device.narrator.silence import Decision, doubt
 from device.records import Description, Earcon, Thing
 
@@ -477,11 +478,48 @@ def test_in_silence_alerts_are_events_without_words_and_cost_one_caption(how):
     assert sum(s.is_decoded for s in shown) == 2
 
 
-def test_off_raises_no_alerts():
+def test_alerts_are_spoken_though_narration_is_off():
     room = Room(rules=[DOG_RULE], is_on=False)
+    shown = [*room.show(1, for_s=20), *room.show(0, for_s=20), *room.show(2, for_s=20)]
+    assert reasons(shown) == [Why.NARRATION_OFF, Why.ALERT, Why.NARRATION_OFF]
+    assert [m.text for s in shown for m in s.decision.alerts] == ["Alert: A dog runs."]
+    assert spoken(shown) == []
+    assert sum(s.is_decoded for s in shown) == 3
+    room.narrator.set_on(True)
+    assert spoken(room.show(2, for_s=20)) == [("Two cats sleep.", Why.FIRST)]
+
+
+@pytest.mark.parametrize("how", ["snooze", "quiet"])
+def test_with_narration_off_quiet_hours_and_snooze_still_silence_alerts(how):
+    room = Room(
+        rules=[DOG_RULE], is_on=False, quiet_hours=["11:00-13:00"] if how == "quiet" else []
+    )
+    if how == "snooze":
+        room.narrator.snooze(room.now_s + 600)
     shown = room.show(0, for_s=20)
+    assert [(m.rule, m.text) for s in shown for m in s.decision.alerts] == [("dog", "")]
     assert reasons(shown) == [Why.NARRATION_OFF]
-    assert not any(s.is_encoded or s.decision.alerts for s in shown)
+
+
+def test_a_fault_with_things_raises_an_alert_though_narration_is_off():
+    room = Room(rules=[CAT_RULE], is_on=False)
+    room.fault, room.reason, room.things = "This looks like nothing.", "unfamiliar", (CAT,)
+    shown = room.show(0, for_s=5)
+    assert [m.text for s in shown for m in s.decision.alerts] == ["Alert: A cat, on the left."]
+    assert spoken(shown) == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_alerts_that_are_off_are_not_raised(is_on):
+    room = Room(rules=[DOG_RULE], is_on=is_on)
+    room.narrator.set_alerting(False)
+    shown = room.show(0, for_s=20)
+    assert not any(s.decision.alerts for s in shown)
+    assert spoken(shown) == ([("A dog runs.", Why.FIRST)] if is_on else [])
+    assert is_on or not any(s.is_encoded for s in shown)
+    room.narrator.set_alerting(True)
+    room.show(1, for_s=20)
+    assert any(s.decision.alerts for s in room.show(0, for_s=20))
 
 
 def test_rules_do_not_make_a_restless_scene_costly_within_the_gap():
@@ -586,12 +624,12 @@ def test_faults_of_different_reasons_are_different():
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words_and_off_none(is_on):
+def test_while_snoozed_a_withheld_caption_s_thing_is_an_event_without_words(is_on):
     room = Room(rules=[CAT_RULE], is_on=is_on)
     room.narrator.snooze(room.now_s + 1000)
     room.fault, room.reason, room.things = UNSURE, "unsure", (CAT,)
     shown = room.show(0, for_s=10)
-    assert [m.text for s in shown for m in s.decision.alerts] == ([""] if is_on else [])
+    assert [m.text for s in shown for m in s.decision.alerts] == [""]
     assert spoken(shown) == []
 
 
@@ -603,8 +641,8 @@ def test_a_reload_keeps_what_was_spoken_and_the_switch():
     room.show(0, for_s=20)
     room.narrator.reload(NarrationSettings(minimum_gap_s=3, is_on=False, heartbeat_s=HEARTBEAT_S))
     assert room.narrator.is_on
-    assert room.narrator.minimum_gap_s == 3
     assert room.frame(0).decision.reason is Why.PICTURE_SAME
+    assert len(spoken([*room.show(1, for_s=2), *room.show(2, for_s=5)])) == 2  # the new gap
 
 
 def test_the_gap_is_changed_live_and_refused_by_value():
@@ -664,13 +702,14 @@ def test_the_gap_and_the_silences_hold_whatever_happens(config, steps):
                 gap_s = 12.0
                 room.narrator.set_minimum_gap(gap_s)
         room.fault = "It is too dark to see." if act == "dark" else None
-        is_quiet = room.frame(scene).decision.reason is Why.QUIET_HOURS
+        is_quiet = any(room.local.time() in parse_quiet_hours(h) for h in config["quiet_hours"])
+        room.frame(scene)
         seen = room.seen[-1]
         assert isinstance(seen.decision.reason, Why)
         assert seen.decision.detail
         has_words = any(m.text for m in seen.decision.alerts)
+        assert is_on or not seen.decision.is_spoken
         if seen.decision.is_spoken or has_words:
-            assert is_on
             assert seen.at_s >= snoozed_s
             assert not is_quiet
         if seen.decision.is_spoken:
@@ -739,3 +778,84 @@ def test_no_value_makes_it_crash_or_speak_for_ever(now_s, values, thumb, probabi
             room.narrator.after_encoder(at, pooled)
             decision = room.narrator.after_decoder(at, _line(text, text, probability))
             assert decision.reason in Why
+
+
+# ------------------------------------------------------------ what is in view
+
+
+def test_rules_know_what_is_in_view_while_alerts_are_on():
+    room = Room(rules=[DOG_RULE], minimum_gap_s=60.0)
+    assert room.narrator.in_view == {"dog": None}
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(0, for_s=50)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=10)  # within the gap it is captioned without being narrated
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=OFF_DELAY_S)
+    assert room.narrator.in_view == {"dog": False}
+    room.narrator.snooze(room.now_s + 1000)
+    room.show(0, for_s=10)
+    assert room.narrator.in_view == {"dog": True}
+    room.narrator.set_on(False)
+    room.show(4, for_s=OFF_DELAY_S + 10)
+    assert room.narrator.in_view == {"dog": False}
+    room.show(0, for_s=10)
+    assert room.narrator.in_view == {"dog": True}
+    room.narrator.set_alerting(False)
+    room.show(4, for_s=5)
+    assert room.narrator.in_view == {"dog": None}
+    room.narrator.set_alerting(True)
+    room.show(4, for_s=OFF_DELAY_S + 10)
+    assert room.narrator.in_view == {"dog": False}
+    assert Room().narrator.in_view == {}
+
+
+def test_what_was_described_while_alerts_were_off_is_known_afterwards():
+    room = Room(rules=[DOG_RULE])
+    room.show(0, for_s=20)
+    room.narrator.set_alerting(False)
+    assert spoken(room.show(4, for_s=OFF_DELAY_S + 10))
+    assert room.narrator.in_view == {"dog": None}
+    room.narrator.set_alerting(True)
+    assert room.narrator.in_view == {"dog": False}
+
+
+@pytest.mark.parametrize("is_snoozed", [False, True])
+def test_who_comes_and_goes_within_the_gap_or_a_snooze_does_not_stay_in_view(is_snoozed):
+    room = Room(rules=[DOG_RULE], minimum_gap_s=600.0)
+    room.show(4, for_s=20)  # an empty street, of which it speaks
+    assert room.narrator.in_view == {"dog": False}
+    if is_snoozed:
+        room.narrator.snooze(room.now_s + 1000)
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=OFF_DELAY_S - 5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(4, for_s=10)
+    assert room.narrator.in_view == {"dog": False}
+
+
+def test_who_is_hidden_for_a_moment_is_in_view_again():
+    room = Room(rules=[DOG_RULE], minimum_gap_s=600.0)
+    room.show(0, for_s=20)
+    room.show(4, for_s=OFF_DELAY_S + 20)
+    assert room.narrator.in_view == {"dog": False}
+    room.show(0, for_s=5)  # the scene of which it spoke last: no model describes it again
+    assert room.narrator.in_view == {"dog": True}
+    room.fault = "It is too dark."
+    room.show(1, for_s=OFF_DELAY_S + 10)
+    assert room.narrator.in_view == {"dog": False}
+    room.fault = None
+    room.show(0, for_s=5)
+    assert room.narrator.in_view == {"dog": True}
+
+
+def test_a_picture_in_which_nothing_can_be_seen_ends_the_view():
+    room = Room(rules=[DOG_RULE])
+    room.show(0, for_s=5)
+    room.fault = "It is too dark."
+    room.show(1, for_s=OFF_DELAY_S - 5)
+    assert room.narrator.in_view == {"dog": True}
+    room.show(1, for_s=10)
+    assert room.narrator.in_view == {"dog": False}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.captions import thing
 
-from device.english import parse_phrase, split_words
-from device.narrator.rules import Alerts, KeywordRule
+from device.english import parse_phrase, singulars, split_words
+from device.narrator.rules import OFF_DELAY_S, Alerts, KeywordRule
 from device.narrator.settings import NarrationRule
 from device.records import Side, Thing
+from device.vision.hypernyms import HYPERNYMS
 
 
 def _rule(*words: str, **more: object) -> NarrationRule:
@@ -73,6 +78,16 @@ def _fired(words: str | tuple[str, ...], text: str = "", *things: Thing) -> str 
         ("someone", "person", True),
         ("man", "person", False),
         ("people", "man", True),
+        ("animal", "polar bear", True),
+        ("animal", "teddy bear", False),
+        ("animal", "hot dog", False),
+        ("animal", "computer mouse", False),
+        ("vehicle", "fire truck", True),
+        ("vehicles", "bicycle", True),
+        ("vehicle", "shopping cart", False),
+        ("furniture", "pool table", True),
+        ("furniture", "plant", False),
+        ("dog", "animal", False),
     ],
 )
 def test_a_rule_finds_things_by_their_names(words, name, is_found):
@@ -100,6 +115,20 @@ def test_a_rule_finds_things_by_their_names(words, name, is_found):
         ("dog", "a man eats a hot dog beside a dog", True),
         ("hot dog", "a man eats a hot dog", True),
         ("dog", "a dog that is hot", True),
+        *((word, caption, True) for word, caption in (
+            ("person", "a skateboarder jumps"), ("people", "three policemen wait"),
+            ("animal", "two puppies play"), ("animals", "a flock of geese"),
+            ("creature", "a kitten sleeps"), ("vehicle", "a red pickup is parked"),
+            ("vehicle", "buses in a street"), ("furniture", "a man sits on a sofa"),
+            ("furniture", "books on shelves"), ("animal couch", "a cat sleeps on a couch"))),
+        ("animal", "a boy holds a stuffed animal", False),
+        ("animal", "a child with toy dogs", False),
+        ("animal", "no cat is in view", False),
+        ("animal", "a man in a car", False),
+        ("vehicle", "a child plays with a toy car", False),
+        ("furniture", "a flower bed", False),
+        ("dog", "an animal runs", False),
+        ("anim*", "a cat", False),
     ],
 )  # fmt: skip
 def test_a_rule_finds_people_and_no_compounds_in_captions(words, caption, is_found):
@@ -206,3 +235,65 @@ def test_a_phrase_is_parsed_or_refused_by_name(text):
     else:
         assert patterns
         assert KeywordRule(_rule(text)).is_in([p.letters for p in patterns])
+
+
+# --- what is in view ----------------------------------------------------------------------------
+
+
+def test_what_a_rule_finds_is_in_view_until_a_while_after_the_first_description_without_it():
+    alerts = Alerts([NarrationRule(name="p", words=("person",), cooldown_s=600)])
+
+    def look(now_s: float, text: str, *things: Thing) -> bool | None:
+        alerts.found_in(text, "S.", now_s, is_silent=True, things=things)
+        return alerts.in_view(now_s)["p"]
+
+    assert alerts.in_view(0.0) == {"p": None}
+    assert look(0.0, "an empty room") is False
+    assert look(1.0, "a man stands") is True
+    # The cooldown concerns alerts, and a scene that rests is not described again.
+    assert look(2.0, "a man sits") is True
+    assert alerts.in_view(5000.0) == {"p": True}
+    assert look(5000.0, "a chair") is True
+    assert look(5010.0, "a chair") is True
+    assert alerts.in_view(5000.0 + OFF_DELAY_S - 0.1) == {"p": True}
+    assert alerts.in_view(5000.0 + OFF_DELAY_S) == {"p": False}
+    # One miss in between is none.
+    assert look(6000.0, "a room", thing("person")) is True
+    assert look(6010.0, "a room") is True
+    assert look(6020.0, "a woman") is True
+    assert alerts.in_view(9000.0) == {"p": True}
+    assert look(9000.0, "a room", thing("person", is_sure=False)) is True
+    assert alerts.in_view(9000.0 + OFF_DELAY_S) == {"p": False}
+    assert look(9100.0, "a boy") is True
+    alerts.forget_view()
+    assert alerts.in_view(9101.0) == {"p": None}
+
+
+def test_the_view_of_a_rule_survives_a_reload_by_name():
+    cat, dog = (NarrationRule(name=word, words=(word,)) for word in ("cat", "dog"))
+    alerts = Alerts([cat, dog])
+    alerts.found_in("a cat and a dog", "S.", 0.0, is_silent=True)
+    alerts.reload([dog])
+    assert alerts.in_view(1.0) == {"dog": True}
+    alerts.reload([dog, cat])
+    assert alerts.in_view(2.0) == {"dog": True, "cat": None}
+
+
+# --- broader words -----------------------------------------------------------------------------
+
+
+def test_broader_words_are_in_the_singular_and_each_stands_in_one_group():
+    counts = Counter(word for words in HYPERNYMS.values() for word in words)
+    assert not [word for word, count in counts.items() if count > 1]
+    for broader, words in HYPERNYMS.items():
+        assert broader in words
+        assert not [word for word in words if len(singulars(word) & words) > 1]
+
+
+def test_broader_words_are_documented_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "daily-use.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    listed = {broader: frozenset(words.split(", ")) for broader, words in rows}
+    assert {word: listed.get(word) for word in HYPERNYMS} == {
+        word: words - {word} for word, words in HYPERNYMS.items()
+    }

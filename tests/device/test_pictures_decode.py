@@ -27,6 +27,7 @@ from device.errors import PictureError
 from device.pictures.decode import decode_picture
 from device.pictures.picture_format import exif_orientation, is_cut_jpeg
 from device.vision.native_stderr import captured_native_stderr
+from device.vision.preprocess import preprocess
 
 LOSSLESS = [".png", ".bmp", ".tiff", ".ppm", ".webp"]
 LOSSY_TOLERANCE = 12  # JPEG at quality 95, inside a field of one colour
@@ -256,3 +257,23 @@ def test_pillow_writes_exif_that_we_read():
         out = io.BytesIO()
         picture.save(out, kind, exif=exif)
         assert decode_picture(out.getvalue(), kind).shape == (64, 48, 3), kind
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_large_frame_is_halved_and_any_other_picture_is_as_it_is(suffix):
+    large, usual = four_colours(3000, 4000), four_colours(480, 640)
+    data = encoded(large, suffix)
+    whole, halved = decode_picture(data, "x"), decode_picture(data, "x", is_frame=True)
+    assert (whole.shape, halved.shape) == ((3000, 4000, 3), (1500, 2000, 3))
+    assert halved.flags.c_contiguous
+    difference = np.abs(preprocess(whole, 224).astype(int) - preprocess(halved, 224))
+    assert difference.mean() < 1
+    data = encoded(usual, suffix)
+    np.testing.assert_array_equal(
+        decode_picture(data, "x"), decode_picture(data, "x", is_frame=True)
+    )
+
+
+def test_a_large_frame_is_upright_too():
+    data = jpeg_turned(encoded(four_colours(3000, 4000), ".jpg"), 6)
+    assert decode_picture(data, "x", is_frame=True).shape == (2000, 1500, 3)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.camera_fakes import read_to_the_end
 
-from device.camera.open import open_camera, open_clock
+from device.camera.open import open_camera
 from device.camera.settings import CameraSettings
 from device.errors import CameraError, EndOfReplay, PictureError
 from device.pictures.picture_format import JPEG_END
@@ -118,7 +118,7 @@ def test_a_replay_leaves_damaged_frames_out_with_a_warning(tmp_path: Path, caplo
     caplog.set_level(logging.WARNING)
     path = video(tmp_path / "v.avi", lambda number: number in (1, 3))
     settings = CameraSettings(source=str(path), replay={"pace": "fast"})
-    camera = open_camera(settings, open_clock(settings))
+    camera = open_camera(settings)
     frames: list[Frame] = []
     with pytest.raises(EndOfReplay):
         read_to_the_end(camera, frames)
@@ -129,6 +129,6 @@ def test_a_replay_leaves_damaged_frames_out_with_a_warning(tmp_path: Path, caplo
 def test_a_replay_of_damaged_frames_is_a_camera_error(tmp_path: Path) -> None:
     path = video(tmp_path / "v.avi", lambda number: True)
     settings = CameraSettings(source=str(path), replay={"pace": "fast"})
-    camera = open_camera(settings, open_clock(settings))
+    camera = open_camera(settings)
     with pytest.raises(CameraError, match="no readable frame"):
         camera.read()

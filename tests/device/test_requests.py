@@ -51,8 +51,38 @@ def test_what_is_taken(text: str, expected: r.Request) -> None:
     ],
 )
 def test_what_is_refused_names_the_key_or_the_value(text: str, named: str) -> None:
-    with pytest.raises(RequestError, match=named):
+    with pytest.raises(RequestError, match=named) as caught:
         r.parse_request(text.encode())
+    assert "Input" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "the request must be a JSON object, not '[]'"),
+        ("{}", "the request names no action: '{}'"),
+        ('{"action": "describe", "loud": true}', "describe: loud is not known"),
+        ('{"action": "say"}', "say: text is missing"),
+        ('{"action": "say", "text": ""}', "say: text must not be empty"),
+        ('{"action": "narrate", "is_on": 1}', "narrate: is_on must be true or false, not 1"),
+        ('{"action": "snooze", "minutes": 1441}', "snooze: minutes must be at most 1440, not 1441"),
+        (f'{{"action": "snooze", "minutes": 1{"0" * 400}}}', "snooze: minutes must be"),
+        (f'{{"action": "narrate", "is_on": 1{"0" * 400}}}', "narrate: is_on must be true or false"),
+        ('{"action": "snooze", "minutes": "x"}', "snooze: minutes must be a number, not 'x'"),
+        (
+            '{"action": "snooze", "minutes": NaN}',
+            "snooze: minutes must be a finite number, not nan",
+        ),
+        (
+            '{"action": "set", "name": "volum", "value": 1}',
+            "set: name must be 'volume', 'rate', 'minimum_gap_s', 'snooze_min' or 'voice', not",
+        ),
+    ],
+)
+def test_a_refusal_is_in_plain_words(text: str, reason: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        r.parse_request(text.encode())
+    assert str(caught.value).startswith(reason)
 
 
 def test_a_long_request_is_refused_before_it_is_read() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from device.camera.detect import FoundCamera
 from device.commands.config import config
 from device.errors import ConfigError
 from device.settings.effective import differing_keys, effective_text
@@ -61,6 +63,40 @@ def test_init_says_why_it_cannot_write(tmp_path):
         _run("init", str(tmp_path / "file" / "mine.toml"))
 
 
+def test_init_sets_the_loudspeaker_and_the_camera_that_it_finds(tmp_path, monkeypatch, capsys):
+    aplay = tmp_path / "bin" / "aplay"
+    aplay.parent.mkdir()
+    aplay.write_text("#!/bin/sh\necho plughw:CARD=UAC,DEV=0\necho '    UAC Demo, USB Audio'\n")
+    aplay.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{aplay.parent}:{os.environ['PATH']}")
+    camera = FoundCamera("picamera2", "camera imx708 at the ribbon connector")
+    monkeypatch.setattr("device.camera.detect.find_camera", lambda: camera)
+    file = tmp_path / "mine.toml"
+    assert _run("init", "--detect", str(file)) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "Found the camera imx708 at the ribbon connector: source = 'picamera2'.",
+        "Found the sound card UAC Demo, USB Audio: device = 'plughw:CARD=UAC,DEV=0'.",
+    ]
+    settings = load_settings(file)
+    assert settings.camera.source == "picamera2"
+    assert settings.speech.device == "plughw:CARD=UAC,DEV=0"
+    assert "# Found: UAC Demo, USB Audio." in file.read_text()
+    # Everything else keeps its default.
+    assert differing_keys(settings, Settings()) == ["camera.source", "speech.device"]
+
+
+def test_init_says_what_it_does_not_find(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("device.camera.detect.find_camera", lambda: None)
+    assert _run("init", "--detect", str(tmp_path / "mine.toml")) == 0
+    camera, loudspeaker, _ = capsys.readouterr().out.splitlines()
+    assert camera == "Found no camera: plug one in, then set source in [camera]."
+    assert loudspeaker == (
+        "Found no sound card: plug a loudspeaker in, then set device in [speech]."
+    )
+    assert load_settings(tmp_path / "mine.toml") == Settings()
+
+
 # --- check ------------------------------------------------------------------------------------
 
 
@@ -72,7 +108,7 @@ def test_check_says_all_that_is_wrong_one_line_each_and_ends_with_2(tmp_path, ca
     assert out == ""
     assert sorted(err.splitlines()) == [
         f'seealoud: {file}: log.level: "loud" is not allowed; it takes "error", "warning", "info" '
-        'or "debug"',
+        'or "debug". Change it, or delete the line: the default is "info"',
         f"seealoud: {file}: metrics.prt: no such key; did you mean metrics.port?",
     ]
 
@@ -154,6 +190,21 @@ def test_check_refuses_what_a_daemon_would_not_start_with(tmp_path, capsys, text
     assert out == ""
     (line,) = [x for x in err.splitlines() if "warning" not in x]
     assert line.startswith(f"seealoud: {file}: {words}")
+
+
+def test_check_warns_of_rules_that_never_or_hardly_ever_fire(tmp_path, capsys):
+    file = tmp_path / "seealoud.toml"
+    file.write_text(
+        '[[narration.rules]]\nname = "fire"\nwords = ["explosion"]\n'
+        '[[narration.rules]]\nname = "odd"\nwords = ["zeppelin"]\n'
+        '[[narration.rules]]\nname = "good"\nwords = ["person"]\n'
+    )
+    assert _run("check", str(file)) == 0
+    told = capsys.readouterr()
+    assert "warning: narration.rules: the rule 'odd' never fires" in told.err
+    assert "the rule 'fire' hardly ever fires" in told.err
+    assert "'good'" not in told.err
+    assert f"{file} is valid." in told.out
 
 
 def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):

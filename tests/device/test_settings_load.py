@@ -185,6 +185,8 @@ OUT_OF_RANGE = [
 def test_a_value_out_of_range_is_refused_by_its_key(key, value):
     problems = [x for x in _problems(_assignment(key, value)) if _is_about(x, key)]
     assert len(problems) == 1, problems
+    assert "Input should" not in problems[0]
+    assert ". Change it" in problems[0]
 
 
 @pytest.mark.parametrize("table", [t.dotted for t in ROOT.walk_tables() if t.path])
@@ -224,10 +226,15 @@ def test_the_defaults_written_out_are_good():
         ("threads = 2", "threads: no such key; did you mean captioner.threads?"),
         (
             "[metrics]\nport = 70000",
-            "metrics.port: 70000 is not allowed; it takes whole number from 1 to 65535",
+            "metrics.port: 70000 is not allowed; it takes a whole number from 1 to 65535",
         ),
-        ("[metrics]\nport = '9'", 'metrics.port: "9" is not allowed; it takes whole number from'),
-        ("[metrics]\nport = 9.5", "metrics.port: 9.5 is not allowed; it takes whole number from"),
+        ("[metrics]\nport = '9'", 'metrics.port: "9" is not allowed; it takes a whole number from'),
+        ("[metrics]\nport = 9.5", "metrics.port: 9.5 is not allowed; it takes a whole number from"),
+        (
+            "[speech]\nvolume = 99",
+            "speech.volume: 99 is not allowed; it takes a number from 0 to 2. Change it, or delete "
+            "the line: the default is 1.0",
+        ),
         ("[metrics]\nis_on = 1", "metrics.is_on: 1 is not allowed; it takes true or false"),
         ("[metrics]\nis_on = 2026-11-25", 'metrics.is_on: "2026-11-25" is not allowed; it takes'),
         (
@@ -314,25 +321,28 @@ def _explained(values: dict[str, Any]) -> list[str]:
     ("values", "line"),
     [
         ({"source": "none"}, "camera: none gives no picture"),
-        ({"size_px": ["a", 2]}, 'camera.size_px[0]: "a" is not allowed; it takes list of 2: whole'),
+        (
+            {"size_px": ["a", 2]},
+            'camera.size_px[0]: "a" is not allowed; it takes a list of 2: whole',
+        ),
         (
             {"gain": "much"},
-            'camera.gain: "much" is not allowed; it takes number at least 0 or "aut',
+            'camera.gain: "much" is not allowed; it takes a number at least 0 or "aut',
         ),
         (
             {"gap_s": 9},
-            "camera.gap_s: 9 is not allowed; it takes number at least 0 and below 9, in",
+            "camera.gap_s: 9 is not allowed; it takes a number at least 0 and below 9, in",
         ),
         ({"address": "x"}, "camera.address: 'x' is no value that I know"),
-        ({"rules": [{}]}, "camera.rules[0].words: missing; it takes list, each: text"),
+        ({"rules": [{}]}, "camera.rules[0].words: missing; it takes a list, each: text"),
         ({"rules": 5}, "camera.rules: 5 is not a list of tables, [[…]]"),
         ({"rules": [5]}, "camera.rules[0]: 5 is not a list of tables, [[…]]"),
         (
             {"names": {"a": 0}},
-            "camera.names: 0 is not allowed; it takes table of names, each with: w",
+            "camera.names: 0 is not allowed; it takes a table of names, each with: w",
         ),
         ({"extra": 3}, "camera.extra: 3 is not a table, […]"),
-        ({"extra": {}}, "camera.extra.words: missing; it takes list, each: text"),
+        ({"extra": {}}, "camera.extra.words: missing; it takes a list, each: text"),
         ({"extra": {"word": 1}}, "camera.extra.words: missing"),
     ],
 )

@@ -27,6 +27,7 @@ FULL = RunState(
     voice="/voices/amy.onnx",
     minimum_gap_s=20.0,
     is_narrating=False,
+    is_alerting=False,
     is_muted=True,
     is_private=True,
     snoozed_until=datetime(2026, 11, 25, 6, 30, tzinfo=UTC),
@@ -160,6 +161,47 @@ def test_a_full_or_read_only_disk_is_told_of_once_and_so_is_its_end(tmp_path):
     assert StateFile(tmp_path / "state" / "state.json").read() == FULL
 
 
+def test_what_could_not_be_saved_is_saved_when_there_is_room_again(tmp_path):
+    (tmp_path / "state").write_text("a file where the directory should be")
+    path, problems, now_s = tmp_path / "state" / "state.json", Problems(), 0.0
+    file = StateFile(path, problems, now_s=lambda: now_s)
+    file.write(FULL)
+    file.retry_where_due()
+    (tmp_path / "state").unlink()
+    file.retry_where_due()  # too early: a disk that fails is not tried twice a second
+    assert not path.exists()
+    now_s = 60.0
+    file.retry_where_due()
+    assert StateFile(path).read() == FULL
+    assert [told[0] for told in problems.told] == [True, False]
+    inode = path.stat().st_ino
+    file.retry_where_due()
+    file.close()
+    assert path.stat().st_ino == inode
+
+
+def test_what_could_not_be_saved_is_saved_at_the_end_too(tmp_path):
+    (tmp_path / "state").write_text("a file where the directory should be")
+    path = tmp_path / "state" / "state.json"
+    file = StateFile(path)
+    file.write(FULL)
+    (tmp_path / "state").unlink()
+    file.close()
+    assert StateFile(path).read() == FULL
+
+
+def test_a_change_that_was_taken_back_before_it_could_be_saved_leaves_no_problem(tmp_path):
+    path, problems = tmp_path / "state.json", Problems()
+    file = StateFile(path, problems)
+    file.write(FULL)
+    (tmp_path / ".state.json.new").mkdir()  # in the way
+    file.write(RunState())
+    (tmp_path / ".state.json.new").rmdir()
+    file.write(FULL)
+    assert [told[0] for told in problems.told] == [True, False]
+    assert StateFile(path).read() == FULL
+
+
 def test_the_old_file_is_whole_when_the_new_one_cannot_be_made(tmp_path):
     path = tmp_path / "state.json"
     file = StateFile(path)
@@ -254,7 +296,10 @@ def test_after_close_the_next_one_may_run(tmp_path):
     second.close()
 
 
-def test_a_directory_that_cannot_be_used_is_named(tmp_path):
+def test_a_directory_that_cannot_be_written_to_is_named_and_ends_no_start(tmp_path, caplog):
     (tmp_path / "file").touch()
-    with pytest.raises(DaemonError, match=r"file/state.*STATE_DIRECTORY"):
-        StateLock(tmp_path / "file" / "state").acquire()
+    with StateLock(tmp_path / "file" / "state"):
+        pass
+    (warning,) = caplog.messages
+    assert str(tmp_path / "file" / "state") in warning
+    assert "$STATE_DIRECTORY" in warning

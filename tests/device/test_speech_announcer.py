@@ -1,4 +1,4 @@
-"""The daemon's voice on paper devices: who is heard, who is cut, and what is told of trouble."""
+"""The announcer on fake playback: who is heard, who is cut off, and how problems are reported."""
 
 from __future__ import annotations
 
@@ -183,6 +183,35 @@ def test_muted_nothing_sounds_and_all_is_told() -> None:
         rig.ear.wait_spoke(3)
         assert [outcome for _, outcome in rig.ear.outcomes] == [CUT, SILENT, HEARD]
         assert len(speaker.played) == 2
+
+
+def test_muted_alerts_of_rules_are_heard_and_not_cut() -> None:
+    speaker = Loudspeaker()
+    with announcing(speaker) as rig:
+        _hold(rig, speaker, "answer", ANSWER)
+        rig.say("a cat", ALERT, cause=Cause.NARRATION)
+        rig.say("camera gone", ALERT, cause=Cause.STARTUP)
+        rig.announcer.set_muted(True)
+        rig.announcer.earcon(Earcon.ALERT, 0.0)
+        rig.say("a dog", ALERT, cause=Cause.NARRATION)
+        rig.say("dinner", ALERT)  # as by Home Assistant
+        rig.say("narration", NARRATION, cause=Cause.NARRATION)
+        rig.ear.wait_spoke(6)
+        assert set(rig.ear.outcomes) == {
+            ("answer", CUT),
+            ("camera gone", CUT),
+            ("a cat", HEARD),
+            ("a dog", HEARD),
+            ("dinner", SILENT),
+            ("narration", SILENT),
+        }
+        speaker.is_holding = True
+        rig.say("a bird", ALERT, cause=Cause.NARRATION)
+        assert speaker.holds.wait(DEADLINE_S)
+        rig.announcer.set_muted(True)
+        assert len(rig.ear.outcomes) == 6  # it is still being spoken
+        rig.announcer.stop()
+        assert rig.ear.wait_spoke(7)[-1].outcome is CUT
 
 
 def test_words_without_words_are_told() -> None:

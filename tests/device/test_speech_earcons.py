@@ -1,4 +1,4 @@
-"""The short sounds: short, soft at both ends, and told apart by more than their pitch."""
+"""The short sounds: short, soft at both ends, and distinct in more than their pitch."""
 
 from __future__ import annotations
 

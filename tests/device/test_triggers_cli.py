@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,36 @@ from support.triggers_parts import NotingController, target
 
 from device import requests as r
 from device.__main__ import main
-from device.commands.daemon import press
+from device.commands.press import press
+from device.commands.status_text import status_sentences
+from device.events import Answered, Event
+from device.records import Cause
 from device.triggers.control_socket import ControlSocket
+
+
+class AnsweringController(NotingController):
+    """As the daemon: what describes is answered later, by an event."""
+
+    publish: Callable[[Event], None] | None = None
+
+    def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
+        outcome = super().handle(request, cause, asked_s)
+        if isinstance(request, r.Describe) and self.publish is not None:
+            for id_, words in (("other", "Another answer."), (request.id, "A cat, on the left.")):
+                self.publish(Answered(at=datetime.now(UTC), text=words, cause=cause, id=id_))
+        data = outcome.data if isinstance(request, r.Status) else {}
+        answer = ANSWERS.get(request.action, "")
+        return outcome.model_copy(update={"answer": answer, "data": data})
+
+
+ANSWERS = {"summary": "A dog, twice.", "narrate": "Narration on."}
 
 
 class Daemon:
     def __init__(self, path: Path) -> None:
-        self.path, self.controller = path, NotingController()
+        self.path, self.controller = path, AnsweringController()
         self.trigger = ControlSocket(path, target(self.controller))
+        self.controller.publish = self.trigger.accept
         self.trigger.start()
 
     def press(self, *argv: str) -> int:
@@ -35,19 +58,20 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 @pytest.mark.parametrize(
     ("typed", "request_"),
     [
-        ("describe", r.Describe()),
-        ("describe --id a1", r.Describe(id="a1")),
+        ("describe --id a1", r.Describe(id="a1", wants_answer=True)),
         ("repeat", r.Repeat()),
         ("stop", r.Stop()),
         ("narrate", r.Narrate()),
         ("narrate on", r.Narrate(is_on=True)),
         ("narrate off", r.Narrate(is_on=False)),
         ("snooze 20", r.Snooze(minutes=20)),
+        ("alerts off", r.AlertSwitch(is_on=False)),
         ("mute on", r.Mute(is_on=True)),
         ("privacy off", r.Privacy(is_on=False)),
         ("set volume 0.5", r.Set(name="volume", value=0.5)),
         ("set voice /voices/amy.onnx", r.Set(name="voice", value="/voices/amy.onnx")),
         ("say Dinner!", r.Say(text="Dinner!")),
+        ("say it is -5 outside", r.Say(text="it is -5 outside")),
         ("self-check", r.SelfCheck()),
         ("summary", r.Summary()),
         ("summary 90", r.Summary(minutes=90)),
@@ -69,9 +93,97 @@ def test_every_request_can_be_typed() -> None:
     assert {name.replace("-", "_") for name in press.commands} == actions
 
 
-def test_the_status_is_a_table(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
-    assert daemon.press("status") == 0
-    assert capsys.readouterr().out == "narration  yes\nvolume     0.5\n"
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        (["describe"], "A cat, on the left.\n"),
+        (["summary"], "A dog, twice.\n"),
+        (["narrate", "on"], "Narration on.\n"),
+        (["mute", "on"], ""),
+        # One sentence a line: a value that this version does not know is printed as well.
+        (["status"], "The volume is 0.5.\nNarration: yes.\n"),
+    ],
+)
+def test_the_answer_is_printed(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str], typed: list[str], printed: str
+) -> None:
+    assert daemon.press(*typed) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_json_has_the_answer_to_describe(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert daemon.press("describe", "--json", "--id", "a1") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["answer"], printed["id"]) == ("A cat, on the left.", "a1")
+
+
+def test_an_answer_that_does_not_come_is_an_error_that_says_so(
+    daemon: Daemon, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device.triggers.control_socket.ANSWER_WAIT_S", 0.01)
+    daemon.controller.publish = None
+    assert daemon.press("describe") == 11
+    assert "has not answered yet" in capsys.readouterr().err
+
+
+STATE: dict[str, bool | int | float | str | None] = {
+    "is_narrating": True, "snoozed_until": None, "is_muted": False, "is_private": False,
+    "volume": 1.0, "rate": 1.5, "voice": None, "minimum_gap_s": 8.0,
+    "is_camera_available": True, "is_camera_problem": False, "frame_age_s": 0.0512, "drops": 1,
+    "last_caption": "A dog runs.", "caption_latency_ms": 34.2, "temperature_c": 55.3,
+    "bundle": "lite2", "uptime_s": 7503, "problems": "", "version": "0.1.0",
+}  # fmt: skip
+
+
+def test_the_status_is_read_as_sentences() -> None:
+    assert list(status_sentences(STATE)) == [
+        "SeeAloud 0.1.0 has been running for 2 hours and 5 minutes.",
+        "Narration is on.",
+        "Narrated sentences are at least 8 seconds apart.",
+        "Sound is on.",
+        "The volume is 1.",
+        "The rate of speech is 1.5.",
+        "The voice is the built-in one.",
+        "Privacy is off.",
+        "The camera works; its newest picture is 0.1 seconds old.",
+        "1 picture was replaced by newer ones before being looked at.",
+        "The last caption was: A dog runs. It took 34 milliseconds.",
+        "The model is lite2.",
+        "The processor's temperature is 55 degrees Celsius.",
+        "No problem is known.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"is_narrating": False}, "Narration is off."),
+        ({"snoozed_until": "2031-05-06T14:30:00+00:00"}, "Narration is paused until "),
+        ({"is_muted": True}, "Sound is muted, except for alerts."),
+        ({"is_alerting": False}, "Alerts of rules are off."),
+        ({"is_private": True, "is_camera_available": False},
+         "Privacy is on, so the camera is closed."),
+        ({"is_camera_problem": True, "is_camera_available": False}, "The camera does not work."),
+        ({"is_camera_available": False}, "The camera is not open yet."),
+        ({"frame_age_s": None}, "The camera is open, and has given no picture yet."),
+        ({"last_caption": None}, "Nothing has been captioned yet."),
+        ({"temperature_c": None}, "The processor's temperature is not available"),
+        ({"uptime_s": 1}, "SeeAloud 0.1.0 has been running for 1 second."),
+        ({"uptime_s": 90000}, "SeeAloud 0.1.0 has been running for 1 day and 1 hour."),
+        ({"voice": "/v/amy.onnx"}, "The voice is /v/amy.onnx."),
+        ({"problems": "camera:0 is gone"}, "Needs attention: camera:0 is gone"),
+        ({"is_new_field": None}, "Is new field: not known."),
+    ],
+)  # fmt: skip
+def test_each_state_has_its_sentence(
+    changes: dict[str, bool | int | float | str | None], line: str
+) -> None:
+    said = list(status_sentences({**STATE, **changes}))
+    assert any(sentence.startswith(line) for sentence in said), said
+    # Nothing that a screen reader would spell out.
+    assert not [x for x in said if "  " in x or "->" in x or x.startswith("-") or "_" in x]
 
 
 def test_json_is_the_outcome_as_it_came(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +214,10 @@ def test_a_refusal_is_one_line_and_exit_code_10(
         (["mute"], 2, "press mute --help"),
         (["narrate", "maybe"], 2, "maybe"),
         (["dance"], 2, "dance"),
+        (["desribe"], 2, "Did you mean: seealoud press describe?"),
+        (["doctor"], 2, "Did you mean: seealoud doctor?"),
+        (["snooze", "soon"], 2, "'soon' is not a number of minutes"),
+        (["set", "volum", "1"], 10, "name must be 'volume', 'rate'"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_without_a_daemon(

@@ -1,4 +1,4 @@
-"""Presses told apart: the table of the module, bounces, lateness, and what holds of any edges."""
+"""Kinds of press: the table of the module, bounces, lateness, and what holds of any edges."""
 
 from __future__ import annotations
 

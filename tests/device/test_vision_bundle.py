@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from support import tiny_model as tiny
+from support.shipped import shipped_bundle
 from support.tiny_bundle import TINY_BUNDLE, copy_bundle, flip_byte, replace_file
 
 from device.errors import BundleError, BundleHashError
 from device.vision import bundle as module
-from device.vision.bundle import file_entry, find_bundle, load_bundle
-from device.vision.manifest import DECODER, ENCODER, HASHED_FILES, MANIFEST, VOCABULARY, Manifest
+from device.vision.bundle import checksum, file_entry, find_bundle, load_bundle
+from device.vision.manifest import (
+    CHECKSUM,
+    DECODER,
+    ENCODER,
+    HASHED_FILES,
+    MANIFEST,
+    VOCABULARY,
+    Manifest,
+)
 
 EXIT_CODE = 3
+FLIPS = 400
 
 
 @pytest.fixture
@@ -101,21 +113,66 @@ def test_a_file_that_was_cut_short_is_found(copied: Path, name: str, kept_bytes:
         load_bundle(copied)
 
 
-@pytest.mark.parametrize(("bits", "always_shows"), [(0xFF, True), (0x01, False)])
-def test_a_changed_byte_of_the_manifest_is_told_in_words_if_at_all(
-    copied: Path, bits: int, always_shows: bool
+@pytest.mark.parametrize("names", [(MANIFEST, CHECKSUM), (MANIFEST, CHECKSUM, *HASHED_FILES)])
+def test_no_flipped_bit_is_accepted(copied: Path, names: tuple[str, ...]) -> None:
+    random = Random(15)
+    contents = {name: (copied / name).read_bytes() for name in names}
+    refusals = []
+    for _ in range(FLIPS):
+        name = random.choice(names)
+        position, bit = random.randrange(len(contents[name])), random.randrange(8)
+        flip_byte(copied / name, position, 1 << bit)
+        refusals.append(refusal(copied))
+        (copied / name).write_bytes(contents[name])
+    load_bundle(copied)
+    assert all(str(copied) in reason for reason in refusals)
+
+
+def test_no_digit_of_the_shipped_manifest_can_change(tmp_path: Path) -> None:
+    """One digit of ``wording`` would turn "I think" into certainty."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    for path in shipped_bundle().iterdir():
+        (folder / path.name).symlink_to(path)
+    content = (folder / MANIFEST).read_bytes()
+    (folder / MANIFEST).unlink()
+    digits = [at for at, byte in enumerate(content) if chr(byte).isdigit()]
+    for position in Random(15).sample(digits, FLIPS):
+        (folder / MANIFEST).write_bytes(content)
+        flip_byte(folder / MANIFEST, position, 1)
+        with pytest.raises(BundleHashError, match=CHECKSUM):
+            load_bundle(folder)
+    (folder / MANIFEST).write_bytes(content)
+    assert load_bundle(folder).has_checksum
+
+
+def test_a_bundle_without_a_checksum_is_used_with_a_warning_that_names_the_command(
+    copied: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No hash vouches for the manifest itself, so "tiny" may turn into "uiny" unseen."""
-    original = (copied / MANIFEST).read_bytes()
-    refused, positions = 0, range(0, len(original), 2)
-    for position in positions:
-        flip_byte(copied / MANIFEST, position, bits)
-        try:
-            load_bundle(copied)
-        except BundleError as exc:
-            refused += str(copied) in str(exc)
-        (copied / MANIFEST).write_bytes(original)
-    assert refused == len(positions) if always_shows else refused > len(positions) / 4
+    (copied / CHECKSUM).unlink()
+    assert not load_bundle(copied).has_checksum
+    (warning,) = caplog.messages
+    assert f"{copied} has no {CHECKSUM}" in warning
+    subprocess.run(["sh", "-c", warning.rpartition("run: ")[2]], check=True)
+    caplog.clear()
+    assert load_bundle(copied).has_checksum
+    assert caplog.messages == []
+
+
+def test_a_manifest_that_was_changed_by_hand_is_refused_until_the_command_is_run(
+    copied: Path,
+) -> None:
+    text = (copied / MANIFEST).read_text().replace('"tiny"', '"mine"')
+    (copied / MANIFEST).write_text(text)
+    command = refusal(copied).rpartition("run: ")[2]
+    subprocess.run(["sh", "-c", command], check=True)
+    assert load_bundle(copied).name == "mine"
+
+
+def test_a_checksum_that_cannot_be_read_is_no_missing_one(copied: Path) -> None:
+    (copied / CHECKSUM).unlink()
+    (copied / CHECKSUM).mkdir()
+    assert str(copied / CHECKSUM) in refusal(copied)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +211,8 @@ def test_a_wrong_manifest_is_refused_and_the_key_named(
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"\x00", b"{}"])
 def test_what_is_no_manifest_is_refused(copied: Path, content: bytes) -> None:
     (copied / MANIFEST).write_bytes(content)
-    assert str(copied) in refusal(copied)
+    (copied / CHECKSUM).write_bytes(checksum(content))
+    assert f"{copied / MANIFEST}: the file: " in refusal(copied) or content == b"{}"
 
 
 @pytest.mark.parametrize(

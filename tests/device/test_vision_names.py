@@ -20,7 +20,6 @@ from device.vision.names import (
     NamedThing,
     NamesArrays,
     membership,
-    sure_things,
 )
 from device.vision.specs import NamesSpec
 
@@ -67,21 +66,6 @@ def test_slope_and_shift_scale_the_log_odds(tmp_path: Path) -> None:
     names = [{**name, "shift": -1.0} for name in SPEC["names"]]
     found = named(tmp_path / "bundle", RED_AND_GREEN, slope=2.0, names=names)
     assert found["apple"].probability == pytest.approx(1 / (1 + math.exp(1)), abs=1e-3)
-
-
-def test_a_name_is_sure_from_its_threshold_on() -> None:
-    assert NamedThing("apple", 0.6, 0.6, "an apple").is_sure
-    assert not NamedThing("apple", 0.59, 0.6, "an apple").is_sure
-
-
-def test_what_a_narrower_name_implies_is_not_said() -> None:
-    animal = NamedThing("animal", 0.9, 0.5, "an animal")
-    bird = NamedThing("bird", 0.4, 0.5, "a bird", "animal")  # not sure, and still between them
-    owl = NamedThing("owl", 0.6, 0.5, "an owl", "bird")
-    cup = NamedThing("cup", 0.55, 0.5, "a cup")
-    assert sure_things([animal, owl, cup, bird]) == (owl, cup)
-    assert sure_things([animal, bird]) == (animal,)
-    assert sure_things([]) == ()
 
 
 def test_membership_follows_every_step() -> None:

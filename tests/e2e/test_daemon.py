@@ -7,9 +7,12 @@ import json
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard, WavCard
 
 from device import requests as r
+from device.errors import DaemonError
 from device.history.schema import OUTBOX_FILE
 from device.mqtt.outbox import Outbox
 from device.triggers.control_client import ask
@@ -94,7 +98,8 @@ def _has_frame(line: dict[str, Any]) -> bool:
 
 
 def _is_spoken(outcome: str) -> Callable[[dict[str, Any]], bool]:
-    return lambda line: line.get("outcome") == outcome
+    """Wanted is an utterance with that outcome, but not the greeting."""
+    return lambda line: line.get("outcome") == outcome and line["cause"] != "startup"
 
 
 def test_a_press_is_answered_aloud_and_sigterm_ends_it_in_the_middle_of_speech(
@@ -134,7 +139,7 @@ def test_twenty_presses_in_a_second_end_in_one_answer_heard(
     daemon.wait_log(_is_spoken("heard"))
     told = {line.get("id") for line in daemon.log() if "answered" in line["message"]}
     assert told >= answered
-    heard = [line for line in daemon.log() if line.get("outcome") == "heard"]
+    heard = [line for line in daemon.log() if _is_spoken("heard")(line)]
     assert len(heard) == 1
     assert daemon.stop()[0] == 0
 
@@ -353,6 +358,8 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
     assert values['queue_length{queue="speech"}'] == 0
     assert values['restarts_total{part="voice"}'] == values['restarts_total{part="camera"}'] == 0
 
+    cut = 'utterances_total{outcome="cut",priority="alert"}'
+    cut_before = values.get(cut, 0)  # a press may have cut the greeting
     began_s = time.monotonic()
     for text in ("One. " * 60, "Two.", "Three."):
         daemon.ask(r.Say(text=text))
@@ -364,9 +371,7 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
     os.kill(voice, signal.SIGKILL)
     _wait_metrics(port, lambda values: values['restarts_total{part="voice"}'] == 1)
     daemon.ask(r.Stop())
-    values = _wait_metrics(
-        port, lambda values: values['utterances_total{outcome="cut",priority="alert"}'] == 3
-    )
+    values = _wait_metrics(port, lambda values: values[cut] == cut_before + 3)
     assert values['queue_length{queue="speech"}'] == 0
 
     stream.vanish()
@@ -427,9 +432,102 @@ is_device_kept_open = false
     silent = [line["reason"] for line in daemon.log() if line.get("is_spoken") is False]
     kinds = {reason for reason, _ in itertools.groupby(silent)}
     assert {"picture_same", "not_stable", "unusable_picture"} <= kinds
-    outcomes = [line["outcome"] for line in daemon.log() if "outcome" in line]
-    assert outcomes == ["heard"] * 4
+    spoken = [(line["cause"], line["outcome"]) for line in daemon.log() if "outcome" in line]
+    # At last that the recording is over: without that, its end would be silence.
+    assert spoken == [("narration", "heard")] * 4 + [("startup", "heard")]
     assert np.abs(wav.samples()).max() > 1000  # the last line, in the ALSA device's file
+
+
+def test_a_replay_of_twelve_megapixel_photographs_stays_below_300_mb(
+    start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(4):
+        large = cv2.resize(_picture(number % 2), (4000, 3000))[:, :, ::-1]
+        cv2.imwrite(str(folder / f"{number}.jpg"), large)
+    replay = f'source = "{folder}"\nreplay.pace = "fast"'
+    daemon = start(f'[camera]\n{replay}\n[speech]\noutput = "none"\n')
+    peak_kb = 0
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    while daemon.process.poll() is None:
+        found = [line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line]
+        peak_kb = max([peak_kb, *map(int, found)])
+        time.sleep(0.02)
+    assert daemon.process.returncode == 0, daemon.log_text()[-2000:]
+    assert [line for line in daemon.log() if line.get("is_spoken")]
+    assert 100_000 < peak_kb < 300_000
+
+
+def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
+    tmp_path: Path, stream: PictureStream, card: LastingCard
+) -> None:
+    port = free_port()
+    settings = f"{_live(stream)}[metrics]\nis_on = true\nport = {port}\n"
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
+    daemon = DaemonProcess(tmp_path, settings, prefix=limited)
+    with ExitStack() as stack:
+        stack.callback(daemon.close)
+        daemon.wait_ready()
+        daemon.wait_log(_has_frame)
+        for _ in range(64):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(daemon.socket))
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
+        for number in range(3):
+            assert daemon.ask(r.Describe(id=f"crowded {number}")).is_accepted
+            daemon.wait_log(
+                lambda line, wanted=f"crowded {number}": (
+                    line.get("id") == wanted and line.get("outcome") == "heard"
+                )
+            )
+            assert "frames_total" in _metrics(port)
+        assert daemon.stop()[0] == 0
+    assert "Traceback" not in daemon.log_text()
+
+
+def test_a_folder_of_one_picture_is_no_silent_end(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WavCard(tmp_path, monkeypatch)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(photographs()[0].with_name(FAMILIAR[1]), folder)
+    daemon = start(f'[camera]\nsource = "{folder}/"\n')
+    assert daemon.process.wait(WAIT_S) == 0
+    spoken = [(line["cause"], line["outcome"]) for line in daemon.log() if "outcome" in line]
+    assert spoken == [("narration", "heard"), ("startup", "heard")]
+    (warning,) = [line for line in daemon.log() if line["level"] == "warning"]
+    assert "the recording is over" in warning["message"]
+    assert "camera.source" in warning["message"]
+
+
+def test_a_read_only_card_does_not_silence_the_device(
+    tmp_path: Path, stream: PictureStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a second daemon on the same card is refused as on any other."""
+    WavCard(tmp_path, monkeypatch)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "seealoud.lock").touch()
+    read_only = f"mount --bind {state} {state} && mount -o remount,bind,ro {state} && exec"
+    prefix = ["unshare", "--mount", "sh", "-c", f'{read_only} "$@"', "sh"]
+    tried = subprocess.run([*prefix, "touch", state / "x"], capture_output=True, check=False)
+    if b"Read-only" not in tried.stderr:
+        pytest.skip(f"a folder cannot be made read-only here: {tried.stderr!r}")
+    with closing(DaemonProcess(tmp_path, _live(stream), prefix=prefix)) as daemon:
+        daemon.wait_ready()
+        problem = daemon.wait_log(lambda line: line.get("part") == "disk")
+        assert str(state) in problem["message"]
+        daemon.wait_log(lambda line: line.get("outcome") == "heard" and line["cause"] == "startup")
+        daemon.wait_log(_has_frame)
+        daemon.ask(r.Describe())
+        daemon.wait_log(lambda line: line.get("outcome") == "heard" and line["cause"] != "startup")
+        with closing(DaemonProcess(tmp_path, _live(stream), prefix=prefix)) as second:
+            assert second.process.wait(WAIT_S) == DaemonError.exit_code
+        assert daemon.stop()[0] == 0
+    assert "Traceback" not in daemon.log_text()
+    assert [path.name for path in state.iterdir()] == ["seealoud.lock"]
 
 
 def test_a_socket_that_cannot_be_made_at_the_start_works_later(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import cv2
 import numpy as np
 import pytest
 from support.daemon_process import WAIT_S, DaemonProcess
-from support.mosquitto import Broker, listening, running_mosquitto
+from support.mosquitto import Broker, free_port, listening, running_mosquitto
 from support.mqtt_home import connected_home
 from support.picture_stream import PictureStream
 from support.shipped import needs_shipped_bundle, photographs
+from support.speech_cards import LastingCard
+
+from device import requests as r
 
 pytestmark = needs_shipped_bundle
 
@@ -25,6 +30,7 @@ id = "kitchen"
 name = "Kitchen"
 [camera]
 source = "{source}"
+replay.is_looped = true
 [narration]
 is_on = false
 [speech]
@@ -73,8 +79,8 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
         (seen,) = home.attributes("summary")["seen"]
         assert seen["what"] == home.attributes("caption")["caption"]
 
-        home.command("volume", "0.4")
-        home.wait_for_state("volume", "0.4")
+        home.command("volume", "40")
+        home.wait_for_state("volume", "40")
         home.command("narration", "ON")
         home.wait_for_state("narration", "ON")
         home.command("privacy", "ON")
@@ -88,8 +94,6 @@ def test_home_assistants_buttons_and_switches_do_what_they_say(
 def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time(
     daemon: DaemonProcess, broker: Broker, tmp_path: Path
 ) -> None:
-    from device import requests as r
-
     with listening(broker) as before:
         daemon.ask(r.Describe(id="there"))
         first = json.loads(before.next("kitchen/caption").payload)
@@ -113,3 +117,66 @@ def test_a_caption_made_while_the_broker_is_away_arrives_later_with_its_own_time
             assert again.stop()[0] == 0
         finally:
             again.close()
+
+
+def test_greeting_says_what_is_missing_by_every_channel_that_works(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One device has no loudspeaker, the other one no broker; neither has a camera."""
+    card = LastingCard(tmp_path, monkeypatch)
+    common = SETTINGS.replace('output = "none"', 'device = "{device}"')
+    silent, lonely = tmp_path / "silent", tmp_path / "lonely"
+    silent.mkdir()
+    lonely.mkdir()
+    with listening(broker) as home:
+        values = {"source": "camera:99", "port": broker.port, "device": "no_such_card"}
+        without_sound = DaemonProcess(silent, common.format(**values))
+        values = {"source": "camera:99", "port": free_port(), "device": "default"}
+        without_broker = DaemonProcess(lonely, common.format(**values))
+        try:
+            found = [json.loads(home.next("kitchen/problem", WAIT_S).payload) for _ in range(2)]
+            assert {one["part"] for one in found} == {"camera", "sound"}
+            without_sound.wait_log(lambda line: line.get("part") == "sound")
+            camera = without_sound.wait_log(lambda line: line.get("part") == "camera")
+            assert "camera:99" in camera["message"]
+
+            words = "SeeAloud is ready. I find no camera. Plug one in."
+            for one in (without_sound, without_broker):
+                one.wait_log(lambda line: line["message"] == f"greeting: {words}")
+            without_broker.wait_log(lambda line: line.get("outcome") == "heard")
+            assert card.heard_s() > 1.0
+            without_broker.wait_log(lambda line: line.get("part") == "broker")
+            card.wait_heard(card.heard_s() + 1.0)  # which is said as well
+            assert without_broker.stop()[0] == without_sound.stop()[0] == 0
+        finally:
+            without_sound.close()
+            without_broker.close()
+            card.close()
+
+
+def test_the_broker_is_reached_again_while_privacy_stops_a_replayed_film(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """The film stands still meanwhile; everything else goes by the machine's clock."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    shutil.copy(photographs()[0].with_name("motorcycle_left.png"), pictures)
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    daemon = DaemonProcess(folder, SETTINGS.format(source=pictures, port=broker.port))
+    try:
+        daemon.wait_ready()
+        daemon.wait_log(lambda line: "connected to" in line["message"])
+        daemon.ask(r.Privacy(is_on=True))
+        daemon.ask(r.Snooze(minutes=0.01))
+        broker.stop()
+        daemon.wait_log(lambda line: "broker" in line["message"] and line["level"] == "warning")
+        with running_mosquitto(tmp_path, port=broker.port) as again, listening(again) as heard:
+            while heard.next("kitchen/availability", WAIT_S).payload != b"online":
+                pass
+        end_s = time.monotonic() + WAIT_S
+        while daemon.ask(r.Status()).data["snoozed_until"] is not None:
+            assert time.monotonic() < end_s
+            time.sleep(0.1)
+    finally:
+        daemon.close()

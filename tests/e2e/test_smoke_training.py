@@ -73,6 +73,7 @@ def test_the_bundle_is_written(smoke: Smoke, converted: Done) -> None:
         "vocabulary.txt",
         "confidence.npz",
         "manifest.json",
+        "bundle.sha256",
         "MODEL_CARD.md",
         "trained-on.bin",
     }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from device.clock import ReplayClock
+from device.clock import Clocks, ReplayClock
 from device.daemon.observer import Observer
 from device.errors import InferenceError, VoiceError
 from device.events import EventBus
@@ -105,6 +105,10 @@ class ScriptedFrames:
     is_paused: bool = False
     is_frozen: bool = False
 
+    @property
+    def is_available(self) -> bool:
+        return not self.is_paused
+
     def frame(self, image_hwc: np.ndarray) -> Frame:
         return Frame(image_hwc, "camera:0", self.clock.utc(), self.clock.now_s())
 
@@ -182,8 +186,9 @@ class DaemonBench:
         self.frames = ScriptedFrames(self.clock)
         self.sight = FrameDescriber(PictureGate(), self.eye, self.honesty)
         self.narrator = Narrator(self.narration)
+        clocks = Clocks(self.clock, self.clock)
         self.observer = Observer(
-            self.frames, self.sight, self.narrator, self.voice, self.bus, self.clock
+            self.frames, self.sight, self.narrator, self.voice, self.bus, clocks
         )
 
     def show(self, image_hwc: np.ndarray, seconds: float = 1.0, times: int = 1) -> None:

@@ -15,7 +15,7 @@ from support.tiny_bundle import TINY_BUNDLE
 from device.app import Daemon
 from device.mqtt.commands import CommandHandler, ResultMessage
 from device.mqtt.identity import identity_of
-from device.mqtt.paho_client import ReceivedMessage
+from device.mqtt.inbox import ReceivedMessage
 from device.requests import MAX_REQUEST_BYTES, Outcome
 from device.settings.load import parse_settings
 from device.settings.paths import Directories

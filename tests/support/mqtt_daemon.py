@@ -58,6 +58,7 @@ class StateController:
         self.requests: list[r.Request] = []
         self.state: dict[str, Any] = {
             "is_narrating": True,
+            "is_alerting": True,
             "is_muted": False,
             "is_private": False,
             "snoozed_until": None,
@@ -87,8 +88,9 @@ class StateController:
                 self._change(name, value)
             case r.Narrate(is_on=is_on):
                 self._change("is_narrating", is_on)
-            case r.Mute(is_on=is_on):
-                self._change("is_muted", is_on)
+            case r.AlertSwitch(is_on=is_on) | r.Mute(is_on=is_on):
+                name = "is_muted" if isinstance(request, r.Mute) else "is_alerting"
+                self._change(name, is_on)
             case r.Privacy(is_on=is_on):
                 self._change("is_private", is_on)
             case r.Snooze(minutes=minutes):
@@ -129,6 +131,7 @@ class Device:
         outbox: Outbox | None = None,
         clock: Clock | None = None,
         picture: bytes | None = None,
+        rules: tuple[str, ...] = (),
     ) -> None:
         self.bus = EventBus()
         self.kept = EventRecorder()
@@ -141,7 +144,7 @@ class Device:
             clock or SystemClock(),
             lambda: picture,
         )
-        identity = Identity(device_id, name="Kitchen", voices=VOICES)
+        identity = Identity(device_id, name="Kitchen", voices=VOICES, rules=rules)
         self.sink = MqttSink(settings, identity, side, self.outbox, settings.limits)
         self.bus.subscribe(self.sink)
         self.bus.subscribe(self.kept)

@@ -48,6 +48,16 @@ class Home:
         }
         self._subscribe(sorted(topics))
 
+    def wait_for_components(self, topic: str, wanted: set[str], removed: set[str]) -> None:
+        end_s = time.monotonic() + DEADLINE_S
+        while True:
+            self.description = json.loads(self._kept[topic])
+            stubs = self.description["components"].keys() - self.components.keys()
+            if wanted <= self.components.keys() and removed <= stubs:
+                return
+            assert time.monotonic() < end_s, f"never {wanted} without {removed}"
+            self._take(0.1)
+
     def _subscribe(self, topics: list[str]) -> None:
         self._client.subscribe([(name, 1) for name in topics])
         self._subscribed.get(timeout=DEADLINE_S)
@@ -80,7 +90,10 @@ class Home:
         self.command(key, self.components[key].get("payload_press", "PRESS"))
 
     def command(self, key: str, payload: str) -> None:
-        self._client.publish(self.components[key]["command_topic"], payload, qos=1)
+        one = self.components[key]
+        if (template := one.get("command_template")) is not None:
+            payload = _JINJA.from_string(template).render(value=float(payload))
+        self._client.publish(one["command_topic"], payload, qos=1)
 
     def next_event(self, key: str) -> dict[str, Any]:
         one = self.components[key]

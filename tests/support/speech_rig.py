@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -122,9 +122,15 @@ class Rig:
     voices: list[ToneVoice] = field(default_factory=list)
     asked: int = 0
 
-    def say(self, text: str, priority: Priority = Priority.ANSWER, asked_s: float = 0.0) -> None:
+    def say(
+        self,
+        text: str,
+        priority: Priority = Priority.ANSWER,
+        asked_s: float = 0.0,
+        cause: Cause = Cause.MQTT,
+    ) -> None:
         self.asked += 1
-        self.announcer.announce(Utterance(text, priority, Cause.MQTT, asked_s, id=str(self.asked)))
+        self.announcer.announce(Utterance(text, priority, cause, asked_s, id=str(self.asked)))
 
 
 @contextmanager
@@ -135,6 +141,7 @@ def announcing(
     clock: Clock | None = None,
     *,
     is_started: bool = True,
+    often_spoken: Sequence[str] = (),
 ) -> Iterator[Rig]:
     """Give an announcer at work; afterwards no defect was hidden and every utterance is over."""
     ear, bus, voices = Ear(), EventBus(), list[ToneVoice]()
@@ -145,7 +152,12 @@ def announcing(
 
     bus.subscribe(ear)
     announcer = Announcer(
-        settings or SpeechSettings(), playback, bus, clock or SystemClock(), open_voice or open_tone
+        settings or SpeechSettings(),
+        playback,
+        bus,
+        clock or SystemClock(),
+        open_voice or open_tone,
+        often_spoken,
     )
     worker = Worker("speech", announcer.step, pytest.fail, announcer.wake)
     announcer.report_progress_to(worker.progress)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from device.vision.bundle import file_entry
-from device.vision.manifest import ENCODER, HASHED_FILES, MANIFEST
+from device.vision.bundle import checksum, file_entry
+from device.vision.manifest import CHECKSUM, ENCODER, HASHED_FILES, MANIFEST
 
 DATA = Path(__file__).parents[1] / "data"
 TINY_BUNDLE = DATA / "tiny-bundle"
@@ -34,7 +34,7 @@ def copy_bundle(folder: Path, changes: Mapping[str, Any] | None = None) -> Path:
 
 
 def change_manifest(folder: Path, changes: Mapping[str, Any]) -> None:
-    """Set values in a bundle's manifest, by path as in ``copy_bundle``."""
+    """Set values in a bundle's manifest, by path as in ``copy_bundle``, and its hash."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for key, value in changes.items():
@@ -43,7 +43,13 @@ def change_manifest(folder: Path, changes: Mapping[str, Any]) -> None:
         for parent in parents:
             part = part[parent]
         part[last] = value
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    write_manifest(folder, json.dumps(manifest))
+
+
+def write_manifest(folder: Path, text: str) -> None:
+    """Write a bundle's manifest, and its hash."""
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / CHECKSUM).write_bytes(checksum(text.encode()))
 
 
 def replace_file(folder: Path, name: str, content: bytes) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,14 @@ from support.records import run as made_up
 import training.records.keras_run
 import training.train
 from device.vision.vocabulary import Vocabulary
+from training import command_line
 from training.__main__ import main
 from training.config import RunConfig
 from training.data.dataset import Dataset
 from training.records.run import KERAS_FLOAT32, RunRecord, read_record, write_record
 from training.run_folder import EpochResult, RunFolder
 
+ROOT = Path(__file__).parents[2]
 CONFIG = """
 name = "mine"
 [encoder]
@@ -186,7 +190,7 @@ def test_a_wrong_value_is_one_line(run: Run, trained: Trained, config: Path, dat
     assert code == 9
     assert err.splitlines() == [
         f"seealoud-train: {config}: decoder.width: 0 is not allowed; "
-        "it takes whole number at least 1"
+        "it takes a whole number at least 1. Change it, or delete the line: the default is 256"
     ]
     assert trained == []
 
@@ -239,6 +243,33 @@ def test_without_a_network_the_seeds_recipe_says_what_to_download(
     code, _, err = run(*arguments, "--weights", tmp_path / "no.h5")
     assert code == 9
     assert f"cannot read the weights file {tmp_path / 'no.h5'}" in err.splitlines()[-1]
+
+
+def test_tensorflow_starts_without_noise() -> None:
+    """Of a machine without an NVIDIA driver, not a line; other lines on stderr are kept."""
+    code = (
+        "import os, sys; import training.command_line as module; module.import_tensorflow(); "
+        "import tensorflow as tf; assert tf.constant(1) + 1 == 2; os.write(2, b'kept')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "kept" or Path("/proc/driver/nvidia/version").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "is_noise"),
+    [
+        ("I0000 00:00:1795856784.330277   14398 port.cc:153] oneDNN custom operations", True),
+        ("W0000 00:00:1795856784.330277   14398 gpu_device.cc:2342] Cannot dlopen", False),
+        ("E0000 00:00:1795857924.413819   20225 cuda_platform.cc:52] failed call to cuInit", False),
+    ],
+)
+def test_warnings_about_gpus_are_shown_on_a_machine_with_one(
+    line: str, is_noise: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "version").write_text("NVRM version")
+    monkeypatch.setattr(command_line, "_NVIDIA_DRIVER", tmp_path / "version")
+    assert command_line._is_noise(line) is is_noise
 
 
 def test_without_a_command_it_shows_them(run: Run) -> None:

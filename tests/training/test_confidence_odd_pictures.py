@@ -1,4 +1,4 @@
-"""The generated pictures by which novelty is told."""
+"""The generated pictures by which novelty is measured."""
 
 from __future__ import annotations
 

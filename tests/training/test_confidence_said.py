@@ -8,9 +8,11 @@ import numpy as np
 from support.confident_bundle import arrays, spec
 
 from device.records import Hypothesis
-from device.vision.confidence import Confidence
+from device.vision.confidence import Confidence, JudgedCaption
+from device.vision.manifest import SaidSpec
+from device.vision.sentences import Hedge
 from training.confidence.observe import Observation
-from training.confidence.said import judge_said, restraint, speak
+from training.confidence.said import count_words, judge_said, restraint, speak
 from training.data.dataset import CaptionedPicture
 
 REDDISH = np.array([0.9, 0.5, 0.5, 0.5], np.float32)
@@ -43,3 +45,15 @@ def test_what_is_said_is_judged_and_not_the_whole_caption(tmp_path: Path) -> Non
     said = speak(Confidence(spec(), arrays()), OBSERVED)
     is_right_n = judge_said(said, PICTURES, tmp_path)
     assert is_right_n.tolist() == [True, False, False]  # "picture" is no word that is judged
+
+
+def test_words_are_counted_once_a_caption_and_only_where_it_is_said() -> None:
+    said = speak(Confidence(spec(), arrays()), OBSERVED)
+    counted = count_words(said, least=0.0)
+    assert counted.pictures == 3
+    assert counted.words == {"a": 3, "picture": 3, "red": 1}
+    red, _, other = (one.probability or 0.0 for one in said.values())
+    assert red < other
+    assert count_words(said, least=other) == SaidSpec(pictures=3, words={"a": 2, "picture": 2})
+    twice = JudgedCaption("a dog and a dog", 1.0, Hedge.PLAIN, None)
+    assert count_words({"1.jpg": twice}, 0.2).words == {"a": 1, "and": 1, "dog": 1}

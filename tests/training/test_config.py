@@ -93,7 +93,7 @@ MISTAKES = {
     ),
     "too few epochs": (
         MINIMAL + "[optimiser]\nepochs = 0",
-        r"optimiser\.epochs: 0 is not allowed; it takes whole number at least 1",
+        r"optimiser\.epochs: 0 is not allowed; it takes a whole number at least 1",
     ),
     "all dropped": (
         MINIMAL + "dropout = 1.0",
@@ -101,7 +101,7 @@ MISTAKES = {
     ),
     "rate of zero": (
         MINIMAL + "[optimiser]\nlearning_rate = 0.0",
-        r"optimiser\.learning_rate: 0\.0 is not allowed; it takes number above 0",
+        r"optimiser\.learning_rate: 0\.0 is not allowed; it takes a number above 0",
     ),
     "rate without end": (
         MINIMAL + "[optimiser]\nlearning_rate = inf",
@@ -113,7 +113,7 @@ MISTAKES = {
     ),
     "wrong type": (
         MINIMAL + "[text]\nmax_words = 'ten'",
-        r'text\.max_words: "ten" is not allowed; it takes whole number at least 1',
+        r'text\.max_words: "ten" is not allowed; it takes a whole number at least 1',
     ),
     "unknown decoder": (
         MINIMAL.replace("merge", "lstm"),
@@ -121,7 +121,7 @@ MISTAKES = {
     ),
     "name unfit for a folder": (
         MINIMAL.replace("mine", "../mine"),
-        r'name: "\.\./mine" is not allowed; it takes text like the pattern',
+        r'name: "\.\./mine" is not allowed; it takes a?.?text like the pattern',
     ),
     "negative seed": ("seed = -1" + MINIMAL, r"seed: -1 is not allowed"),
     "seed too large for NumPy": (f"seed = {2**32}" + MINIMAL, r"seed: 4294967296 is not allowed"),
@@ -228,7 +228,7 @@ WRONG_CHANGES = {
     "=3": "write it as",
     "optimiser.epochs=many": (
         r'run\.toml with --set optimiser\.epochs=many: optimiser\.epochs: "many" is not allowed; '
-        "it takes whole number at least 1"
+        "it takes a whole number at least 1"
     ),
     "optimiser.epoch=3": r"did you mean optimiser\.epochs\?",
     "name.first=a": r"--set name\.first=a: name has no keys",

@@ -39,7 +39,7 @@ def pictures() -> list[CaptionedPicture]:
 
 
 def captioned() -> CaptionedFeatures:
-    """Two pictures of one cell, told apart by their first channel."""
+    """Two pictures of one cell that differ in their first channel."""
     cells = np.array([[3.0, 0.5], [-3.0, 0.5]], np.float16).reshape(2, 1, 1, 2)
     return CaptionedFeatures(pictures(), [cells], VOCABULARY, MAX_WORDS)
 

@@ -37,7 +37,7 @@ smallest_probability = 0
     buffered_ms: list[float] = []
     with running(folder, settings, speaker.config) as daemon:
         daemon.wait_ready()
-        time.sleep(_PRESS_EVERY_S)
+        daemon.wait_phrases_kept()
         for number in range(presses):
             stream.show(scenes[number % len(scenes)])
             time.sleep(_PRESS_EVERY_S * (0.7 + 0.1 * (number % 7)))

@@ -18,12 +18,22 @@ from device.errors import SeeAloudError
 from device.triggers.control_client import ask
 
 READY_S = 60.0
+_KEPT_S = 300.0
 
 
 class RunningDaemon:
-    """`seealoud run` with settings of its own; its log is read as JSON."""
+    """`seealoud run` with settings of its own; its log is read as JSON.
 
-    def __init__(self, folder: Path, settings: str, alsa: Path | None = None) -> None:
+    Args:
+        folder: for its settings, state and log.
+        settings: TOML.
+        alsa: ALSA's configuration file; the machine's own by default.
+        group: the control group in which it starts, if any.
+    """
+
+    def __init__(
+        self, folder: Path, settings: str, alsa: Path | None = None, group: Path | None = None
+    ) -> None:
         config = folder / "seealoud.toml"
         config.write_text(f'{settings}\n[log]\nlevel = "debug"\nformat = "json"\n')
         self._log = folder / "log.jsonl"
@@ -34,9 +44,13 @@ class RunningDaemon:
         }
         if alsa is not None:
             environ["ALSA_CONFIG_PATH"] = str(alsa)
+        command = [sys.executable, "-m", "device", "run", "--config", str(config)]
+        if group is not None:
+            enter = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+            command = ["sh", "-c", enter, str(group), *command]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "device", "run", "--config", str(config)],
+                command,
                 stderr=log,
                 env={**os.environ, **environ},
             )
@@ -47,6 +61,14 @@ class RunningDaemon:
         while not self.socket.exists() or b"frame_age_s" not in self._log.read_bytes():
             if self.process.poll() is not None or time.monotonic() > deadline_s:
                 raise SeeAloudError(f"the daemon does not start: {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def wait_phrases_kept(self) -> None:
+        """Return when the voice has synthesised what is spoken often."""
+        deadline_s = time.monotonic() + _KEPT_S
+        while b" phrases kept" not in self._log.read_bytes():
+            if self.process.poll() is not None or time.monotonic() > deadline_s:
+                raise SeeAloudError("the voice does not finish the phrases that are kept")
             time.sleep(0.05)
 
     def is_ready(self) -> bool:
@@ -82,9 +104,11 @@ class RunningDaemon:
 
 
 @contextmanager
-def running(folder: Path, settings: str, alsa: Path | None = None) -> Iterator[RunningDaemon]:
+def running(
+    folder: Path, settings: str, alsa: Path | None = None, group: Path | None = None
+) -> Iterator[RunningDaemon]:
     """Yield a daemon, and end it."""
-    daemon = RunningDaemon(folder, settings, alsa)
+    daemon = RunningDaemon(folder, settings, alsa, group)
     try:
         yield daemon
     finally:

@@ -17,6 +17,7 @@ from tools.samples import sample_pictures
 
 HOST, BROKER_PORT = "127.0.0.1", 18899
 NAME = "Lab"
+RULE = "anything"
 _SETTINGS = """\
 [device]
 id = "lab"
@@ -27,7 +28,7 @@ source = "{source}"
 is_on = false
 smallest_probability = 0
 [[narration.rules]]
-name = "anything"
+name = "{rule}"
 words = ["man", "woman", "boy", "girl", "person", "motorcycle", "dog"]
 cooldown_s = 1
 [speech]
@@ -48,8 +49,9 @@ class Lab:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder
-        scenes = [cv2.resize(cv2.imread(str(p)), (640, 480)) for p in sample_pictures()[:2]]
+        scenes = [cv2.resize(cv2.imread(str(p)), (640, 480)) for p in sample_pictures()[:4]]
         self.scenes = [np.ascontiguousarray(bgr[:, :, ::-1]) for bgr in scenes]
+        self.dark = np.zeros_like(self.scenes[0])
         self.stream = PictureStream(self.scenes[0])
         self.broker = self.start_broker()
         self.home = HomeAssistant(root, NAME)
@@ -69,7 +71,9 @@ class Lab:
         """Start `seealoud run`."""
         config = self.folder / "seealoud.toml"
         config.write_text(
-            _SETTINGS.format(name=NAME, source=self.stream.address, host=HOST, port=BROKER_PORT)
+            _SETTINGS.format(
+                name=NAME, rule=RULE, source=self.stream.address, host=HOST, port=BROKER_PORT
+            )
         )
         self.log = self.folder / "daemon.jsonl"
         environ = {"STATE_DIRECTORY": str(self.folder / "state"),

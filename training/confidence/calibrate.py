@@ -7,7 +7,7 @@ Everything is computed from the shipped files by the device's code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from device.vision.bundle import Bundle
 from device.vision.confidence import Confidence
 from device.vision.evidence import ConfidenceArrays, Novelty, Signals
-from device.vision.manifest import ChoiceSpec, ConfidenceSpec, NoveltySpec, WordingSpec
+from device.vision.manifest import ChoiceSpec, ConfidenceSpec, SaidSpec, WordingSpec
 from device.vision.sentences import Hedge, hedge
 from device.vision.specs import ThingsSpec
 from training.confidence.judged_mentions import (
@@ -27,9 +27,9 @@ from training.confidence.judged_mentions import (
     joined,
     judge_mentions,
 )
-from training.confidence.observe import Observations, choose, observe, pooled_images
-from training.confidence.odd_pictures import odd_pictures
-from training.confidence.said import judge_said, quality_by_domain, restraint, speak
+from training.confidence.novelty_limit import novelty_limit, refusals
+from training.confidence.observe import Observations, choose, observe
+from training.confidence.said import count_words, judge_said, quality_by_domain, restraint, speak
 from training.confidence.seen import classes_in, fit_seen
 from training.confidence.thing_lexicon import RIGHT_MEANS, confidence_lexicons
 from training.confidence.things import (
@@ -50,7 +50,6 @@ from training.records.confidence import (
     ConfidenceQuality,
     HedgeUse,
     Quality,
-    Refusals,
     selective,
     share,
 )
@@ -65,11 +64,6 @@ WORDING = WordingSpec(plain=0.6, think=0.4, maybe=0.2, colour=0.75)
 # Chosen on dev among 0.25 to 1.5 (docs/experiments.md): CIDEr 61.4 -> 61.6, household_dev
 # 48.7 -> 50.9, fewer wrong mentions and fewer repeated nouns.
 CHOICE = ChoiceSpec(support=0.25, repeat=1.0)
-# Of dev's photographs, which are like the training's, ...
-LARGEST_REFUSED = 0.01
-# ... and of the household photographs: things are still named where the detector finds them.
-LARGEST_REFUSED_AT_HOME = 0.04
-
 # The household photographs are few and what the device is for; Flickr8k's dev has 1000.
 HOUSEHOLD_WEIGHT = 4
 # For things more: cross-validated on household_dev, with 12 instead of 4 precision was 0.90 instead
@@ -93,12 +87,14 @@ class Calibrated:
         arrays: contents of ``confidence.npz``.
         quality: the quality in the record.
         things: the weights of things in the manifest; None for a bundle that names nothing.
+        said: what is said of dev and of the household photographs.
     """
 
     spec: ConfidenceSpec
     arrays: ConfidenceArrays
     quality: ConfidenceQuality
     things: ThingsSpec | None = None
+    said: SaidSpec | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +147,12 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
         test=Quality.of(probability_n, is_right_n),
         selective=selective(probability_n, is_right_n),
         hedges=_hedges(probability_n, is_right_n, spec.wording),
-        refusals=_refusals(Novelty(spec.novelty, arrays), bundle, watched, at_home),
+        refusals=refusals(
+            Novelty(spec.novelty, arrays),
+            bundle,
+            {split: one.pooled for split, one in watched.items()},
+            None if at_home is None else at_home.pooled,
+        ),
         restraint={
             split: restraint(one.observations, said[split], dataset.split(split), cache_dir)
             for split, one in watched.items()
@@ -159,7 +160,9 @@ def calibrate(bundle: Bundle, dataset: Dataset, cache_dir: Path | None = None) -
         household=_household_quality(confidence, at_home, household, cache),
         names=named,
     )
-    return Calibrated(spec, arrays, quality, things)
+    at_home_said = {} if at_home is None else speak(confidence, at_home.observations)
+    counted = count_words({**said["dev"], **at_home_said}, WORDING.maybe)
+    return Calibrated(spec, arrays, quality, things, counted)
 
 
 def _fit(
@@ -176,7 +179,7 @@ def _fit(
         bias=model.bias,
         weights=model.weights,
         wording=WORDING,
-        novelty=_novelty(arrays, dev, at_home),
+        novelty=novelty_limit(arrays, dev.pooled, None if at_home is None else at_home.pooled),
         choice=CHOICE,
     )
 
@@ -270,42 +273,6 @@ def _references(
     pictures: Sequence[CaptionedPicture], cache: Path
 ) -> Mapping[str, Sequence[Sequence[str]]]:
     return tokenise({picture.name: picture.captions for picture in pictures}, cache)
-
-
-def _novelty(arrays: ConfidenceArrays, dev: _Watched, at_home: _Watched | None) -> NoveltySpec:
-    """Return the limit that refuses the allowed share of the photographs at most.
-
-    The share holds for dev and for the household photographs separately: a kitchen is not unusual.
-    """
-    limits = [_limit(arrays, dev.pooled, LARGEST_REFUSED)]
-    if at_home is not None:
-        limits.append(_limit(arrays, at_home.pooled, LARGEST_REFUSED_AT_HOME))
-    # Rounded up: rounding down would refuse one more.
-    return NoveltySpec(largest=min(1.0, float(np.ceil(max(limits) * 1e4) / 1e4)))
-
-
-def _limit(arrays: ConfidenceArrays, pooled: Sequence[Pooled], refused: float) -> float:
-    measure = Novelty(NoveltySpec(largest=1.0), arrays)
-    distances = sorted(map(measure.distance, pooled))
-    return distances[len(distances) - 1 - int(refused * len(distances))]
-
-
-def _refusals(
-    novelty: Novelty, bundle: Bundle, watched: Mapping[Split, _Watched], at_home: _Watched | None
-) -> Refusals:
-    return Refusals(
-        dev=_refused(novelty, watched["dev"].pooled),
-        test=_refused(novelty, watched["test"].pooled),
-        household=None if at_home is None else _refused(novelty, at_home.pooled),
-        odd={
-            name: _refused(novelty, pooled_images(bundle, images))
-            for name, images in odd_pictures().items()
-        },
-    )
-
-
-def _refused(novelty: Novelty, pooled: Iterable[Pooled]) -> float:
-    return share(float(np.mean([novelty.of(pooled_d) for pooled_d in pooled])))
 
 
 def _hedges(

@@ -1,4 +1,4 @@
-"""Judges and scores the captions that the device speaks, and the calibration of named things.
+"""Judges, scores and counts what the device speaks, and the calibration of named things.
 
 Spoken captions lack unsure colours. The calibration is cross-fitted over pictures: no name is
 judged by weights that were fitted on its picture.
@@ -6,14 +6,17 @@ judged by weights that were fitted on its picture.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from device.english import split_words
 from device.records import Hypothesis
 from device.vision.confidence import Confidence, JudgedCaption
+from device.vision.manifest import SaidSpec
 from device.vision.mentions import COLOUR
 from training.confidence.observe import Observations
 from training.confidence.thing_lexicon import confidence_lexicons
@@ -38,6 +41,18 @@ def speak(confidence: Confidence, observations: Observations) -> Said:
         name: confidence.trusted(seen.hypothesis, seen.pooled_d, seen.scores)
         for name, seen in observations.items()
     }
+
+
+def count_words(said: Said, least: float) -> SaidSpec:
+    """Return in how many captions each word is said.
+
+    Args:
+        said: the words of each picture, at least one.
+        least: captions that are less probable are withheld, 0..1.
+    """
+    spoken = (one.text for one in said.values() if (one.probability or 0.0) >= least)
+    counts = Counter(word for text in spoken for word in set(split_words(text)))
+    return SaidSpec(pictures=len(said), words=dict(sorted(counts.items())))
 
 
 def judge_said(

@@ -1,7 +1,7 @@
 """The weights that combine detector and names into the probability of a thing, and limits.
 
-Judged by people's captions: a name is confirmed when one of the picture's captions says it or
-something narrower. Captions are incomplete, so every share of right names is a lower bound.
+A name is confirmed when one of the picture's captions says it or something narrower. Captions are
+incomplete, so every share of right names is a lower bound.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RIDGE = 1.0
 N_FOLDS = 10
 # Of names said without "maybe", by captions; by eye more are right, as captions are incomplete.
 LEAST_PRECISION = 0.92
-LEAST_MAYBE = 0.4  # a name said with "maybe" is right in about every second case
+LEAST_MAYBE = 0.4  # a name said with "maybe" is right in about half of the cases
 SEVERAL_FROM = 0.4
 # Share of right ones among the pictures for which the device says that nobody is in view.
 LEAST_NOBODY = 0.95
@@ -218,9 +218,7 @@ def _weights(found: Sequence[Candidate]) -> dict[str, ThingWeights]:
 
 
 def _fitted(kind: str, found: Sequence[Candidate]) -> ThingWeights:
-    if (
-        len({one.is_right for one in found}) < 2
-    ):  # without the model, or with only one kind of answer
+    if len({one.is_right for one in found}) < 2:  # no model, or only one kind of answer
         return ThingWeights(bias=-3.0)
     x_n3 = np.array([one.signs.signals for one in found])
     if kind not in _MENTIONED:

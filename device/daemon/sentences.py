@@ -1,0 +1,118 @@
+"""The sentences that the daemon speaks unchanged, and those of them that are spoken often.
+
+What is said of a picture is in ``device.vision``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from device.camera.source import SourceKind
+from device.events import Part
+from device.vision.describe import UNFAMILIAR_TEXT
+from device.vision.picture_gate import FAULT_TEXTS
+from device.vision.sentences import CANNOT_TELL, UNSURE
+
+NO_FRAME = "The camera gives no picture."
+FROZEN = "The camera keeps giving the same picture. Unplug it and plug it in again."
+PRIVATE = "Privacy is on. The camera is off."
+FAILED = "Something went wrong while I looked. Please try again."
+
+NOTHING_SAID = "Nothing was said yet."
+NARRATION = {True: "Narration on.", False: "Narration off."}
+ALERTS_STAY = "Narration off. Alerts stay on."
+ALERTS = {True: "Alerts on.", False: "Alerts off."}
+ALERTS_WITHOUT_RULES = "Alerts on. There are no rules yet."
+NARRATION_BACK = "Narration is back."
+SOUND_ON = "Sound on."
+PRIVACY = {
+    True: "Privacy on. The camera is off.",
+    False: "Privacy off. The camera is on again.",
+}
+NEW_VOICE = "This is my voice now."
+ALL_WELL = "All is well."
+RECORDING_OVER = "The recording is over."
+READY = "SeeAloud is ready."
+
+
+@dataclass(frozen=True, slots=True)
+class PartSentences:
+    """What is spoken of a part.
+
+    Attributes:
+        failed: when it fails.
+        works: when it works again.
+    """
+
+    failed: str
+    works: str
+
+
+# Of parts that have never worked since the start. A ribbon cable must not be plugged in while the
+# power is on.
+_NO_CAMERA = {
+    SourceKind.DEVICE: "I find no camera. Plug one in.",
+    SourceKind.PICAMERA: "I find no camera. Switch the power off and check its cable.",
+    SourceKind.STREAM: "The camera does not answer. Check that it is on.",
+    SourceKind.VIDEO: "The recording cannot be opened.",
+    SourceKind.FOLDER: "The pictures cannot be opened.",
+}
+NO_BROKER = PartSentences(
+    "There is no connection to your home.", "The connection to your home works now."
+)
+
+
+def no_camera(kind: SourceKind) -> PartSentences:
+    """Return what is spoken of a camera that has given no picture since the start."""
+    return PartSentences(_NO_CAMERA[kind], "The camera works now.")
+
+
+# None for failures of the speech itself.
+PARTS: Mapping[Part, PartSentences | None] = {
+    Part.CAMERA: PartSentences("The camera is gone.", "The camera is back."),
+    Part.BROKER: PartSentences(
+        "The connection to your home is lost.", "The connection to your home is back."
+    ),
+    Part.BUNDLE: PartSentences(
+        "The new model cannot be used. The old one stays in use.", "The new model is in use."
+    ),
+    Part.BUTTON: PartSentences("The button does not work.", "The button works again."),
+    Part.KEYS: PartSentences("The keys do not work.", "The keys work again."),
+    Part.SOCKET: PartSentences(
+        "Commands from this device are not received.", "Commands are received again."
+    ),
+    Part.SIGNALS: PartSentences(
+        "Signals from the system are not received.", "Signals are received again."
+    ),
+    Part.DISK: PartSentences(
+        "The disk is full or write-protected. History is not being saved.",
+        "History is being saved again.",
+    ),
+    Part.STATE: PartSentences(
+        "Your last settings could not be saved.", "Your settings are saved again."
+    ),
+    Part.SOUND: None,
+    Part.VOICE: None,
+}
+
+
+def often_spoken() -> tuple[str, ...]:
+    """Return the sentences whose sound is worth keeping, the most frequent first.
+
+    They answer a press, or report what has just happened. 67 of 119 photographs of homes are
+    answered with the first one, and another sentence after it.
+    """
+    presses = (UNSURE, CANNOT_TELL, UNFAMILIAR_TEXT, *FAULT_TEXTS.values())
+    answers = (
+        NO_FRAME,
+        FROZEN,
+        PRIVATE,
+        FAILED,
+        NOTHING_SAID,
+        *NARRATION.values(),
+        *PRIVACY.values(),
+    )
+    others = (ALERTS_STAY, *ALERTS.values(), NARRATION_BACK, SOUND_ON, ALL_WELL)
+    parts = [text for one in PARTS.values() if one is not None for text in (one.failed, one.works)]
+    return (*presses, *answers, *others, *parts)

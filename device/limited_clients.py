@@ -1,0 +1,105 @@
+"""A server whose clients cannot use up the process: how many there may be is limited.
+
+Every client has a thread of its own. Invariants: where there is no room for one more, the client
+that has been connected for longest is disconnected, so that idle ones keep nobody out; and no
+number of clients takes the descriptors that other parts of the daemon need.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import resource
+import socket
+import socketserver
+import threading
+from contextlib import suppress
+from typing import Any
+
+_LOGGER = logging.getLogger(__name__)
+# What the other parts open at a time, beyond what is always open: a player, a voice that is loaded
+# in place of another, a bundle that is read again, SQLite's files.
+_RESERVED_DESCRIPTORS = 24
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_LEAVING_S = 0.1
+
+
+class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Base of a server of stream sockets; give it before the kind of the server.
+
+    Attributes:
+        most_clients: how many may be connected at a time.
+    """
+
+    daemon_threads = True
+    most_clients = 64
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._changed = threading.Condition()
+        self._n_leaving = 0
+        self._clients: dict[socket.socket, None] = {}  # in the order of their connections
+        super().__init__(*args, **options)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a client; without a descriptor for it, disconnect the oldest one.
+
+        Raises:
+            OSError: there was none; the client still waits.
+        """
+        try:
+            return super().get_request()
+        except OSError as exc:
+            if exc.errno in _NO_DESCRIPTORS:
+                with self._changed:
+                    self._end_oldest()
+                    self._changed.wait(_LEAVING_S)  # without any clients, do not spin
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a client in a thread; if there are too many, disconnect the oldest one."""
+        with self._changed:
+            if len(self._clients) >= self.most_clients or _is_scarce(request.fileno()):
+                self._end_oldest()
+            self._clients[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the connection of a client that was served."""
+        super().shutdown_request(request)
+        with self._changed:
+            if request in self._clients:
+                del self._clients[request]
+            else:
+                self._n_leaving -= 1
+            self._changed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log a failed request; other clients are not affected."""
+        del request, client_address
+        _LOGGER.debug("a request failed", exc_info=True)
+
+    def server_close(self) -> None:
+        """Stop listening and disconnect all clients."""
+        with self._changed:
+            for client in [*self._clients]:
+                self._disconnect(client)
+        super().server_close()
+
+    def _end_oldest(self) -> None:
+        """Disconnect the oldest client and wait a moment until its thread has closed it."""
+        if self._clients:
+            self._disconnect(next(iter(self._clients)))
+            self._changed.wait_for(lambda: self._n_leaving == 0, _LEAVING_S)
+
+    def _disconnect(self, client: socket.socket) -> None:
+        """End the connection, which its thread notices and then closes; under the lock."""
+        del self._clients[client]
+        self._n_leaving += 1
+        with suppress(OSError):  # gone already
+            client.shutdown(socket.SHUT_RDWR)
+
+
+def _is_scarce(descriptor: int) -> bool:
+    """Return whether few descriptors are left; each new one is the lowest that is free."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return limit != resource.RLIM_INFINITY and descriptor >= limit - _RESERVED_DESCRIPTORS
