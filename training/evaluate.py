@@ -25,7 +25,8 @@ from seealoud.training.config import RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.encoders import default_cache_dir
 from seealoud.training.errors import DatasetError
-from seealoud.training.features import Features, load_features, read_picture
+from seealoud.training.feature_files import FeatureFiles, Features
+from seealoud.training.features import load_features, read_picture
 from seealoud.training.metrics.judgement import precision_by_kind
 from seealoud.training.metrics.scores import Scores, score_tokens
 from seealoud.training.metrics.tokenise import tokenise
@@ -193,7 +194,7 @@ def score_captions(
 
 def caption_features(
     model: KerasCaptioner,
-    features_nhwc: Features,
+    features_nhwc: Features | FeatureFiles,
     options: SearchOptions,
     mirrored_nhwc: Features | None = None,
 ) -> Iterator[list[BeamSequence]]:

@@ -212,8 +212,8 @@ def replay(train: SelfCritical, n_parts: int) -> None:
     """Let a picture's samples be the same however many parts there are."""
     said = np.concatenate([ids("a red cat runs", "a dog")] * n_parts)
 
-    def sample(features: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        return train._model.grid(features), tf.constant(said)
+    def sample(seen: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        return train._model.grid(seen[0]), tf.constant(said)
 
     train._sample_function = sample
 
@@ -260,7 +260,9 @@ def test_the_reward_rises_in_each_of_several_data_sets() -> None:
     parts = [next(captioned().plain(2)), replace(other, weight=0.5)]
 
     def mean_rewards() -> list[float]:
-        _, sampled = train._sample_function(np.concatenate([part.features for part in parts]))
+        features = np.concatenate([part.features for part in parts])
+        places = np.arange(len(features), dtype=np.int32)
+        _, sampled = train._sample_function((features, places, len(features)))
         found = rewards.of(parts, sampled.numpy())
         return [float(found[:2].mean()), float(found[2:].mean())]
 
