@@ -1,4 +1,4 @@
-"""The recipes for clusters, run with stand-ins for the commands of a cluster."""
+"""The recipes for clusters, run with stand-ins for the commands of a cluster, and the notebook."""
 
 from __future__ import annotations
 
@@ -6,14 +6,29 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from support.smoke import DEADLINE_S, NAME, Done, Smoke
+from support.tiny_dataset import write_kaggle_copy
 
+from seealoud.device.vision.bundle import load_bundle
 from seealoud.training.devices import _worker_of
 
-RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
+ROOT = Path(__file__).parent.parent
+RECIPES = ROOT / "docs" / "recipes"
+DEFINITIONS = ROOT / "tests" / "support" / "kubernetes-1.37.json"
+# Jupyter's part in running a notebook: one cell after the other, in one name space.
+RUN_NOTEBOOK = """
+import json, sys
+names = {"__name__": "__main__"}
+for cell in json.load(open(sys.argv[1]))["cells"]:
+    if cell["cell_type"] == "code":
+        exec(compile("".join(cell["source"]), sys.argv[1], "exec"), names)
+"""
 TRAIN = '#!/bin/bash\necho "$TF_CONFIG"; echo "$@"; echo "$SEEALOUD_CACHE"\n'
 
 
@@ -60,6 +75,26 @@ def test_the_slurm_script_is_clean() -> None:
     subprocess.run(("shellcheck", "--shell=bash", RECIPES / "slurm.sbatch"), check=True)
 
 
+@pytest.mark.parametrize("mistake", [None, "completion", "port", "kind"])
+def test_kubernetes_accepts_the_job(mistake: str | None) -> None:
+    """By Kubernetes' own definitions, in which unknown keys are errors."""
+    jsonschema = pytest.importorskip("jsonschema", reason="the extra dev is not installed")
+    definitions = json.loads(DEFINITIONS.read_text(encoding="utf-8"))
+    text = (RECIPES / "kubernetes.yaml").read_text(encoding="utf-8")
+    if mistake == "completion":
+        text = text.replace("completions:", "completion:")
+    elif mistake == "port":
+        text = text.replace("containerPort: 2222", "containerPort: http")
+    elif mistake == "kind":
+        text = text.replace("kind: Job", "kind: Jobs")
+    kinds = {"Service": "io.k8s.api.core.v1.Service", "Job": "io.k8s.api.batch.v1.Job"}
+    errors = []
+    for document, name in zip(yaml.safe_load_all(text), kinds.values(), strict=True):
+        schema = {**definitions, "$ref": f"#/$defs/{name}"}
+        errors += list(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    assert bool(errors) is (mistake is not None), errors
+
+
 def test_kubernetes_starts_as_many_workers_as_know_each_other(checkout: Path) -> None:
     service, job = yaml.safe_load_all((RECIPES / "kubernetes.yaml").read_text())
     spec = job["spec"]
@@ -89,3 +124,34 @@ def test_kubernetes_starts_as_many_workers_as_know_each_other(checkout: Path) ->
     assert service["metadata"]["name"] == pod["subdomain"]
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+
+
+@pytest.mark.slow
+def test_the_notebook_ends_with_a_bundle(smoke: Smoke, trained: Done, tmp_path: Path) -> None:
+    """On a Kaggle copy of the tiny run's data; what that run has trained is found in its cache."""
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    shutil.copytree(smoke.cache, tmp_path / "cache")
+    shutil.copytree(smoke.run, tmp_path / "cache" / "runs" / NAME)
+    environ = {
+        **smoke.environment(),
+        "SEEALOUD_CACHE": str(tmp_path / "cache"),
+        "SEEALOUD_WORK": str(tmp_path),
+        "SEEALOUD_FLICKR8K": str(write_kaggle_copy(smoke.data, tmp_path / "kaggle")),
+        "SEEALOUD_RECIPE": str(smoke.config),
+        "SEEALOUD_INSTALLED": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_NOTEBOOK, RECIPES / "kaggle.ipynb"],
+        env=environ,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert "the official split of Flickr8k is used (train 240, dev 12, test 12" in done.stdout
+    archive = tmp_path / f"{NAME}.zip"
+    assert done.stdout.splitlines()[-1] == str(archive)
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(tmp_path / "unpacked")
+    assert load_bundle(tmp_path / "unpacked" / NAME).name == NAME

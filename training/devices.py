@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _EXAMPLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Devices:
     """The replicas of this process among all of a run.
 
@@ -90,14 +91,25 @@ class Devices:
         """Return the sum of a number over all workers; every worker must call it."""
         if self.n_workers == 1:
             return value
-        total = self.sum(self.run(tf.identity, tf.constant(value, tf.float64)))
-        return float(total) / self.n_local
+        return float(self._traced_sum(tf.constant(value, tf.float64))) / self.n_local
+
+    @cached_property
+    def _traced_sum(self) -> Any:
+        """Collectives outside a graph are slow, and TensorFlow warns of each."""
+        return tf.function(lambda value: self.sum(self.run(tf.identity, value)))
+
+    def agree(self, number: float) -> bool:
+        """Return whether all workers have the same number; every worker must call it.
+
+        If they do not, at least one of them gets False.
+        """
+        return self.sum_of_workers(number) == number * self.n_workers
 
     def describe(self) -> str:
         """Return in one line where the run computes."""
         gpus = _gpu_names()
         each = f"{len(gpus)} GPUs" if len(gpus) > 1 else "one GPU" if gpus else "the CPU"
-        detail = ", ".join(sorted(set(gpus))) if gpus else f"{_cores()} cores"
+        detail = ", ".join(sorted(set(gpus))) if gpus else _cores()
         if self.n_workers > 1:
             return f"worker {self.worker + 1} of {self.n_workers}, each on {each} ({detail})"
         return f"{each} ({detail})"
@@ -167,5 +179,6 @@ def _gpu_names() -> list[str]:
     ]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+def _cores() -> str:
+    n_cores = len(os.sched_getaffinity(0))
+    return f"{n_cores} core{'s' if n_cores > 1 else ''}"

@@ -55,11 +55,11 @@ class FeatureFiles:
         rows = np.empty((len(indices), *self._grid_shape), np.float16)
         for row, index in zip(rows, indices, strict=True):
             path = self._paths[int(np.searchsorted(self._firsts, index, side="right")) - 1]
-            with path.open("rb", buffering=0) as file:
-                content = os.pread(file.fileno(), row.nbytes, int(self._offsets[index]))
-            if len(content) != row.nbytes:
+            at = int(self._offsets[index])
+            grid = np.fromfile(path, np.float16, count=row.size, offset=at)
+            if grid.size != row.size:
                 raise DatasetError(f"feature cache {path} is damaged: delete its folder")
-            row[...] = np.frombuffer(content, np.float16).reshape(self._grid_shape)
+            row[...] = grid.reshape(self._grid_shape)
         return rows
 
     def __getitem__(self, part: slice) -> Features:

@@ -97,8 +97,9 @@ class Optimiser(tf.Module):  # type: ignore[misc]
 
     def apply(self, gradients: list[tf.Tensor]) -> None:
         """Sum over the replicas, clip by the global norm, move the weights and their average."""
-        if tf.distribute.has_strategy():
-            gradients = sum_of_replicas([tf.convert_to_tensor(each) for each in gradients])
+        # Dense: of an embedding's sparse gradient, in which a word occurs several times, norm and
+        # second moment would be those of its parts, and so depend on the number of replicas.
+        gradients = sum_of_replicas([tf.convert_to_tensor(each) for each in gradients])
         clipped, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
         start = 0
         for adam, (_, variables) in zip(self.adams, self._groups, strict=True):

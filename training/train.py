@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -18,9 +20,14 @@ from seealoud.training.data.dataset import (
     without_held_out_captions,
 )
 from seealoud.training.data.extra import open_extra
-from seealoud.training.devices import find_devices, missing_gpu
+from seealoud.training.devices import Devices, find_devices, missing_gpu
 from seealoud.training.earlier_weights import require_weights, start_from, train_average
-from seealoud.training.errors import CheckpointError, DatasetError, TrainingError
+from seealoud.training.errors import (
+    CheckpointError,
+    DatasetError,
+    RunConfigError,
+    TrainingError,
+)
 from seealoud.training.evaluate import caption_with_keras
 from seealoud.training.features import open_features, read_picture
 from seealoud.training.metrics.java import require_java_for_rewards
@@ -62,6 +69,7 @@ def train(
     sentences = (words_of(caption) for picture in learned for caption in picture.captions)
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
     _refuse_without_words(vocabulary, config)
+    _refuse_other_workers(devices, config, vocabulary, (*learned, *dataset.dev))
     if devices.is_chief:
         folder.prepare(config, vocabulary)
         _trained_on(config, folder, dataset, extra).write(folder.path / TRAINED_ON)
@@ -103,6 +111,25 @@ def _refuse_without_words(vocabulary: Vocabulary, config: RunConfig) -> None:
         raise DatasetError(
             f"no word occurs {config.text.minimum_count} times in the training captions: correct "
             "the captions, or lower text.minimum_count"
+        )
+
+
+def _refuse_other_workers(
+    devices: Devices,
+    config: RunConfig,
+    vocabulary: Vocabulary,
+    pictures: Sequence[CaptionedPicture],
+) -> None:
+    """Refuse workers that were started with other settings or data than each other."""
+    # The file of the encoder's weights may lie elsewhere on each machine.
+    settings = config.model_dump_json(exclude={"encoder": {"weights"}})
+    seen = zlib.crc32(repr((settings, vocabulary.words)).encode())
+    for picture in pictures:
+        seen = zlib.crc32(repr((picture.name, picture.captions)).encode(), seen)
+    if not devices.agree(seen):
+        raise RunConfigError(
+            f"the workers of {config.name} have different settings or data: start all of them "
+            "with the same command, on copies of the same data set"
         )
 
 

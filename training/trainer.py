@@ -22,7 +22,7 @@ from seealoud.training.batches import Batch, CaptionedFeatures
 from seealoud.training.config import RunConfig
 from seealoud.training.devices import Devices
 from seealoud.training.errors import RunConfigError, TrainingError
-from seealoud.training.evaluate import caption_features, search_options
+from seealoud.training.evaluate import TracedCaptioner, caption_features, search_options
 from seealoud.training.metrics.cider import CiderReward
 from seealoud.training.metrics.things import WrongThings
 from seealoud.training.mixed_batches import FeatureSets, MixedBatches
@@ -123,9 +123,10 @@ class Trainer:
                 return self._run()
             except tf.errors.OpError as exc:
                 _LOGGER.debug("TensorFlow's error", exc_info=True)
+                reason = exc.message.partition("\n")[0]
                 raise TrainingError(
                     "another worker has ended or cannot be reached: start all workers again with "
-                    f"the same commands, the run continues at its last checkpoint ({exc.message})"
+                    f"the same commands, the run continues at its last checkpoint ({reason})"
                 ) from exc
 
     def _run(self) -> list[EpochResult]:
@@ -149,7 +150,7 @@ class Trainer:
         if self._manager.latest_checkpoint:
             self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
         done = int(self._optimiser.steps_done.numpy())
-        if self._devices.sum_of_workers(done) != done * self._devices.n_workers:
+        if not self._devices.agree(done):
             raise TrainingError(
                 f"the workers do not see the same files in {self._folder.path}: give all of them "
                 "--runs and SEEALOUD_CACHE on a folder that they share"
@@ -250,6 +251,7 @@ class DevCider:
         self.captions: dict[str, str] = {}
         self._dev = dev
         self._built = built
+        self._model = TracedCaptioner(built.model)
         self._options = search_options(config)
         self._devices = devices or Devices()
 
@@ -257,7 +259,7 @@ class DevCider:
         """Return the mean CIDEr-D x 100 of the captions of the plain views, of all workers."""
         mine = self._devices.share(len(self._dev.pictures))
         features = self._dev.plain_features()[mine]
-        found = caption_features(self._built.model, features, self._options)
+        found = caption_features(self._model, features, self._options)
         said = [self._built.vocabulary.decode(best[0].ids) for best in found]
         names = [picture.name for picture in self._dev.pictures[mine]]
         self.captions = dict(zip(names, said, strict=True))

@@ -19,7 +19,7 @@ from seealoud.device.vision.vocabulary import Vocabulary
 from seealoud.training.batches import CaptionedFeatures
 from seealoud.training.config import ExtraDataConfig, RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
-from seealoud.training.decoders import DecoderSize, TransformerDecoder
+from seealoud.training.decoders import DecoderSize, MergeDecoder
 from seealoud.training.devices import Devices
 from seealoud.training.encoders import encoder_spec
 from seealoud.training.features import FeatureSource
@@ -53,7 +53,7 @@ def config(kind: str) -> RunConfig:
             "name": "mine",
             "text": {"max_words": MAX_WORDS},
             "encoder": {"name": "efficientnet_lite0"},
-            "decoder": {"name": "transformer", "width": 16, "n_heads": 2, "dropout": 0.0},
+            "decoder": {"name": "merge", "width": 16, "dropout": 0.0},
             "optimiser": {"epochs": 2, "batch_pictures": 4, "learning_rate": 0.01},
             "self_critical": KINDS[kind],
         }
@@ -63,9 +63,9 @@ def config(kind: str) -> RunConfig:
 def losses(kind: str, devices: Devices, folder: RunFolder) -> dict[str, list[float]]:
     settings = config(kind)
     keras.utils.set_random_seed(1)
-    size = DecoderSize(len(WORDS), MAX_WORDS, 1, 3, width=16, n_heads=2, dropout=0.0)
+    size = DecoderSize(len(WORDS), MAX_WORDS, 1, 3, width=16, dropout=0.0)
     with devices.strategy.scope():
-        model = KerasCaptioner(TransformerDecoder(size), tail=None)
+        model = KerasCaptioner(MergeDecoder(size), tail=None)
         model((np.zeros((1, 1, 1, 3), np.float32), np.zeros((1, 1, MAX_WORDS + 1), np.int32)))
     source = FeatureSource("efficientnet_lite0", 32)
     built = BuiltCaptioner(model, encoder_spec("efficientnet_lite0"), source, WORDS)
