@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from seealoud.device.clock import Clock
 from seealoud.device.events import (
@@ -38,9 +38,11 @@ from seealoud.device.mqtt.messages import event_message
 from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
 from seealoud.device.mqtt.outbox_sender import OutboxSender
 from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
+from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.subscriptions import Subscriptions
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.requests import HandleRequest
 
 _IDLE_S = 0.25
@@ -59,6 +61,7 @@ class DaemonSide:
         clock: the time.
         picture_of: returns the newest picture as JPEG, None where there is none; only called where
             pictures are switched on.
+        pictures: takes pictures that clients send.
     """
 
     handle: HandleRequest
@@ -66,6 +69,7 @@ class DaemonSide:
     state_of: Callable[[], Mapping[str, Value]]
     clock: Clock
     picture_of: Callable[[], bytes | None] = lambda: None
+    pictures: PictureQueue = field(default_factory=PictureQueue)
 
 
 class MqttSink:
@@ -104,7 +108,10 @@ class MqttSink:
         self._signal = threading.Event()
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
-        self._subscriptions = Subscriptions(settings, commands, self._retained, clock, self._chance)
+        ask, publish = daemon.pictures.ask, daemon.bus.publish
+        pictures = PictureCommands(identity.id, ask, publish, clock, limits.commands_per_min)
+        kept = (self._retained, clock, self._chance)
+        self._subscriptions = Subscriptions(settings, commands, pictures, *kept)
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
             self._opener(), self.wake, daemon.bus, clock, limits, self._chance
@@ -199,7 +206,11 @@ class MqttSink:
             return
         self._sender.put(self._stored(topic, message))
         # A heartbeat says the same once more: the last caption and its picture stay as they are.
-        if isinstance(message, CaptionMessage) and message.reason != DecisionReason.HEARTBEAT:
+        if (
+            topic is t.CAPTION
+            and isinstance(message, CaptionMessage)
+            and message.reason != DecisionReason.HEARTBEAT
+        ):
             self._retained.take_caption(message)
             self._send_picture(message)
 

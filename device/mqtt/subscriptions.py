@@ -13,6 +13,7 @@ from seealoud.device.clock import Clock
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage, TokenBucket
 from seealoud.device.mqtt.inbox import ReceivedMessage
+from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttSettings
 
@@ -27,6 +28,7 @@ class Subscriptions:
     Args:
         settings: which subscriptions there are besides those for commands.
         commands: obeys commands.
+        pictures: has pictures described.
         retained: is published again when Home Assistant has started.
         clock: the time.
         chance: for waits that must differ from device to device.
@@ -36,11 +38,13 @@ class Subscriptions:
         self,
         settings: MqttSettings,
         commands: CommandHandler,
+        pictures: PictureCommands,
         retained: RetainedTopics,
         clock: Clock,
         chance: random.Random,
     ) -> None:
         self._commands = commands
+        self._pictures = pictures
         self._retained = retained
         self._clock = clock
         self._chance = chance
@@ -77,6 +81,8 @@ class Subscriptions:
             if received.payload == t.OFFLINE.encode() and not received.is_retained:
                 # Another client of this device has gone; we have not.
                 self._is_online_due = True
+        elif self._pictures.is_picture(received.topic):
+            return self._pictures.handle(received)
         else:
             return self._commands.handle(received)
         return None
