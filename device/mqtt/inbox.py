@@ -1,9 +1,9 @@
 """What paho's thread hands over, so bounded that a flood keeps nothing else out.
 
 MQTT does not say who has sent a message. So messages are distinguished by what they are, in lanes:
-each topic has its own, and what can be obeyed is apart from what cannot. Pictures have one lane, in
-which few wait, since each may take megabytes. Invariants: confirmations are never dropped; a
-message for a full lane is, so that no lane's flood fills another.
+each topic has its own, and what can be obeyed is apart from what cannot. Pictures have one lane,
+which is bounded in bytes as well. Invariants: confirmations are never dropped; a message for a full
+lane is, so that no lane's flood fills another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ MOST_WAITING = 50
 _REMEMBERED = 256
 # Base64 in JSON takes four thirds; a picture of 1280 x 960 pixels has 0.2 to 0.4 MB as JPEG.
 MAX_LARGE_BYTES = 2**21
-MOST_LARGE_WAITING = 2
+# Five of the largest, or fifty of the usual ones.
+MOST_LARGE_WAITING_BYTES = 5 * MAX_LARGE_BYTES
 _LARGE_LANE = "large"
 
 Other = TypeVar("Other")
@@ -74,11 +75,12 @@ class Inbox(Generic[Other]):
         self._events = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting: Counter[Hashable] = Counter()
+        self._waiting_bytes: Counter[Hashable] = Counter()
 
     def has_room(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Return whether a message would be taken."""
-        lane, _, most = self._place(topic, payload, is_retained)
-        return lane is not None and self._waiting[lane] < most
+        lane, kept = self._place(topic, payload, is_retained)
+        return self._fits(lane, len(kept))
 
     def put(self, event: Other) -> None:
         """Take an event that is no message."""
@@ -86,11 +88,12 @@ class Inbox(Generic[Other]):
 
     def put_message(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Take a message; return whether there was room for it."""
-        lane, kept, most = self._place(topic, payload, is_retained)
+        lane, kept = self._place(topic, payload, is_retained)
         with self._lock:
-            if lane is None or self._waiting[lane] >= most:
+            if not self._fits(lane, len(kept)):
                 return False
             self._waiting[lane] += 1
+            self._waiting_bytes[lane] += len(kept)
         message = ReceivedMessage(topic.decode(), kept, len(payload), is_retained)
         self._events.put((message, lane))
         return True
@@ -102,19 +105,25 @@ class Inbox(Generic[Other]):
         except queue.Empty:
             return None
         if lane is not None:
+            assert isinstance(event, ReceivedMessage)
             with self._lock:
                 self._waiting[lane] -= 1
+                self._waiting_bytes[lane] -= len(event.payload)
         return event
 
-    def _place(
-        self, topic: bytes, payload: bytes, is_retained: bool
-    ) -> tuple[Hashable, bytes, int]:
-        """Return the lane of a message, what is kept of it, and how many may wait there."""
+    def _fits(self, lane: Hashable, size_bytes: int) -> bool:
+        is_full = self._waiting[lane] >= MOST_WAITING
+        if lane == _LARGE_LANE:
+            is_full |= self._waiting_bytes[lane] + size_bytes > MOST_LARGE_WAITING_BYTES
+        return lane is not None and not is_full
+
+    def _place(self, topic: bytes, payload: bytes, is_retained: bool) -> tuple[Hashable, bytes]:
+        """Return the lane of a message, and what is kept of it."""
         if is_large(topic, self._large_topic):  # without remembering its payload
             most_bytes = MAX_RETAINED_BYTES if is_retained else MAX_LARGE_BYTES
-            return _LARGE_LANE, payload[:most_bytes], MOST_LARGE_WAITING
+            return _LARGE_LANE, payload[:most_bytes]
         kept = payload[: MAX_RETAINED_BYTES if is_retained else MAX_RECEIVED_BYTES]
-        return self._lane(topic, kept, is_retained), kept, MOST_WAITING
+        return self._lane(topic, kept, is_retained), kept
 
     def _computed_lane(self, topic: bytes, payload: bytes, is_retained: bool) -> Hashable:
         """Return the lane of a message; None where its topic breaks the rules."""
