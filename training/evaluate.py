@@ -24,7 +24,7 @@ from seealoud.training import views
 from seealoud.training.config import RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.encoders import default_cache_dir
-from seealoud.training.errors import DatasetError
+from seealoud.training.errors import DatasetError, TrainingError
 from seealoud.training.feature_files import FeatureFiles, Features
 from seealoud.training.features import load_features, read_picture
 from seealoud.training.metrics.judgement import precision_by_kind
@@ -123,6 +123,20 @@ def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> Cap
             ).n_best[0]
             for picture in tqdm(pictures, desc=f"captioning with {path.name}", unit="picture")
         }
+
+
+def require_words(name: str, captions: Captions) -> None:
+    """Refuse a run that says nothing of any picture, before a bundle is made of it.
+
+    Raises:
+        TrainingError: all captions are empty.
+    """
+    if not any(hypothesis.text for hypothesis in captions.values()):
+        raise TrainingError(
+            f"{name} is trained, but its captions of {len(captions)} dev pictures are all empty, "
+            "so no bundle can be made of it: train more epochs or on more captions, or lower "
+            "optimiser.learning_rate"
+        )
 
 
 def caption_with_keras(

@@ -22,13 +22,8 @@ from seealoud.training.data.dataset import (
 from seealoud.training.data.extra import open_extra
 from seealoud.training.devices import Devices, find_devices, missing_gpu
 from seealoud.training.earlier_weights import require_weights, start_from, train_average
-from seealoud.training.errors import (
-    CheckpointError,
-    DatasetError,
-    RunConfigError,
-    TrainingError,
-)
-from seealoud.training.evaluate import caption_with_keras
+from seealoud.training.errors import CheckpointError, DatasetError, RunConfigError
+from seealoud.training.evaluate import caption_with_keras, require_words
 from seealoud.training.features import open_features, read_picture
 from seealoud.training.metrics.java import require_java_for_rewards
 from seealoud.training.mixed_batches import ExtraFeatures, FeatureSets
@@ -249,12 +244,7 @@ def _draw(
     built.model.load_weights(folder.best_weights)
     pictures = dataset.dev[:: max(1, len(dataset.dev) // _SHEET_PICTURES)][:_SHEET_PICTURES]
     said = caption_with_keras(config, built, pictures, cache_dir)
-    if not any(hypothesis.text for hypothesis in said.values()):
-        raise TrainingError(
-            f"{config.name} is trained, but its captions of {len(said)} dev pictures are all "
-            "empty, so no bundle can be made of it: train more epochs or on more captions, or "
-            "lower optimiser.learning_rate"
-        )
+    require_words(f"run {config.name}", said)
     tiles = [
         Tile(
             read_picture(picture.path),

@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
+from seealoud.device.records import Hypothesis
 from seealoud.device.vision.beam_search import SearchOptions, Sequence, State, search
 from seealoud.training import evaluate as module
 from seealoud.training.decoders import DECODERS, DecoderSize
-from seealoud.training.evaluate import TracedCaptioner, caption_features
+from seealoud.training.errors import TrainingError
+from seealoud.training.evaluate import TracedCaptioner, caption_features, require_words
 from seealoud.training.model import KerasCaptioner
 
 N_PICTURES = 7
@@ -88,3 +90,10 @@ def test_many_at_once_are_as_one_by_one(
 
 def test_no_picture_is_no_caption(model: KerasCaptioner) -> None:
     assert list(caption_features(TracedCaptioner(model), features()[:0], SearchOptions())) == []
+
+
+def test_captions_without_any_word_are_refused() -> None:
+    silent = {f"{k}.jpg": Hypothesis("", -1.0, -1.0) for k in range(3)}
+    with pytest.raises(TrainingError, match=r"run mine is trained, but its captions of 3 dev pict"):
+        require_words("run mine", silent)
+    require_words("run mine", {**silent, "3.jpg": Hypothesis("a dog", -1.0, -1.0)})
