@@ -4,7 +4,7 @@ Each figure comes from processes of its own. Workers have one core each, so that
 compared with one of the same speed; the batch is that of all workers together.
 
     python -m tools.bench_training memory [--pictures 25000 250000]
-    python -m tools.bench_training speed [--rounds 2] [--steps 12]
+    python -m tools.bench_training speed [--rounds 2] [--steps 8]
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
     memory.add_argument("--pictures", type=int, nargs="+", default=[25_000, 250_000])
     speed = commands.add_parser("speed")
     speed.add_argument("--rounds", type=int, default=2)
-    speed.add_argument("--steps", type=int, default=12)
+    speed.add_argument("--steps", type=int, default=8)
     for name in ("write", "read", "train"):
         commands.add_parser(name).add_argument("arguments", nargs="+")
     options = parser.parse_args()
@@ -127,22 +127,21 @@ def _shards(
 
 def _measure_speed(rounds: int, steps: int) -> None:
     cores = sorted(os.sched_getaffinity(0))
-    print(f"{_RECIPE}, cores: {len(cores)}, load before: {os.getloadavg()[0]:.1f}")
-    found: dict[str, list[float]] = {}
+    cases = [("float32", 1), ("bfloat16", 1), ("bfloat16", 2)][: 1 + len(cores)]
+    found: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
+    print(f"{_RECIPE}, a core for each worker, load before: {os.getloadavg()[0]:.1f}")
     for number in range(rounds):
-        for precision in ("float32", "bfloat16"):
-            for n_workers in (1, 2)[: len(cores)]:
-                rate = _rate(cores[:n_workers], precision, steps)
-                name = f"{precision}, {n_workers} worker{'s'[: n_workers - 1]}"
-                found.setdefault(name, []).append(rate)
-                print(f"round {number + 1}: {name}: {rate:.1f} pictures/s", flush=True)
-    for precision in ("float32", "bfloat16"):
-        pairs = [found.get(f"{precision}, {of}", []) for of in ("1 worker", "2 workers")]
-        ratios = [two / (2 * one) for one, two in zip(*pairs, strict=False)]
-        if ratios:
-            print(f"{precision}: scaling efficiency {statistics.median(ratios):.2f}")
-    one = {p: statistics.median(found[f"{p}, 1 worker"]) for p in ("float32", "bfloat16")}
-    print(f"bfloat16 / float32, 1 worker: {one['bfloat16'] / one['float32']:.2f}")
+        for precision, n_workers in cases:
+            rate = _rate(cores[:n_workers], precision, steps)
+            found[precision, n_workers].append(rate)
+            print(
+                f"round {number + 1}: {precision}, workers: {n_workers}: {rate:.1f} pictures/s",
+                flush=True,
+            )
+    median = {case: statistics.median(rates) for case, rates in found.items()}
+    print(f"bfloat16 / float32: {median['bfloat16', 1] / median['float32', 1]:.2f}")
+    if (two := median.get(("bfloat16", 2))) is not None:
+        print(f"scaling efficiency: {two / (2 * median['bfloat16', 1]):.2f}")
 
 
 def _rate(cores: list[int], precision: str, steps: int) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -126,6 +127,8 @@ def find_devices(environ: Mapping[str, str] = os.environ) -> Devices:
     worker, n_workers = _worker_of(environ.get(WORKERS_VARIABLE, ""))
     if n_workers > 1:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        # TensorFlow only notes SIGTERM, so a worker that a cluster stops would go on.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         return Devices(strategy, worker, n_workers, strategy.num_replicas_in_sync // n_workers)
     gpus = tf.config.list_physical_devices("GPU")
     if len(gpus) > 1:

@@ -29,6 +29,7 @@ from tqdm import tqdm
 import seealoud.device.vision.preprocess
 from seealoud import device
 from seealoud.training import views
+from seealoud.training.command_line import without_noise
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.encoders import (
     LITE_NAMES,
@@ -226,7 +227,8 @@ def to_tflite(
         )
         if configure is not None:
             configure(converter)
-        return bytes(converter.convert())
+        with without_noise():
+            return bytes(converter.convert())
 
 
 def picture_function(model: keras.Model) -> Any:

@@ -20,7 +20,7 @@ from seealoud.training.data.dataset import (
     without_held_out_captions,
 )
 from seealoud.training.data.extra import open_extra
-from seealoud.training.devices import Devices, find_devices, missing_gpu
+from seealoud.training.devices import WORKERS_VARIABLE, Devices, find_devices, missing_gpu
 from seealoud.training.earlier_weights import require_weights, start_from, train_average
 from seealoud.training.errors import CheckpointError, DatasetError, RunConfigError
 from seealoud.training.evaluate import caption_with_keras, require_words
@@ -50,6 +50,11 @@ def train(
             trained captioner says nothing.
     """
     devices = find_devices()
+    if config.average_of and devices.n_workers > 1:
+        raise RunConfigError(
+            f"{config.name} is a mean of weights, which one process computes: start it on one "
+            f"machine, without {WORKERS_VARIABLE}"
+        )
     _LOGGER.info("%s computes on %s", config.name, devices.describe())
     if warning := missing_gpu():
         _LOGGER.warning("%s", warning)

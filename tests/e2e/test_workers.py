@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -138,8 +139,10 @@ def test_a_run_goes_from_two_workers_to_one_and_back(kind: str, tmp_path: Path) 
     assert "shared computes on the CPU (1 core)" in place.log("alone", 0)
     with workers(place, "moved", free_ports()) as (first, second):
         wait_for(place.checkpoint("moved").is_file, first, second)
-        second.kill()
+        second.send_signal(signal.SIGKILL if kind == "cross-entropy" else signal.SIGTERM)
         assert first.wait(DEADLINE_S) == 9
+        assert second.wait(DEADLINE_S) < 0
+    assert "WARNING" not in place.log("alone", 0)
     log = place.log("moved", 0)
     assert "shared computes on worker 1 of 2, each on the CPU (" in log
     assert "another worker has ended" in log.splitlines()[-1]
