@@ -46,7 +46,7 @@ def describe_cameras(lab: Lab, transcript: Transcript) -> None:
         home.serve("input_boolean.turn_on", MOTION)
         transcript.wait(
             "blueprint tell_me_when: the word is found, the action runs",
-            lambda: home.state(FOUND) == "on",
+            lambda: home.rendered(f"{{{{ states('{FOUND}') }}}}") == "on",
         )
         others.move("not_home")
         transcript.wait(

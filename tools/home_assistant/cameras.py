@@ -11,9 +11,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 CAMERA, TRACKER = "camera.front_door", "device_tracker.anna"
 BELL, MOTION, FOUND = (
-    "input_boolean.lab_bell",
-    "input_boolean.lab_motion",
-    "input_boolean.lab_found",
+    "input_boolean.bell",
+    "input_boolean.motion",
+    "input_boolean.found",
 )
 INTRODUCTION = "Somebody rings: "
 # BASE is replaced by the address of Home Assistant, which has another port here.
@@ -53,9 +53,9 @@ AUTOMATIONS = f"""\
 """
 INPUTS = """\
 input_boolean:
-  lab_bell:
-  lab_motion:
-  lab_found:
+  bell:
+  motion:
+  found:
 """
 _PICTURE_TOPIC, _PRESENCE_TOPIC = "lab/front_door", "lab/anna"
 _DISCOVERED = {
