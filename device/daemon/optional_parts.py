@@ -23,6 +23,7 @@ from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import HistorySummary
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
@@ -86,7 +87,9 @@ def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     return history.summary
 
 
-def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
+def open_mqtt(
+    core: Core, controller: DaemonController, grabber: Grabber, pictures: PictureQueue
+) -> Outbox | None:
     """Return the outbox of the connection to the broker; None where MQTT is off.
 
     Raises:
@@ -101,7 +104,12 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
-        controller.handle, bus, controller.status, clock, lambda: newest_jpeg(grabber)
+        controller.handle,
+        bus,
+        controller.status,
+        clock,
+        picture_of=lambda: newest_jpeg(grabber),
+        pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
     identity = identity_of(device.id, device.name, settings.speech, rules)
