@@ -44,7 +44,6 @@ from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.subscriptions import Subscriptions
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.requests import HandleRequest
-from seealoud.device.token_bucket import TokenBucket
 
 _IDLE_S = 0.25
 _FLUSH_S = _GOODBYE_S = 0.5
