@@ -74,6 +74,25 @@ class MeasuredParts:
     bundle_name: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownParts:
+    """Parts that the page shows.
+
+    Attributes:
+        grabber: has the newest frame.
+        observer: describes pictures, and has the frame that was described last.
+        problems: has what does not work.
+        places: knows the taught places.
+        summary: sums up the last minutes; None without a history.
+    """
+
+    grabber: Grabber
+    observer: Observer
+    problems: ProblemAnnouncer
+    places: PlaceFinder
+    summary: Callable[[float], HistorySummary] | None
+
+
 def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     """Return what sums up the last minutes; None where there is no history."""
     settings = core.settings.history
@@ -112,7 +131,8 @@ def open_mqtt(
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
-    identity = identity_of(device.id, device.name, settings.speech, rules)
+    url = settings.web.outside_url
+    identity = identity_of(device.id, device.name, settings.speech, rules, url)
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)
@@ -120,18 +140,12 @@ def open_mqtt(
     return outbox
 
 
-def make_page(
-    core: Core,
-    controller: DaemonController,
-    grabber: Grabber,
-    problems: ProblemAnnouncer,
-    places: PlaceFinder,
-    summary: Callable[[float], HistorySummary] | None,
-) -> Trigger | None:
+def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Trigger | None:
     """Return what serves the page, not started; None where it is off."""
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
@@ -140,13 +154,16 @@ def make_page(
         bus=core.bus,
         device_name=settings.device.name,
         state_of=controller.status,
-        problems_of=problems.lines,
-        frame_of=grabber.latest,
-        places_of=places.pictures,
-        history=None if summary is None else state / HISTORY_FILE,
-        summary_of=summary,
+        problems_of=parts.problems.lines,
+        frame_of=parts.grabber.latest,
+        places_of=parts.places.pictures,
+        ask_picture=parts.observer.pictures.ask,
+        feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
+        state=state,
+        history=None if parts.summary is None else state / HISTORY_FILE,
+        summary_of=parts.summary,
     )
-    return PageServer(settings.web, state, sources)
+    return PageServer(settings.web, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:
