@@ -29,6 +29,7 @@ from seealoud.device.daemon.optional_parts import (
     open_history,
     open_metrics,
     open_mqtt,
+    open_updates,
 )
 from seealoud.device.daemon.place_observer import open_places
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
@@ -199,7 +200,10 @@ class Daemon:
         )
         live_parts = LiveParts(self._observer, grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
-        answers = Answers(status.spoken, status.values, self._places, open_history(core))
+        announce = self._announcer.announce
+        self._updater = open_updates(core, lambda: self._settings, self._bundle, announce)
+        update = None if self._updater is None else self._updater.order
+        answers = Answers(status.spoken, status.values, self._places, open_history(core), update)
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
@@ -229,6 +233,8 @@ class Daemon:
         self._places.finder.report_known()
         self._notifier.ready(f"looks through {self._camera_name}")
         self._trial.started()
+        if self._updater is not None:
+            self._updater.start()
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictFloat, StrictInt
 
@@ -89,6 +90,18 @@ def check_host(text: str) -> str:
     return text
 
 
+def check_web_address(text: str) -> str:
+    """Return an http or https address with a host; nothing is fetched here.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(check_line(text))
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in text:
+        raise ValueError("it is no address that begins with http:// or https://")
+    return text
+
+
 def _check_path_text(text: str) -> str:
     check_path(text)
     return text
@@ -100,6 +113,8 @@ PathText = Annotated[str, AfterValidator(_check_path_text)]
 """The path of a file as text, or the name of something that may be one."""
 FilePath = Annotated[Path, AfterValidator(check_path)]
 """The path of a file or folder; ``~`` is expanded."""
+WebAddress = Annotated[str, AfterValidator(check_web_address)]
+"""An http or https address."""
 HostText = Annotated[str, AfterValidator(check_host)]
 """A host name or an IP address."""
 

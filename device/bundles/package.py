@@ -11,7 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from seealoud.device.bundles.signatures import SIGNATURES
@@ -46,18 +46,22 @@ _READ = frozenset({
 _LEFT_OUT = frozenset({"MODEL_CARD.md", "LICENSE-detector.txt", "trained-on.bin"})
 
 
-def read_package(source: str) -> dict[str, bytes]:
+def read_package(
+    source: str, on_progress: Callable[[float], None] | None = None
+) -> dict[str, bytes]:
     """Return the files of a bundle by name.
 
     Args:
         source: a folder, a zip file, or the http or https address of one.
+        on_progress: as for ``fetch_file``.
 
     Raises:
         BundleError: it cannot be read, is too large, or has a file that no bundle has.
     """
     if is_address(source):
         try:
-            return _from_archive(fetch_file(source, _DOWNLOAD), public_address(source))
+            data = fetch_file(source, _DOWNLOAD, on_progress)
+            return _from_archive(data, public_address(source))
         except (PictureError, StreamFound, ValueError) as exc:
             if isinstance(exc, BundleError):
                 raise

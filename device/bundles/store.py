@@ -35,7 +35,7 @@ _CHOICE_LOCK = ".choice.lock"
 _FOLDER_LOCK = ".folder.lock"
 _UNFINISHED = ".unfinished-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*-[0-9a-f]{12}")
-_InstalledName = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_length=LONGEST_NAME)]
+InstalledName = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_length=LONGEST_NAME)]
 
 
 class TrialStage(StrEnum):
@@ -59,8 +59,8 @@ class BundleChoice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
-    current: _InstalledName | None = None
-    previous: _InstalledName | None = None
+    current: InstalledName | None = None
+    previous: InstalledName | None = None
     trial: TrialStage | None = None
 
 

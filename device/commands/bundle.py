@@ -173,6 +173,30 @@ def pack(folder: Path, file: Path) -> None:
     echo_line(f"Wrote {file}.")
 
 
+@bundle.command(short_help="Make the feed at which devices look for updates.")
+@click.argument("folder", type=_FOLDER)
+@click.argument("file", type=_FILE)
+@click.option("--key", type=_FILE, required=True, help="The private key.")
+@click.option(
+    "--address", required=True, help="Where the packed bundle is, from the feed's address on."
+)
+@click.option("--summary", default="", help="What is better, for people.")
+@verbose_option
+def announce(folder: Path, file: Path, key: Path, address: str, summary: str) -> None:
+    """Write to FILE the signed feed that announces the bundle in FOLDER.
+
+    Devices whose setting captioner.updates is the address of FILE offer the bundle as an update.
+    """
+    from seealoud.device.atomic_file import write_atomically
+    from seealoud.device.bundles.feed import described, write_feed
+
+    announcement = described(folder, address, summary)
+    with _written(file):
+        write_atomically(file, write_feed(announcement, key))
+        file.chmod(0o644)
+    echo_line(f"Wrote {file}, which announces {announcement.bundle}.")
+
+
 def _store() -> BundleStore:
     from seealoud.device.bundles.store import BundleStore
 

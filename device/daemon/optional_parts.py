@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT and metrics.
+"""Opens the parts that a setting switches on: history, MQTT, metrics and updates.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.reload import BundleReload
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
@@ -21,11 +23,14 @@ from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
-from seealoud.device.records import HistorySummary
+from seealoud.device.records import HistorySummary, Utterance
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
+
+if TYPE_CHECKING:
+    from seealoud.device.daemon.updater import Updater
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +106,37 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
         controller.handle, bus, controller.status, clock, lambda: newest_jpeg(grabber)
     )
     device, rules = settings.device, settings.narration.rules
-    identity = identity_of(device.id, device.name, settings.speech, rules)
+    has_updates = settings.captioner.updates is not None
+    identity = identity_of(device.id, device.name, settings.speech, rules, has_updates=has_updates)
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)
     core.workers.add("mqtt", sink.step, sink.wake)
     return outbox
+
+
+def open_updates(
+    core: Core,
+    settings: Callable[[], Settings],
+    bundle: BundleReload,
+    announce: Callable[[Utterance], None],
+) -> Updater | None:
+    """Return what looks for newer bundles; None where no feed is set.
+
+    Args:
+        core: what every part may use.
+        settings: returns them as they are now.
+        bundle: uses the one that is chosen.
+        announce: speaks.
+    """
+    if core.settings.captioner.updates is None:
+        return None
+    from seealoud.device.daemon.updater import Updater, UpdateSide
+
+    side = UpdateSide(settings, bundle, announce, core.bus.publish, core.clock)
+    updater = Updater(core.settings.captioner.updates, core.directories, side)
+    core.closing.callback(updater.close)
+    return updater
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

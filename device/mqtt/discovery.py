@@ -35,6 +35,16 @@ _FROM_THE_BUTTON = (
     "{% if not value_json.late and value_json.cause in ['button', 'key'] %}{{ value }}{% endif %}"
 )
 _MOST_GONE = 300
+# Only the keys that Home Assistant's schema allows; one that is null makes it refuse all of them,
+# but for the percentage.
+_UPDATE = (
+    "{% set latest = {'latest_version': value_json.latest_version} "
+    "if value_json.latest_version else {} %}"
+    "{{ dict(installed_version=value_json.installed_version, "
+    "release_summary=value_json.release_summary, update_percentage=value_json.update_percentage, "
+    "in_progress=value_json.in_progress, **latest) | tojson }}"
+)
+_UPDATE_PROBLEM = "{{ {'problem': value_json.problem} | tojson }}"
 
 
 def discovery_message(
@@ -61,6 +71,7 @@ def discovery_message(
         **build.problems(),
         **build.diagnostics(),
         **build.image(is_on=has_picture),
+        **build.update(),
     }
     # Leaving a component out would keep its entity.
     removed = {key: {"platform": kind} for key, kind in (gone or {}).items()}
@@ -269,6 +280,16 @@ class _Builder:
         usual: _Component = {"state_topic": self._topic(t.DIAGNOSTICS), **_DIAGNOSTIC}
         template = {"value_template": f"{{{{ value_json.{key} }}}}"}
         return self._part(platform, key, name, **{**usual, **template, **rest})
+
+    def update(self) -> _Component:
+        if not self._identity.has_updates:
+            return {}
+        topic = self._topic(t.UPDATE)
+        return self._part("update", "update", "Model", icon="mdi:package-up",
+                          title="SeeAloud's model", state_topic=topic, value_template=_UPDATE,
+                          command_topic=self._topic(t.UPDATE_SET), payload_install=t.INSTALL,
+                          json_attributes_template=_UPDATE_PROBLEM, json_attributes_topic=topic,
+                          **_CONFIG)  # fmt: skip
 
     def image(self, *, is_on: bool) -> _Component:
         if not is_on:

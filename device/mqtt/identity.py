@@ -92,6 +92,7 @@ class Identity:
         rate: its range.
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
+        has_updates: whether newer bundles are looked for.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Identity:
     rate: Range = Range(0.5, 2.0, 0.05)
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
+    has_updates: bool = False
 
 
 def identity_of(
@@ -111,6 +113,8 @@ def identity_of(
     name: str,
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
+    *,
+    has_updates: bool = False,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
     voices = {BUILT_IN_VOICE: ""}
@@ -125,4 +129,5 @@ def identity_of(
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
+        has_updates=has_updates,
     )

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.events import (
     Alerted,
     Answered,
@@ -94,6 +95,38 @@ class PlaceMessage(Message):
     def of(event: PlaceChanged) -> PlaceMessage:
         """Return the message for an event."""
         return PlaceMessage(at=event.at, place=event.place, known=event.known)
+
+
+class UpdateMessage(Message):
+    """Which bundle is in use, which one is the newest, and how an update gets on."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    at: UtcTime = Field(description="When it became so, in UTC.")
+    installed_version: str = Field(description="Name of the bundle in use.")
+    latest_version: str | None = Field(
+        description="Name of the newest one; null until the feed was read."
+    )
+    in_progress: bool = Field(description="Whether one is being installed, or is on trial.")
+    update_percentage: int | None = Field(
+        ge=0, le=100, description="Of the installation; null while it cannot be known."
+    )
+    release_summary: str = Field(description="What is new; empty where nothing is newer.")
+    problem: str = Field(
+        description="Why the last look or installation failed; empty if it did not."
+    )
+
+    @staticmethod
+    def of(event: UpdateChanged) -> UpdateMessage:
+        """Return the message for an event."""
+        return UpdateMessage(
+            at=event.at,
+            installed_version=event.installed,
+            latest_version=event.latest,
+            in_progress=event.is_in_progress,
+            update_percentage=event.percentage,
+            release_summary=event.summary,
+            problem=event.problem,
+        )
 
 
 class SeenPart(Message):

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.clock import Clock
 from seealoud.device.errors import BrokerError
 from seealoud.device.events import InViewChanged, PlaceChanged
@@ -25,7 +26,7 @@ from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.messages import PlaceMessage
+from seealoud.device.mqtt.messages import PlaceMessage, UpdateMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage
@@ -129,12 +130,14 @@ class RetainedTopics:
         self._message: CaptionMessage | None = None
         self._view: InViewMessage | None = None
         self._place: PlaceMessage | None = None
+        self._updating: UpdateMessage | None = None
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
         self._where = RetainedMessage(self._write_place)
+        self._update = RetainedMessage(self._write_update)
         self._caption = RetainedMessage(self._write_caption)
         self.state = RetainedMessage(self._write_state)
         self.diagnostics = RetainedMessage(self._write_diagnostics)
@@ -144,6 +147,7 @@ class RetainedTopics:
             self.diagnostics,
             self._in_view,
             self._where,
+            self._update,
             self._caption,
         )
 
@@ -152,8 +156,12 @@ class RetainedTopics:
         self._message = message
         self._caption.renew()
 
-    def take_view(self, event: InViewChanged | PlaceChanged) -> None:
+    def take_view(self, event: InViewChanged | PlaceChanged | UpdateChanged) -> None:
         """Have published the place, or which rules find what they wait for; announce new rules."""
+        if isinstance(event, UpdateChanged):
+            self._updating = UpdateMessage.of(event)
+            self._update.renew()
+            return
         if isinstance(event, PlaceChanged):
             self._place = PlaceMessage.of(event)
             self._where.renew()
@@ -205,6 +213,11 @@ class RetainedTopics:
         if self._place is None:
             return None
         return t.PLACE.message(self._identity.id, self._place.model_dump_json())
+
+    def _write_update(self) -> OutgoingMessage | None:
+        if self._updating is None:
+            return None
+        return t.UPDATE.message(self._identity.id, self._updating.model_dump_json())
 
     def _write_caption(self) -> OutgoingMessage | None:
         if self._message is None:

@@ -21,6 +21,7 @@ from seealoud.device.mqtt.messages import (
     ProblemMessage,
     RequestMessage,
     SummaryMessage,
+    UpdateMessage,
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
 from seealoud.device.mqtt.retained import InViewMessage, StateMessage
@@ -38,6 +39,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "diagnostics": DiagnosticsMessage,
     "in-view": InViewMessage,
     "place": PlaceMessage,
+    "update": UpdateMessage,
 }
 
 
