@@ -17,9 +17,10 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from seealoud.device.bundles.folder_store import InstalledName
 from seealoud.device.bundles.install import installed_name, time_of
 from seealoud.device.bundles.signatures import sign, signer
-from seealoud.device.bundles.store import BundleStore, InstalledName
+from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, PictureError
 from seealoud.device.events import Event
 from seealoud.device.pictures.names import public_address

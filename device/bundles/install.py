@@ -16,9 +16,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seealoud.device.atomic_file import write_durably
+from seealoud.device.bundles.folder_store import LONGEST_NAME, FolderStore
 from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
-from seealoud.device.bundles.store import LONGEST_NAME, BundleStore
+from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
 from seealoud.device.pictures.names import is_address
 from seealoud.device.records import Frame
@@ -95,7 +96,8 @@ def install(
         if not rules.is_older_allowed:
             _check_age(manifest, store)
         kept = {name: files[name] for name in _kept(source, files, manifest)}
-        _check_room(sum(map(len, kept.values())), store)
+        size = sum(map(len, kept.values()))
+        check_room(size, _PROGRAM_BYTES + _MEMORY_PER_BYTE * size, store)
         name = installed_name(manifest, files[MANIFEST])
         if len(name) > LONGEST_NAME:
             raise BundleError(f"{source}: its name is longer than {LONGEST_NAME} characters")
@@ -173,21 +175,29 @@ def time_of(created_at: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _check_room(size: int, store: BundleStore) -> None:
-    """Refuse what disk or memory have no room for."""
+def check_room(size: int, needed: int, store: FolderStore) -> None:
+    """Return if disk and memory have room for what is to be installed.
+
+    Args:
+        size: bytes on the disk.
+        needed: bytes of memory, to try it.
+        store: where it goes.
+
+    Raises:
+        BundleError: there is no room.
+    """
     free = shutil.disk_usage(store.folder).free
     if free < size + _KEPT_FREE_BYTES:
         raise BundleError(
             f"{store.folder} has {_mb(free)} free, {_mb(size + _KEPT_FREE_BYTES)} are needed: "
-            "remove a bundle with seealoud bundle remove"
+            f"remove one with seealoud {store.word} remove"
         )
-    needed = _PROGRAM_BYTES + _MEMORY_PER_BYTE * size
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(encoding="ascii"), re.M)
     available = int(found.group(1)) * 1024 if found else needed
     if available < needed:
         raise BundleError(
             f"{_mb(available)} of memory are available, {_mb(needed)} are needed to try the "
-            "bundle: end other programs, or stop SeeAloud while you install"
+            f"{store.word}: end other programs, or stop SeeAloud while you install"
         )
 
 

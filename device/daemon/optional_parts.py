@@ -97,6 +97,7 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     settings = core.settings
     if not settings.mqtt.is_on:
         return None
+    from seealoud.device.bundles.voices import VoiceStore
     from seealoud.device.mqtt.sink import DaemonSide, MqttSink
 
     bus, clock = core.bus, core.clock
@@ -106,8 +107,14 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
         controller.handle, bus, controller.status, clock, lambda: newest_jpeg(grabber)
     )
     device, rules = settings.device, settings.narration.rules
-    has_updates = settings.captioner.updates is not None
-    identity = identity_of(device.id, device.name, settings.speech, rules, has_updates=has_updates)
+    identity = identity_of(
+        device.id,
+        device.name,
+        settings.speech,
+        rules,
+        installed_voices=VoiceStore(core.directories.voices).paths(),
+        has_updates=settings.captioner.updates is not None,
+    )
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)

@@ -114,10 +114,11 @@ def identity_of(
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
     *,
+    installed_voices: Mapping[str, str] | None = None,
     has_updates: bool = False,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: ""}
+    voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
     if speech.voice is not None:
         voices[speech.voice.stem] = str(speech.voice)
     return Identity(

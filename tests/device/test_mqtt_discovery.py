@@ -28,12 +28,13 @@ from seealoud.device.events import (
     ProblemChanged,
 )
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
-from seealoud.device.mqtt.identity import Identity, read_board
+from seealoud.device.mqtt.identity import Identity, identity_of, read_board
 from seealoud.device.mqtt.messages import UpdateMessage
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.topics import ALL_TOPICS
 from seealoud.device.records import Cause, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
+from seealoud.device.speech.settings import SpeechSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -72,6 +73,16 @@ def test_every_topic_of_it_is_one_of_ours_and_nothing_is_optimistic():
 
 def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
     assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
+
+
+def test_installed_voices_can_be_chosen():
+    speech = SpeechSettings.model_validate({"voice": "/voices/amy.onnx"})
+    identity = identity_of("k", "K", speech, installed_voices={"alan-0123456789ab": "/state/alan"})
+    assert dict(identity.voices) == {
+        "Built-in": "",
+        "alan-0123456789ab": "/state/alan",
+        "amy": "/voices/amy.onnx",
+    }
 
 
 def test_an_update_is_offered_only_with_a_feed_and_shows_what_home_assistant_allows():
