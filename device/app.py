@@ -26,6 +26,7 @@ from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.optional_parts import (
     Core,
     MeasuredParts,
+    make_page,
     open_history,
     open_metrics,
     open_mqtt,
@@ -124,7 +125,8 @@ class Daemon:
         self._open_sight(core)
         bus.subscribe(self._trial)
         self._open_control(core, state_file)
-        outbox = open_mqtt(core, self._controller, self._grabber)
+        pictures = self._observer.pictures
+        outbox = open_mqtt(core, self._controller, self._grabber, pictures)
         open_metrics(
             core,
             MeasuredParts(
@@ -140,7 +142,7 @@ class Daemon:
         self._announcer.report_progress_to(speech.progress)
         workers.add("observer", self._observer.step)
         workers.add("camera", self._grabber.step, self._grabber.wake)
-        self._triggers = self._open_triggers()
+        self._triggers = self._open_triggers(core)
 
     def _open_speech(self, core: Core, state_file: StateFile) -> Announcer:
         settings = with_kept_voice(core.settings.speech, state_file.read().voice)
@@ -200,19 +202,30 @@ class Daemon:
         )
         live_parts = LiveParts(self._observer, grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
+        self._summary_of = open_history(core)
         announce = self._announcer.announce
         self._updater = open_updates(core, lambda: self._settings, self._bundle, announce)
         update = None if self._updater is None else self._updater.order
-        answers = Answers(status.spoken, status.values, self._places, open_history(core), update)
+        answers = Answers(status.spoken, status.values, self._places, self._summary_of, update)
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
 
-    def _open_triggers(self) -> TriggerSet:
+    def _open_triggers(self, core: Core) -> TriggerSet:
         target = Target(self._controller.handle, self._clock, self._workers.fail)
         settings, sound = self._settings.triggers, self._announcer.earcon
         triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
+        page = make_page(
+            core,
+            self._controller,
+            self._grabber,
+            self._problems,
+            self._places.finder,
+            self._summary_of,
+        )
+        if page is not None:
+            triggers[Part.PAGE] = page
         return TriggerSet(triggers, self._bus, self._clock)
 
     @property

@@ -37,12 +37,14 @@ class _Commands(SuggestingGroup):
         "config": "config",
         "describe": "describe",
         "doctor": "doctor",
+        "feedback": "feedback",
         "history": "history",
         "mqtt": "daemon",
         "place": "place",
         "press": "press",
         _DAEMON: "daemon",
         "voice": "voice",
+        "web": "web",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT, metrics and updates.
+"""Opens the parts that a setting switches on: history, MQTT, the page, metrics and updates.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -15,7 +15,9 @@ from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.place_finder import PlaceFinder
 from seealoud.device.daemon.reload import BundleReload
+from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
@@ -23,11 +25,13 @@ from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import HistorySummary, Utterance
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
+from seealoud.device.triggers.trigger import Target, Trigger
 
 if TYPE_CHECKING:
     from seealoud.device.daemon.updater import Updater
@@ -88,7 +92,9 @@ def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     return history.summary
 
 
-def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
+def open_mqtt(
+    core: Core, controller: DaemonController, grabber: Grabber, pictures: PictureQueue
+) -> Outbox | None:
     """Return the outbox of the connection to the broker; None where MQTT is off.
 
     Raises:
@@ -104,7 +110,12 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
-        controller.handle, bus, controller.status, clock, lambda: newest_jpeg(grabber)
+        controller.handle,
+        bus,
+        controller.status,
+        clock,
+        picture_of=lambda: newest_jpeg(grabber),
+        pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
     identity = identity_of(
@@ -144,6 +155,35 @@ def open_updates(
     updater = Updater(core.settings.captioner.updates, core.directories, side)
     core.closing.callback(updater.close)
     return updater
+
+
+def make_page(
+    core: Core,
+    controller: DaemonController,
+    grabber: Grabber,
+    problems: ProblemAnnouncer,
+    places: PlaceFinder,
+    summary: Callable[[float], HistorySummary] | None,
+) -> Trigger | None:
+    """Return what serves the page, not started; None where it is off."""
+    settings, state = core.settings, core.directories.state
+    if not settings.web.is_on:
+        return None
+    from seealoud.device.web.server import PageServer
+    from seealoud.device.web.sources import PageSources
+
+    sources = PageSources(
+        target=Target(controller.handle, core.clock, core.workers.fail),
+        bus=core.bus,
+        device_name=settings.device.name,
+        state_of=controller.status,
+        problems_of=problems.lines,
+        frame_of=grabber.latest,
+        places_of=places.pictures,
+        history=None if summary is None else state / HISTORY_FILE,
+        summary_of=summary,
+    )
+    return PageServer(settings.web, state, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

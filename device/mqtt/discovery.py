@@ -15,6 +15,7 @@ from typing import Any
 
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.identity import Identity, Range
+from seealoud.device.mqtt.update_entity import update_entity
 
 _Component = dict[str, Any]
 _CONFIG: _Component = {"entity_category": "config"}
@@ -35,16 +36,6 @@ _FROM_THE_BUTTON = (
     "{% if not value_json.late and value_json.cause in ['button', 'key'] %}{{ value }}{% endif %}"
 )
 _MOST_GONE = 300
-# Only the keys that Home Assistant's schema allows; one that is null makes it refuse all of them,
-# but for the percentage.
-_UPDATE = (
-    "{% set latest = {'latest_version': value_json.latest_version} "
-    "if value_json.latest_version else {} %}"
-    "{{ dict(installed_version=value_json.installed_version, "
-    "release_summary=value_json.release_summary, update_percentage=value_json.update_percentage, "
-    "in_progress=value_json.in_progress, **latest) | tojson }}"
-)
-_UPDATE_PROBLEM = "{{ {'problem': value_json.problem} | tojson }}"
 
 
 def discovery_message(
@@ -178,6 +169,8 @@ class _Builder:
             **self._event("caption_event", "Caption event", t.CAPTION,
                           ["described", "narrated", "no_caption"], _NEWS,
                           icon="mdi:text-recognition"),
+            **self._event("described_picture", "Described picture", t.DESCRIBE_ANSWER,
+                          ["described", "no_caption"], icon="mdi:image-search"),
             **self._event("alert", "Alert", t.ALERT, ["alert"], icon="mdi:bell-alert"),
             **self._event("problem", "Problem", t.PROBLEM, ["problem", "solved"],
                           icon="mdi:alert-circle", **_DIAGNOSTIC),
@@ -284,12 +277,8 @@ class _Builder:
     def update(self) -> _Component:
         if not self._identity.has_updates:
             return {}
-        topic = self._topic(t.UPDATE)
-        return self._part("update", "update", "Model", icon="mdi:package-up",
-                          title="SeeAloud's model", state_topic=topic, value_template=_UPDATE,
-                          command_topic=self._topic(t.UPDATE_SET), payload_install=t.INSTALL,
-                          json_attributes_template=_UPDATE_PROBLEM, json_attributes_topic=topic,
-                          **_CONFIG)  # fmt: skip
+        return self._part("update", "update", "Model", icon="mdi:package-up", **_CONFIG,
+                          **update_entity(self._identity.id))  # fmt: skip
 
     def image(self, *, is_on: bool) -> _Component:
         if not is_on:

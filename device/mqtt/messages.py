@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.events import (
     Alerted,
     Answered,
@@ -35,7 +34,16 @@ from seealoud.device.mqtt.payloads import (
     cut_at_a_word,
     thing_parts,
 )
-from seealoud.device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
+from seealoud.device.mqtt.topics import (
+    ALERT,
+    CAPTION,
+    DESCRIBE_ANSWER,
+    PROBLEM,
+    REQUEST,
+    SUMMARY,
+    Topic,
+)
+from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Seen
 
 # Home Assistant drops the attributes of an entity when all of them together are longer.
@@ -97,38 +105,6 @@ class PlaceMessage(Message):
         return PlaceMessage(at=event.at, place=event.place, known=event.known)
 
 
-class UpdateMessage(Message):
-    """Which bundle is in use, which one is the newest, and how an update gets on."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
-    installed_version: str = Field(description="Name of the bundle in use.")
-    latest_version: str | None = Field(
-        description="Name of the newest one; null until the feed was read."
-    )
-    in_progress: bool = Field(description="Whether one is being installed, or is on trial.")
-    update_percentage: int | None = Field(
-        ge=0, le=100, description="Of the installation; null while it cannot be known."
-    )
-    release_summary: str = Field(description="What is new; empty where nothing is newer.")
-    problem: str = Field(
-        description="Why the last look or installation failed; empty if it did not."
-    )
-
-    @staticmethod
-    def of(event: UpdateChanged) -> UpdateMessage:
-        """Return the message for an event."""
-        return UpdateMessage(
-            at=event.at,
-            installed_version=event.installed,
-            latest_version=event.latest,
-            in_progress=event.is_in_progress,
-            update_percentage=event.percentage,
-            release_summary=event.summary,
-            problem=event.problem,
-        )
-
-
 class SeenPart(Message):
     """Something that was seen, or happened, once or more."""
 
@@ -183,6 +159,8 @@ def event_message(event: Event) -> tuple[Topic, Happened] | None:
             return CAPTION, _answered(event)
         case Decided(is_spoken=True):
             return CAPTION, _narrated(event)
+        case PictureAnswered(cause=Cause.MQTT):
+            return DESCRIBE_ANSWER, _picture_answered(event)
         case Alerted():
             return ALERT, _alerted(event)
         case ProblemChanged(part=part, is_problem=is_problem, text=text):
@@ -229,6 +207,24 @@ def _answered(event: Answered) -> CaptionMessage:
         frame_age_ms=_milliseconds(event.frame_age_s),
         things=thing_parts(event.things, MAX_THINGS),
         **caption_fields(event.caption),
+    )
+
+
+def _picture_answered(event: PictureAnswered) -> CaptionMessage:
+    """Return the message for whoever sent the picture; others are not concerned."""
+    found = event.description
+    is_said = found.said_caption is not None
+    return CaptionMessage(
+        event_type="described" if is_said else "no_caption",
+        at=event.at,
+        cause=event.cause,
+        text=found.text,
+        short_text=cut_at_a_word(found.text),
+        probability=found.probability if is_said else None,
+        reason=found.reason,
+        request_id=event.id,
+        things=thing_parts(found.things, MAX_THINGS),
+        **caption_fields(found.said_caption),
     )
 
 

@@ -26,10 +26,11 @@ from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.messages import PlaceMessage, UpdateMessage
+from seealoud.device.mqtt.messages import PlaceMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.mqtt.update_entity import UpdateMessage
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5
@@ -130,14 +131,14 @@ class RetainedTopics:
         self._message: CaptionMessage | None = None
         self._view: InViewMessage | None = None
         self._place: PlaceMessage | None = None
-        self._updating: UpdateMessage | None = None
+        self._updating: OutgoingMessage | None = None
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
         self._where = RetainedMessage(self._write_place)
-        self._update = RetainedMessage(self._write_update)
+        self._update = RetainedMessage(lambda: self._updating)
         self._caption = RetainedMessage(self._write_caption)
         self.state = RetainedMessage(self._write_state)
         self.diagnostics = RetainedMessage(self._write_diagnostics)
@@ -151,6 +152,11 @@ class RetainedTopics:
             self._caption,
         )
 
+    @property
+    def device_id(self) -> str:
+        """The device's name in topics."""
+        return self._identity.id
+
     def take_caption(self, message: CaptionMessage) -> None:
         """Have the newest caption published."""
         self._message = message
@@ -159,7 +165,8 @@ class RetainedTopics:
     def take_view(self, event: InViewChanged | PlaceChanged | UpdateChanged) -> None:
         """Have published the place, or which rules find what they wait for; announce new rules."""
         if isinstance(event, UpdateChanged):
-            self._updating = UpdateMessage.of(event)
+            message = UpdateMessage.of(event).model_dump_json()
+            self._updating = t.UPDATE.message(self._identity.id, message)
             self._update.renew()
             return
         if isinstance(event, PlaceChanged):
@@ -213,11 +220,6 @@ class RetainedTopics:
         if self._place is None:
             return None
         return t.PLACE.message(self._identity.id, self._place.model_dump_json())
-
-    def _write_update(self) -> OutgoingMessage | None:
-        if self._updating is None:
-            return None
-        return t.UPDATE.message(self._identity.id, self._updating.model_dump_json())
 
     def _write_caption(self) -> OutgoingMessage | None:
         if self._message is None:

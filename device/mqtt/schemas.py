@@ -21,10 +21,11 @@ from seealoud.device.mqtt.messages import (
     ProblemMessage,
     RequestMessage,
     SummaryMessage,
-    UpdateMessage,
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
+from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.retained import InViewMessage, StateMessage
+from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,7 +51,9 @@ def schemas() -> dict[str, str]:
         for name, message in MESSAGES.items()
     }
     command = TypeAdapter[Any](Request).json_schema()
-    return {**texts, _file_name("command"): _text({"title": "Command", **command})}
+    texts[_file_name("command")] = _text({"title": "Command", **command})
+    texts[_file_name("describe-picture")] = _text(PictureCommand.model_json_schema())
+    return texts
 
 
 def write_schemas(folder: Path) -> None:
