@@ -50,7 +50,8 @@ from seealoud.device.settings.paths import Directories, StateLock
 from seealoud.device.settings.schema import Settings
 from seealoud.device.settings.state import StateFile
 from seealoud.device.settings.toml_text import masked_text
-from seealoud.device.speech.announcer import Announcer, OpenVoice
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.speech.chosen_voice import OpenVoice
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.speech.playback import open_playback
 from seealoud.device.speech.silent_voice import SilentVoice
