@@ -121,9 +121,13 @@ def read_feed(url: str, key_folders: Iterable[Path]) -> Announcement:
         first = exc.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the text"
         raise BundleError(f"{name}: {key}: {first['msg']}; it may need a newer SeeAloud") from exc
-    address = urljoin(url, found.address)
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise BundleError(f"{name} names {public_address(address)}: only http and https are read")
+    try:
+        address = urljoin(url, found.address)
+        scheme, shown = urlsplit(address).scheme, public_address(address)
+    except ValueError as exc:
+        raise BundleError(f"{name}: the address of the bundle: {exc}") from exc
+    if scheme not in ("http", "https"):
+        raise BundleError(f"{name} names {shown}: only http and https are read")
     return found.model_copy(update={"address": address})
 
 

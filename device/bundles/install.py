@@ -21,7 +21,7 @@ from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
 from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
-from seealoud.device.pictures.names import is_address
+from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import checksum, load_bundle, pattern
 from seealoud.device.vision.describe import open_describer
@@ -88,21 +88,23 @@ def install(
         raise BundleError("a bundle from an address must be signed: download it and look at it")
     with store.changing():
         files = read_package(source, on_progress)
+        # Without a password, because errors are logged and published.
+        shown = public_address(source) if is_address(source) else source
         for needed in (MANIFEST, CHECKSUM):
             if needed not in files:
-                raise BundleError(f"{source} has no {needed}: export the bundle again")
-        signed_by = None if rules.is_unsigned_allowed else _signer(source, files, rules)
-        manifest = _manifest(source, files)
+                raise BundleError(f"{shown} has no {needed}: export the bundle again")
+        signed_by = None if rules.is_unsigned_allowed else _signer(shown, files, rules)
+        manifest = _manifest(shown, files)
         if not rules.is_older_allowed:
             _check_age(manifest, store)
-        kept = {name: files[name] for name in _kept(source, files, manifest)}
+        kept = {name: files[name] for name in _kept(shown, files, manifest)}
         size = sum(map(len, kept.values()))
         check_room(size, _PROGRAM_BYTES + _MEMORY_PER_BYTE * size, store)
         name = installed_name(manifest, files[MANIFEST])
         if len(name) > LONGEST_NAME:
-            raise BundleError(f"{source}: its name is longer than {LONGEST_NAME} characters")
+            raise BundleError(f"{shown}: its name is longer than {LONGEST_NAME} characters")
         if rules.announced not in (None, name):
-            raise BundleError(f"{source} is {name}, but {rules.announced} was announced")
+            raise BundleError(f"{shown} is {name}, but {rules.announced} was announced")
         _put(kept, store, name)
     return InstalledBundle(name, signed_by)
 

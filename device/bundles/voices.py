@@ -22,7 +22,7 @@ from seealoud.device.bundles.install import check_room
 from seealoud.device.bundles.package import PackageKind, read_package
 from seealoud.device.bundles.signatures import signer
 from seealoud.device.errors import BundleError, VoiceError
-from seealoud.device.pictures.names import is_address
+from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.regular_file import read_regular
 from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.voice import HASHES, VoiceFiles, find_voice, hashes, require_whole
@@ -132,8 +132,8 @@ def install_voice(
         else:
             if VOICE_SIGNATURES not in files:
                 raise BundleError(
-                    f"{source} is not signed. If it is your own, or you trust where you got it, "
-                    "add --unsigned; otherwise ask for a signed one"
+                    f"{_shown(source)} is not signed. If it is your own, or you trust where you "
+                    "got it, add --unsigned; otherwise ask for a signed one"
                 )
             signed = files[HASHES], files[VOICE_SIGNATURES]
             signed_by, kept = signer(*signed, key_folders, "the voice"), {HASHES, VOICE_SIGNATURES}
@@ -154,10 +154,10 @@ def read_voice(source: str) -> dict[str, bytes]:
     """
     files = _beside(Path(source)) if _is_model(source) else read_package(source, kind=VOICE)
     voice = spoken_files(files)
-    _check_config(voice[max(voice)], source)
+    _check_config(voice[max(voice)], _shown(source))
     own = hashes(voice)
     if files.setdefault(HASHES, own) != own:
-        raise BundleError(f"{source}: a file differs from {HASHES}: fetch the voice again")
+        raise BundleError(f"{_shown(source)}: a file differs from {HASHES}: fetch the voice again")
     return files
 
 
@@ -192,6 +192,11 @@ def try_voice(voice: VoiceFiles) -> None:
     loudest = max((int(abs(chunk.samples.astype(int)).max()) for chunk in chunks), default=0)
     if spoken_s < _SHORTEST_S or loudest <= _LOUDEST_SILENCE:
         raise VoiceError(f"{voice.name} makes no sound that could be heard: choose another voice")
+
+
+def _shown(source: str) -> str:
+    """Return a source without a password, because errors are logged."""
+    return public_address(source) if is_address(source) else source
 
 
 def _is_model(source: str) -> bool:

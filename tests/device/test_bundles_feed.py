@@ -75,6 +75,7 @@ def test_a_feed_that_no_trusted_key_has_signed_is_not_believed(
         ({"address": "file:///etc/passwd"}, "only http and https"),
         ({"address": "ftp://files/x.zip"}, "only http and https"),
         ({"address": "x\ny"}, "address"),
+        ({"address": "http://[::1"}, "address"),
         ({"summary": "x" * 256}, "summary"),
         ({"schema_version": 2}, "newer SeeAloud"),
     ],

@@ -97,6 +97,7 @@ def test_a_signed_bundle_is_installed_from_folder_archive_and_address(rig: Rig) 
             rig.store.remove(installed.name)
         assert "must be signed" in rig.refused(address, UNSIGNED)
         assert "404" in rig.refused(f"{address}.gone")
+        assert "IPv6" in rig.refused("http://[::1")
     finally:
         server.shutdown()
         server.server_close()

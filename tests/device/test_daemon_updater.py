@@ -66,7 +66,8 @@ class Bench:
             self._published,
             SystemClock(),
         )
-        self.updater = Updater(server.feed, directories, side)
+        feed = server.feed.replace("://", "://ann:secret@")
+        self.updater = Updater(feed, directories, side)
 
     def reload(self, settings: Settings) -> None:
         self.trial.begin(settings.captioner.bundle)
@@ -76,6 +77,7 @@ class Bench:
 
     def _published(self, event: Event) -> None:
         assert isinstance(event, UpdateChanged)
+        assert "secret" not in str(event)
         self.states.append(event)
 
     def wait(self, is_so: Callable[[], bool]) -> None:
