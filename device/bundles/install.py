@@ -99,7 +99,9 @@ def install(
             _check_age(manifest, store)
         kept = {name: files[name] for name in _kept(shown, files, manifest)}
         size = sum(map(len, kept.values()))
-        check_room(size, _PROGRAM_BYTES + _MEMORY_PER_BYTE * size, store)
+        # What a feed has announced is installed by the daemon, which is in memory already.
+        program = _PROGRAM_BYTES if rules.announced is None else 0
+        check_room(size, program + _MEMORY_PER_BYTE * size, store)
         name = installed_name(manifest, files[MANIFEST])
         if len(name) > LONGEST_NAME:
             raise BundleError(f"{shown}: its name is longer than {LONGEST_NAME} characters")
