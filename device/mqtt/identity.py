@@ -93,6 +93,7 @@ class Identity:
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
         page_url: the address of its page for other machines; empty without one.
+        has_updates: whether newer bundles are looked for.
     """
 
     id: str
@@ -106,6 +107,7 @@ class Identity:
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
     page_url: str = ""
+    has_updates: bool = False
 
 
 def identity_of(
@@ -113,10 +115,11 @@ def identity_of(
     name: str,
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
-    page_url: str = "",
+    *,
+    installed_voices: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: ""}
+    voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
     if speech.voice is not None:
         voices[speech.voice.stem] = str(speech.voice)
     return Identity(
@@ -128,5 +131,4 @@ def identity_of(
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
-        page_url=page_url,
     )
