@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.clock import Clock
 from seealoud.device.events import (
     Decided,
@@ -44,7 +45,6 @@ from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.subscriptions import Subscriptions
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.requests import HandleRequest
-from seealoud.device.token_bucket import TokenBucket
 
 _IDLE_S = 0.25
 _FLUSH_S = _GOODBYE_S = 0.5
@@ -195,7 +195,7 @@ class MqttSink:
         elif isinstance(event, ProblemChanged):
             self._retained.health.note(event)
             self._retained.diagnostics.renew()
-        elif isinstance(event, InViewChanged | PlaceChanged):
+        elif isinstance(event, InViewChanged | PlaceChanged | UpdateChanged):
             self._retained.take_view(event)
         elif isinstance(event, Decided):
             self._retained.health.narration_reason = event.reason.value

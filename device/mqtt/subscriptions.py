@@ -11,11 +11,12 @@ from collections.abc import Hashable, Sequence
 
 from seealoud.device.clock import Clock
 from seealoud.device.mqtt import topics as t
-from seealoud.device.mqtt.commands import CommandHandler, ResultMessage, TokenBucket
+from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.token_bucket import TokenBucket
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
