@@ -194,6 +194,7 @@ class Daemon:
         """Connect MQTT if it is on; it is imported only then."""
         if not self._settings.mqtt.is_on:
             return
+        from seealoud.device.mqtt.desired import DESIRED_FILE
         from seealoud.device.mqtt.sink import DaemonSide, MqttSink
 
         settings, state = self._settings, self._directories.state
@@ -201,7 +202,8 @@ class Daemon:
         outbox = Outbox(state / OUTBOX_FILE, clock=self._clock, publish=bus.publish)
         self._outbox = outbox
         stack.callback(outbox.close)
-        side = DaemonSide(ours.handle, bus, ours.status, self._clock, self._newest_jpeg)
+        newest, desired = self._newest_jpeg, state / DESIRED_FILE
+        side = DaemonSide(ours.handle, bus, ours.status, self._clock, newest, desired)
         device, rules = settings.device, settings.narration.rules
         identity = identity_of(device.id, device.name, settings.speech, rules)
         sink = MqttSink(settings.mqtt, identity, side, outbox)

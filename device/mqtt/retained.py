@@ -21,9 +21,10 @@ from seealoud.device.events import InViewChanged, PlaceChanged
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import BrokerSettings
 from seealoud.device.mqtt.connection import Connection
+from seealoud.device.mqtt.desired_document import DesiredReport
 from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_of
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
-from seealoud.device.mqtt.identity import Identity
+from seealoud.device.mqtt.identity import Identity, voice_name
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.messages import PlaceMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
@@ -49,6 +50,9 @@ class StateMessage(Message):
     rate: float
     minimum_gap_s: float
     voice: str = Field(description="Name of the voice.")
+    desired: tuple[DesiredReport, ...] = Field(
+        default=(), description="What became of the settings desired of the device."
+    )
 
 
 class InViewMessage(Message):
@@ -72,6 +76,11 @@ class RetainedMessage:
         self._write = write
         self._is_due = True
         self._is_on_the_way = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the broker has the newest message, as far as it is known here."""
+        return not (self._is_due or self._is_on_the_way)
 
     def renew(self) -> None:
         """Note that there is something new to publish."""
@@ -111,6 +120,7 @@ class RetainedTopics:
         diagnostics: the health of the device.
         all: every retained message, in the order of publishing.
         health: composes the diagnostics.
+        reports: returns what became of desired settings, for the state.
     """
 
     def __init__(
@@ -132,6 +142,7 @@ class RetainedTopics:
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
+        self.reports: Callable[[], tuple[DesiredReport, ...]] = tuple
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
         self._where = RetainedMessage(self._write_place)
@@ -194,7 +205,8 @@ class RetainedTopics:
         return OutgoingMessage(topic, payload, qos=1, is_retained=True)
 
     def _write_state(self) -> OutgoingMessage:
-        message = state_message(self._state_of(), self._identity.voices, self._clock.utc())
+        now = self._clock.utc()
+        message = state_message(self._state_of(), self._identity.voices, now, self.reports())
         return t.STATE.message(self._identity.id, message.model_dump_json())
 
     def _write_diagnostics(self) -> OutgoingMessage:
@@ -255,7 +267,10 @@ def _require_offline(connection: Connection, device_id: str) -> None:
 
 
 def state_message(
-    state: Mapping[str, Value], voices: Mapping[str, str], now: datetime
+    state: Mapping[str, Value],
+    voices: Mapping[str, str],
+    now: datetime,
+    desired: tuple[DesiredReport, ...] = (),
 ) -> StateMessage:
     """Return the message for the daemon's state.
 
@@ -263,6 +278,7 @@ def state_message(
         state: as the controller's ``status`` returns it.
         voices: paths of the voices by their names.
         now: aware.
+        desired: what became of desired settings.
     """
     until = state.get("snoozed_until")
     snoozed_until = datetime.fromisoformat(str(until)) if until else None
@@ -279,10 +295,5 @@ def state_message(
         rate=number_of(state, "rate"),
         minimum_gap_s=number_of(state, "minimum_gap_s"),
         voice=voice_name(str(state.get("voice") or ""), voices),
+        desired=desired,
     )
-
-
-def voice_name(path: str, voices: Mapping[str, str]) -> str:
-    """Return the name of a voice; that of its file where it has none."""
-    named = {voice_path: name for name, voice_path in voices.items()}
-    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")

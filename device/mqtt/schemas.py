@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from seealoud.device.mqtt.commands import ResultMessage
+from seealoud.device.mqtt.desired_document import DesiredSettings
 from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import (
     AlertMessage,
@@ -48,7 +49,11 @@ def schemas() -> dict[str, str]:
         for name, message in MESSAGES.items()
     }
     command = TypeAdapter[Any](Request).json_schema()
-    return {**texts, _file_name("command"): _text({"title": "Command", **command})}
+    return {
+        **texts,
+        _file_name("command"): _text({"title": "Command", **command}),
+        _file_name("desired"): _text(DesiredSettings.model_json_schema()),
+    }
 
 
 def write_schemas(folder: Path) -> None:

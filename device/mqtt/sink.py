@@ -11,9 +11,10 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from seealoud.device.clock import Clock
 from seealoud.device.events import (
@@ -30,8 +31,9 @@ from seealoud.device.events import (
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
 from seealoud.device.mqtt.broker_connection import BrokerConnection
-from seealoud.device.mqtt.commands import CommandHandler
+from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
+from seealoud.device.mqtt.desired import DesiredState
 from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.messages import event_message
@@ -59,6 +61,7 @@ class DaemonSide:
         clock: the time.
         picture_of: returns the newest picture as JPEG, None where there is none; only called where
             pictures are switched on.
+        desired_file: where it is kept which desired settings were applied last; None for nowhere.
     """
 
     handle: HandleRequest
@@ -66,6 +69,7 @@ class DaemonSide:
     state_of: Callable[[], Mapping[str, Value]]
     clock: Clock
     picture_of: Callable[[], bytes | None] = lambda: None
+    desired_file: Path | None = None
 
 
 class MqttSink:
@@ -102,9 +106,20 @@ class MqttSink:
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
-        self._subscriptions = Subscriptions(settings, commands, self._retained, clock, self._chance)
+        desired = DesiredState(
+            identity,
+            commands,
+            daemon.state_of,
+            daemon.desired_file,
+            limits.spread_s,
+            self._chance,
+        )
+        self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
+        self._retained.reports = desired.reports
+        self._subscriptions = Subscriptions(
+            settings, commands, desired, self._retained, limits, self._chance
+        )
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
             self._opener(), self.wake, daemon.bus, clock, limits, self._chance
@@ -140,6 +155,7 @@ class MqttSink:
         """Do what there is to do, and wait a little for more."""
         self._signal.clear()
         self._take_events()
+        self._answer(self._subscriptions.tend(self._clock.now_s()))
         if self._broker.tend():
             self._begin_connection()
         if self.is_connected:
@@ -156,10 +172,10 @@ class MqttSink:
         """
         self._take_events()
         end_s = time.monotonic() + _FLUSH_S
-        while self.is_connected and not self._sender.is_idle and time.monotonic() < end_s:
+        while self.is_connected and not self._is_idle and time.monotonic() < end_s:
             self._signal.clear()
             self._receive()
-            self._broker.use(self._sender.send_waiting)
+            self._send_waiting()
             self._signal.wait(max(0.0, min(0.05, end_s - time.monotonic())))
         self._sender.connection_ended()
         self._broker.close(_GOODBYE_S)
@@ -229,7 +245,7 @@ class MqttSink:
         self._sender.connection_ended()
         for retained in self._retained.all:
             retained.connection_ended()
-        self._subscriptions.connection_ended()
+        self._subscriptions.connection_began(self._clock.now_s())
 
     def _receive(self) -> None:
         """Take what has come, but in a flood no more than leaves time for everything else."""
@@ -238,9 +254,13 @@ class MqttSink:
                 return
             if isinstance(event, Confirmation):
                 self._confirm(event)
-            elif (result := self._subscriptions.take(event)) is not None:
-                self._publish(t.RESULT, result.model_dump_json())
+            else:
+                self._answer(self._subscriptions.take(event, self._clock.now_s()))
         self._signal.set()
+
+    def _answer(self, results: Iterable[ResultMessage]) -> None:
+        for result in results:
+            self._publish(t.RESULT, result.model_dump_json())
 
     def _confirm(self, confirmation: Confirmation) -> None:
         if isinstance(confirmation.key, RetainedMessage):
@@ -252,16 +272,22 @@ class MqttSink:
         now_s = self._clock.now_s()
         if self._subscriptions.is_online_due(now_s):
             self._broker.use(DeviceConnection.say_online)
-        self._subscriptions.tend(now_s)
         if now_s >= self._next_diagnostics_s:
             self._next_diagnostics_s = now_s + self._limits.diagnostics_period_s
             self._retained.state.renew()
             self._retained.diagnostics.renew()
         self._take_events()  # those that the commands of this step led to
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         for retained in self._retained.all:
             if (message := retained.take()) is not None:
                 self._broker.send(message, retained)
         self._broker.use(self._sender.send_waiting)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._sender.is_idle and all(retained.is_idle for retained in self._retained.all)
 
     def _counts(self) -> MessageCounts:
         return MessageCounts(
