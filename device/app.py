@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,28 +23,30 @@ from seealoud.device.daemon.controller import Answers, DaemonController
 from seealoud.device.daemon.held_bus import HeldBus
 from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.optional_parts import (
+    Core,
+    MeasuredParts,
+    open_history,
+    open_metrics,
+    open_mqtt,
+)
 from seealoud.device.daemon.place_observer import open_places
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
 from seealoud.device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from seealoud.device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
 from seealoud.device.daemon.trigger_set import TriggerSet, make_triggers
+from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.ending_signals import ending_signals
 from seealoud.device.errors import ConfigError, WorkerError
 from seealoud.device.events import Part
 from seealoud.device.health.event_log import EventLog
 from seealoud.device.health.notify import Notifier, Watchdog, watchdog_period_s
-from seealoud.device.history.history import History
-from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from seealoud.device.mqtt.identity import identity_of
-from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.narrator.narrator import Narrator
-from seealoud.device.pictures.decode import encode_jpeg
-from seealoud.device.records import HistorySummary
 from seealoud.device.settings.effective import differing_keys
 from seealoud.device.settings.load import load_settings
 from seealoud.device.settings.paths import Directories, StateLock
 from seealoud.device.settings.schema import Settings
-from seealoud.device.settings.state import RunState, StateFile
+from seealoud.device.settings.state import StateFile
 from seealoud.device.settings.toml_text import masked_text
 from seealoud.device.speech.announcer import Announcer, OpenVoice
 from seealoud.device.speech.piper import PiperVoices
@@ -54,10 +55,9 @@ from seealoud.device.speech.silent_voice import SilentVoice
 from seealoud.device.speech.voice import with_kept_voice
 from seealoud.device.triggers.signals import SignalTrigger
 from seealoud.device.triggers.trigger import Target
-from seealoud.device.worker import Worker, stop_all
+from seealoud.device.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
-STOP_TIMEOUT_S = 6.0
 _TICK_S = 0.5
 
 
@@ -75,15 +75,14 @@ class Daemon:
         self._config = config
         self._directories = directories
         self._over = threading.Event()
-        self._failure = ""
+        self._workers = WorkerGroup(self._over)
         self._notifier = Notifier.from_environment()
         self._bus = HeldBus()
         self._clocks = open_clocks(settings.camera)
         self._clock = self._clocks.machine
-        self._workers: list[Worker] = []
+        self._source = parse_source(settings.camera.source)
         self._voices = PiperVoices()
         self._trial = BundleTrial(BundleStore(directories.bundles))
-        self._outbox: Outbox | None = None
 
     def run(self) -> int:
         """Run until SIGTERM, SIGINT or the end of a replay; return the exit code.
@@ -103,72 +102,114 @@ class Daemon:
             if not self._over.is_set():  # no signal has come since the program began
                 self._start(stack)
                 self._wait()
-                if not self._failure:
+                if not self._workers.failure:
                     self._trial.pause()
             self._notifier.stopping()
-        if self._failure:
-            raise WorkerError(f"the daemon ended: {self._failure}")
+        if self._workers.failure:
+            raise WorkerError(f"the daemon ended: {self._workers.failure}")
         return 0
 
     def _build(self, stack: ExitStack) -> None:
         """Create every part, listeners first; no thread starts yet, except that the voice loads."""
-        settings, bus, clock = self._settings, self._bus, self._clock
+        bus, clock, workers = self._bus, self._clock, self._workers
+        core = Core(self._settings, self._directories, bus, clock, workers, stack)
         bus.subscribe(EventLog())
         state_file = StateFile(self._directories.state_file, bus.publish, clock)
         stack.callback(state_file.close)
-        self._announcer = self._open_speech(state_file.read(), stack)
-        source = parse_source(settings.camera.source)
-        missing = {Part.CAMERA: no_camera(source.kind), Part.BROKER: NO_BROKER}
+        self._announcer = self._open_speech(core, state_file)
+        missing = {Part.CAMERA: no_camera(self._source.kind), Part.BROKER: NO_BROKER}
         self._problems = ProblemAnnouncer(self._announcer.announce, clock.now_s, missing)
         bus.subscribe(self._problems)
-        describer, bundle = open_daemon_describer(settings, self._trial)
-        camera = partial(open_camera, settings.camera, self._clocks, self._is_busy)
-        end = partial(announce_end, self._announcer.announce, self._is_busy, self._over, clock)
-        self._grabber = Grabber(camera, clock, bus, settings.camera, on_end=end)
-        stack.callback(self._grabber.close)
-        narrator = Narrator(settings.narration)
-        kept = (self._directories.state, self._grabber, self._announcer, bus, clock)
-        places = self._places = open_places(*kept, first=settings.places.is_spoken)
-        parts = (self._grabber, describer, narrator, self._announcer, bus)
-        self._observer = Observer(*parts, self._clocks, places)
-        stack.callback(self._observer.close)
-        self._bundle = BundleReload(self._observer, (bundle, settings), bus, clock, self._trial)
+        self._open_sight(core)
         bus.subscribe(self._trial)
-        status = DaemonStatus(self._grabber, self._problems, lambda: self._bundle.bundle)
-        bus.subscribe(status)
-        greeted = (self._grabber, self._problems, settings.narration, clock)
-        self._greeting = Greeting(*greeted, is_replay=source.is_replay)
-        live_parts = LiveParts(self._observer, self._grabber, self._announcer, state_file)
-        live = LiveSettings(live_parts, settings, bus, clock)
-        answers = Answers(status.spoken, status.values, places, self._open_history(stack))
-        steered = (self._observer, self._announcer, live, answers)
-        self._controller = DaemonController(*steered, bus, clock)
-        self._open_mqtt(stack)
-        self._open_metrics(stack)
-        self._add("speech", self._announcer.step, self._announcer.wake)
-        self._announcer.report_progress_to(self._workers[-1].progress)
-        self._add("observer", self._observer.step)
-        self._add("camera", self._grabber.step, self._grabber.wake)
+        self._open_control(core, state_file)
+        outbox = open_mqtt(core, self._controller, self._grabber)
+        open_metrics(
+            core,
+            MeasuredParts(
+                grabber=self._grabber,
+                observer=self._observer,
+                announcer=self._announcer,
+                voices=self._voices,
+                outbox=outbox,
+                bundle_name=lambda: self._bundle.bundle,
+            ),
+        )
+        speech = workers.add("speech", self._announcer.step, self._announcer.wake)
+        self._announcer.report_progress_to(speech.progress)
+        workers.add("observer", self._observer.step)
+        workers.add("camera", self._grabber.step, self._grabber.wake)
         self._triggers = self._open_triggers()
 
-    def _open_triggers(self) -> TriggerSet:
-        target = Target(self._controller.handle, self._clock, self._fail)
-        settings, sound = self._settings.triggers, self._announcer.earcon
-        triggers = make_triggers(settings, self._directories, target, sound, self._bus)
-        triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
-        return TriggerSet(triggers, self._bus, self._clock)
-
-    def _open_speech(self, state: RunState, stack: ExitStack) -> Announcer:
-        settings = with_kept_voice(self._settings.speech, state.voice)
+    def _open_speech(self, core: Core, state_file: StateFile) -> Announcer:
+        settings = with_kept_voice(core.settings.speech, state_file.read().voice)
         playback = open_playback(settings)
         # Without a loudspeaker nothing has to begin at once, and no voice is loaded.
         is_silent = settings.output == "none"
         often = () if is_silent else often_spoken()
         open_voice: OpenVoice = SilentVoice.open if is_silent else self._voices.open
-        announcer = Announcer(settings, playback, self._bus, self._clock, open_voice, often)
-        stack.callback(announcer.close)
+        announcer = Announcer(settings, playback, core.bus, core.clock, open_voice, often)
+        core.closing.callback(announcer.close)
         announcer.warm()
         return announcer
+
+    def _open_sight(self, core: Core) -> None:
+        """Create what takes frames and describes them."""
+        settings, bus, clock, announcer = core.settings, core.bus, core.clock, self._announcer
+        describer, bundle = open_daemon_describer(settings, self._trial)
+        self._grabber = Grabber(
+            partial(open_camera, settings.camera, self._clocks, self._is_busy),
+            clock,
+            bus,
+            settings.camera,
+            on_end=partial(announce_end, announcer.announce, self._is_busy, self._over, clock),
+        )
+        core.closing.callback(self._grabber.close)
+        self._places = open_places(
+            core.directories.state,
+            self._grabber,
+            announcer,
+            bus,
+            clock,
+            first=settings.places.is_spoken,
+        )
+        self._observer = Observer(
+            self._grabber,
+            describer,
+            Narrator(settings.narration),
+            announcer,
+            bus,
+            self._clocks,
+            self._places,
+        )
+        core.closing.callback(self._observer.close)
+        self._bundle = BundleReload(self._observer, (bundle, settings), bus, clock, self._trial)
+
+    def _open_control(self, core: Core, state_file: StateFile) -> None:
+        """Create what answers requests."""
+        settings, bus, clock, grabber = core.settings, core.bus, core.clock, self._grabber
+        status = DaemonStatus(grabber, self._problems, lambda: self._bundle.bundle)
+        bus.subscribe(status)
+        self._greeting = Greeting(
+            grabber,
+            self._problems,
+            settings.narration,
+            clock,
+            is_replay=self._source.is_replay,
+        )
+        live_parts = LiveParts(self._observer, grabber, self._announcer, state_file)
+        live = LiveSettings(live_parts, settings, bus, clock)
+        answers = Answers(status.spoken, status.values, self._places, open_history(core))
+        self._controller = DaemonController(
+            self._observer, self._announcer, live, answers, bus, clock
+        )
+
+    def _open_triggers(self) -> TriggerSet:
+        target = Target(self._controller.handle, self._clock, self._workers.fail)
+        settings, sound = self._settings.triggers, self._announcer.earcon
+        triggers = make_triggers(settings, self._directories, target, sound, self._bus)
+        triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
+        return TriggerSet(triggers, self._bus, self._clock)
 
     @property
     def _camera_name(self) -> str:
@@ -179,76 +220,10 @@ class Daemon:
         """Whether there is work for which a fast replay should wait."""
         return self._observer.is_busy or not self._announcer.is_idle
 
-    def _open_history(self, stack: ExitStack) -> Callable[[float], HistorySummary] | None:
-        settings = self._settings.history
-        if not settings.is_on:
-            return None
-        path = self._directories.state / HISTORY_FILE
-        history = History(path, settings, self._clock, publish=self._bus.publish)
-        stack.callback(history.close)
-        self._bus.subscribe(history)
-        self._add("history", history.step, history.wake)
-        return history.summary
-
-    def _open_mqtt(self, stack: ExitStack) -> None:
-        """Connect MQTT if it is on; it is imported only then."""
-        if not self._settings.mqtt.is_on:
-            return
-        from seealoud.device.mqtt.desired import DESIRED_FILE
-        from seealoud.device.mqtt.sink import DaemonSide, MqttSink
-
-        settings, state = self._settings, self._directories.state
-        bus, ours = self._bus, self._controller
-        outbox = Outbox(state / OUTBOX_FILE, clock=self._clock, publish=bus.publish)
-        self._outbox = outbox
-        stack.callback(outbox.close)
-        newest, desired = self._newest_jpeg, state / DESIRED_FILE
-        side = DaemonSide(ours.handle, bus, ours.status, self._clock, newest, desired)
-        device, rules = settings.device, settings.narration.rules
-        identity = identity_of(device.id, device.name, settings.speech, rules)
-        sink = MqttSink(settings.mqtt, identity, side, outbox)
-        stack.callback(sink.close)
-        self._bus.subscribe(sink)
-        self._add("mqtt", sink.step, sink.wake)
-
-    def _newest_jpeg(self) -> bytes | None:
-        frame = self._grabber.latest()
-        return None if frame is None else encode_jpeg(frame.image_hwc)
-
-    def _open_metrics(self, stack: ExitStack) -> None:
-        if not self._settings.metrics.is_on:
-            return
-        from seealoud.device.health.metrics import MetricsListener, Readings
-        from seealoud.device.health.metrics_server import MetricsServer
-
-        grabber, outbox, voices = self._grabber, self._outbox, self._voices
-        queues = {
-            "speech": lambda: self._announcer.waiting,
-            "questions": lambda: self._observer.waiting,
-        }
-        if outbox is not None:
-            queues["outbox"] = lambda: len(outbox)
-        listener = MetricsListener(
-            Readings(
-                frames=lambda: grabber.frames,
-                drops=lambda: grabber.drops,
-                frame_age_s=lambda: grabber.frame_age_s,
-                bundle=lambda: self._bundle.bundle,
-                queue_lengths=queues,
-                restarts={"camera": lambda: grabber.reconnects, "voice": lambda: voices.restarts},
-                dropped_messages=lambda: 0 if outbox is None else outbox.dropped,
-            )
-        )
-        self._bus.subscribe(listener)
-        server = MetricsServer(listener.registry, self._settings.metrics)
-        server.start()
-        stack.callback(server.close)
-
     def _start(self, stack: ExitStack) -> None:
         """Start all threads, listeners first and the camera last, and notify systemd."""
         stack.callback(self._stop_workers)
-        for worker in self._workers:
-            worker.start()
+        self._workers.start()
         stack.callback(self._triggers.close)
         self._triggers.start()
         self._places.finder.report_known()
@@ -267,7 +242,12 @@ class Daemon:
             self._triggers.retry_where_due()
 
     def _watched(self) -> list[Worker]:
-        return [*self._workers, *self._triggers.workers]
+        return [*self._workers.workers, *self._triggers.workers]
+
+    def _stop_workers(self) -> None:
+        """Stop the speech first, so that no thread waits for the end of a sentence."""
+        self._announcer.stop()
+        self._workers.stop()
 
     def reload(self) -> None:
         """Read the settings again; wrong settings change nothing, and some need a restart."""
@@ -283,17 +263,3 @@ class Daemon:
             self._settings = settings
             _LOGGER.info("settings reloaded, changed: %s; some changes need a restart", changed)
         self._notifier.ready(f"looks through {self._camera_name}")
-
-    def _stop_workers(self) -> None:
-        """Stop the speech first, so that no thread waits for the end of a sentence."""
-        self._announcer.stop()
-        stop_all(list(reversed(self._workers)), STOP_TIMEOUT_S)
-
-    def _add(
-        self, name: str, step: Callable[[], None], wake: Callable[[], None] | None = None
-    ) -> None:
-        self._workers.append(Worker(name, step, self._fail, wake))
-
-    def _fail(self, why: str) -> None:
-        self._failure = why
-        self._over.set()

@@ -44,7 +44,7 @@ class DaemonCore(Daemon):
             1e9,
         )
         self._work(self)
-        assert not self._failure
+        assert not self._workers.failure
         assert not [worker.name for worker in self._watched() if worker.is_stuck]
 
     def send_mqtt(self, topic: str, payload: bytes, is_retained: bool = False) -> ResultMessage:

@@ -1,0 +1,156 @@
+"""Opens the parts that a setting switches on: history, MQTT and metrics.
+
+Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
+the device. Each part is closed by ``Core.closing``, in reverse order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from seealoud.device.camera.grabber import Grabber
+from seealoud.device.clock import Clock
+from seealoud.device.daemon.controller import DaemonController
+from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.worker_group import WorkerGroup
+from seealoud.device.events import EventBus
+from seealoud.device.history.history import History
+from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
+from seealoud.device.mqtt.identity import identity_of
+from seealoud.device.mqtt.outbox import Outbox
+from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.records import HistorySummary
+from seealoud.device.settings.paths import Directories
+from seealoud.device.settings.schema import Settings
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.speech.piper import PiperVoices
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What every part of the daemon may use.
+
+    Attributes:
+        settings: as read at the start.
+        directories: where state and socket are.
+        bus: carries the events.
+        clock: the machine's.
+        workers: the threads.
+        closing: closes the parts at the end, the last one first.
+    """
+
+    settings: Settings
+    directories: Directories
+    bus: EventBus
+    clock: Clock
+    workers: WorkerGroup
+    closing: ExitStack
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredParts:
+    """Parts whose numbers the metrics show.
+
+    Attributes:
+        grabber: counts frames.
+        observer: has a queue of questions.
+        announcer: has the speech queue.
+        voices: counts restarts.
+        outbox: has a queue of messages; None without MQTT.
+        bundle_name: returns the name of the bundle in use.
+    """
+
+    grabber: Grabber
+    observer: Observer
+    announcer: Announcer
+    voices: PiperVoices
+    outbox: Outbox | None
+    bundle_name: Callable[[], str]
+
+
+def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
+    """Return what sums up the last minutes; None where there is no history."""
+    settings = core.settings.history
+    if not settings.is_on:
+        return None
+    path = core.directories.state / HISTORY_FILE
+    history = History(path, settings, core.clock, publish=core.bus.publish)
+    core.closing.callback(history.close)
+    core.bus.subscribe(history)
+    core.workers.add("history", history.step, history.wake)
+    return history.summary
+
+
+def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
+    """Return the outbox of the connection to the broker; None where MQTT is off.
+
+    Raises:
+        ConfigError: the password or a TLS file cannot be used.
+    """
+    settings = core.settings
+    if not settings.mqtt.is_on:
+        return None
+    from seealoud.device.mqtt.desired import DESIRED_FILE
+    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+
+    bus, clock, state = core.bus, core.clock, core.directories.state
+    outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
+    core.closing.callback(outbox.close)
+    side = DaemonSide(
+        controller.handle,
+        bus,
+        controller.status,
+        clock,
+        picture_of=lambda: newest_jpeg(grabber),
+        desired_file=state / DESIRED_FILE,
+    )
+    device, rules = settings.device, settings.narration.rules
+    identity = identity_of(device.id, device.name, settings.speech, rules)
+    sink = MqttSink(settings.mqtt, identity, side, outbox)
+    core.closing.callback(sink.close)
+    bus.subscribe(sink)
+    core.workers.add("mqtt", sink.step, sink.wake)
+    return outbox
+
+
+def open_metrics(core: Core, parts: MeasuredParts) -> None:
+    """Serve the metrics where they are on.
+
+    Raises:
+        ConfigError: their address cannot be used.
+    """
+    if not core.settings.metrics.is_on:
+        return
+    from seealoud.device.health.metrics import MetricsListener, Readings
+    from seealoud.device.health.metrics_server import MetricsServer
+
+    grabber, outbox, voices = parts.grabber, parts.outbox, parts.voices
+    queues = {
+        "speech": lambda: parts.announcer.waiting,
+        "questions": lambda: parts.observer.waiting,
+    }
+    if outbox is not None:
+        queues["outbox"] = lambda: len(outbox)
+    listener = MetricsListener(
+        Readings(
+            frames=lambda: grabber.frames,
+            drops=lambda: grabber.drops,
+            frame_age_s=lambda: grabber.frame_age_s,
+            bundle=parts.bundle_name,
+            queue_lengths=queues,
+            restarts={"camera": lambda: grabber.reconnects, "voice": lambda: voices.restarts},
+            dropped_messages=lambda: 0 if outbox is None else outbox.dropped,
+        )
+    )
+    core.bus.subscribe(listener)
+    server = MetricsServer(listener.registry, core.settings.metrics)
+    server.start()
+    core.closing.callback(server.close)
+
+
+def newest_jpeg(grabber: Grabber) -> bytes | None:
+    """Return the newest picture as JPEG; None where there is none, and while privacy is on."""
+    frame = grabber.latest()
+    return None if frame is None else encode_jpeg(frame.image_hwc)
