@@ -123,7 +123,8 @@ class Daemon:
         self._open_sight(core)
         bus.subscribe(self._trial)
         self._open_control(core, state_file)
-        outbox = open_mqtt(core, self._controller, self._grabber)
+        pictures = self._observer.pictures
+        outbox = open_mqtt(core, self._controller, self._grabber, pictures)
         open_metrics(
             core,
             MeasuredParts(

@@ -21,6 +21,7 @@ from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import HistorySummary
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
@@ -83,7 +84,9 @@ def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     return history.summary
 
 
-def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
+def open_mqtt(
+    core: Core, controller: DaemonController, grabber: Grabber, pictures: PictureQueue
+) -> Outbox | None:
     """Return the outbox of the connection to the broker; None where MQTT is off.
 
     Raises:
@@ -92,8 +95,9 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     settings = core.settings
     if not settings.mqtt.is_on:
         return None
+    from seealoud.device.mqtt.daemon_side import DaemonSide
     from seealoud.device.mqtt.desired import DESIRED_FILE
-    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+    from seealoud.device.mqtt.sink import MqttSink
 
     bus, clock, state = core.bus, core.clock, core.directories.state
     outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
@@ -105,6 +109,7 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
         clock,
         picture_of=lambda: newest_jpeg(grabber),
         desired_file=state / DESIRED_FILE,
+        pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
     identity = identity_of(device.id, device.name, settings.speech, rules)

@@ -11,17 +11,14 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from seealoud.device.clock import Clock
 from seealoud.device.events import (
     Decided,
     DecisionReason,
     Event,
-    EventBus,
     InViewChanged,
     PlaceChanged,
     ProblemChanged,
@@ -31,45 +28,22 @@ from seealoud.device.events import (
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
 from seealoud.device.mqtt.broker_connection import BrokerConnection
-from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
+from seealoud.device.mqtt.commands import ResultMessage
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
-from seealoud.device.mqtt.desired import DesiredState
+from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.messages import event_message
 from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
 from seealoud.device.mqtt.outbox_sender import OutboxSender
-from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
+from seealoud.device.mqtt.payloads import CaptionMessage, Happened
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.subscriptions import Subscriptions
-from seealoud.device.requests import HandleRequest
 
 _IDLE_S = 0.25
 _FLUSH_S = _GOODBYE_S = 0.5
 _MOST_RECEIVED = 500
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonSide:
-    """What MQTT uses of the daemon.
-
-    Attributes:
-        handle: carries commands out.
-        bus: carries the reports of a broker that is away.
-        state_of: returns the daemon's state, as the command ``status`` does.
-        clock: the time.
-        picture_of: returns the newest picture as JPEG, None where there is none; only called where
-            pictures are switched on.
-        desired_file: where it is kept which desired settings were applied last; None for nowhere.
-    """
-
-    handle: HandleRequest
-    bus: EventBus
-    state_of: Callable[[], Mapping[str, Value]]
-    clock: Clock
-    picture_of: Callable[[], bytes | None] = lambda: None
-    desired_file: Path | None = None
 
 
 class MqttSink:
@@ -106,19 +80,9 @@ class MqttSink:
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
-        desired = DesiredState(
-            identity,
-            commands,
-            daemon.state_of,
-            daemon.desired_file,
-            limits.spread_s,
-            self._chance,
-        )
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
-        self._retained.reports = desired.reports
         self._subscriptions = Subscriptions(
-            settings, commands, desired, self._retained, limits, self._chance
+            settings, identity, daemon, self._retained, limits, self._chance
         )
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
@@ -215,7 +179,11 @@ class MqttSink:
             return
         self._sender.put(self._stored(topic, message))
         # A heartbeat says the same once more: the last caption and its picture stay as they are.
-        if isinstance(message, CaptionMessage) and message.reason != DecisionReason.HEARTBEAT:
+        if (
+            topic is t.CAPTION
+            and isinstance(message, CaptionMessage)
+            and message.reason != DecisionReason.HEARTBEAT
+        ):
             self._retained.take_caption(message)
             self._send_picture(message)
 

@@ -11,8 +11,11 @@ from collections.abc import Hashable, Sequence
 
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage, TokenBucket
+from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.desired import DesiredState
+from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
+from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.site_commands import SiteCommands
@@ -26,29 +29,36 @@ class Subscriptions:
     """Used by one thread, except ``lane``.
 
     Args:
-        settings: which subscriptions there are besides those for commands.
-        commands: obeys commands.
-        desired: applies the settings that are desired of the device.
+        settings: which subscriptions there are besides those for the device's own commands.
+        identity: of the device.
+        daemon: carries out what is asked for.
         retained: is published again when Home Assistant has started.
-        limits: how long what is meant for many devices is spread over.
+        limits: how many commands are taken, and how long they are spread over.
         chance: for waits that must differ from device to device.
     """
 
     def __init__(
         self,
         settings: MqttSettings,
-        commands: CommandHandler,
-        desired: DesiredState,
+        identity: Identity,
+        daemon: DaemonSide,
         retained: RetainedTopics,
         limits: MqttLimits,
         chance: random.Random,
     ) -> None:
-        self._commands = commands
+        clock, per_min, device_id = daemon.clock, limits.commands_per_min, identity.id
+        commands = self._commands = CommandHandler(identity, daemon.handle, clock, per_min)
+        self._pictures = PictureCommands(
+            device_id, daemon.pictures.ask, daemon.bus.publish, clock, per_min
+        )
         self._site = SiteCommands(commands, limits.spread_s, chance)
-        self._desired = desired
+        self._desired = DesiredState(
+            identity, commands, daemon.state_of, daemon.desired_file, limits.spread_s, chance
+        )
+        retained.reports = self._desired.reports
         self._retained = retained
         self._chance = chance
-        device_id, prefix = retained.device_id, settings.discovery_prefix
+        prefix = settings.discovery_prefix
         self._availability_topic = t.AVAILABILITY.of(device_id)
         self._birth_topic = t.birth_topic(prefix)
         self._discovery_topic = t.discovery_topic(prefix, device_id)
@@ -92,8 +102,12 @@ class Subscriptions:
             self._desired.take(received, now_s)
         elif received.topic == t.SITE_COMMAND.template:
             return self._site.take(received, now_s)
-        elif (result := self._commands.handle(received)) is not None:
-            return [result]
+        else:
+            handler = (
+                self._pictures if self._pictures.is_picture(received.topic) else self._commands
+            )
+            result = handler.handle(received)
+            return [] if result is None else [result]
         return []
 
     def _take_availability(self, received: ReceivedMessage, now_s: float) -> None:
