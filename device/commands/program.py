@@ -37,11 +37,13 @@ class _Commands(SuggestingGroup):
         "config": "config",
         "describe": "describe",
         "doctor": "doctor",
+        "feedback": "feedback",
         "history": "history",
         "mqtt": "daemon",
         "place": "place",
         "press": "press",
         _DAEMON: "daemon",
+        "web": "web",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -60,8 +60,8 @@ class FrameNarrator:
         until_s = None if rest_s is None else self._film_clock.now_s() + rest_s
         self.steer(lambda narrator: narrator.snooze(until_s))
 
-    def narrate(self, frame: Frame, describer: FrameDescriber) -> None:
-        """Decide on a frame, speak what is decided, and publish it."""
+    def narrate(self, frame: Frame, describer: FrameDescriber) -> frozenset[str]:
+        """Decide on a frame, speak what is decided, and publish it; return the spoken texts."""
         now = ClockReading.of(self._film_clock)
         asked_s = self._clock.now_s()
         decision, found = self._weigh(frame, describer, now)
@@ -72,6 +72,8 @@ class FrameNarrator:
         if decision.is_spoken:
             self._say(decision.text, Priority.NARRATION, asked_s)
         self._bus.publish(self._decided(decision, found, frame))
+        narrated = {decision.text} if decision.is_spoken else set()
+        return frozenset(narrated | {match.text for match in decision.alerts if match.text})
 
     def note_spoken(self, text: str) -> None:
         """Note that an answer has been spoken, so that narration does not repeat it."""

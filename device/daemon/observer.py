@@ -23,6 +23,7 @@ from seealoud.device.events import Answered, EventBus, PlaceAnswered
 from seealoud.device.narrator.narrator import Narrator
 from seealoud.device.pictures.decode import decode_picture
 from seealoud.device.pictures.questions import (
+    LARGEST_DECODED_BYTES,
     PICTURE,
     PictureAnswered,
     PictureQuestion,
@@ -97,6 +98,8 @@ class Observer:
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
+        # The last frame of which something was said, and what that was.
+        self._described: tuple[Frame, frozenset[str]] | None = None
 
     # ------------------------------------------------------------ from any thread
 
@@ -116,6 +119,14 @@ class Observer:
         """Use another describer from the next frame on; the old one is closed."""
         self._replacement.put(describer)
 
+    def frame_of(self, text: str) -> Frame | None:
+        """Return the frame of which a text was said, if it is the last such frame.
+
+        Only this one is kept, in memory, and none while privacy is on.
+        """
+        described = self._described
+        return None if described is None or text not in described[1] else described[0]
+
     @property
     def waiting(self) -> int:
         """Number of questions that wait for an answer."""
@@ -131,6 +142,8 @@ class Observer:
     def step(self) -> None:
         """Answer the waiting questions, or a picture, or narrate; wait only briefly for a frame."""
         self._take_replacement()
+        if self._grabber.is_paused:
+            self._described = None
         if questions := [self._questions.get() for _ in range(self._questions.qsize())]:
             with self._looking():
                 self._answer(questions)
@@ -150,7 +163,8 @@ class Observer:
         frame = self._grabber.take(0.0 if self.pictures else _FRAME_WAIT_S)
         if frame is not None and self._questions.empty():
             with self._looking():
-                self._narrator.narrate(frame, self._describer)
+                if spoken := self._narrator.narrate(frame, self._describer):
+                    self._described = frame, spoken
 
     @contextmanager
     def _looking(self) -> Iterator[None]:
@@ -180,6 +194,8 @@ class Observer:
 
     def _answer_scene(self, frame: Frame | None, questions: list[Question]) -> None:
         newest, found = questions[-1], self._look(frame)
+        if frame is not None:
+            self._described = frame, frozenset((found.text,))
         self._say(found.text, newest)
         self._narrator.note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
@@ -239,8 +255,8 @@ class Observer:
     def _described_picture(self, asked: PictureQuestion) -> Description:
         """Return what a press would say of a picture; it leaves no trace in the observer."""
         try:
-            frame = Frame.now(decode_picture(asked.data, PICTURE, is_frame=True), PICTURE)
-            return self._describer.look(frame, captions_refused=True)
+            image_hwc = decode_picture(asked.data, PICTURE, LARGEST_DECODED_BYTES, is_frame=True)
+            return self._describer.look(Frame.now(image_hwc, PICTURE), captions_refused=True)
         except PictureError as exc:
             return Description(f"{exc}.".capitalize(), reason="unreadable")
         except InferenceError:

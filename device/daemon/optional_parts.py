@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT and metrics.
+"""Opens the parts that a setting switches on: history, MQTT, the page and metrics.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -14,6 +14,8 @@ from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
@@ -27,6 +29,7 @@ from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
+from seealoud.device.triggers.trigger import Target, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,35 @@ def open_mqtt(
     bus.subscribe(sink)
     core.workers.add("mqtt", sink.step, sink.wake)
     return outbox
+
+
+def make_page(
+    core: Core,
+    controller: DaemonController,
+    grabber: Grabber,
+    problems: ProblemAnnouncer,
+    places: PlaceFinder,
+    summary: Callable[[float], HistorySummary] | None,
+) -> Trigger | None:
+    """Return what serves the page, not started; None where it is off."""
+    settings, state = core.settings, core.directories.state
+    if not settings.web.is_on:
+        return None
+    from seealoud.device.web.server import PageServer
+    from seealoud.device.web.sources import PageSources
+
+    sources = PageSources(
+        target=Target(controller.handle, core.clock, core.workers.fail),
+        bus=core.bus,
+        device_name=settings.device.name,
+        state_of=controller.status,
+        problems_of=problems.lines,
+        frame_of=grabber.latest,
+        places_of=places.pictures,
+        history=None if summary is None else state / HISTORY_FILE,
+        summary_of=summary,
+    )
+    return PageServer(settings.web, state, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

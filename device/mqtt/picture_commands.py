@@ -18,7 +18,7 @@ from seealoud.device.clock import Clock
 from seealoud.device.errors import PictureError, RequestError
 from seealoud.device.events import Event
 from seealoud.device.mqtt import topics as t
-from seealoud.device.mqtt.commands import MAX_ID_CHARS, ResultMessage, TokenBucket
+from seealoud.device.mqtt.commands import MAX_ID_CHARS, ResultMessage
 from seealoud.device.mqtt.inbox import MAX_LARGE_BYTES, ReceivedMessage, is_large
 from seealoud.device.pictures.questions import (
     PictureAnswered,
@@ -27,6 +27,7 @@ from seealoud.device.pictures.questions import (
 )
 from seealoud.device.records import Cause, Description
 from seealoud.device.requests import refusal_of
+from seealoud.device.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 _ACTION = "describe_picture"

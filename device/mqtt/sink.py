@@ -119,9 +119,9 @@ class MqttSink:
         """Do what there is to do, and wait a little for more."""
         self._signal.clear()
         self._take_events()
-        self._answer(self._subscriptions.tend(self._clock.now_s()))
         if self._broker.tend():
             self._begin_connection()
+        self._answer(self._subscriptions.tend(self._clock.now_s(), self.is_connected))
         if self.is_connected:
             self._receive()
             self._send()

@@ -10,7 +10,7 @@ import random
 from collections.abc import Hashable, Sequence
 
 from seealoud.device.mqtt import topics as t
-from seealoud.device.mqtt.commands import CommandHandler, ResultMessage, TokenBucket
+from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.desired import DesiredState
 from seealoud.device.mqtt.identity import Identity
@@ -19,6 +19,7 @@ from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.site_commands import SiteCommands
+from seealoud.device.token_bucket import TokenBucket
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
@@ -127,14 +128,19 @@ class Subscriptions:
         self._is_online_due = False
         return True
 
-    def tend(self, now_s: float) -> list[ResultMessage]:
-        """Do what is due, in monotonic seconds; call it often. Returns results, as ``take``."""
+    def tend(self, now_s: float, is_connected: bool) -> list[ResultMessage]:
+        """Do what is due, and return results as ``take`` does; call it often.
+
+        Args:
+            now_s: monotonic seconds.
+            is_connected: without a connection, it is not known what is desired now.
+        """
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
             for retained in self._retained.all:
                 retained.renew()
         results = self._site.due(now_s)
-        if (reports := self._desired.due(now_s)) is not None:
+        if is_connected and (reports := self._desired.due(now_s)) is not None:
             self._retained.state.renew()
             results += [self._commands.result(x.topic, "desired", x.id, x.reason) for x in reports]
         return results

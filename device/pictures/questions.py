@@ -25,6 +25,8 @@ from seealoud.device.records import Cause, Description
 # A Raspberry Pi describes one in half a second, and nobody waits for longer than a few of them.
 MOST_WAITING = 4
 LARGEST_FILE_BYTES = 10 * 10**6
+# Twelve megapixels, as a Raspberry Pi's own camera has. A daemon has less room than a command.
+LARGEST_DECODED_BYTES = 80 * 10**6
 PICTURE = "the picture"
 
 
@@ -108,4 +110,4 @@ def check_picture_file(data: bytes, largest_bytes: int = LARGEST_FILE_BYTES) -> 
             f"{PICTURE} has {len(data)} bytes, and at most {largest_bytes} are taken: "
             "make it smaller, 1280 pixels wide are enough"
         )
-    refuse_too_large(data, PICTURE)
+    refuse_too_large(data, PICTURE, LARGEST_DECODED_BYTES)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from support.daemon import DaemonBench, ScriptedEye, dark, scene
+from support.pictures import encoded
 
 from seealoud.device.daemon.observer import Question
 from seealoud.device.errors import PictureError, RequestError
@@ -13,11 +13,6 @@ from seealoud.device.events import Answered, Decided, DecisionReason, Event, InV
 from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
 from seealoud.device.pictures.questions import MOST_WAITING, PictureAnswered, PictureQuestion
 from seealoud.device.records import Cause
-
-
-def png(image_hwc: np.ndarray) -> bytes:
-    _, data = cv2.imencode(".png", image_hwc[:, :, ::-1])
-    return data.tobytes()
 
 
 def _ask(bench: DaemonBench, data: bytes, own_id: str = "") -> list[PictureAnswered]:
@@ -37,7 +32,7 @@ def test_picture_is_described_as_a_press_would_and_the_caller_gets_the_answer() 
     bench.frames.fresh.append(bench.frames.frame(scene(1)))
     bench.observer.step()
     (pressed,) = (event for event in bench.events.of(Answered) if isinstance(event, Answered))
-    replies = _ask(bench, png(scene(1)), "front-door")
+    replies = _ask(bench, encoded(scene(1), ".png"), "front-door")
     bench.observer.step()
     (answer,) = replies
     assert answer.description.text == pressed.text
@@ -51,7 +46,7 @@ def test_picture_leaves_no_trace_in_speech_narration_rules_and_places() -> None:
     bench.show(dark(), times=3)
     before: list[Event] = [*bench.events.events]
     spoken = [*bench.voice.texts]
-    _ask(bench, png(scene(1)))
+    _ask(bench, encoded(scene(1), ".png"))
     bench.observer.step()
     assert [type(event) for event in bench.events.events[len(before) :]] == [PictureAnswered]
     assert bench.voice.texts == spoken
@@ -66,14 +61,14 @@ def test_picture_leaves_no_trace_in_speech_narration_rules_and_places() -> None:
 def test_picture_is_described_while_privacy_has_closed_the_camera() -> None:
     bench = DaemonBench()
     bench.frames.is_paused = True
-    replies = _ask(bench, png(scene(1)))
+    replies = _ask(bench, encoded(scene(1), ".png"))
     bench.observer.step()
     assert replies[0].description.words
 
 
 def test_picture_that_is_too_dark_is_refused_in_words_and_keeps_the_withheld_caption() -> None:
     bench = DaemonBench()
-    replies = _ask(bench, png(dark()))
+    replies = _ask(bench, encoded(dark(), ".png"))
     bench.observer.step()
     found = replies[0].description
     assert (found.text, found.reason) == ("It is too dark to see.", "too_dark")
@@ -83,7 +78,7 @@ def test_picture_that_is_too_dark_is_refused_in_words_and_keeps_the_withheld_cap
 
 def test_damaged_picture_and_failed_models_are_answered_too() -> None:
     bench = DaemonBench(NarrationSettings(is_on=False), eye=ScriptedEye(fails=True))
-    cut, whole = _ask(bench, png(scene(1))[:60]), _ask(bench, png(scene(1)))
+    cut, whole = _ask(bench, encoded(scene(1), ".png")[:60]), _ask(bench, encoded(scene(1), ".png"))
     for _ in range(3):
         bench.observer.step()
     assert cut[0].description.reason == "unreadable"
@@ -99,6 +94,7 @@ def test_damaged_picture_and_failed_models_are_answered_too() -> None:
         (b"<html><body>not found</body></html>", "it is a web page"),
         (b"\xff\xd8\xff" + bytes(10 * 10**6), "at most 10000000 are taken"),
         (b"\x00\x01\x02\x03" * 20, "unknown format"),
+        (encoded(np.zeros((4000, 4000), np.uint8), ".png"), "too many pixels .*4000 x 4000"),
     ],
 )
 def test_file_that_is_no_picture_is_refused_at_once(data: bytes, reason: str) -> None:
@@ -111,19 +107,19 @@ def test_file_that_is_no_picture_is_refused_at_once(data: bytes, reason: str) ->
 def test_fifth_waiting_picture_is_refused_and_the_four_are_answered_in_order() -> None:
     bench = DaemonBench(NarrationSettings(is_on=False))
     for number in range(MOST_WAITING):
-        _ask(bench, png(scene(number)), str(number))
+        _ask(bench, encoded(scene(number), ".png"), str(number))
     with pytest.raises(RequestError, match="4 pictures wait"):
-        _ask(bench, png(scene(1)), "fifth")
+        _ask(bench, encoded(scene(1), ".png"), "fifth")
     for _ in range(2 * MOST_WAITING):
         bench.observer.step()
     assert [answer.id for answer in _answered(bench)] == ["0", "1", "2", "3"]
-    _ask(bench, png(scene(1)))
+    _ask(bench, encoded(scene(1), ".png"))
 
 
 def test_press_comes_before_waiting_pictures_and_narration_takes_turns_with_them() -> None:
     bench = DaemonBench()
     for number in range(MOST_WAITING):
-        _ask(bench, png(scene(number)), str(number))
+        _ask(bench, encoded(scene(number), ".png"), str(number))
     bench.observer.ask(Question(Cause.BUTTON, bench.clock.now_s()))
     bench.clock.advance_to(1)
     bench.frames.fresh.append(bench.frames.frame(scene(5)))

@@ -381,3 +381,32 @@ def test_a_damaged_file_of_applied_settings_is_begun_anew(broker, tmp_path):
         assert state_with(listener, "hall", "rev-1").volume == 0.25
         device.bus.publish(answered())
     assert json.loads(file.read_text()) == {"volume": 0.25}
+
+
+def test_a_connection_that_ends_too_early_takes_no_document_for_removed(tmp_path):
+    file = tmp_path / "desired.json"
+    file.write_text('{"volume": 0.25}')
+    device = Device(settings_for(1), "hall", desired_file=file)
+    subscriptions = device.sink._subscriptions
+
+    def take(topic: str, text: str, now_s: float) -> None:
+        payload = text.encode()
+        received = ReceivedMessage(topic, payload, len(payload), is_retained=False)
+        assert subscriptions.take(received, now_s) == []
+
+    subscriptions.connection_began(0)
+    assert subscriptions.tend(20, is_connected=False) == []
+    assert json.loads(file.read_text()) == {"volume": 0.25}
+    # Nor is what a person has changed undone over the next connection.
+    subscriptions.connection_began(30)
+    take("seealoud/hall/desired", '{"volume": 0.25}', 30)
+    assert subscriptions.tend(31, is_connected=True) == []  # more may come
+    take("seealoud/hall/availability", "online", 32)
+    (result,) = subscriptions.tend(32, is_connected=True)
+    assert (result.topic, result.is_accepted) == ("seealoud/hall/desired", True)
+    assert device.controller.requests == []
+    # One that is gone over a whole connection is removed.
+    subscriptions.connection_began(40)
+    take("seealoud/hall/availability", "online", 41)
+    assert subscriptions.tend(41, is_connected=True) == []
+    assert json.loads(file.read_text()) == {}
