@@ -47,8 +47,7 @@ class MqttLimits:
         commands_per_min: commands taken in a minute; more come only from a program that has gone
             wrong.
         spread_s: what many devices of one broker would do at the same moment is done by each at
-            random within this: connecting again, obeying a command for the whole site. 1000
-            devices then make 200 connections a second, which a small broker serves with TLS too.
+            random within this: connecting again, obeying a command for the whole site.
         start_spread_s: the same for the first connection; shorter, since few devices start at
             the same moment, and somebody waits for the one that does.
     """
