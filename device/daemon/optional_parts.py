@@ -123,10 +123,12 @@ def open_mqtt(
     if not settings.mqtt.is_on:
         return None
     from seealoud.device.bundles.voices import VoiceStore
-    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+    from seealoud.device.mqtt.daemon_side import DaemonSide
+    from seealoud.device.mqtt.desired import DESIRED_FILE
+    from seealoud.device.mqtt.sink import MqttSink
 
-    bus, clock = core.bus, core.clock
-    outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
+    bus, clock, state = core.bus, core.clock, core.directories.state
+    outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
         controller.handle,
@@ -134,6 +136,7 @@ def open_mqtt(
         controller.status,
         clock,
         picture_of=lambda: newest_jpeg(grabber),
+        desired_file=state / DESIRED_FILE,
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
