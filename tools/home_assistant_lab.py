@@ -15,7 +15,13 @@ import time
 from pathlib import Path
 
 from tools.home_assistant.camera_checks import describe_cameras
-from tools.home_assistant.checks import break_everything, rest, use_everything, watch_a_rule
+from tools.home_assistant.checks import (
+    break_everything,
+    rest,
+    update_model,
+    use_everything,
+    watch_a_rule,
+)
 from tools.home_assistant.parts import Lab
 from tools.home_assistant.transcript import Transcript
 
@@ -38,6 +44,7 @@ def main(arguments: list[str]) -> int:
                 transcript.say("       no picture of the device's page: there is no chromedriver")
             watch_a_rule(lab, transcript)
             rest(lab, transcript, _REST_MIN)
+            update_model(lab, transcript)
             break_everything(lab, transcript)
         finally:
             lab.close()

@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT, the page and metrics.
+"""Opens the parts that a setting switches on: history, MQTT, the page, metrics and updates.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.reload import BundleReload
 from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
@@ -24,12 +26,15 @@ from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.pictures.questions import PictureQueue
-from seealoud.device.records import HistorySummary
+from seealoud.device.records import HistorySummary, Utterance
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.triggers.trigger import Target, Trigger
+
+if TYPE_CHECKING:
+    from seealoud.device.daemon.updater import Updater
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,25 @@ class MeasuredParts:
     bundle_name: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownParts:
+    """Parts that the page shows.
+
+    Attributes:
+        grabber: has the newest frame.
+        observer: describes pictures, and has the frame that was described last.
+        problems: has what does not work.
+        places: knows the taught places.
+        summary: sums up the last minutes; None without a history.
+    """
+
+    grabber: Grabber
+    observer: Observer
+    problems: ProblemAnnouncer
+    places: PlaceFinder
+    summary: Callable[[float], HistorySummary] | None
+
+
 def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     """Return what sums up the last minutes; None where there is no history."""
     settings = core.settings.history
@@ -98,6 +122,7 @@ def open_mqtt(
     settings = core.settings
     if not settings.mqtt.is_on:
         return None
+    from seealoud.device.bundles.voices import VoiceStore
     from seealoud.device.mqtt.sink import DaemonSide, MqttSink
 
     bus, clock = core.bus, core.clock
@@ -112,7 +137,12 @@ def open_mqtt(
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
-    identity = identity_of(device.id, device.name, settings.speech, rules)
+    voices = VoiceStore(core.directories.voices).paths()
+    identity = replace(
+        identity_of(device.id, device.name, settings.speech, rules, installed_voices=voices),
+        page_url=settings.web.outside_url,
+        has_updates=settings.captioner.updates is not None,
+    )
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)
@@ -120,18 +150,36 @@ def open_mqtt(
     return outbox
 
 
-def make_page(
+def open_updates(
     core: Core,
-    controller: DaemonController,
-    grabber: Grabber,
-    problems: ProblemAnnouncer,
-    places: PlaceFinder,
-    summary: Callable[[float], HistorySummary] | None,
-) -> Trigger | None:
+    settings: Callable[[], Settings],
+    bundle: BundleReload,
+    announce: Callable[[Utterance], None],
+) -> Updater | None:
+    """Return what looks for newer bundles; None where no feed is set.
+
+    Args:
+        core: what every part may use.
+        settings: returns them as they are now.
+        bundle: uses the one that is chosen.
+        announce: speaks.
+    """
+    if core.settings.captioner.updates is None:
+        return None
+    from seealoud.device.daemon.updater import Updater, UpdateSide
+
+    side = UpdateSide(settings, bundle, announce, core.bus.publish, core.clock)
+    updater = Updater(core.settings.captioner.updates, core.directories, side)
+    core.closing.callback(updater.close)
+    return updater
+
+
+def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Trigger | None:
     """Return what serves the page, not started; None where it is off."""
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
@@ -140,13 +188,16 @@ def make_page(
         bus=core.bus,
         device_name=settings.device.name,
         state_of=controller.status,
-        problems_of=problems.lines,
-        frame_of=grabber.latest,
-        places_of=places.pictures,
-        history=None if summary is None else state / HISTORY_FILE,
-        summary_of=summary,
+        problems_of=parts.problems.lines,
+        frame_of=parts.grabber.latest,
+        places_of=parts.places.pictures,
+        ask_picture=parts.observer.pictures.ask,
+        feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
+        state=state,
+        history=None if parts.summary is None else state / HISTORY_FILE,
+        summary_of=parts.summary,
     )
-    return PageServer(settings.web, state, sources)
+    return PageServer(settings.web, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

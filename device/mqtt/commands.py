@@ -78,6 +78,7 @@ class CommandHandler:
             t.SNOOZE_SET: lambda text: r.Snooze(minutes=_number(text)),
             t.VOICE_SET: lambda text: r.Set(name="voice", value=self._voice(text)),
             t.SAY_SET: lambda text: r.Say(text=clean(text)),
+            t.UPDATE_SET: _update,
         }
         self._simple = {topic.of(identity.id): read for topic, read in own.items()}
         self._json_topic = t.COMMAND.of(identity.id)
@@ -224,6 +225,12 @@ def _switch(text: str) -> bool:
     if is_on is None:
         raise RequestError(f"{_shown(text)} is not ON or OFF")
     return is_on
+
+
+def _update(text: str) -> r.Update:
+    if text.strip().lower() != t.INSTALL:
+        raise RequestError(f"{_shown(text)} is not {t.INSTALL}")
+    return r.Update()
 
 
 def _number(text: str) -> float:

@@ -92,6 +92,8 @@ class Identity:
         rate: its range.
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
+        page_url: the address of its page for other machines; empty without one.
+        has_updates: whether newer bundles are looked for.
     """
 
     id: str
@@ -104,6 +106,8 @@ class Identity:
     rate: Range = Range(0.5, 2.0, 0.05)
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
+    page_url: str = ""
+    has_updates: bool = False
 
 
 def identity_of(
@@ -111,9 +115,11 @@ def identity_of(
     name: str,
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
+    *,
+    installed_voices: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: ""}
+    voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
     if speech.voice is not None:
         voices[speech.voice.stem] = str(speech.voice)
     return Identity(

@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.clock import Clock
 from seealoud.device.errors import BrokerError
 from seealoud.device.events import InViewChanged, PlaceChanged
@@ -29,6 +30,7 @@ from seealoud.device.mqtt.messages import PlaceMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.mqtt.update_entity import UpdateMessage
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5
@@ -129,12 +131,14 @@ class RetainedTopics:
         self._message: CaptionMessage | None = None
         self._view: InViewMessage | None = None
         self._place: PlaceMessage | None = None
+        self._updating: OutgoingMessage | None = None
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
         self._where = RetainedMessage(self._write_place)
+        self._update = RetainedMessage(lambda: self._updating)
         self._caption = RetainedMessage(self._write_caption)
         self.state = RetainedMessage(self._write_state)
         self.diagnostics = RetainedMessage(self._write_diagnostics)
@@ -144,6 +148,7 @@ class RetainedTopics:
             self.diagnostics,
             self._in_view,
             self._where,
+            self._update,
             self._caption,
         )
 
@@ -157,8 +162,13 @@ class RetainedTopics:
         self._message = message
         self._caption.renew()
 
-    def take_view(self, event: InViewChanged | PlaceChanged) -> None:
+    def take_view(self, event: InViewChanged | PlaceChanged | UpdateChanged) -> None:
         """Have published the place, or which rules find what they wait for; announce new rules."""
+        if isinstance(event, UpdateChanged):
+            message = UpdateMessage.of(event).model_dump_json()
+            self._updating = t.UPDATE.message(self._identity.id, message)
+            self._update.renew()
+            return
         if isinstance(event, PlaceChanged):
             self._place = PlaceMessage.of(event)
             self._where.renew()

@@ -25,6 +25,7 @@ from seealoud.device.mqtt.messages import (
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
 from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.retained import InViewMessage, StateMessage
+from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,6 +40,7 @@ MESSAGES: Mapping[str, type[Message]] = {
     "diagnostics": DiagnosticsMessage,
     "in-view": InViewMessage,
     "place": PlaceMessage,
+    "update": UpdateMessage,
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.clock import Clock
 from seealoud.device.events import (
     Decided,
@@ -194,7 +195,7 @@ class MqttSink:
         elif isinstance(event, ProblemChanged):
             self._retained.health.note(event)
             self._retained.diagnostics.renew()
-        elif isinstance(event, InViewChanged | PlaceChanged):
+        elif isinstance(event, InViewChanged | PlaceChanged | UpdateChanged):
             self._retained.take_view(event)
         elif isinstance(event, Decided):
             self._retained.health.narration_reason = event.reason.value

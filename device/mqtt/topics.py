@@ -70,6 +70,7 @@ PROBLEM = Topic(f"{_DEVICE}/problem", qos=1, is_retained=False)
 SUMMARY = Topic(f"{_DEVICE}/summary", qos=1, is_retained=False)
 REQUEST = Topic(f"{_DEVICE}/request", qos=1, is_retained=False)
 RESULT = Topic(f"{_DEVICE}/result", qos=1, is_retained=False)
+UPDATE = Topic(f"{_DEVICE}/update", qos=1, is_retained=True)
 DESCRIBE_ANSWER = Topic(f"{_DEVICE}/describe/answer", qos=1, is_retained=False)
 PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
 
@@ -84,16 +85,18 @@ MINIMUM_GAP_SET = _command("minimum_gap_s/set")
 SNOOZE_SET = _command("snooze_min/set")
 VOICE_SET = _command("voice/set")
 SAY_SET = _command("say/set")
+UPDATE_SET = _command("update/set")
+INSTALL = "install"
 # A level below it may name the picture.
 DESCRIBE_PICTURE = _command("describe/picture")
 
 PUBLISHED = (
-    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW, PLACE),
+    *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW, PLACE, UPDATE),
     *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, DESCRIBE_ANSWER, PICTURE),
 )
 COMMANDS = (
     *(COMMAND, NARRATION_SET, ALERTS_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
-    *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET, DESCRIBE_PICTURE),
+    *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET, UPDATE_SET, DESCRIBE_PICTURE),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)
 

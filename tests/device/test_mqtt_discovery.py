@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,13 +29,16 @@ from seealoud.device.events import (
     ProblemChanged,
 )
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
-from seealoud.device.mqtt.identity import Identity, read_board
+from seealoud.device.mqtt.identity import Identity, identity_of, read_board
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.topics import ALL_TOPICS
+from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
+from seealoud.device.settings.load import parse_settings
+from seealoud.device.speech.settings import SpeechSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -75,6 +79,48 @@ def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
     assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
 
 
+def test_installed_voices_can_be_chosen():
+    speech = SpeechSettings.model_validate({"voice": "/voices/amy.onnx"})
+    identity = identity_of("k", "K", speech, installed_voices={"alan-0123456789ab": "/state/alan"})
+    assert dict(identity.voices) == {
+        "Built-in": "",
+        "alan-0123456789ab": "/state/alan",
+        "amy": "/voices/amy.onnx",
+    }
+
+
+def test_an_update_is_offered_only_with_a_feed_and_shows_what_home_assistant_allows():
+    assert "update" not in described()["components"]
+    one = described(has_updates=True)["components"]["update"]
+    assert (one["platform"], one["payload_install"]) == ("update", "install")
+    message = UpdateMessage(
+        at=datetime.now(UTC),
+        installed_version="a-0123456789ab",
+        latest_version=None,
+        in_progress=False,
+        update_percentage=None,
+        release_summary='With "quotes".',
+        problem="It's gone.",
+    )
+
+    def shown(template: str, **changes: Any) -> dict[str, Any]:
+        text = message.model_copy(update=changes).model_dump_json()
+        rendered = jinja2.Environment().from_string(template).render(value_json=json.loads(text))
+        found: dict[str, Any] = json.loads(rendered)
+        return found
+
+    # Its schema refuses other keys, and a version that is null (homeassistant/components/mqtt).
+    assert shown(one["value_template"]) == {
+        "installed_version": "a-0123456789ab",
+        "release_summary": 'With "quotes".',
+        "update_percentage": None,
+        "in_progress": False,
+    }
+    found = shown(one["value_template"], latest_version="b", update_percentage=10)
+    assert (found["latest_version"], found["update_percentage"]) == ("b", 10)
+    assert shown(one["json_attributes_template"]) == {"problem": "It's gone."}
+
+
 def test_the_device_block_names_the_board(tmp_path):
     model = tmp_path / "model"
     model.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
@@ -85,6 +131,19 @@ def test_the_device_block_names_the_board(tmp_path):
     model.write_bytes(b"Raspberry Pi Zero 2 W\xff\0")
     assert read_board(model).model.startswith("Raspberry Pi Zero 2 W")
     assert "hw_version" not in described(board=read_board(model))["device"]
+
+
+def test_the_device_leads_to_its_page_where_others_can_reach_it():
+    def url(text: str) -> str:
+        page = parse_settings(f"[web]\n{text}", "file").web.outside_url
+        return described(page_url=page)["device"].get("configuration_url", "")
+
+    name = socket.gethostname()
+    name = name if "." in name else f"{name}.local"
+    assert url("") == url("is_on = true") == url('address = "0.0.0.0:80"') == ""
+    assert url('is_on = true\naddress = "0.0.0.0:8080"') == f"http://{name}:8080"
+    assert url('is_on = true\naddress = "kitchen.lan:80"') == "http://kitchen.lan:80"
+    assert url('is_on = true\naddress = "[fd00::7]:80"') == "http://[fd00::7]:80"
 
 
 def test_every_entity_has_what_home_assistant_knows_how_to_show():
