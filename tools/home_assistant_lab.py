@@ -43,10 +43,10 @@ def main(arguments: list[str]) -> int:
         lab = Lab(root, Path(name))
         try:
             use_everything(lab, transcript)
+            describe_cameras(lab, transcript)
             picture = page.parent / "figures" / "home-assistant-device.png"
             if not lab.home.take_picture(picture):
                 transcript.say("       no picture of the device's page: there is no chromedriver")
-            describe_cameras(lab, transcript)
             watch_a_rule(lab, transcript)
             rest(lab, transcript, _REST_MIN)
             update_model(lab, transcript)
