@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seealoud.device import app
+from seealoud.device.atomic_file import write_atomically
 from seealoud.device.camera.grabber import Grabber, GrabberTimes
 from seealoud.device.clock import Clock
 from seealoud.device.errors import SeeAloudError
@@ -113,7 +114,7 @@ class NotedDaemon(app.Daemon):
     def _wait(self) -> None:
         if self._options.commands:
             found = self._send_commands(self._options.commands, self._options.seed)
-            (self._folder / "commands.json").write_text(json.dumps(found))
+            write_atomically(self._folder / "commands.json", json.dumps(found).encode())
         super()._wait()
 
     def _send_commands(self, count: int, seed: int) -> dict[str, Any]:
