@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import subprocess
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,15 @@ from pathlib import Path
 
 import paho.mqtt.publish as mqtt_publish
 import pytest
-from support.mosquitto import DEADLINE_S, HOST, Broker, Listener, listening, running_mosquitto
+from support.mosquitto import (
+    DEADLINE_S,
+    HOST,
+    Broker,
+    Listener,
+    listening,
+    password_lines,
+    running_mosquitto,
+)
 from support.mqtt_daemon import VOICES, Device, answered, running, settings_for
 
 from seealoud.device.errors import ConfigError
@@ -132,6 +142,49 @@ def test_five_devices_obey_one_command_and_each_confirms_it_on_its_own_topic(bro
         refused = [next_result(listener) for _ in names]
         assert {(x.id, x.is_accepted) for x in refused} == {("q2", False)}
         assert "'fly'" in refused[0].reason
+
+
+def test_with_the_documented_access_rules_only_the_operator_commands_every_device(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "mqtt.md").read_text()
+    rules = page.partition("    user operator\n")[2].partition("\n\n- ")[0].partition("\n#")[0]
+    acl = tmp_path / "acl"
+    acl.write_text("user operator\n" + textwrap.dedent(rules))
+    lines = [*password_lines(tmp_path, "operator", "word-of-operator"), f"acl_file {acl}"]
+    for user in ("hall", "attic"):
+        file = str(tmp_path / "passwords")
+        subprocess.run(["mosquitto_passwd", "-b", file, user, f"word-of-{user}"], check=True)
+
+    def send(user: str, topic: str, payload: object, *, is_retained: bool = False) -> None:
+        auth = {"username": user, "password": f"word-of-{user}"}
+        mqtt_publish.single(topic, json.dumps(payload), qos=1, retain=is_retained,
+                            hostname=HOST, port=guarded.port, auth=auth)  # fmt: skip
+
+    with contextlib.ExitStack() as stack:
+        guarded = stack.enter_context(running_mosquitto(tmp_path, *lines))
+        devices = {}
+        for user in ("hall", "attic"):
+            word = tmp_path / user
+            word.write_text(f"word-of-{user}")
+            settings = settings_for(
+                guarded.port, is_site_wide_on=True, username=user, password_file=word
+            )
+            devices[user] = stack.enter_context(running(Device(settings, user)))
+            devices[user].wait_connected()
+        states = [device.controller.state for device in devices.values()]
+        # Those of a device come first, and reach nobody.
+        send("hall", SITE_COMMAND, {"action": "mute", "is_on": True})
+        send("hall", "seealoud/attic/command", {"action": "mute", "is_on": True})
+        send("hall", SITE_DESIRED, {"rate": 2}, is_retained=True)
+        send("operator", SITE_COMMAND, {"action": "narrate", "is_on": False})
+        send("operator", SITE_DESIRED, {"volume": 0.25}, is_retained=True)
+        send("operator", "seealoud/attic/desired", {"minimum_gap_s": 40}, is_retained=True)
+        for device in devices.values():
+            state = device.controller.state
+            device.wait_until(lambda state=state: state["volume"] == 0.25)
+            device.wait_until(lambda state=state: not state["is_narrating"])
+        devices["attic"].wait_until(lambda: states[1]["minimum_gap_s"] == 40)
+        assert [(x["is_muted"], x["rate"]) for x in states] == [(False, 1.0)] * 2
+        assert states[0]["minimum_gap_s"] == 10
 
 
 class Handled:
