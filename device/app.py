@@ -26,6 +26,7 @@ from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.optional_parts import (
     Core,
     MeasuredParts,
+    ShownParts,
     make_page,
     open_history,
     open_metrics,
@@ -217,14 +218,14 @@ class Daemon:
         settings, sound = self._settings.triggers, self._announcer.earcon
         triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
-        page = make_page(
-            core,
-            self._controller,
-            self._grabber,
-            self._problems,
-            self._places.finder,
-            self._summary_of,
+        shown = ShownParts(
+            grabber=self._grabber,
+            observer=self._observer,
+            problems=self._problems,
+            places=self._places.finder,
+            summary=self._summary_of,
         )
+        page = make_page(core, self._controller, shown)
         if page is not None:
             triggers[Part.PAGE] = page
         return TriggerSet(triggers, self._bus, self._clock)

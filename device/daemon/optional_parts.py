@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seealoud.device.camera.grabber import Grabber
@@ -79,6 +79,25 @@ class MeasuredParts:
     bundle_name: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownParts:
+    """Parts that the page shows.
+
+    Attributes:
+        grabber: has the newest frame.
+        observer: describes pictures, and has the frame that was described last.
+        problems: has what does not work.
+        places: knows the taught places.
+        summary: sums up the last minutes; None without a history.
+    """
+
+    grabber: Grabber
+    observer: Observer
+    problems: ProblemAnnouncer
+    places: PlaceFinder
+    summary: Callable[[float], HistorySummary] | None
+
+
 def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     """Return what sums up the last minutes; None where there is no history."""
     settings = core.settings.history
@@ -104,10 +123,12 @@ def open_mqtt(
     if not settings.mqtt.is_on:
         return None
     from seealoud.device.bundles.voices import VoiceStore
-    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+    from seealoud.device.mqtt.daemon_side import DaemonSide
+    from seealoud.device.mqtt.desired import DESIRED_FILE
+    from seealoud.device.mqtt.sink import MqttSink
 
-    bus, clock = core.bus, core.clock
-    outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
+    bus, clock, state = core.bus, core.clock, core.directories.state
+    outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
         controller.handle,
@@ -115,15 +136,14 @@ def open_mqtt(
         controller.status,
         clock,
         picture_of=lambda: newest_jpeg(grabber),
+        desired_file=state / DESIRED_FILE,
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
-    identity = identity_of(
-        device.id,
-        device.name,
-        settings.speech,
-        rules,
-        installed_voices=VoiceStore(core.directories.voices).paths(),
+    voices = VoiceStore(core.directories.voices).paths()
+    identity = replace(
+        identity_of(device.id, device.name, settings.speech, rules, installed_voices=voices),
+        page_url=settings.web.outside_url,
         has_updates=settings.captioner.updates is not None,
     )
     sink = MqttSink(settings.mqtt, identity, side, outbox)
@@ -157,18 +177,12 @@ def open_updates(
     return updater
 
 
-def make_page(
-    core: Core,
-    controller: DaemonController,
-    grabber: Grabber,
-    problems: ProblemAnnouncer,
-    places: PlaceFinder,
-    summary: Callable[[float], HistorySummary] | None,
-) -> Trigger | None:
+def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Trigger | None:
     """Return what serves the page, not started; None where it is off."""
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
@@ -177,13 +191,16 @@ def make_page(
         bus=core.bus,
         device_name=settings.device.name,
         state_of=controller.status,
-        problems_of=problems.lines,
-        frame_of=grabber.latest,
-        places_of=places.pictures,
-        history=None if summary is None else state / HISTORY_FILE,
-        summary_of=summary,
+        problems_of=parts.problems.lines,
+        frame_of=parts.grabber.latest,
+        places_of=parts.places.pictures,
+        ask_picture=parts.observer.pictures.ask,
+        feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
+        state=state,
+        history=None if parts.summary is None else state / HISTORY_FILE,
+        summary_of=parts.summary,
     )
-    return PageServer(settings.web, state, sources)
+    return PageServer(settings.web, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import annotated_types
 
 from seealoud.device import __version__
+from seealoud.device.errors import RequestError
 from seealoud.device.mqtt.broker import default_device_id
 from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
 from seealoud.device.requests import MAX_SNOOZE_MIN
@@ -17,6 +18,7 @@ from seealoud.device.settings_base import SettingsGroup
 from seealoud.device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
+_SHOWN_CHARS = 80
 MODEL_FILE = Path("/proc/device-tree/model")
 
 
@@ -92,6 +94,7 @@ class Identity:
         rate: its range.
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
+        page_url: the address of its page for other machines; empty without one.
         has_updates: whether newer bundles are looked for.
     """
 
@@ -105,7 +108,20 @@ class Identity:
     rate: Range = Range(0.5, 2.0, 0.05)
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
+    page_url: str = ""
     has_updates: bool = False
+
+    def voice_path(self, name: str) -> str:
+        """Return the path of a voice by its name or path.
+
+        Raises:
+            RequestError: it is none of ``voices``; others would reveal which files exist.
+        """
+        path = name if name in self.voices.values() else self.voices.get(name)
+        if path is None:
+            known = ", ".join(self.voices)
+            raise RequestError(f"voice {name[:_SHOWN_CHARS]!r} is unknown: known are {known}")
+        return path
 
 
 def identity_of(
@@ -115,7 +131,6 @@ def identity_of(
     rules: Sequence[NarrationRule] = (),
     *,
     installed_voices: Mapping[str, str] | None = None,
-    has_updates: bool = False,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
     voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
@@ -130,5 +145,10 @@ def identity_of(
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
-        has_updates=has_updates,
     )
+
+
+def voice_name(path: str, voices: Mapping[str, str]) -> str:
+    """Return the name of a voice; that of its file where it has none."""
+    named = {voice_path: name for name, voice_path in voices.items()}
+    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seealoud.device.events import EventBus
+from seealoud.device.history.feedback import Feedback
+from seealoud.device.pictures.questions import PictureQuestion
 from seealoud.device.records import Frame, HistorySummary
 from seealoud.device.triggers.trigger import Target
 
@@ -24,6 +26,9 @@ class PageSources:
         state_of: returns the daemon's state, as the request ``status`` does.
         problems_of: returns what does not work now and what to do, a line for each part.
         frame_of: returns the newest frame; None without one, and while privacy is on.
+        ask_picture: has a picture of a client described; see ``PictureQueue.ask``.
+        feedback: keeps reports of wrong sentences.
+        state: the state directory.
         places_of: returns the number of pictures of each taught place, by its name.
         history: the file of the history; None where it is off.
         summary_of: returns what happened in the last minutes; None without a history.
@@ -36,5 +41,8 @@ class PageSources:
     problems_of: Callable[[], Sequence[str]]
     frame_of: Callable[[], Frame | None]
     places_of: Callable[[], Mapping[str, int]]
+    ask_picture: Callable[[PictureQuestion], None]
+    feedback: Feedback
+    state: Path
     history: Path | None = None
     summary_of: Callable[[float], HistorySummary] | None = None

@@ -14,6 +14,8 @@ import numpy as np
 
 from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.events import EventBus
+from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, Frame, HistorySummary
 from seealoud.device.requests import Outcome, Request
 from seealoud.device.triggers.trigger import Target
@@ -88,6 +90,7 @@ class FakeDaemon:
     history: Path | None = None
     summary: HistorySummary | None = None
     failures: list[str] = field(default_factory=list)
+    pictures: PictureQueue = field(default_factory=PictureQueue)
 
     def see(self, height: int = 48, width: int = 64) -> None:
         self.frame = Frame.now(np.full((height, width, 3), 127, np.uint8), "test")
@@ -98,7 +101,7 @@ class FakeDaemon:
             return self.handle(request, cause, asked_s)
         return Outcome(is_accepted=True, id=request.id)
 
-    def sources(self) -> PageSources:
+    def sources(self, state: Path) -> PageSources:
         def summed(_: float) -> HistorySummary:
             assert self.summary is not None
             return self.summary
@@ -111,6 +114,9 @@ class FakeDaemon:
             problems_of=lambda: self.problems,
             frame_of=lambda: self.frame,
             places_of=lambda: {"kitchen": 8},
+            ask_picture=self.pictures.ask,
+            feedback=Feedback(state / FEEDBACK_FOLDER, lambda _: self.frame),
+            state=state,
             history=self.history,
             summary_of=None if self.summary is None else summed,
         )
@@ -122,6 +128,6 @@ def serve(
     """Return a server that listens, and its port; the test closes it."""
     port = free_port()
     settings = WebSettings(is_on=True, address=f"{host}:{port}")
-    server = PageServer(settings, state, daemon.sources(), limits)
+    server = PageServer(settings, daemon.sources(state), limits)
     server.start()
     return server, port
