@@ -1,0 +1,1 @@
+"""The page and the HTTP API of the device; imported only where ``web.is_on`` is true."""

@@ -1,0 +1,195 @@
+// The live view: the picture, new captions and the answers, without loading the page again.
+// Everything else on these pages works without JavaScript. No text of the device is ever put into
+// the page as markup, and the focus stays where the person has it.
+
+const PICTURE_PERIOD_MS = 1000;
+const RETRY_MS = 5000;
+const REFRESH_MS = 300;
+const SAME_TEXT_MS = 8000;
+// Longer than the daemon waits for an answer.
+const ANSWER_MS = 20000;
+
+const $ = (id) => document.getElementById(id);
+
+// ------------------------------------------------------------ what a screen reader reads
+
+const isLive = $("is-live");
+let lastRead = { text: "", at: 0 };
+
+/** Have a screen reader read a text; the same text only once within some seconds. */
+function read(text, region = "spoken-politely") {
+  const now = Date.now();
+  if (text === lastRead.text && now - lastRead.at < SAME_TEXT_MS) return;
+  lastRead = { text, at: now };
+  // A new element is read even if its text is the same as before.
+  const line = document.createElement("p");
+  line.textContent = text;
+  $(region).replaceChildren(line);
+}
+
+function startSwitch() {
+  $("live-switch").hidden = false;
+  isLive.checked = localStorage.getItem("is-live") !== "false";
+  isLive.addEventListener("change", () => localStorage.setItem("is-live", String(isLive.checked)));
+}
+
+// ------------------------------------------------------------ the picture
+
+let isPaused = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+let isInView = true;
+let pictureTimer = 0;
+
+function loadPicture() {
+  clearTimeout(pictureTimer);
+  const picture = $("picture");
+  if (!picture || isPaused || !isInView || document.hidden) return;
+  picture.src = `/api/picture?width=640&at=${Date.now()}`;
+}
+
+const inView = new IntersectionObserver(([entry]) => { isInView = entry.isIntersecting; loadPicture(); });
+
+function loadPictureAfter(wait) {
+  clearTimeout(pictureTimer);
+  pictureTimer = setTimeout(loadPicture, wait);
+}
+
+/** Keep the picture fresh; again after a refresh that brought another one. */
+function watchPicture() {
+  const picture = $("picture");
+  if (!picture) return;
+  const state = $("picture-state");
+  picture.addEventListener("load", () => { state.textContent = ""; loadPictureAfter(PICTURE_PERIOD_MS); });
+  picture.addEventListener("error", () => {
+    state.textContent = "There is no picture at the moment. It is tried again every 5 seconds.";
+    loadPictureAfter(RETRY_MS);
+  });
+  inView.disconnect();
+  inView.observe(picture);
+  // Not hidden again, since it may have the focus.
+  $("picture-buttons").hidden = false;
+}
+
+function startPause() {
+  const pause = $("pause");
+  const label = () => { pause.textContent = isPaused ? "Show the picture live" : "Pause the picture"; };
+  pause.addEventListener("click", () => { isPaused = !isPaused; label(); loadPicture(); });
+  document.addEventListener("visibilitychange", loadPicture);
+  label();
+}
+
+// ------------------------------------------------------------ new captions
+
+let refreshTimer = 0;
+
+/** Take the parts of the page that change from a new copy of it, a moment after the last event. */
+function refreshSoon() {
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(refresh, REFRESH_MS);
+}
+
+async function refresh() {
+  const response = await fetch("/", { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!response || !response.ok || response.redirected) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const id of ["captions", "state", "wrong"]) {
+    const [old, next] = [$(id), fresh.getElementById(id)];
+    // Not under the hands of somebody who writes, or whose focus is there.
+    const isUsed = old.contains(document.activeElement) || old.querySelector("details[open]");
+    if (next && !isUsed && old.innerHTML !== next.innerHTML) old.replaceChildren(...next.childNodes);
+  }
+  const view = fresh.getElementById("view");
+  if (view && ($("picture") === null) !== (view.querySelector("img") === null)) {
+    $("view").replaceChildren(...view.childNodes);
+    watchPicture();
+  }
+}
+
+let stream = null;
+
+function openStream() {
+  if (stream) return;
+  stream = new EventSource("/api/events");
+  stream.addEventListener("open", () => { $("stream-state").textContent = ""; refreshSoon(); });
+  stream.addEventListener("error", () => {
+    $("stream-state").textContent = "New captions do not appear at the moment. The connection is tried again.";
+    if (stream.readyState === EventSource.CLOSED) { closeStream(); setTimeout(openStream, RETRY_MS); }
+  });
+  const heard = (kind, region) => stream.addEventListener(kind, (event) => {
+    const { text } = JSON.parse(event.data);
+    if (text && isLive.checked) read(text, region);
+    refreshSoon();
+  });
+  heard("caption", "spoken-politely");
+  heard("alert", "spoken-at-once");
+  heard("problem", "spoken-at-once");
+  for (const kind of ["state", "place"]) stream.addEventListener(kind, refreshSoon);
+}
+
+function closeStream() {
+  if (stream) stream.close();
+  stream = null;
+}
+
+// ------------------------------------------------------------ describe
+
+let isBusy = false;
+
+/** Return the answer as text; an error says what is wrong. */
+async function ask(how) {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  if (how !== "here") {
+    const isAloud = how === "aloud";
+    const body = JSON.stringify(isAloud ? { action: "describe", wants_answer: true } : { action: how });
+    const headers = { "Content-Type": "application/json" };
+    const outcome = await json(await fetch("/api/request", { method: "POST", headers, body, signal }));
+    return outcome.answer || (isAloud ? "The device speaks the answer." : "It is done.");
+  }
+  const picture = await fetch("/api/picture", { signal });
+  if (!picture.ok) await json(picture);
+  const body = await picture.blob();
+  const headers = { "Content-Type": "image/jpeg" };
+  return (await json(await fetch("/api/describe", { method: "POST", headers, body, signal }))).text;
+}
+
+async function json(response) {
+  if (response.status === 401) throw new Error("You are logged out. Load the page again.");
+  const data = await response.json();
+  if (!response.ok) throw new Error(data.error || data.reason || `The device answered ${response.status}.`);
+  return data;
+}
+
+async function describe(event) {
+  event.preventDefault();
+  if (isBusy) return;
+  const button = event.submitter || event.target.querySelector("button");
+  isBusy = true;
+  button.setAttribute("aria-disabled", "true");
+  if (button.value === "aloud" || button.value === "here") read("Describing.");
+  let text;
+  try {
+    text = await ask(button.value);
+  } catch (error) {
+    const isLost = error instanceof TypeError || error.name === "TimeoutError";
+    text = isLost ? "The device does not answer. Try again." : sentence(error.message);
+  }
+  $("answer-text").textContent = text;
+  $("answer").hidden = false;
+  read(text);
+  button.removeAttribute("aria-disabled");
+  isBusy = false;
+  refreshSoon();
+}
+
+function sentence(text) {
+  const end = /[.!?]$/.test(text) ? "" : ".";
+  return text.charAt(0).toUpperCase() + text.slice(1) + end;
+}
+
+startSwitch();
+startPause();
+watchPicture();
+openStream();
+$("describe").addEventListener("submit", describe);
+// A page that was left keeps none of the few streams.
+window.addEventListener("pagehide", closeStream);
+window.addEventListener("pageshow", openStream);
