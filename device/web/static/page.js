@@ -29,8 +29,12 @@ function read(text, region = "spoken-politely") {
 
 function startSwitch() {
   $("live-switch").hidden = false;
-  isLive.checked = localStorage.getItem("is-live") !== "false";
-  isLive.addEventListener("change", () => localStorage.setItem("is-live", String(isLive.checked)));
+  try {
+    isLive.checked = localStorage.getItem("is-live") !== "false";
+    isLive.addEventListener("change", () => localStorage.setItem("is-live", String(isLive.checked)));
+  } catch {
+    // The browser keeps nothing: then the switch holds for as long as the page is open.
+  }
 }
 
 // ------------------------------------------------------------ the picture
@@ -115,8 +119,9 @@ function openStream() {
     if (stream.readyState === EventSource.CLOSED) { closeStream(); setTimeout(openStream, RETRY_MS); }
   });
   const heard = (kind, region) => stream.addEventListener(kind, (event) => {
-    const { text } = JSON.parse(event.data);
-    if (text && isLive.checked) read(text, region);
+    const { text, kind: what } = JSON.parse(event.data);
+    // What narration saw and did not speak is only listed.
+    if (text && what !== "unspoken" && isLive.checked) read(text, region);
     refreshSoon();
   });
   heard("caption", "spoken-politely");
