@@ -26,6 +26,7 @@ from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.optional_parts import (
     Core,
     MeasuredParts,
+    make_page,
     open_history,
     open_metrics,
     open_mqtt,
@@ -139,7 +140,7 @@ class Daemon:
         self._announcer.report_progress_to(speech.progress)
         workers.add("observer", self._observer.step)
         workers.add("camera", self._grabber.step, self._grabber.wake)
-        self._triggers = self._open_triggers()
+        self._triggers = self._open_triggers(core)
 
     def _open_speech(self, core: Core, state_file: StateFile) -> Announcer:
         settings = with_kept_voice(core.settings.speech, state_file.read().voice)
@@ -199,16 +200,28 @@ class Daemon:
         )
         live_parts = LiveParts(self._observer, grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
-        answers = Answers(status.spoken, status.values, self._places, open_history(core))
+        self._history = open_history(core)
+        summary_of = None if self._history is None else self._history.summary
+        answers = Answers(status.spoken, status.values, self._places, summary_of)
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
 
-    def _open_triggers(self) -> TriggerSet:
+    def _open_triggers(self, core: Core) -> TriggerSet:
         target = Target(self._controller.handle, self._clock, self._workers.fail)
         settings, sound = self._settings.triggers, self._announcer.earcon
         triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
+        page = make_page(
+            core,
+            self._controller,
+            self._grabber,
+            self._problems,
+            self._places.finder,
+            self._history,
+        )
+        if page is not None:
+            triggers[Part.PAGE] = page
         return TriggerSet(triggers, self._bus, self._clock)
 
     @property

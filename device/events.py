@@ -233,6 +233,7 @@ class Part(StrEnum):
     KEYS = "keys"
     SOCKET = "socket"
     SIGNALS = "signals"
+    PAGE = "page"
     STATE = "state"
     DISK = "disk"
 

@@ -61,7 +61,7 @@ class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a client in a thread; if there are too many, disconnect the oldest one."""
         with self._changed:
-            if len(self._clients) >= self.most_clients or _is_scarce(request.fileno()):
+            if len(self._clients) >= self.most_clients or is_scarce(request.fileno()):
                 self._end_oldest()
             self._clients[request] = None
         super().process_request(request, client_address)
@@ -102,7 +102,7 @@ class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
             client.shutdown(socket.SHUT_RDWR)
 
 
-def _is_scarce(descriptor: int) -> bool:
+def is_scarce(descriptor: int) -> bool:
     """Return whether few descriptors are left; each new one is the lowest that is free."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return limit != resource.RLIM_INFINITY and descriptor >= limit - _RESERVED_DESCRIPTORS

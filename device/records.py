@@ -188,6 +188,7 @@ class Cause(StrEnum):
     SIGNAL = "signal"
     CLI = "cli"
     MQTT = "mqtt"
+    WEB = "web"
     NARRATION = "narration"
     STARTUP = "startup"
     SCHEDULE = "schedule"

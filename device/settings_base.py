@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import unicodedata
@@ -24,6 +25,8 @@ _MAX_NAME_BYTES = 255
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,15})?")
 _MAX_HOST_CHARS = 253
+_PORT = re.compile(r"[0-9]{1,5}")
+_HIGHEST_PORT = 65535
 _MAX_SHOWN_CHARS = 80
 # Types of pydantic's errors, and what they demand of a value.
 _LIMIT_WORDS = {
@@ -89,6 +92,34 @@ def check_host(text: str) -> str:
     return text
 
 
+def split_address(text: str) -> tuple[str, int]:
+    """Return the host and the port of an address such as "127.0.0.1:8080" or "[::1]:8080".
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    host, colon, port = text.rpartition(":")
+    is_ipv6 = host.startswith("[") and host.endswith("]")
+    if not colon or not host or (":" in host) != is_ipv6:
+        raise ValueError(f'{text[:80]!r} has not the form "127.0.0.1:8080" or "[::1]:8080"')
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= _HIGHEST_PORT:
+        raise ValueError(f"{text[:80]!r}: a port is a whole number from 1 to {_HIGHEST_PORT}")
+    return check_host(host[1:-1] if is_ipv6 else host), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a host name or address; nothing is looked up."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_address_text(text: str) -> str:
+    split_address(text)
+    return text
+
+
 def _check_path_text(text: str) -> str:
     check_path(text)
     return text
@@ -102,6 +133,8 @@ FilePath = Annotated[Path, AfterValidator(check_path)]
 """The path of a file or folder; ``~`` is expanded."""
 HostText = Annotated[str, AfterValidator(check_host)]
 """A host name or an IP address."""
+AddressText = Annotated[str, AfterValidator(_check_address_text)]
+"""A host name or an IP address with a port, as ``split_address`` takes them apart."""
 
 
 def problem_in_words(details: Mapping[str, Any]) -> str:

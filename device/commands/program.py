@@ -42,6 +42,7 @@ class _Commands(SuggestingGroup):
         "place": "place",
         "press": "press",
         _DAEMON: "daemon",
+        "web": "web",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature

@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT and metrics.
+"""Opens the parts that a setting switches on: history, MQTT, the page and metrics.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -14,18 +14,20 @@ from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
+from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from seealoud.device.mqtt.identity import identity_of
+from seealoud.device.mqtt.identity import identity_of, voices_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
-from seealoud.device.records import HistorySummary
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
+from seealoud.device.triggers.trigger import Target, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class MeasuredParts:
     bundle_name: Callable[[], str]
 
 
-def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
-    """Return what sums up the last minutes; None where there is no history."""
+def open_history(core: Core) -> History | None:
+    """Return the history, which writes in a thread of its own; None where there is none."""
     settings = core.settings.history
     if not settings.is_on:
         return None
@@ -80,7 +82,7 @@ def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     core.closing.callback(history.close)
     core.bus.subscribe(history)
     core.workers.add("history", history.step, history.wake)
-    return history.summary
+    return history
 
 
 def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
@@ -107,6 +109,37 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     bus.subscribe(sink)
     core.workers.add("mqtt", sink.step, sink.wake)
     return outbox
+
+
+def make_page(
+    core: Core,
+    controller: DaemonController,
+    grabber: Grabber,
+    problems: ProblemAnnouncer,
+    places: PlaceFinder,
+    history: History | None,
+) -> Trigger | None:
+    """Return what serves the page, not started; None where it is off."""
+    settings, state = core.settings, core.directories.state
+    if not settings.web.is_on:
+        return None
+    from seealoud.device.web.server import PageServer
+    from seealoud.device.web.sources import PageSources
+
+    sources = PageSources(
+        target=Target(controller.handle, core.clock, core.workers.fail),
+        bus=core.bus,
+        device_name=settings.device.name,
+        state_of=controller.status,
+        problems_of=problems.lines,
+        frame_of=grabber.latest,
+        places_of=places.pictures,
+        voices=voices_of(settings.speech),
+        history=None if history is None else state / HISTORY_FILE,
+        flush_history=(lambda _: True) if history is None else history.flush,
+        summary_of=None if history is None else history.summary,
+    )
+    return PageServer(settings.web, state, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

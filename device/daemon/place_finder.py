@@ -102,6 +102,10 @@ class PlaceFinder:
             place = places.find(encoded.pooled_d, common_da)
         self._report(place, places.names)
 
+    def pictures(self) -> dict[str, int]:
+        """Return from how many pictures each place was taught, by its name."""
+        return {name: len(taught_nd) for name, taught_nd in self._read().features.items()}
+
     def report_known(self) -> None:
         """Publish which places are known, before any picture is seen."""
         self._report(None, self._read().names)

@@ -109,6 +109,9 @@ PARTS: Mapping[Part, PartSentences | None] = {
     Part.SIGNALS: PartSentences(
         "Signals from the system are not received.", "Signals are received again."
     ),
+    Part.PAGE: PartSentences(
+        "The page for the browser does not work.", "The page for the browser works again."
+    ),
     Part.DISK: PartSentences(
         "The disk is full or write-protected. History is not being saved.",
         "History is being saved again.",

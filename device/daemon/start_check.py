@@ -19,6 +19,7 @@ from seealoud.device.mqtt.broker import tls_context
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.settings.paths import directories
 from seealoud.device.settings.schema import Settings
+from seealoud.device.settings_base import split_address
 from seealoud.device.vision.bundle import load_bundle
 
 
@@ -51,7 +52,7 @@ def _check_metrics(settings: MetricsSettings) -> None:
         return
     try:
         family, _, _, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            *split_address(settings.address), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with closing(socket.socket(family)) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,5 +60,5 @@ def _check_metrics(settings: MetricsSettings) -> None:
     except OSError as exc:
         if exc.errno != errno.EADDRINUSE:
             raise ConfigError(
-                f"cannot be served on {settings.host} port {settings.port}: {exc.strerror or exc}"
+                f"cannot be served on {settings.address}: {exc.strerror or exc}"
             ) from exc

@@ -114,6 +114,10 @@ class ProblemAnnouncer:
         if is_news and is_greeted and spoken is not None:
             self._say(spoken.failed if event.is_problem else spoken.works)
 
+    def lines(self) -> list[str]:
+        """Return the open problems for people to read: the part, what is wrong, what to do."""
+        return [f"{part.value.capitalize()}: {text}" for part, text in self.open.items()]
+
     def spoken_summary(self) -> str:
         """Return the open problems as spoken sentences."""
         with self._lock:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, MetricsHandler
 from seealoud.device.errors import ConfigError
 from seealoud.device.health.settings import MetricsSettings
 from seealoud.device.limited_clients import LimitedClients
+from seealoud.device.settings_base import split_address
 
 # Prometheus keeps one connection, for milliseconds; a person with a browser, some more.
 MOST_CLIENTS = 8
@@ -45,13 +46,13 @@ class MetricsServer:
         Raises:
             ConfigError: the address is not one of this machine, or the port is in use.
         """
-        host, port = self._settings.host, self._settings.port
+        address = self._settings.address
         try:
-            self._server = _Server((host, port), self._handler, self._client_timeout_s)
+            self._server = _Server(split_address(address), self._handler, self._client_timeout_s)
         except OSError as exc:
             raise ConfigError(
-                f"metrics cannot be served on {host} port {port}: {exc.strerror}; "
-                "set metrics.host or metrics.port to another one, or metrics.is_on = false"
+                f"metrics cannot be served on {address}: {exc.strerror}; set metrics.address to "
+                "another address or port, or metrics.is_on = false"
             ) from exc
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from seealoud.device.settings_base import HostText, SettingsGroup
+from seealoud.device.settings_base import AddressText, SettingsGroup
 
 
 class MetricsSettings(SettingsGroup):
@@ -15,12 +13,9 @@ class MetricsSettings(SettingsGroup):
     is_on: bool = False
     """Whether the numbers are served."""
 
-    host: Annotated[HostText, Field(min_length=1, max_length=253)] = "127.0.0.1"
-    """Address to listen on. There is no password: with an address other than 127.0.0.1 or ::1,
-    anyone on the network can read the numbers. They contain no captions."""
-
-    port: Annotated[int, Field(ge=1, le=65535)] = 9757
-    """TCP port to listen on."""
+    address: AddressText = "127.0.0.1:9757"
+    """Address and port to listen on. There is no password: with an address other than 127.0.0.1 or
+    [::1], anyone on the network can read the numbers. They contain no captions."""
 
 
 class LogSettings(SettingsGroup):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from seealoud.device.errors import HistoryError
 from seealoud.device.history.database import stored_text
-from seealoud.device.history.entries import COLUMNS, Entry
+from seealoud.device.history.entries import COLUMNS, Entry, Kind
 from seealoud.device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from seealoud.device.history.time_parsing import to_us
 from seealoud.device.regular_file import require_regular
@@ -35,12 +35,14 @@ class Selection:
         search: beginnings of words that must be in the text, the caption or the name of a thing,
             in this order; case does not count. Empty for all.
         limit: at most so many, the newest; None for all.
+        kind: only entries of this kind; None for all.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     search: str = ""
     limit: int | None = None
+    kind: Kind | None = None
 
     def where(self) -> tuple[str, list[int]]:
         """Return the time span as an SQL condition and its values."""
@@ -57,7 +59,11 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     Raises:
         HistoryError: there is no history, or it cannot be read.
     """
-    condition, values = selection.where()
+    condition, times = selection.where()
+    values: list[int | str] = [*times]
+    if selection.kind is not None:
+        condition += " AND kind = ?"
+        values.append(selection.kind.value)
     if selection.search:
         # As bytes: SQLite refuses to pass a text that is not UTF-8.
         found = (f"{x}(CAST({y} AS BLOB))" for x, y in _SEARCHED)

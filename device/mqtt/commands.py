@@ -23,6 +23,7 @@ from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
 from seealoud.device.records import Cause
 from seealoud.device.requests import HandleRequest
+from seealoud.device.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
@@ -44,31 +45,6 @@ class ResultMessage(Message):
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
     data: dict[str, Value] = Field(default={}, description="Of status: the state.")
-
-
-class TokenBucket:
-    """Takes so many commands a minute, and a few at once.
-
-    Args:
-        per_min: in the long run.
-        burst: at once, after a rest.
-    """
-
-    def __init__(self, per_min: float, burst: float) -> None:
-        self._per_s = per_min / 60
-        self._burst = burst
-        self._tokens = burst
-        self._filled_s = float("-inf")
-
-    def take(self, now_s: float) -> bool:
-        """Return whether one more is allowed now, in monotonic seconds."""
-        gained = (now_s - self._filled_s) * self._per_s
-        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
-        self._filled_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class CommandHandler:

@@ -113,16 +113,21 @@ def identity_of(
     rules: Sequence[NarrationRule] = (),
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: ""}
-    if speech.voice is not None:
-        voices[speech.voice.stem] = str(speech.voice)
     return Identity(
         id=device_id or default_device_id(),
         name=name,
         board=read_board(),
         rules=tuple(rule.name for rule in rules),
-        voices=voices,
+        voices=voices_of(speech),
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
     )
+
+
+def voices_of(speech: SpeechSettings) -> dict[str, str]:
+    """Return the paths of the voices that can be chosen, by their names."""
+    voices = {BUILT_IN_VOICE: ""}
+    if speech.voice is not None:
+        voices[speech.voice.stem] = str(speech.voice)
+    return voices

@@ -30,7 +30,7 @@ from seealoud.device.events import (
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
 from seealoud.device.mqtt.broker_connection import BrokerConnection
-from seealoud.device.mqtt.commands import CommandHandler, TokenBucket
+from seealoud.device.mqtt.commands import CommandHandler
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
 from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
@@ -42,6 +42,7 @@ from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.requests import HandleRequest
+from seealoud.device.token_bucket import TokenBucket
 
 _IDLE_S = 0.25
 # Home Assistant asks for it, so that not all devices speak at once when it starts.

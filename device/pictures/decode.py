@@ -190,8 +190,17 @@ def _refuse_damage(said: list[str], name: str) -> None:
         _LOGGER.debug("%s: %s", name, line)
 
 
-def encode_jpeg(image_hwc: npt.NDArray[np.uint8]) -> bytes:
-    """Return a picture, uint8 [height, width, 3] RGB, as JPEG."""
+def encode_jpeg(image_hwc: npt.NDArray[np.uint8], most_width: int | None = None) -> bytes:
+    """Return a picture as JPEG.
+
+    Args:
+        image_hwc: uint8 [height, width, 3], RGB.
+        most_width: in pixels; a wider picture is made smaller.
+    """
+    height, width = image_hwc.shape[:2]
+    if most_width is not None and most_width < width:
+        size = (most_width, max(1, round(height * most_width / width)))
+        image_hwc = cv2.resize(image_hwc, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     bgr_hwc = cv2.cvtColor(image_hwc, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr_hwc, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     return data.tobytes()

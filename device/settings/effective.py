@@ -5,7 +5,6 @@ Invariant: no secret is shown; except for secrets and values that are not set, t
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -14,12 +13,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from seealoud.device.health.settings import MetricsSettings
 from seealoud.device.settings.keys import Key, Table
 from seealoud.device.settings.reference import title
 from seealoud.device.settings.schema import Settings
 from seealoud.device.settings.state import OVERRIDES, RunState
 from seealoud.device.settings.toml_text import holds_sign_in, masked, toml_key, toml_value
+from seealoud.device.settings_base import is_loopback, split_address
 
 # Secret files may be readable for a group: that is how root gives the daemon's user access.
 _OTHERS = stat.S_IRWXO
@@ -105,10 +104,17 @@ def risks(settings: Settings, file: Path | None) -> list[str]:
         found.append(
             f"{secret_keys[0]}: contains a password, and others can read {file}: chmod o-rwx {file}"
         )
-    if settings.metrics.is_on and not _is_loopback(settings.metrics):
+    host, _ = split_address(settings.metrics.address)
+    if settings.metrics.is_on and not is_loopback(host):
         found.append(
-            f"metrics.host: everyone who can reach {settings.metrics.host} can read the metrics: "
-            "they have no password"
+            f"metrics.address: everyone who can reach {host} can read the metrics: they have no "
+            "password"
+        )
+    host, _ = split_address(settings.web.address)
+    if settings.web.is_on and not is_loopback(host):
+        found.append(
+            f"web.address: everyone who can reach {host} and knows the token can look through the "
+            "camera; without TLS, whoever can record the network's traffic learns the token"
         )
     return found
 
@@ -139,10 +145,3 @@ def _secret_file(dotted: str, value: Any) -> str | None:
 
 def _is_open_to_others(file: Path) -> bool:
     return bool(file.stat().st_mode & _OTHERS)
-
-
-def _is_loopback(metrics: MetricsSettings) -> bool:
-    try:
-        return ipaddress.ip_address(metrics.host).is_loopback
-    except ValueError:
-        return metrics.host == "localhost"

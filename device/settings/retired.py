@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _MEASURED = "the value that was measured is always used"
+_METRICS = 'metrics.address has host and port, as in "127.0.0.1:9757"'
 _PRESS_TIME = "triggers.press_time_factor gives all presses more or less time"
 
 # Dotted name of the key, without positions in lists -> why nobody has to set it. Each reason
@@ -50,6 +51,8 @@ RETIRED: Mapping[str, str] = {
     "triggers.keys.very_long_press_s": _PRESS_TIME,
     "speech.stall_timeout_s": "a loudspeaker counts as lost after 10 seconds",
     "speech.phrase_timeout_s": "a voice is started again after 60 seconds without sound",
+    "metrics.host": _METRICS,
+    "metrics.port": _METRICS,
     "history.writes_per_hour": "the disk is forced at most every 30 seconds",
 }
 

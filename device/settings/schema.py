@@ -15,6 +15,7 @@ from seealoud.device.narrator.settings import NarrationSettings
 from seealoud.device.settings_base import LineText, PathText, SettingsGroup
 from seealoud.device.speech.settings import SpeechSettings
 from seealoud.device.triggers.settings import TriggerSettings
+from seealoud.device.web.settings import WebSettings
 
 
 class DeviceSettings(SettingsGroup):
@@ -78,5 +79,6 @@ class Settings(SettingsGroup):
     speech: SpeechSettings = SpeechSettings()
     mqtt: MqttSettings = MqttSettings()
     history: HistorySettings = HistorySettings()
+    web: WebSettings = WebSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()

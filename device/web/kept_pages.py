@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from seealoud.device.web import sentences
 from seealoud.device.web.page_parts import REFUSED, PageParts, done
 
 _PAGE_ENTRIES = 50
+_MOST_SEARCH_CHARS = 200
 _DEFAULT_MIN = 60
 _MOST_MIN = 7 * MAX_SNOOZE_MIN
 
@@ -80,27 +82,35 @@ class KeptPages:
 
     def _history(self, **more: Any) -> str:
         """Return the page with the entries that the address asks for."""
-        wanted = request.args
-        search, kind = wanted.get("search", "").strip(), wanted.get("kind", "")
+        search = request.args.get("search", "").strip()[:_MOST_SEARCH_CHARS]
+        kind = request.args.get("kind", "")
+        known = Kind(kind) if kind in list(Kind) else None
+        found = self._parts.entries(_PAGE_ENTRIES + 1, search, known, _moment())
         shown: dict[str, Any] = {
             "title": "History",
+            "page": "/history",
             "search": search,
-            "kind": kind if kind in list(Kind) else "",
+            "kind": kind,
             "kinds": list(Kind),
             "minutes": _DEFAULT_MIN,
             "most_minutes": _MOST_MIN,
-            "has_history": self._parts.entries is not None,
+            "has_history": self._parts.has_history,
+            "entries": found[:_PAGE_ENTRIES],
         }
-        if self._parts.entries is not None:
-            chosen = {"search": search, "kind": shown["kind"]}
-            found = self._parts.entries(
-                **chosen, before=wanted.get("before", ""), limit=_PAGE_ENTRIES + 1
-            )
-            shown["entries"] = found[:_PAGE_ENTRIES]
-            if len(found) > _PAGE_ENTRIES:
-                last = {"before": found[_PAGE_ENTRIES - 1].at.isoformat()}
-                shown["older"] = f"/history?{urlencode({**chosen, **last})}#entries-heading"
+        if len(found) > _PAGE_ENTRIES:
+            before = found[_PAGE_ENTRIES - 1].at.isoformat()
+            older = urlencode({"search": search, "kind": kind, "before": before})
+            shown["older"] = f"/history?{older}#entries-heading"
         return render_template("history.html", **{**shown, **more})
+
+
+def _moment() -> datetime | None:
+    """Return the time in the address of a page of older entries; None without a usable one."""
+    try:
+        found = datetime.fromisoformat(request.args.get("before", ""))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _number(text: str) -> float:

@@ -29,13 +29,13 @@ class LivePage:
     def live(self, **more: Any) -> str:
         """Return the page."""
         parts, state = self._parts, self._parts.state()
-        entries = [] if parts.entries is None else parts.entries(limit=_LAST_ENTRIES)
+        entries = parts.entries(_LAST_ENTRIES)
         said = (x.text for x in entries if x.kind in (Kind.DESCRIBED, Kind.NARRATED))
         shown = {
             "title": "Live",
             "page": "/",
             "no_picture": sentences.no_picture(state),
-            "has_history": parts.entries is not None,
+            "has_history": parts.has_history,
             "entries": entries,
             "last_said": next(said, ""),
             "state_sentences": sentences.state_in_words(state, local_now()),

@@ -1,56 +1,58 @@
-"""What the daemon offers to the pages.
-
-Invariant: the pages have no other way to the daemon.
-"""
+"""What the pages ask of the daemon; they have no other way to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from flask import request
 
 from seealoud.device.errors import RequestError
-from seealoud.device.history.entries import Entry
-from seealoud.device.requests import Outcome, Request
+from seealoud.device.history.entries import Entry, Kind
+from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.requests import Outcome
+from seealoud.device.web.asking import Asker
 from seealoud.device.web.forms import request_of
 from seealoud.device.web.sentences import State
+from seealoud.device.web.sources import PageSources
 
 # What a page answers to a form that was refused.
 REFUSED = 422
+_NO_HISTORY = "there is no history: set is_on = true in [history]"
+# An entry is written in some milliseconds; a disk that fails must not make the page wait.
+_FLUSH_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
 class PageParts:
-    """What the daemon offers to the pages.
+    """The daemon, as the pages see it.
+
+    Args:
+        sources: parts of the daemon.
+        asker: carries out requests.
 
     Attributes:
-        name: of the device.
         voices: paths of the voices by their names.
-        has_login: whether the page asks for a token.
-        ask: carries a request out, and waits for its answer if the request wants one.
-        state: returns the values of ``status``.
-        health: returns the health in sentences, and whether all is well.
-        entries: returns entries of the history, the newest first; None where there is no history.
-        summary: returns what happened in so many last minutes.
-        places: returns the places that are known, with the number of their pictures.
-        describe_newest: returns what is seen now, without a sound.
-        feedback: keeps corrections.
+        has_history: whether a history is kept.
     """
 
-    name: str
-    voices: Mapping[str, str]
-    has_login: bool
-    ask: Callable[[Request], Outcome]
-    state: Callable[[], State]
-    health: Callable[[], tuple[list[str], bool]]
-    entries: Callable[..., list[Entry]] | None
-    summary: Callable[[float], str]
-    places: Callable[[], list[Any]]
-    describe_newest: Callable[[], str]
-    feedback: Any
+    def __init__(self, sources: PageSources, asker: Asker) -> None:
+        self._sources = sources
+        self._asker = asker
+        self.device_name = sources.device_name
+        self.voices = sources.voices
+        self.has_history = sources.history is not None
+
+    def state(self) -> State:
+        """Return the values of ``status``."""
+        return self._sources.state_of()
+
+    def problems(self) -> list[str]:
+        """Return what does not work now and what to do, a line for each part."""
+        return list(self._sources.problems_of())
+
+    def places(self) -> Mapping[str, int]:
+        """Return the number of pictures of each place that was taught, by its name."""
+        return self._sources.places_of()
 
     def send(self, form: Mapping[str, str], *, wants_answer: bool = False) -> Outcome:
         """Return the outcome of the request of a form; a wrong form is refused with the reason."""
@@ -58,7 +60,38 @@ class PageParts:
             wanted = request_of(form, self.voices, wants_answer=wants_answer)
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
-        return self.ask(wanted)
+        return self._asker.outcome_of(wanted)
+
+    def entries(
+        self, limit: int, search: str = "", kind: Kind | None = None, before: datetime | None = None
+    ) -> list[Entry]:
+        """Return entries of the history, the newest first; none where there is no history.
+
+        Raises:
+            HistoryError: it cannot be read.
+        """
+        path = self._sources.history
+        if path is None:
+            return []
+        self._sources.flush_history(_FLUSH_S)
+        if not path.exists():  # nothing was kept yet
+            return []
+        selection = Selection(until=before, search=search, limit=limit, kind=kind)
+        return [*read_entries(path, selection)][::-1]
+
+    def summary(self, minutes: float) -> str:
+        """Return what happened in so many last minutes, in words.
+
+        Raises:
+            RequestError: there is no history.
+        """
+        if self._sources.summary_of is None:
+            raise RequestError(_NO_HISTORY)
+        return self._sources.summary_of(minutes).text
+
+    def describe_newest(self) -> str:
+        """Return what is seen now, without a sound."""
+        raise RequestError("not yet")
 
 
 def done() -> str:

@@ -96,11 +96,10 @@ class SettingsPages:
 
     def health(self, **more: Any) -> str:
         """Return the health in sentences, and figures."""
-        health, is_all_well = self._parts.health()
+        problems = self._parts.problems()
         shown = {
             "title": "Health",
-            "health": health,
-            "is_all_well": is_all_well,
+            "problems": problems,
             "figures": sentences.figures(self._parts.state()),
             "done": {"spoken": "The device speaks the self-check now."}.get(done()),
         }

@@ -210,12 +210,12 @@ def test_parts_are_read_at_each_scrape():
 
 def test_metrics_are_off_and_on_loopback_by_default():
     settings = MetricsSettings()
-    assert (settings.is_on, settings.host) == (False, "127.0.0.1")
+    assert (settings.is_on, settings.address) == (False, "127.0.0.1:9757")
 
 
 def test_a_real_scrape_has_every_metric_and_no_words(free_port):
     listener = MetricsListener(Readings(bundle=lambda: "lite0"))
-    server = MetricsServer(listener.registry, MetricsSettings(port=free_port))
+    server = MetricsServer(listener.registry, MetricsSettings(address=f"127.0.0.1:{free_port}"))
     server.start()
     try:
         listener.accept(
@@ -269,20 +269,22 @@ def test_a_port_that_is_taken_is_a_wrong_setting(free_port):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port))
         taken.listen()
-        server = MetricsServer(MetricsListener().registry, MetricsSettings(port=free_port))
-        with pytest.raises(ConfigError, match=rf"{free_port}.*in use.*metrics\.port"):
+        server = MetricsServer(
+            MetricsListener().registry, MetricsSettings(address=f"127.0.0.1:{free_port}")
+        )
+        with pytest.raises(ConfigError, match=rf"{free_port}.*in use.*metrics\.address"):
             server.start()
         server.close()
 
 
 def test_an_address_of_another_machine_is_a_wrong_setting(free_port):
-    settings = MetricsSettings(host="203.0.113.1", port=free_port)
-    with pytest.raises(ConfigError, match=r"203\.0\.113\.1.*metrics\.host"):
+    settings = MetricsSettings(address=f"203.0.113.1:{free_port}")
+    with pytest.raises(ConfigError, match=r"203\.0\.113\.1.*metrics\.address"):
         MetricsServer(MetricsListener().registry, settings).start()
 
 
 def test_after_close_nobody_listens_and_the_port_is_free(free_port):
-    settings = MetricsSettings(port=free_port)
+    settings = MetricsSettings(address=f"127.0.0.1:{free_port}")
     for _ in range(2):
         server = MetricsServer(MetricsListener().registry, settings)
         server.start()
@@ -303,7 +305,9 @@ def _ends(connection: socket.socket) -> bool:
 
 def test_idle_clients_take_few_threads_and_keep_nobody_out(free_port):
     before = threading.active_count()
-    server = MetricsServer(MetricsListener().registry, MetricsSettings(port=free_port))
+    server = MetricsServer(
+        MetricsListener().registry, MetricsSettings(address=f"127.0.0.1:{free_port}")
+    )
     server.start()
     with ExitStack() as stack:
         stack.callback(server.close)
@@ -317,7 +321,7 @@ def test_idle_clients_take_few_threads_and_keep_nobody_out(free_port):
 
 
 def test_a_client_that_is_silent_or_does_not_read_is_disconnected(free_port, capfd):
-    settings = MetricsSettings(port=free_port)
+    settings = MetricsSettings(address=f"127.0.0.1:{free_port}")
     server = MetricsServer(MetricsListener().registry, settings, client_timeout_s=0.2)
     server.start()
     with ExitStack() as stack:
@@ -333,7 +337,7 @@ def test_a_client_that_is_silent_or_does_not_read_is_disconnected(free_port, cap
 def test_metrics_are_served_by_ipv6_too(free_port):
     if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    settings = MetricsSettings(host="::1", port=free_port)
+    settings = MetricsSettings(address=f"[::1]:{free_port}")
     server = MetricsServer(MetricsListener().registry, settings)
     server.start()
     with closing(server):

@@ -15,7 +15,6 @@ from seealoud.device.errors import BrokerError
 from seealoud.device.events import EventBus
 from seealoud.device.mqtt.broker import DAEMON_SESSION, default_device_id
 from seealoud.device.mqtt.broker_connection import STABLE_S, BrokerConnection
-from seealoud.device.mqtt.commands import TokenBucket
 from seealoud.device.mqtt.connection import DeviceConnection
 from seealoud.device.mqtt.identity import Range, identity_of, range_of
 from seealoud.device.mqtt.retained import RetainedMessage, voice_name
@@ -24,6 +23,7 @@ from seealoud.device.mqtt.topics import OutgoingMessage
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.settings import SpeechSettings
 from seealoud.device.testing import EventRecorder, ManualClock
+from seealoud.device.token_bucket import TokenBucket
 
 # --- settings ----------------------------------------------------------------------------------
 

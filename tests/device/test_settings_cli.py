@@ -102,14 +102,14 @@ def test_init_says_what_it_does_not_find(tmp_path, monkeypatch, capsys):
 
 def test_check_says_all_that_is_wrong_one_line_each_and_ends_with_2(tmp_path, capsys):
     file = tmp_path / "f.toml"
-    file.write_text("[log]\nlevel = 'loud'\n[metrics]\nprt = 1\n")
+    file.write_text("[log]\nlevel = 'loud'\n[metrics]\nadress = 1\n")
     assert _run("check", str(file)) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert sorted(err.splitlines()) == [
         f'seealoud: {file}: log.level: "loud" is not allowed; it takes "error", "warning", "info" '
         'or "debug". Change it, or delete the line: the default is "info"',
-        f"seealoud: {file}: metrics.prt: no such key; did you mean metrics.port?",
+        f"seealoud: {file}: metrics.adress: no such key; did you mean metrics.address?",
     ]
 
 
@@ -155,25 +155,31 @@ def test_check_warns_of_password_files(tmp_path, capsys):
     [
         ("127.0.0.1", False),
         ("127.9.9.9", False),
-        ("::1", False),
+        ("[::1]", False),
         ("localhost", False),
         ("0.0.0.0", True),
-        ("::", True),
+        ("[::]", True),
         ("192.168.1.7", True),
         ("kitchen", True),
     ],
 )
-def test_check_warns_of_metrics_that_others_can_reach(tmp_path, capsys, host, is_risky):
+def test_check_warns_of_what_others_can_reach(tmp_path, capsys, host, is_risky):
     file = tmp_path / "f.toml"
-    file.write_text(f'[metrics]\nis_on = true\nhost = "{host}"\n')
+    tables = (f'[{name}]\nis_on = true\naddress = "{host}:1"\n' for name in ("metrics", "web"))
+    file.write_text("".join(tables))
     _run("check", str(file))
-    assert ("warning: metrics.host" in capsys.readouterr().err) is is_risky
+    err = capsys.readouterr().err
+    assert ("warning: metrics.address" in err) is is_risky
+    assert ("warning: web.address" in err) is is_risky
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[metrics]\nis_on = true\nhost = "192.0.2.7"\n', "metrics: cannot be served on 192.0.2.7"),
+        (
+            '[metrics]\nis_on = true\naddress = "192.0.2.7:9757"\n',
+            "metrics: cannot be served on 192.0.2.7",
+        ),
         ('[captioner]\nbundle = "nowhere"\n', "captioner.bundle: no bundle 'nowhere'"),
         ('[mqtt]\nis_on = true\nca_file = "/nowhere"\n', "mqtt: MQTT file /nowhere cannot be read"),
         (

@@ -225,11 +225,11 @@ def test_the_defaults_written_out_are_good():
         ("[device]\nlevel = 'info'", "device.level: no such key; did you mean log.level?"),
         ("threads = 2", "threads: no such key; did you mean captioner.threads?"),
         (
-            "[metrics]\nport = 70000",
-            "metrics.port: 70000 is not allowed; it takes a whole number from 1 to 65535",
+            "[mqtt]\nport = 70000",
+            "mqtt.port: 70000 is not allowed; it takes a whole number from 1 to 65535",
         ),
-        ("[metrics]\nport = '9'", 'metrics.port: "9" is not allowed; it takes a whole number from'),
-        ("[metrics]\nport = 9.5", "metrics.port: 9.5 is not allowed; it takes a whole number from"),
+        ("[mqtt]\nport = '9'", 'mqtt.port: "9" is not allowed; it takes a whole number from'),
+        ("[mqtt]\nport = 9.5", "mqtt.port: 9.5 is not allowed; it takes a whole number from"),
         (
             "[speech]\nvolume = 99",
             "speech.volume: 99 is not allowed; it takes a number from 0 to 2. Change it, or delete "
@@ -241,6 +241,15 @@ def test_the_defaults_written_out_are_good():
             "[log]\nlevel = 'loud'",
             'log.level: "loud" is not allowed; it takes "error", "warning", "info" or "debug"',
         ),
+        (
+            "[metrics]\naddress = '127.0.0.1'",
+            """metrics.address: '127.0.0.1' has not the form "127.0.0.1:8080" or "[::1]:8080\"""",
+        ),
+        ("[web]\naddress = '::1:8080'", "web.address: '::1:8080' has not the form"),
+        ("[web]\naddress = 'a..b:80'", "web.address: 'a..b' is not a host name"),
+        ("[web]\naddress = ':80'", "web.address: ':80' has not the form"),
+        ("[web]\naddress = 'x:0'", "web.address: 'x:0': a port is a whole number from 1 to 65535"),
+        ("[web]\naddress = 'x:٣'", "web.address: 'x:٣': a port is a whole number from 1"),
         ("[device]\nid = 'a b'", "device.id: device id 'a b' cannot be used: write 1 to 64"),
     ],
 )
@@ -250,9 +259,9 @@ def test_a_line_names_key_value_and_what_is_allowed(text, line):
 
 
 def test_everything_that_is_wrong_is_said_at_once():
-    problems = _problems("x = 1\n[log]\nlevel = 'loud'\nformt = 1\n[metrics]\nport = 0\n")
+    problems = _problems("x = 1\n[log]\nlevel = 'loud'\nformt = 1\n[mqtt]\nport = 0\n")
     assert sorted(problem.split(":")[0] for problem in problems) == [
-        *("log.formt", "log.level", "metrics.port", "x")
+        *("log.formt", "log.level", "mqtt.port", "x")
     ]
 
 

@@ -317,7 +317,7 @@ def test_metrics_are_served_on_the_loopback_only_when_asked_for(
     start: Start, stream: PictureStream
 ) -> None:
     port = free_port()
-    more = f'[speech]\noutput = "none"\n[metrics]\nis_on = true\nport = {port}\n'
+    more = f'[speech]\noutput = "none"\n[metrics]\nis_on = true\naddress = "127.0.0.1:{port}"\n'
     daemon = start(_live(stream) + more)
     daemon.wait_ready()
     daemon.wait_log(_has_frame)
@@ -339,7 +339,7 @@ def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
 ) -> None:
     port, nobody = free_port(), free_port()
     broker = f'[mqtt]\nis_on = true\nhost = "127.0.0.1"\nport = {nobody}\n'
-    more = f"[metrics]\nis_on = true\nport = {port}\n{broker}"
+    more = f'[metrics]\nis_on = true\naddress = "127.0.0.1:{port}"\n{broker}'
     daemon = start(_live(stream) + more)
     daemon.wait_ready()
     daemon.wait_log(_has_frame)
@@ -464,7 +464,7 @@ def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
     tmp_path: Path, stream: PictureStream, card: LastingCard
 ) -> None:
     port = free_port()
-    settings = f"{_live(stream)}[metrics]\nis_on = true\nport = {port}\n"
+    settings = f'{_live(stream)}[metrics]\nis_on = true\naddress = "127.0.0.1:{port}"\n'
     limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
     daemon = DaemonProcess(tmp_path, settings, prefix=limited)
     with ExitStack() as stack:

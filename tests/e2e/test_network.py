@@ -154,7 +154,7 @@ host = "127.0.0.1"
 port = {broker.port}
 [metrics]
 is_on = true
-port = {free_port()}
+address = "127.0.0.1:{free_port()}"
 """
     _describe_and_stop(DaemonProcess(tmp_path, settings, prefix=trace.prefix))
     camera = stream.address.removeprefix("http://").partition("/")[0]

@@ -140,7 +140,7 @@ host = "{HOST}"
 port = {broker_port}
 [metrics]
 is_on = true
-port = {metrics_port}
+address = "127.0.0.1:{metrics_port}"
 {SILENT}{QUIET_LOG}"""
 
 

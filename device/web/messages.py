@@ -1,0 +1,88 @@
+"""The answers of the HTTP API, from which its OpenAPI document is made.
+
+They are a promise: a field may be added at any time, and none is removed or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seealoud.device.history.entries import Kind
+from seealoud.device.web.sources import Value
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorAnswer(_Answer):
+    """Why a request was not carried out."""
+
+    error: str = Field(description="A sentence with the value and the next step.")
+
+
+class StateAnswer(_Answer):
+    """What the device does and how it is."""
+
+    state: dict[str, Value] = Field(description="As `seealoud press status` prints it.")
+    health: list[str] = Field(
+        description="What does not work and what to do; one sentence if all is well."
+    )
+    is_all_well: bool = Field(description="Whether every part works.")
+
+
+class SeenThing(_Answer):
+    """Something that was named beside a caption or instead of it."""
+
+    name: str = Field(description="An everyday name in the singular.")
+    probability: float = Field(description="Calibrated, that it is there, from 0 to 1.")
+    side: Literal["left", "ahead", "right"] | None = Field(description="Where it is.")
+    from_: Literal["detector", "encoder"] = Field(alias="from", description="Which model named it.")
+    several: bool = Field(description="Whether more than one is seen.")
+    sure: bool = Field(description='Whether it is said without "maybe".')
+
+
+class HistoryEntry(_Answer):
+    """One entry of the history."""
+
+    id: str = Field(description="A random UUID.")
+    at: str = Field(description="RFC 3339, in UTC.")
+    kind: Kind = Field(description="What it records.")
+    text: str = Field(description="What was spoken, or would have been.")
+    caption: str = Field(description="The captioner's words; empty where there are none.")
+    probability: float | None = Field(description="That the caption is right, from 0 to 1.")
+    cause: str = Field(description="Through what it was asked for; empty for problems.")
+    reason: str = Field(description="Why it was spoken or not, the alert's rule, or the part.")
+    frame_age_s: float | None = Field(description="Age of the frame in seconds.")
+    bundle: str = Field(description="The bundle that made the caption.")
+    things: list[SeenThing] = Field(description="The surest first.")
+
+
+class SeenOften(_Answer):
+    """Something that was seen, or happened, once or more."""
+
+    what: str = Field(description="The caption, the thing, the rule or the part.")
+    times: int = Field(description="How often.")
+    first_at: str = Field(description="RFC 3339, in UTC.")
+    last_at: str = Field(description="RFC 3339, in UTC.")
+
+
+class SummaryAnswer(_Answer):
+    """What happened in a time span."""
+
+    since: str = Field(description="RFC 3339, in UTC.")
+    until: str = Field(description="RFC 3339, in UTC.")
+    text: str = Field(description="All of it in words.")
+    seen: list[SeenOften] = Field(description="What captions were about, the most frequent first.")
+    things: list[SeenOften] = Field(description="What was named beside captions.")
+    alerts: list[SeenOften] = Field(description="By rule, the latest first.")
+    problems: list[SeenOften] = Field(description="By part, the latest first.")
+
+
+class PlaceEntry(_Answer):
+    """A place that was taught."""
+
+    name: str = Field(description="As it is spoken.")
+    pictures: int = Field(description="From how many pictures.")

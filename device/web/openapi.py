@@ -1,0 +1,146 @@
+"""The OpenAPI document of the HTTP API, made from the models of its requests and answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from seealoud.device import __version__
+
+_REFERENCE = "#/components/schemas/{model}"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the query of an address.
+
+    Attributes:
+        name: as in ``?limit=50``.
+        schema: JSON Schema of its value.
+        description: what it does.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one address does with one method.
+
+    Attributes:
+        name: of the method of ``Api`` that carries it out.
+        method: in lower case, as in "get".
+        path: as in "/api/state".
+        summary: what it does, in one sentence.
+        answer: type of the JSON that it returns; None for other contents.
+        content: media type of the answer.
+        body: type of the JSON that it takes; None for none or other contents.
+        body_content: media type of the body; empty without one.
+        parameters: those of the query.
+        errors: the statuses with which it may refuse, besides 400, 401, 403, 429 and 500.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    answer: Any = None
+    content: str = JSON
+    body: Any = None
+    body_content: str = ""
+    parameters: Sequence[Parameter] = ()
+    errors: Sequence[int] = ()
+
+
+_ALWAYS = (400, 401, 403, 429, 500)
+_MEANING = {
+    400: "The request cannot be read.",
+    401: "The token is missing or wrong.",
+    403: "Another web site, or a foreign name of this machine.",
+    404: "There is nothing of that kind now.",
+    409: "Refused as the device is now.",
+    413: "The body is too large.",
+    415: "The body is of another kind.",
+    422: "A value is not allowed.",
+    429: "Too many requests.",
+    503: "It cannot be read now.",
+    500: "A fault of SeeAloud.",
+}
+
+
+def document(operations: Sequence[Operation], error: Any) -> dict[str, Any]:
+    """Return the document.
+
+    Args:
+        operations: all of them.
+        error: type of the JSON of every refusal.
+    """
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    refused = {JSON: {"schema": _schema(error, schemas)}}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method] = _described(one, refused, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "SeeAloud",
+            "version": __version__,
+            "description": "What a camera sees, in words, on the device itself.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}, {}],
+    }
+
+
+def _described(one: Operation, refused: Any, schemas: dict[str, Any]) -> dict[str, Any]:
+    answer = {"schema": _schema(one.answer, schemas)} if one.answer is not None else {}
+    found: dict[str, Any] = {
+        "operationId": one.name,
+        "summary": one.summary,
+        "responses": {
+            "200": {"description": "Done.", "content": {one.content: answer}},
+            **{
+                str(status): {"description": _MEANING[status], "content": refused}
+                for status in sorted({*_ALWAYS, *one.errors})
+            },
+        },
+    }
+    if one.parameters:
+        found["parameters"] = [
+            {
+                "name": each.name,
+                "in": "query",
+                "required": False,
+                "schema": dict(each.schema),
+                "description": each.description,
+            }
+            for each in one.parameters
+        ]
+    if one.body_content:
+        body = {"schema": _schema(one.body, schemas, "validation")} if one.body is not None else {}
+        found["requestBody"] = {"required": True, "content": {one.body_content: body}}
+    return found
+
+
+def _schema(
+    kind: Any,
+    schemas: dict[str, Any],
+    mode: Literal["serialization", "validation"] = "serialization",
+) -> dict[str, Any]:
+    """Return the JSON Schema of a type; those that it refers to are added to ``schemas``."""
+    schema = TypeAdapter(kind).json_schema(ref_template=_REFERENCE, mode=mode)
+    schemas.update(schema.pop("$defs", {}))
+    if (title := schema.get("title")) and schema.get("type") == "object":
+        schemas[title] = schema
+        return {"$ref": _REFERENCE.format(model=title)}
+    return schema

@@ -1,0 +1,44 @@
+"""What the page uses of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seealoud.device.events import EventBus
+from seealoud.device.records import Frame, HistorySummary
+from seealoud.device.triggers.trigger import Target
+
+Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageSources:
+    """Parts of the daemon; the callables may be called by any thread.
+
+    Attributes:
+        target: carries out requests.
+        bus: carries the events that a page shows live.
+        device_name: for people.
+        state_of: returns the daemon's state, as the request ``status`` does.
+        problems_of: returns what does not work now and what to do, a line for each part.
+        frame_of: returns the newest frame; None without one, and while privacy is on.
+        places_of: returns the number of pictures of each taught place, by its name.
+        voices: paths of the voices by their names; the built-in one has an empty path.
+        history: the file of the history; None where it is off.
+        flush_history: returns when what has happened is in that file, or after some seconds.
+        summary_of: returns what happened in the last minutes; None without a history.
+    """
+
+    target: Target
+    bus: EventBus
+    device_name: str
+    state_of: Callable[[], Mapping[str, Value]]
+    problems_of: Callable[[], Sequence[str]]
+    frame_of: Callable[[], Frame | None]
+    places_of: Callable[[], Mapping[str, int]]
+    voices: Mapping[str, str]
+    history: Path | None = None
+    flush_history: Callable[[float], bool] = lambda _: True
+    summary_of: Callable[[float], HistorySummary] | None = None
