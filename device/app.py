@@ -124,7 +124,8 @@ class Daemon:
         self._open_sight(core)
         bus.subscribe(self._trial)
         self._open_control(core, state_file)
-        outbox = open_mqtt(core, self._controller, self._grabber)
+        pictures = self._observer.pictures
+        outbox = open_mqtt(core, self._controller, self._grabber, pictures)
         open_metrics(
             core,
             MeasuredParts(
@@ -215,6 +216,7 @@ class Daemon:
         page = make_page(
             core,
             self._controller,
+            self._observer,
             self._grabber,
             self._problems,
             self._places.finder,

@@ -37,6 +37,7 @@ class _Commands(SuggestingGroup):
         "config": "config",
         "describe": "describe",
         "doctor": "doctor",
+        "feedback": "feedback",
         "history": "history",
         "mqtt": "daemon",
         "place": "place",

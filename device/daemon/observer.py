@@ -1,33 +1,34 @@
 """The thread that describes frames: it answers questions, or else narrates the newest frame.
 
 Invariants: an answer is always about a frame taken after the question; all waiting questions get
-one answer, so presses never queue up; every question is answered in words.
+one answer, so presses never queue up; every question is answered in words. Pictures that clients
+send come after questions and take turns with narration, so that neither waits for many of them.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from seealoud.device.camera.grabber import Grabber
-from seealoud.device.clock import ClockReading, Clocks
+from seealoud.device.clock import Clocks
 from seealoud.device.daemon import sentences
+from seealoud.device.daemon.frame_narrator import FrameNarrator
 from seealoud.device.daemon.place_observer import PlaceObserver, no_frame
-from seealoud.device.errors import InferenceError
-from seealoud.device.events import (
-    Alerted,
-    Answered,
-    Decided,
-    EventBus,
-    InViewChanged,
-    PlaceAnswered,
-)
-from seealoud.device.narrator import change
+from seealoud.device.errors import InferenceError, PictureError
+from seealoud.device.events import Answered, EventBus, PlaceAnswered
 from seealoud.device.narrator.narrator import Narrator
-from seealoud.device.narrator.silence import Decision
+from seealoud.device.pictures.decode import decode_picture
+from seealoud.device.pictures.questions import (
+    LARGEST_DECODED_BYTES,
+    PICTURE,
+    PictureAnswered,
+    PictureQuestion,
+    PictureQueue,
+)
 from seealoud.device.records import Cause, Description, Earcon, Frame, Priority, Utterance
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.vision.captioner import Encoded
@@ -68,6 +69,9 @@ class Observer:
         clocks: narration decides by the film's, everything else by the machine's.
         places: recognises and learns places.
         fresh_timeout_s: longest wait for a frame that is newer than the question.
+
+    Attributes:
+        pictures: takes questions about pictures that clients send.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins
@@ -83,18 +87,19 @@ class Observer:
     ) -> None:
         self._grabber = grabber
         self._describer = describer
-        self._narrator = narrator
+        self._narrator = FrameNarrator(narrator, announcer, bus, clocks, places.finder)
         self._announcer = announcer
         self._bus = bus
         self._clock = clocks.machine
-        self._film_clock = clocks.film
         self._places = places
         self._fresh_timeout_s = fresh_timeout_s
-        self._narrator_lock = threading.Lock()
+        self.pictures = PictureQueue()
+        self._is_picture_next = True
         self._questions: queue.SimpleQueue[Question] = queue.SimpleQueue()
         self._replacement: queue.SimpleQueue[FrameDescriber] = queue.SimpleQueue()
         self._is_looking = False
-        self._in_view: Mapping[str, bool | None] = {}
+        # The last frame of which something was said, and what that was.
+        self._described: tuple[Frame, frozenset[str]] | None = None
 
     # ------------------------------------------------------------ from any thread
 
@@ -104,17 +109,23 @@ class Observer:
 
     def steer(self, change_it: Callable[[Narrator], None]) -> None:
         """Change the narrator between two of its decisions."""
-        with self._narrator_lock:
-            change_it(self._narrator)
+        self._narrator.steer(change_it)
 
     def snooze(self, rest_s: float | None) -> None:
         """Pause narration for so many seconds of the film; None ends the pause."""
-        until_s = None if rest_s is None else self._film_clock.now_s() + rest_s
-        self.steer(lambda narrator: narrator.snooze(until_s))
+        self._narrator.snooze(rest_s)
 
     def replace_describer(self, describer: FrameDescriber) -> None:
         """Use another describer from the next frame on; the old one is closed."""
         self._replacement.put(describer)
+
+    def frame_of(self, text: str) -> Frame | None:
+        """Return the frame of which a text was said, if it is the last such frame.
+
+        Only this one is kept, in memory, and none while privacy is on.
+        """
+        described = self._described
+        return None if described is None or text not in described[1] else described[0]
 
     @property
     def waiting(self) -> int:
@@ -129,19 +140,39 @@ class Observer:
     # ------------------------------------------------------------ the thread
 
     def step(self) -> None:
-        """Answer the waiting questions, or narrate one new frame; wait for it only briefly."""
+        """Answer the waiting questions, or a picture, or narrate; wait only briefly for a frame."""
         self._take_replacement()
+        if self._grabber.is_paused:
+            self._described = None
         if questions := [self._questions.get() for _ in range(self._questions.qsize())]:
-            self._answer(questions)
-        elif self._places.is_learning:
+            with self._looking():
+                self._answer(questions)
+        elif self._is_picture_next and (asked := self.pictures.take()) is not None:
+            self._is_picture_next = False
+            with self._looking():
+                self._answer_picture(asked)
+        else:
+            self._is_picture_next = True
+            self._learn_or_narrate()
+        self._narrator.report_view(self._grabber)
+
+    def _learn_or_narrate(self) -> None:
+        if self._places.is_learning:
             self._places.learn(self._describer)
-        elif (frame := self._grabber.take(_FRAME_WAIT_S)) is not None and self._questions.empty():
-            self._is_looking = True
-            try:
-                self._narrate(frame)
-            finally:
-                self._is_looking = False
-        self._report_view()
+            return
+        frame = self._grabber.take(0.0 if self.pictures else _FRAME_WAIT_S)
+        if frame is not None and self._questions.empty():
+            with self._looking():
+                if spoken := self._narrator.narrate(frame, self._describer):
+                    self._described = frame, spoken
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        self._is_looking = True
+        try:
+            yield
+        finally:
+            self._is_looking = False
 
     def close(self) -> None:
         """Free the models; call it after the thread has ended."""
@@ -156,25 +187,23 @@ class Observer:
     def _answer(self, questions: list[Question]) -> None:
         newest = questions[-1]
         frame = self._fresh_frame(newest.asked_s)
-        self._is_looking = True
-        try:
-            # The newest question is answered last, because an answer cuts the one before it.
-            for is_place in (not newest.is_place, newest.is_place):
-                if group := [one for one in questions if one.is_place == is_place]:
-                    (self._answer_place if is_place else self._answer_scene)(frame, group)
-        finally:
-            self._is_looking = False
+        # The newest question is answered last, because an answer cuts the one before it.
+        for is_place in (not newest.is_place, newest.is_place):
+            if group := [one for one in questions if one.is_place == is_place]:
+                (self._answer_place if is_place else self._answer_scene)(frame, group)
 
     def _answer_scene(self, frame: Frame | None, questions: list[Question]) -> None:
         newest, found = questions[-1], self._look(frame)
-        self._say(found.text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
-        self._note_spoken(found.text if found.caption is None else found.topic)
+        if frame is not None:
+            self._described = frame, frozenset((found.text,))
+        self._say(found.text, newest)
+        self._narrator.note_spoken(found.text if found.caption is None else found.topic)
         for question in questions:
             self._bus.publish(self._answered(found, frame, question))
 
     def _answer_place(self, frame: Frame | None, questions: list[Question]) -> None:
         newest, text = questions[-1], self._places.where(self._describer, frame)
-        self._say(text, Priority.ANSWER, newest.cause, newest.asked_s, newest.id)
+        self._say(text, newest)
         for one in questions:
             self._bus.publish(
                 PlaceAnswered(at=self._clock.utc(), text=text, cause=one.cause, id=one.id)
@@ -213,88 +242,31 @@ class Observer:
             things=found.things,
         )
 
-    def _narrate(self, frame: Frame) -> None:
-        now = ClockReading.of(self._film_clock)
-        asked_s = self._clock.now_s()
-        decision, found = self._weigh(frame, now)
-        if decision.earcon is not None:
-            self._announcer.earcon(decision.earcon, asked_s)
-        if found is not None:
-            self._raise_alerts(decision, found, frame, asked_s)
-        if decision.is_spoken:
-            self._say(decision.text, Priority.NARRATION, Cause.NARRATION, asked_s)
-        self._bus.publish(self._decided(decision, found, frame))
-
-    def _raise_alerts(
-        self, decision: Decision, found: Description, frame: Frame, asked_s: float
-    ) -> None:
-        for match in decision.alerts:
-            if match.text:
-                self._announcer.earcon(Earcon.ALERT, asked_s)
-                self._say(match.text, Priority.ALERT, Cause.NARRATION, asked_s)
-            alerted = Alerted(
-                at=self._clock.utc(),
-                rule=match.rule,
-                text=match.text,
-                caption=found.said_caption,
-                things=match.things or found.things,
-                captured_at=frame.captured_at,
-            )
-            self._bus.publish(alerted)
-
-    def _report_view(self) -> None:
-        """Publish what the rules find in the scene, if that has changed."""
-        with self._narrator_lock:
-            found = self._narrator.in_view
-        if not self._grabber.is_available:
-            found = dict.fromkeys(found)
-            self._places.finder.lose_sight()
-        if found != self._in_view:
-            self._in_view = found
-            self._bus.publish(InViewChanged(at=self._clock.utc(), rules=found))
-
-    def _weigh(self, frame: Frame, now: ClockReading) -> tuple[Decision, Description | None]:
-        """Return the narrator's decision; encoder and decoder run only if it needs them."""
-        narrator = self._narrator
-        thumbnail_hw = change.thumbnail(frame.image_hwc)
-        with self._narrator_lock:
-            decision = narrator.after_frame(now, thumbnail_hw)
-        if decision is not None:
-            return decision, None
-        encoded = self._describer.refusal(frame) or self._describer.encode(frame)
-        if isinstance(encoded, Encoded):
-            self._places.finder.see(encoded, self._describer.common_da)
-        with self._narrator_lock:
-            if isinstance(encoded, Description):
-                return narrator.after_fault(now, encoded), encoded
-            decision = narrator.after_encoder(now, encoded.pooled_d)
-        if decision is not None:
-            return decision, None
-        found = self._describer.describe(encoded, frame)
-        with self._narrator_lock:
-            return narrator.after_decoder(now, found), found
-
-    def _decided(self, decision: Decision, found: Description | None, frame: Frame) -> Decided:
-        return Decided(
+    def _answer_picture(self, asked: PictureQuestion) -> None:
+        answer = PictureAnswered(
             at=self._clock.utc(),
-            is_spoken=decision.is_spoken,
-            reason=decision.reason,
-            detail=decision.detail,
-            text=decision.text,
-            caption=None if found is None else found.said_caption,
-            probability=None if found is None or found.reason else found.probability,
-            frame_age_s=self._age_s(frame),
-            things=() if found is None else found.things,
+            description=self._described_picture(asked),
+            cause=asked.cause,
+            id=asked.id,
         )
+        asked.reply(answer)
+        self._bus.publish(answer)
 
-    def _say(
-        self, text: str, priority: Priority, cause: Cause, asked_s: float, request_id: str = ""
-    ) -> None:
-        self._announcer.announce(Utterance(text, priority, cause, asked_s, request_id))
+    def _described_picture(self, asked: PictureQuestion) -> Description:
+        """Return what a press would say of a picture; it leaves no trace in the observer."""
+        try:
+            image_hwc = decode_picture(asked.data, PICTURE, LARGEST_DECODED_BYTES, is_frame=True)
+            return self._describer.look(Frame.now(image_hwc, PICTURE), captions_refused=True)
+        except PictureError as exc:
+            return Description(f"{exc}.".capitalize(), reason="unreadable")
+        except InferenceError:
+            _LOGGER.exception("the captioner failed on a picture sent by %s", asked.cause)
+            return Description(sentences.FAILED, reason="failed")
 
-    def _note_spoken(self, text: str) -> None:
-        with self._narrator_lock:
-            self._narrator.note_spoken(ClockReading.of(self._film_clock), text)
+    def _say(self, text: str, question: Question) -> None:
+        self._announcer.announce(
+            Utterance(text, Priority.ANSWER, question.cause, question.asked_s, question.id)
+        )
 
     def _age_s(self, frame: Frame | None) -> float | None:
         return None if frame is None else max(0.0, self._clock.now_s() - frame.captured_s)

@@ -18,11 +18,13 @@ from seealoud.device.daemon.place_finder import PlaceFinder
 from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
+from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
 from seealoud.device.history.history import History
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of, voices_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
@@ -85,7 +87,9 @@ def open_history(core: Core) -> History | None:
     return history
 
 
-def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Outbox | None:
+def open_mqtt(
+    core: Core, controller: DaemonController, grabber: Grabber, pictures: PictureQueue
+) -> Outbox | None:
     """Return the outbox of the connection to the broker; None where MQTT is off.
 
     Raises:
@@ -100,7 +104,12 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
-        controller.handle, bus, controller.status, clock, lambda: newest_jpeg(grabber)
+        controller.handle,
+        bus,
+        controller.status,
+        clock,
+        picture_of=lambda: newest_jpeg(grabber),
+        pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
     identity = identity_of(device.id, device.name, settings.speech, rules)
@@ -111,9 +120,10 @@ def open_mqtt(core: Core, controller: DaemonController, grabber: Grabber) -> Out
     return outbox
 
 
-def make_page(
+def make_page(  # noqa: PLR0913 - the parts that the page shows
     core: Core,
     controller: DaemonController,
+    observer: Observer,
     grabber: Grabber,
     problems: ProblemAnnouncer,
     places: PlaceFinder,
@@ -135,6 +145,8 @@ def make_page(
         frame_of=grabber.latest,
         places_of=places.pictures,
         voices=voices_of(settings.speech),
+        pictures=observer.pictures,
+        feedback=Feedback(state / FEEDBACK_FOLDER, observer.frame_of),
         history=None if history is None else state / HISTORY_FILE,
         flush_history=(lambda _: True) if history is None else history.flush,
         summary_of=None if history is None else history.summary,

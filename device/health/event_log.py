@@ -27,6 +27,7 @@ from seealoud.device.events import (
     SummedUp,
 )
 from seealoud.device.health.log import FIELDS
+from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Caption
 
 _LOGGER = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class EventLog:
         match event:
             case Requested():
                 _requested(event)
-            case Answered() | PlaceAnswered():
+            case Answered() | PlaceAnswered() | PictureAnswered():
                 _answered(event)
             case SummedUp():
                 _summed_up(event)
@@ -114,7 +115,10 @@ def _requested(event: Requested) -> None:
         _write(logging.WARNING, event, line, reason=event.reason, **values)
 
 
-def _answered(event: Answered | PlaceAnswered) -> None:
+def _answered(event: Answered | PlaceAnswered | PictureAnswered) -> None:
+    if isinstance(event, PictureAnswered):
+        _picture_answered(event)
+        return
     line = f"answered {event.cause}"
     if isinstance(event, PlaceAnswered):
         _write(logging.INFO, event, f"{line}: a place", cause=event.cause.value, id=event.id)
@@ -139,6 +143,14 @@ def _answered(event: Answered | PlaceAnswered) -> None:
     names = [thing.name for thing in event.things]
     named = f" (things: {', '.join(names)})" if names else ""
     _write(logging.DEBUG, event, f"answer: {event.text}{named}", text=event.text, names=names)
+
+
+def _picture_answered(event: PictureAnswered) -> None:
+    found, cause = event.description, event.cause
+    line = f"described a picture sent by {cause}" + (f": {found.reason}" if found.reason else "")
+    values = {"cause": cause.value, "reason": found.reason, "id": event.id}
+    _write(logging.INFO, event, line, **values, **_timings(found.caption))
+    _write(logging.DEBUG, event, f"answer: {found.text}", text=found.text)
 
 
 def _summed_up(event: SummedUp) -> None:

@@ -14,10 +14,15 @@ from collections.abc import Callable
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
-# A broker of MQTT 5 is asked to send no longer ones; of others only the beginning is kept.
-MAX_PACKET_BYTES = 2**16
+from seealoud.device.mqtt.inbox import MAX_LARGE_BYTES, is_large
+
+# A broker of MQTT 5 is asked to send no longer ones; others are refused with the reason.
+MAX_PACKET_BYTES = 2**24
+# Of a longer one only the beginning is kept.
+MAX_KEPT_BYTES = 2**16
+_MAX_LARGE_KEPT_BYTES = MAX_LARGE_BYTES + MAX_KEPT_BYTES
 _READ_BYTES = 2**14
-_PUBLISH, _KIND_AND_QOS, _RETAIN = 0x30, 0xF6, 0x01
+_PUBLISH, _KIND, _KIND_AND_QOS, _RETAIN = 0x30, 0xF0, 0xF6, 0x01
 _SEVEN_BITS = 0x7F
 _SHORTEST_BYTES = 5
 # After so long, what waits to be sent gets its turn.
@@ -33,6 +38,7 @@ class BoundedClient(paho.Client):
     """
 
     has_room: Callable[[bytes, bytes, bool], bool] = staticmethod(lambda *_: True)
+    large_topic = b""
     _unread = b""
     _unread_at = 0
     _reads_until_s = float("inf")
@@ -82,6 +88,13 @@ class BoundedClient(paho.Client):
         data = self._unread[self._unread_at : self._unread_at + bufsize]
         self._unread_at += len(data)
         kept = self._in_packet["packet"]
-        if len(kept) + len(data) > MAX_PACKET_BYTES:
-            del kept[MAX_PACKET_BYTES - len(data) :]
+        if len(kept) + len(data) > MAX_KEPT_BYTES:
+            del kept[self._most_kept(kept) - len(data) :]
         return data
+
+    def _most_kept(self, packet: bytearray) -> int:
+        """Return how much is kept of a long packet, of which the beginning has come."""
+        if self._in_packet["command"] & _KIND != _PUBLISH:
+            return MAX_KEPT_BYTES
+        topic = bytes(packet[2 : 2 + int.from_bytes(packet[:2], "big")])
+        return _MAX_LARGE_KEPT_BYTES if is_large(topic, self.large_topic) else MAX_KEPT_BYTES

@@ -167,6 +167,8 @@ class _Builder:
             **self._event("caption_event", "Caption event", t.CAPTION,
                           ["described", "narrated", "no_caption"], _NEWS,
                           icon="mdi:text-recognition"),
+            **self._event("described_picture", "Described picture", t.DESCRIBE_ANSWER,
+                          ["described", "no_caption"], icon="mdi:image-search"),
             **self._event("alert", "Alert", t.ALERT, ["alert"], icon="mdi:bell-alert"),
             **self._event("problem", "Problem", t.PROBLEM, ["problem", "solved"],
                           icon="mdi:alert-circle", **_DIAGNOSTIC),

@@ -1,8 +1,9 @@
 """What paho's thread hands over, so bounded that a flood keeps nothing else out.
 
 MQTT does not say who has sent a message. So messages are distinguished by what they are, in lanes:
-each topic has its own, and what can be obeyed is apart from what cannot. Invariants: confirmations
-are never dropped; a message for a full lane is, so that no lane's flood fills another.
+each topic has its own, and what can be obeyed is apart from what cannot. Pictures have one lane,
+which is bounded in bytes as well. Invariants: confirmations are never dropped; a message for a full
+lane is, so that no lane's flood fills another.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ MAX_RETAINED_BYTES = 2**15
 # Of each lane: more come only from a program that has gone wrong.
 MOST_WAITING = 50
 _REMEMBERED = 256
+# Base64 in JSON takes four thirds; a picture of 1280 x 960 pixels has 0.2 to 0.4 MB as JPEG.
+MAX_LARGE_BYTES = 2**21
+# Five of the largest, or fifty of the usual ones.
+MOST_LARGE_WAITING_BYTES = 5 * MAX_LARGE_BYTES
+_LARGE_LANE = "large"
 
 Other = TypeVar("Other")
 
@@ -31,7 +37,8 @@ class ReceivedMessage:
 
     Attributes:
         topic: its full name.
-        payload: its first ``MAX_RECEIVED_BYTES``; of a retained one ``MAX_RETAINED_BYTES``.
+        payload: its first ``MAX_RECEIVED_BYTES``; of a retained one ``MAX_RETAINED_BYTES``; of a
+            large one ``MAX_LARGE_BYTES``.
         size_bytes: of the payload; of a packet that was too long, of its beginning.
         is_retained: whether the broker had kept it from before.
     """
@@ -56,21 +63,24 @@ class Inbox(Generic[Other]):
     Args:
         lane_of: returns the lane of a message; it must not raise. Topics that are not UTF-8 have
             one of their own.
+        large_topic: messages on it, and below it, may be large.
     """
 
-    def __init__(self, lane_of: LaneOf = lane_by_topic) -> None:
+    def __init__(self, lane_of: LaneOf = lane_by_topic, large_topic: str = "") -> None:
         self._lane_of = lane_of
+        self._large_topic = large_topic.encode()
         # A flood mostly repeats itself.
         self._lane = lru_cache(_REMEMBERED)(self._computed_lane)
         self._events: queue.SimpleQueue[tuple[Other | ReceivedMessage, Hashable]]
         self._events = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting: Counter[Hashable] = Counter()
+        self._waiting_bytes: Counter[Hashable] = Counter()
 
     def has_room(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Return whether a message would be taken."""
-        lane = self._lane(topic, _kept(payload, is_retained), is_retained)
-        return lane is not None and self._waiting[lane] < MOST_WAITING
+        lane, kept = self._place(topic, payload, is_retained)
+        return self._fits(lane, len(kept))
 
     def put(self, event: Other) -> None:
         """Take an event that is no message."""
@@ -78,12 +88,12 @@ class Inbox(Generic[Other]):
 
     def put_message(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:
         """Take a message; return whether there was room for it."""
-        kept = _kept(payload, is_retained)
-        lane = self._lane(topic, kept, is_retained)
+        lane, kept = self._place(topic, payload, is_retained)
         with self._lock:
-            if lane is None or self._waiting[lane] >= MOST_WAITING:
+            if not self._fits(lane, len(kept)):
                 return False
             self._waiting[lane] += 1
+            self._waiting_bytes[lane] += len(kept)
         message = ReceivedMessage(topic.decode(), kept, len(payload), is_retained)
         self._events.put((message, lane))
         return True
@@ -95,9 +105,25 @@ class Inbox(Generic[Other]):
         except queue.Empty:
             return None
         if lane is not None:
+            assert isinstance(event, ReceivedMessage)
             with self._lock:
                 self._waiting[lane] -= 1
+                self._waiting_bytes[lane] -= len(event.payload)
         return event
+
+    def _fits(self, lane: Hashable, size_bytes: int) -> bool:
+        is_full = self._waiting[lane] >= MOST_WAITING
+        if lane == _LARGE_LANE:
+            is_full |= self._waiting_bytes[lane] + size_bytes > MOST_LARGE_WAITING_BYTES
+        return lane is not None and not is_full
+
+    def _place(self, topic: bytes, payload: bytes, is_retained: bool) -> tuple[Hashable, bytes]:
+        """Return the lane of a message, and what is kept of it."""
+        if is_large(topic, self._large_topic):  # without remembering its payload
+            most_bytes = MAX_RETAINED_BYTES if is_retained else MAX_LARGE_BYTES
+            return _LARGE_LANE, payload[:most_bytes]
+        kept = payload[: MAX_RETAINED_BYTES if is_retained else MAX_RECEIVED_BYTES]
+        return self._lane(topic, kept, is_retained), kept
 
     def _computed_lane(self, topic: bytes, payload: bytes, is_retained: bool) -> Hashable:
         """Return the lane of a message; None where its topic breaks the rules."""
@@ -108,5 +134,6 @@ class Inbox(Generic[Other]):
         return self._lane_of(ReceivedMessage(name, payload, len(payload), is_retained))
 
 
-def _kept(payload: bytes, is_retained: bool) -> bytes:
-    return payload[: MAX_RETAINED_BYTES if is_retained else MAX_RECEIVED_BYTES]
+def is_large(topic: bytes, large_topic: bytes) -> bool:
+    """Return whether a message on a topic may be large; never, if there is no such topic."""
+    return bool(large_topic) and (topic == large_topic or topic.startswith(large_topic + b"/"))

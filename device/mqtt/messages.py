@@ -34,7 +34,16 @@ from seealoud.device.mqtt.payloads import (
     cut_at_a_word,
     thing_parts,
 )
-from seealoud.device.mqtt.topics import ALERT, CAPTION, PROBLEM, REQUEST, SUMMARY, Topic
+from seealoud.device.mqtt.topics import (
+    ALERT,
+    CAPTION,
+    DESCRIBE_ANSWER,
+    PROBLEM,
+    REQUEST,
+    SUMMARY,
+    Topic,
+)
+from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Seen
 
 # Home Assistant drops the attributes of an entity when all of them together are longer.
@@ -150,6 +159,8 @@ def event_message(event: Event) -> tuple[Topic, Happened] | None:
             return CAPTION, _answered(event)
         case Decided(is_spoken=True):
             return CAPTION, _narrated(event)
+        case PictureAnswered(cause=Cause.MQTT):
+            return DESCRIBE_ANSWER, _picture_answered(event)
         case Alerted():
             return ALERT, _alerted(event)
         case ProblemChanged(part=part, is_problem=is_problem, text=text):
@@ -196,6 +207,24 @@ def _answered(event: Answered) -> CaptionMessage:
         frame_age_ms=_milliseconds(event.frame_age_s),
         things=thing_parts(event.things, MAX_THINGS),
         **caption_fields(event.caption),
+    )
+
+
+def _picture_answered(event: PictureAnswered) -> CaptionMessage:
+    """Return the message for whoever sent the picture; others are not concerned."""
+    found = event.description
+    is_said = found.said_caption is not None
+    return CaptionMessage(
+        event_type="described" if is_said else "no_caption",
+        at=event.at,
+        cause=event.cause,
+        text=found.text,
+        short_text=cut_at_a_word(found.text),
+        probability=found.probability if is_said else None,
+        reason=found.reason,
+        request_id=event.id,
+        things=thing_parts(found.things, MAX_THINGS),
+        **caption_fields(found.said_caption),
     )
 
 

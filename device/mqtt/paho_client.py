@@ -29,7 +29,7 @@ from seealoud.device.errors import BrokerError
 from seealoud.device.mqtt.bounded_client import MAX_PACKET_BYTES, BoundedClient
 from seealoud.device.mqtt.broker import BrokerSettings, Protocol, tls_context
 from seealoud.device.mqtt.inbox import Inbox, LaneOf, ReceivedMessage, lane_by_topic
-from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.mqtt.topics import DESCRIBE_PICTURE, OutgoingMessage
 
 _LOGGER = logging.getLogger(__name__)
 _RECEIVE_BUFFER_BYTES = 2**16
@@ -95,10 +95,12 @@ class PahoClient:
     ) -> None:
         self._settings = settings
         self._notify = notify
-        self._inbox: Inbox[BrokerEvent] = Inbox(lane_of)
+        large_topic = DESCRIBE_PICTURE.of(settings.device_id)
+        self._inbox: Inbox[BrokerEvent] = Inbox(lane_of, large_topic)
         self._socket: socket.socket | None = None
         client = _make_client(settings, will, _PROTOCOLS[protocol])
         client.has_room = self._inbox.has_room
+        client.large_topic = large_topic.encode()
         self._client: paho.Client | None = client
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

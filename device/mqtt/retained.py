@@ -147,6 +147,11 @@ class RetainedTopics:
             self._caption,
         )
 
+    @property
+    def device_id(self) -> str:
+        """The device's name in topics."""
+        return self._identity.id
+
     def take_caption(self, message: CaptionMessage) -> None:
         """Have the newest caption published."""
         self._message = message

@@ -23,6 +23,7 @@ from seealoud.device.mqtt.messages import (
     SummaryMessage,
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
+from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.retained import InViewMessage, StateMessage
 from seealoud.device.requests import Request
 
@@ -48,7 +49,9 @@ def schemas() -> dict[str, str]:
         for name, message in MESSAGES.items()
     }
     command = TypeAdapter[Any](Request).json_schema()
-    return {**texts, _file_name("command"): _text({"title": "Command", **command})}
+    texts[_file_name("command")] = _text({"title": "Command", **command})
+    texts[_file_name("describe-picture")] = _text(PictureCommand.model_json_schema())
+    return texts
 
 
 def write_schemas(folder: Path) -> None:

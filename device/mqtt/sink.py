@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from seealoud.device.clock import Clock
 from seealoud.device.events import (
@@ -34,22 +34,20 @@ from seealoud.device.mqtt.commands import CommandHandler
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
 from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
-from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.messages import event_message
 from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
 from seealoud.device.mqtt.outbox_sender import OutboxSender
 from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
+from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.mqtt.subscriptions import Subscriptions
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.requests import HandleRequest
-from seealoud.device.token_bucket import TokenBucket
 
 _IDLE_S = 0.25
-# Home Assistant asks for it, so that not all devices speak at once when it starts.
-_LONGEST_BIRTH_DELAY_S = 5.0
 _FLUSH_S = _GOODBYE_S = 0.5
 _MOST_RECEIVED = 500
-_MOST_ONLINE_PER_MIN = 60.0  # no flood of "offline" may lead to one of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class DaemonSide:
         clock: the time.
         picture_of: returns the newest picture as JPEG, None where there is none; only called where
             pictures are switched on.
+        pictures: takes pictures that clients send.
     """
 
     handle: HandleRequest
@@ -70,6 +69,7 @@ class DaemonSide:
     state_of: Callable[[], Mapping[str, Value]]
     clock: Clock
     picture_of: Callable[[], bytes | None] = lambda: None
+    pictures: PictureQueue = field(default_factory=PictureQueue)
 
 
 class MqttSink:
@@ -106,16 +106,17 @@ class MqttSink:
         self._events: queue.Queue[Event] = queue.Queue(limits.queue_rows)
         self._lost_events = 0
         self._signal = threading.Event()
-        self._commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
+        self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
+        commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
+        ask, publish = daemon.pictures.ask, daemon.bus.publish
+        pictures = PictureCommands(identity.id, ask, publish, clock, limits.commands_per_min)
+        kept = (self._retained, clock, self._chance)
+        self._subscriptions = Subscriptions(settings, commands, pictures, *kept)
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
             self._opener(), self.wake, daemon.bus, clock, limits, self._chance
         )
-        self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
         self._next_diagnostics_s = clock.now_s() + limits.diagnostics_period_s
-        self._announce_s = float("inf")
-        self._is_online_due = False
-        self._online_bucket = TokenBucket(_MOST_ONLINE_PER_MIN, 1)
 
     # ------------------------------------------------------------ from any thread
 
@@ -177,14 +178,10 @@ class MqttSink:
         )
         if broker.tls is not None:
             tls_context(broker.tls)  # its files are checked at the start, not at each connection
-        patterns = list(t.subscriptions(self._identity.id))
-        if self._settings.is_discovery_on:
-            patterns += [t.birth_topic(self._settings.discovery_prefix), self._discovery_topic]
-        return lambda: DeviceConnection(broker, patterns, self.wake, self._commands.lane)
-
-    @property
-    def _discovery_topic(self) -> str:
-        return t.discovery_topic(self._settings.discovery_prefix, self._identity.id)
+        subscriptions = self._subscriptions
+        return lambda: DeviceConnection(
+            broker, subscriptions.patterns, self.wake, subscriptions.lane
+        )
 
     def _take_events(self) -> None:
         with suppress(queue.Empty):
@@ -209,7 +206,11 @@ class MqttSink:
             return
         self._sender.put(self._stored(topic, message))
         # A heartbeat says the same once more: the last caption and its picture stay as they are.
-        if isinstance(message, CaptionMessage) and message.reason != DecisionReason.HEARTBEAT:
+        if (
+            topic is t.CAPTION
+            and isinstance(message, CaptionMessage)
+            and message.reason != DecisionReason.HEARTBEAT
+        ):
             self._retained.take_caption(message)
             self._send_picture(message)
 
@@ -239,7 +240,7 @@ class MqttSink:
         self._sender.connection_ended()
         for retained in self._retained.all:
             retained.connection_ended()
-        self._announce_s = float("inf")
+        self._subscriptions.connection_ended()
 
     def _receive(self) -> None:
         """Take what has come, but in a flood no more than leaves time for everything else."""
@@ -248,8 +249,8 @@ class MqttSink:
                 return
             if isinstance(event, Confirmation):
                 self._confirm(event)
-            else:
-                self._take_message(event)
+            elif (result := self._subscriptions.take(event)) is not None:
+                self._publish(t.RESULT, result.model_dump_json())
         self._signal.set()
 
     def _confirm(self, confirmation: Confirmation) -> None:
@@ -258,30 +259,11 @@ class MqttSink:
         else:
             self._sender.confirm(confirmation)
 
-    def _take_message(self, received: ReceivedMessage) -> None:
-        if received.topic == t.birth_topic(self._settings.discovery_prefix):
-            if received.payload == t.ONLINE.encode() and not received.is_retained:
-                delay_s = self._chance.uniform(0.0, _LONGEST_BIRTH_DELAY_S)
-                self._announce_s = self._clock.now_s() + delay_s
-        elif received.topic == self._discovery_topic:
-            if received.is_retained:  # as an earlier start left it
-                self._retained.note_announced(received.payload)
-        elif received.topic == t.AVAILABILITY.of(self._identity.id):
-            if received.payload == t.OFFLINE.encode() and not received.is_retained:
-                # Another client of this device has gone; we have not.
-                self._is_online_due = True
-        elif (result := self._commands.handle(received)) is not None:
-            self._publish(t.RESULT, result.model_dump_json())
-
     def _send(self) -> None:
         now_s = self._clock.now_s()
-        if self._is_online_due and self._online_bucket.take(now_s):
-            self._is_online_due = False
+        if self._subscriptions.is_online_due(now_s):
             self._broker.use(DeviceConnection.say_online)
-        if now_s >= self._announce_s:
-            self._announce_s = float("inf")
-            for retained in self._retained.all:
-                retained.renew()
+        self._subscriptions.tend(now_s)
         if now_s >= self._next_diagnostics_s:
             self._next_diagnostics_s = now_s + self._limits.diagnostics_period_s
             self._retained.state.renew()

@@ -70,6 +70,7 @@ PROBLEM = Topic(f"{_DEVICE}/problem", qos=1, is_retained=False)
 SUMMARY = Topic(f"{_DEVICE}/summary", qos=1, is_retained=False)
 REQUEST = Topic(f"{_DEVICE}/request", qos=1, is_retained=False)
 RESULT = Topic(f"{_DEVICE}/result", qos=1, is_retained=False)
+DESCRIBE_ANSWER = Topic(f"{_DEVICE}/describe/answer", qos=1, is_retained=False)
 PICTURE = Topic(f"{_DEVICE}/picture", qos=0, is_retained=False)
 
 COMMAND = _command("command")
@@ -83,14 +84,16 @@ MINIMUM_GAP_SET = _command("minimum_gap_s/set")
 SNOOZE_SET = _command("snooze_min/set")
 VOICE_SET = _command("voice/set")
 SAY_SET = _command("say/set")
+# A level below it may name the picture.
+DESCRIBE_PICTURE = _command("describe/picture")
 
 PUBLISHED = (
     *(AVAILABILITY, STATE, DIAGNOSTICS, LAST_CAPTION, IN_VIEW, PLACE),
-    *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, PICTURE),
+    *(CAPTION, ALERT, PROBLEM, SUMMARY, REQUEST, RESULT, DESCRIBE_ANSWER, PICTURE),
 )
 COMMANDS = (
     *(COMMAND, NARRATION_SET, ALERTS_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
-    *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET),
+    *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET, DESCRIBE_PICTURE),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)
 
@@ -121,10 +124,12 @@ def birth_topic(prefix: str) -> str:
 def subscriptions(device_id: str) -> tuple[str, ...]:
     """Return the patterns to subscribe to: commands, known or not, and the own availability.
 
-    The latter because another client of the same device, such as a single ``describe``, publishes
+    The last because another client of the same device, such as a single ``describe``, publishes
     "offline" when it ends, although the daemon is still running.
     """
-    return (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", AVAILABILITY.of(device_id))
+    pictures = f"{DESCRIBE_PICTURE.of(device_id)}/#"  # the level itself as well
+    commands = (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", pictures)
+    return (*commands, AVAILABILITY.of(device_id))
 
 
 def retained_topics(prefix: str, device_id: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The pages of what is kept: the history, and the corrections."""
+"""The pages of what is kept: the history, and reports of what was wrong."""
 
 from __future__ import annotations
 
@@ -51,32 +51,32 @@ class KeptPages:
         return self._history(minutes=minutes, summary=outcome.answer, done="The device speaks it.")
 
     def feedback(self) -> str:
-        """Return how many corrections are kept."""
-        kept = self._parts.feedback.count()
+        """Return how much is kept."""
+        kept = self._parts.feedback.size()
         return render_template(
             "feedback.html",
-            title="Corrections",
-            n_entries=kept.entries,
-            words=sentences.kept_corrections(kept.entries, kept.bytes),
-            done={"erased": "All corrections are erased."}.get(done()),
+            title="Feedback",
+            n_reports=kept.reports,
+            words=sentences.kept_reports(*kept),
+            done={"erased": "All reports are erased."}.get(done()),
         )
 
     def confirm_erase(self) -> str:
-        """Ask once more before all corrections are erased."""
+        """Ask once more before all reports are erased."""
         return render_template(
             "confirm.html",
-            title="Erase all corrections?",
+            title="Erase all reports?",
             page="/feedback",
-            words="All corrections and their pictures are erased from this device. "
+            words="All reports and their pictures are erased from this device. "
             "This cannot be undone.",
             address="/feedback/erase",
             fields={},
-            label="Erase all corrections",
+            label="Erase all reports",
             back="/feedback",
         )
 
     def erase_feedback(self) -> Response:
-        """Erase all corrections."""
+        """Erase all reports."""
         self._parts.feedback.erase()
         return redirect("/feedback?done=erased", 303)
 

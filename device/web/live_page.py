@@ -39,7 +39,7 @@ class LivePage:
             "entries": entries,
             "last_said": next(said, ""),
             "state_sentences": sentences.state_in_words(state, local_now()),
-            "done": {"correction": "The correction is saved. Thank you."}.get(done()),
+            "done": {"report": "The report is saved. Thank you."}.get(done()),
         }
         return render_template("live.html", **{**shown, **more})
 
@@ -57,13 +57,13 @@ class LivePage:
             return self.live(problem=outcome.reason), REFUSED
         return self.live(answer=outcome.answer or "It is done.")
 
-    def correct(self) -> Response | tuple[str, int]:
-        """Keep a correction, and the picture only if the tick was set."""
+    def report(self) -> Response | tuple[str, int]:
+        """Keep a report of what was wrong, and the picture only if the tick was set."""
         form = request.form
         right, is_picture_kept = form.get("right", ""), form.get("is_picture_kept") == "true"
         try:
-            self._parts.feedback.add(form.get("text", ""), right, is_picture_kept)
+            self._parts.feedback.add(form.get("text", ""), right, is_picture_kept=is_picture_kept)
         except SeeAloudError as exc:
             wrong = {"wrong_problem": str(exc), "right": right, "problem_field": "right"}
             return self.live(problem=str(exc), **wrong), REFUSED
-        return redirect("/?done=correction", 303)
+        return redirect("/?done=report", 303)

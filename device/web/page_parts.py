@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -10,7 +11,11 @@ from flask import request
 from seealoud.device.errors import RequestError
 from seealoud.device.history.entries import Entry, Kind
 from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.pictures.decode import encode_jpeg
+from seealoud.device.pictures.questions import PictureAnswered, PictureQuestion
+from seealoud.device.records import Cause
 from seealoud.device.requests import Outcome
+from seealoud.device.triggers.control_socket import ANSWER_WAIT_S
 from seealoud.device.web.asking import Asker
 from seealoud.device.web.forms import request_of
 from seealoud.device.web.sentences import State
@@ -32,6 +37,7 @@ class PageParts:
 
     Attributes:
         voices: paths of the voices by their names.
+        feedback: keeps reports of what was wrong.
         has_history: whether a history is kept.
     """
 
@@ -40,6 +46,7 @@ class PageParts:
         self._asker = asker
         self.device_name = sources.device_name
         self.voices = sources.voices
+        self.feedback = sources.feedback
         self.has_history = sources.history is not None
 
     def state(self) -> State:
@@ -90,8 +97,23 @@ class PageParts:
         return self._sources.summary_of(minutes).text
 
     def describe_newest(self) -> str:
-        """Return what is seen now, without a sound."""
-        raise RequestError("not yet")
+        """Return what is seen now, without a sound.
+
+        Raises:
+            RequestError: there is no picture, too many wait, or the answer takes too long.
+        """
+        frame = self._sources.frame_of()
+        if frame is None:
+            raise RequestError("there is no picture now: the camera gives none, or privacy is on")
+        answers: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
+        data = encode_jpeg(frame.image_hwc)
+        self._sources.pictures.ask(PictureQuestion(data, Cause.WEB, reply=answers.put))
+        try:
+            return answers.get(timeout=ANSWER_WAIT_S).description.text
+        except queue.Empty:
+            raise RequestError(
+                f"the device has not answered within {ANSWER_WAIT_S:g} s: try again"
+            ) from None
 
 
 def done() -> str:

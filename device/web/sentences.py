@@ -99,13 +99,13 @@ def setting_changed(name: str, state: State, now: datetime) -> str:
             return ""
 
 
-def kept_corrections(n_entries: int, n_bytes: int) -> str:
-    """Return how many corrections are kept, and how large they are."""
-    if not n_entries:
-        return "No corrections are kept."
+def kept_reports(n_reports: int, n_bytes: int) -> str:
+    """Return how many reports are kept, and how large they are."""
+    if not n_reports:
+        return "No reports are kept."
     n_mb = n_bytes / 1_000_000
     size = "less than 0.1 MB" if n_mb < 0.1 else f"{n_mb:.1f} MB"
-    return f"{counted(n_entries, 'correction')} {'is' if n_entries == 1 else 'are'} kept, {size}."
+    return f"{counted(n_reports, 'report')} {'is' if n_reports == 1 else 'are'} kept, {size}."
 
 
 def no_picture(state: State) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seealoud.device.events import EventBus
+from seealoud.device.history.feedback import Feedback
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Frame, HistorySummary
 from seealoud.device.triggers.trigger import Target
 
@@ -26,6 +28,8 @@ class PageSources:
         frame_of: returns the newest frame; None without one, and while privacy is on.
         places_of: returns the number of pictures of each taught place, by its name.
         voices: paths of the voices by their names; the built-in one has an empty path.
+        pictures: takes pictures to be described without a sound.
+        feedback: keeps reports of what was wrong.
         history: the file of the history; None where it is off.
         flush_history: returns when what has happened is in that file, or after some seconds.
         summary_of: returns what happened in the last minutes; None without a history.
@@ -39,6 +43,8 @@ class PageSources:
     frame_of: Callable[[], Frame | None]
     places_of: Callable[[], Mapping[str, int]]
     voices: Mapping[str, str]
+    pictures: PictureQueue
+    feedback: Feedback
     history: Path | None = None
     flush_history: Callable[[float], bool] = lambda _: True
     summary_of: Callable[[float], HistorySummary] | None = None

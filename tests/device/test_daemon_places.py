@@ -11,9 +11,11 @@ import pytest
 from support.daemon import DaemonBench, ScriptedEye, dark, scene
 
 from seealoud.device import requests as r
+from seealoud.device.clock import Clocks
 from seealoud.device.daemon import sentences
 from seealoud.device.daemon.controller import Answers, DaemonController
 from seealoud.device.daemon.live_settings import LiveParts, LiveSettings
+from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.place_finder import LESSON_PICTURES, PlaceFinder
 from seealoud.device.daemon.place_observer import PlaceObserver
 from seealoud.device.events import Answered, PlaceAnswered, PlaceChanged
@@ -48,9 +50,13 @@ class Bench(DaemonBench):
             PlaceFile(folder / "places.npz"), self.bus, self.clock, is_spoken_first=is_spoken_first
         )
         places = PlaceObserver(self.frames, self.voice, self.bus, self.clock, finder)
-        self.finder = self.observer._places = places
-        parts = LiveParts(self.observer, self.frames, self.voice, StateFile(folder / "state.json"))
-        live = LiveSettings(parts, Settings(), self.bus, self.clock)
+        self.finder = places
+        parts = (self.frames, self.sight, self.narrator, self.voice, self.bus)
+        self.observer = Observer(*parts, Clocks(self.clock, self.clock), places)
+        live_parts = LiveParts(
+            self.observer, self.frames, self.voice, StateFile(folder / "state.json")
+        )
+        live = LiveSettings(live_parts, Settings(), self.bus, self.clock)
         answers = Answers(lambda: "", dict, places)
         self.controller = DaemonController(
             self.observer, self.voice, live, answers, self.bus, self.clock

@@ -33,7 +33,8 @@ from seealoud.device.events import (
 from seealoud.device.health.event_log import EventLog
 from seealoud.device.health.log import FIELDS, LOGGER_NAME, set_up_daemon_logging
 from seealoud.device.health.settings import LogSettings
-from seealoud.device.records import Cause, HistorySummary, Priority, Seen, Utterance
+from seealoud.device.pictures.questions import PictureAnswered
+from seealoud.device.records import Cause, Description, HistorySummary, Priority, Seen, Utterance
 
 AT = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)
 LOGGER = logging.getLogger("seealoud.device.camera.grabber")
@@ -200,6 +201,9 @@ def _every_event() -> list[Event]:
         ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="camera:0 is gone"),
         SettingChanged(at=AT, name="volume", value=0.5, cause=Cause.MQTT),
         SummedUp(at=AT, summary=summary, cause=Cause.BUTTON),
+        PictureAnswered(
+            at=AT, description=Description(SECRET, caption=line, probability=0.5), cause=Cause.MQTT
+        ),
     ]
 
 
@@ -229,7 +233,7 @@ def test_no_word_that_was_seen_or_said_is_above_debug(format_name):
 
 def test_debug_has_the_words():
     texts = [values.get("text") for values in _objects(_every_event())]
-    assert texts.count(SECRET) == 5
+    assert texts.count(SECRET) == 6
 
 
 def test_an_answer_s_things_are_counted_above_debug_and_named_within():

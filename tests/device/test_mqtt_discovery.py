@@ -30,8 +30,10 @@ from seealoud.device.events import (
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity, read_board
 from seealoud.device.mqtt.payloads import thing_parts
+from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.topics import ALL_TOPICS
-from seealoud.device.records import Cause, Side
+from seealoud.device.pictures.questions import PictureAnswered
+from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -265,6 +267,20 @@ def test_a_caption_is_a_state_with_attributes_an_event_and_a_picture(home, devic
     assert home.next_picture("picture") == b"\xff\xd8JPEG"
 
 
+def test_answer_about_a_sent_picture_is_an_event_and_no_caption_of_the_device(home, device):
+    device.bus.publish(answered("A dog runs."))
+    home.wait_for_state("caption", "A dog runs.")
+    now = datetime.now(UTC)
+    seen = Description("I think a cat sleeps.", caption("a cat sleeps"), 0.7)
+    for cause, at in ((Cause.CLI, now), (Cause.MQTT, now - timedelta(hours=1)), (Cause.MQTT, now)):
+        own_id = f"{cause} {at:%H}"
+        device.bus.publish(PictureAnswered(at=at, description=seen, cause=cause, id=own_id))
+    event = home.next_event("described_picture")
+    assert (event["event_type"], event["request_id"]) == ("described", f"mqtt {now:%H}")
+    assert event["text"] == "I think a cat sleeps."
+    assert home.state("caption") == "A dog runs."
+
+
 def test_things_are_a_state_of_names_and_attributes_of_both_sensors(home, device):
     device.bus.publish(answered("A dog runs. I also see a cat.", things=THINGS))
     home.wait_for_state("things", "cat, bowl, oven, toaster")
@@ -472,7 +488,34 @@ def test_the_examples_are_yaml_and_name_entities_that_exist():
     assert len(blocks) >= 4
     named = set(_entities(blocks))
     assert named
-    assert named <= known
+    assert named - {"script.seealoud_describe_camera"} <= known
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads ``!input`` of a blueprint as the name of the input."""
+
+
+_Loader.add_constructor("!input", lambda loader, node: f"!input {loader.construct_scalar(node)}")
+
+
+def test_the_script_and_the_blueprints_name_entities_inputs_and_keys_that_exist():
+    known = {
+        f"{one['platform']}.seealoud_{one['name'].lower().replace(' ', '_')}"
+        for one in described()["components"].values()
+    } | {"script.seealoud_describe_camera"}
+    files = sorted((DOCS / "home-assistant").glob("*.yaml"))
+    assert len(files) == 4
+    for file in files:
+        text = file.read_text()
+        content = yaml.load(text, _Loader)
+        assert set(_entities(content)) - {"shell_command.seealoud_picture"} <= known, file
+        assert f"({'home-assistant/' + file.name})" in (DOCS / "home-assistant.md").read_text()
+        if "blueprint" in content:
+            used = set(re.findall(r"!input (\w+)", text))
+            assert used == content["blueprint"]["input"].keys(), file
+    package = (DOCS / "home-assistant" / "seealoud.yaml").read_text()
+    (published,) = re.findall(r"\{\{ (\{'id'.*?\}) \| to_json", package)
+    assert set(re.findall(r"'(\w+)':", published)) == PictureCommand.model_fields.keys()
 
 
 @pytest.mark.parametrize(

@@ -297,8 +297,8 @@ def test_the_device_announces_itself_again_some_seconds_after_the_birth_message(
         listener.next("reborn/diagnostics")
         device.wait_until(lambda: device.sink._sender.is_idle)
         mqtt_publish.single("homeassistant/status", "online", hostname=HOST, port=broker.port)
-        device.wait_until(lambda: device.sink._announce_s != float("inf"))
-        assert 0 <= device.sink._announce_s <= 5
+        device.wait_until(lambda: device.sink._subscriptions._announce_s != float("inf"))
+        assert 0 <= device.sink._subscriptions._announce_s <= 5
         assert not [x for x in listener.drain() if x.topic.endswith("/config")]
         clock.advance(5)
         assert listener.next("reborn/config").is_retained is False

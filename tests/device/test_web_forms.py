@@ -134,10 +134,10 @@ def test_figures_without_a_value_are_not_known() -> None:
     assert sentences.duration(61) == "1 minute and 1 second"
 
 
-def test_corrections_are_counted_in_words() -> None:
-    assert sentences.kept_corrections(0, 0) == "No corrections are kept."
-    assert sentences.kept_corrections(1, 9) == "1 correction is kept, less than 0.1 MB."
-    assert sentences.kept_corrections(2, 2_340_000) == "2 corrections are kept, 2.3 MB."
+def test_reports_are_counted_in_words() -> None:
+    assert sentences.kept_reports(0, 0) == "No reports are kept."
+    assert sentences.kept_reports(1, 9) == "1 report is kept, less than 0.1 MB."
+    assert sentences.kept_reports(2, 2_340_000) == "2 reports are kept, 2.3 MB."
 
 
 def test_a_message_of_the_program_becomes_a_sentence() -> None:

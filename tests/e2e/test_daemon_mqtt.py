@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import signal
@@ -11,16 +12,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import Broker, free_port, listening, running_mosquitto
 from support.mqtt_home import connected_home
 from support.picture_stream import PictureStream
-from support.shipped import needs_shipped_bundle, photographs
+from support.shipped import needs_shipped_bundle, photographs, shipped_bundle
 from support.speech_cards import LastingCard
 
 from seealoud.device import requests as r
 from seealoud.device.history.schema import OUTBOX_FILE
+from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.vision.bundle import load_bundle
+from seealoud.device.vision.describe import open_describer
 
 pytestmark = needs_shipped_bundle
 
@@ -190,3 +196,38 @@ def test_the_broker_is_reached_again_while_privacy_stops_a_replayed_film(
             time.sleep(0.1)
     finally:
         daemon.close()
+
+
+def test_pictures_of_others_are_described_in_the_same_words_also_during_privacy_and_a_flood(
+    daemon: DaemonProcess, broker: Broker
+) -> None:
+    files = photographs()[:3]
+    describer = open_describer(load_bundle(shipped_bundle()))
+    texts = [describer.look(read_picture_file(file, file.name)).text for file in files]
+    describer.close()
+    topic = "seealoud/kitchen/describe/picture"
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    with listening(broker) as heard:
+        daemon.ask(r.Privacy(is_on=True))
+        for file, text in zip(files, texts, strict=True):
+            client.publish(f"{topic}/{file.stem}", file.read_bytes(), qos=1)
+            answer = json.loads(heard.next("/describe/answer", WAIT_S).payload)
+            assert (answer["request_id"], answer["text"]) == (file.stem, text)
+            assert answer["cause"] == "mqtt"
+        in_json = {"id": "json", "picture": base64.b64encode(files[1].read_bytes()).decode()}
+        client.publish(topic, json.dumps(in_json), qos=1)
+        answer = json.loads(heard.next("/describe/answer", WAIT_S).payload)
+        assert (answer["request_id"], answer["text"]) == ("json", texts[1])
+
+        # The press is answered although many pictures come, and each of these has an answer too.
+        daemon.ask(r.Privacy(is_on=False))
+        for number in range(30):
+            client.publish(f"{topic}/{number}", files[1].read_bytes(), qos=1)
+        client.publish("seealoud/kitchen/command", '{"action": "describe", "id": "press"}', qos=1)
+        caption = json.loads(heard.next("kitchen/caption", WAIT_S).payload)
+        assert caption["request_id"] == "press"
+    client.disconnect()
+    client.loop_stop()
+    assert daemon.stop()[0] == 0

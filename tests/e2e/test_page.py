@@ -399,10 +399,10 @@ def test_the_picture_is_fetched_only_while_it_is_looked_at(site: Site, seen: Wat
     assert after(20) == 0
 
 
-# ------------------------------------------------------------ corrections, places, history
+# ------------------------------------------------------------ reports, places, history
 
 
-def test_a_correction_is_kept_with_consent_exported_and_erased(
+def test_a_report_is_kept_with_consent_exported_and_erased(
     site: Site, seen: Watched, tmp_path: Path
 ) -> None:
     said = site.daemon.ask(r.Describe(wants_answer=True)).answer
@@ -417,12 +417,12 @@ def test_a_correction_is_kept_with_consent_exported_and_erased(
     assert not keep.is_checked()
     seen.tab_to(keep)
     page.keyboard.press("Space")
-    seen.tab_to(page.get_by_role("button", name="Save the correction"))
+    seen.tab_to(page.get_by_role("button", name="Save the report"))
     page.keyboard.press("Enter")
-    page.get_by_text("The correction is saved.").wait_for()
+    page.get_by_text("The report is saved.").wait_for()
 
     page = _opened(site, seen, "/feedback")
-    assert "1 correction is kept" in page.locator("#kept").inner_text()
+    assert "1 report is kept" in page.locator("#kept").inner_text()
     with page.expect_download() as download:
         page.get_by_text("Export as a ZIP file").click()
     exported = tmp_path / "export.zip"
@@ -434,18 +434,18 @@ def test_a_correction_is_kept_with_consent_exported_and_erased(
         picture = next(name for name in names if name.endswith(".jpg"))
         assert archive.read(picture).startswith(b"\xff\xd8")
 
-    seen.tab_to(page.get_by_text("Erase all corrections"))
+    seen.tab_to(page.get_by_text("Erase all reports"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/feedback/erase")
     seen.tab_to(page.get_by_text("Keep it"))
     page.keyboard.press("Enter")
     page.wait_for_url("**/feedback")
-    assert "1 correction is kept" in page.locator("#kept").inner_text()
+    assert "1 report is kept" in page.locator("#kept").inner_text()
     page.goto(f"{site.base}/feedback/erase")
-    seen.tab_to(page.get_by_role("button", name="Erase all corrections"))
+    seen.tab_to(page.get_by_role("button", name="Erase all reports"))
     page.keyboard.press("Enter")
-    page.get_by_text("All corrections are erased.").wait_for()
-    assert "No corrections are kept." in page.locator("#kept").inner_text()
+    page.get_by_text("All reports are erased.").wait_for()
+    assert "No reports are kept." in page.locator("#kept").inner_text()
     assert [x for x in (site.daemon.state / "feedback").rglob("*") if x.is_file()] == []
 
 
@@ -497,8 +497,8 @@ def test_the_pages_work_without_javascript(site: Site) -> None:
         answer = page.locator("#answer-text").inner_text()
         assert page.locator("#captions li").first.locator(".said").inner_text() == answer
         page.locator("summary").click()
-        page.get_by_role("button", name="Save the correction").click()
-        page.get_by_text("The correction is saved.").wait_for()
+        page.get_by_role("button", name="Save the report").click()
+        page.get_by_text("The report is saved.").wait_for()
         page.goto(f"{site.base}/settings")
         page.get_by_role("button", name="Switch the camera off").click()
         page.goto(f"{site.base}/")

@@ -30,6 +30,7 @@ from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, HistorySummary, Seen
 from seealoud.device.testing import EventRecorder
 from seealoud.device.worker import Worker
@@ -136,6 +137,7 @@ class Device:
         self.bus = EventBus()
         self.kept = EventRecorder()
         self.controller = StateController(self.bus)
+        self.pictures = PictureQueue()
         self.outbox = outbox if outbox is not None else _new_outbox()
         side = DaemonSide(
             self.controller.handle,
@@ -143,6 +145,7 @@ class Device:
             lambda: self.controller.state,
             clock or SystemClock(),
             lambda: picture,
+            pictures=self.pictures,
         )
         identity = Identity(device_id, name="Kitchen", voices=VOICES, rules=rules)
         self.sink = MqttSink(settings, identity, side, self.outbox, settings.limits)

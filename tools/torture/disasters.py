@@ -7,9 +7,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from seealoud.device import requests as r
+from seealoud.device.daemon.sentences import READY
 from seealoud.device.events import Part
 from tools.torture.kills import Home, answer_of, home, wait_drained, wait_heard
 from tools.torture.ledger import stored_ids
@@ -45,6 +47,7 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
     daemon.start()
     wait_for("frames", lambda: daemon.ask(r.Status()).data["is_camera_available"])
     for number in range(count):
+        wait_for("the greeting", partial(_is_greeted, daemon, number + 1))
         answer_of(daemon, f"before{number}")
         wait_for("it is stored", lambda: stored_ids(daemon.state)[0])
         before = stored_ids(daemon.state)[0]
@@ -69,6 +72,11 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
     section.none("settings changed on the full disk and lost after it had room", wrong)
     for text in (_FULL, _SAVED_AGAIN):
         section.equal(f"{text!r}: samples played", at_home.sound.wait_heard(text, count), count)
+
+
+def _is_greeted(daemon: DaemonProcess, times: int) -> bool:
+    """Return whether the daemon has greeted so often; a greeting contains the problems of then."""
+    return sum(x["text"].startswith(READY) for x in daemon.notes("speech")) >= times
 
 
 def _work_until_full(daemon: DaemonProcess, number: int) -> None:
