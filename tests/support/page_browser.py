@@ -130,4 +130,4 @@ def watched(context: Any, base: str) -> Iterator[Watched]:
     )
     yield found
     page.close()
-    assert found.wrong == []
+    assert found.wrong == [], found.wrong
