@@ -140,14 +140,13 @@ class Guard:
         """
         if self._token is None:
             return Refusal(404, "this page needs no token: open / instead")
-        if (refusal := self._too_many_logins(call)) is not None:
-            return refusal
-        if not self._token.is_right(given.strip()):
-            self._log_wrong(call)
-            return Refusal(
-                401, "that is not the token: `seealoud web token` prints it on the device"
-            )
-        return self._token.new_session(self._clock.utc())
+        # Only wrong ones are counted, so that somebody who guesses keeps nobody else out.
+        if self._token.is_right(given.strip()):
+            return self._token.new_session(self._clock.utc())
+        self._log_wrong(call)
+        return self._too_many_logins(call) or Refusal(
+            401, "that is not the token: `seealoud web token` prints it on the device"
+        )
 
     def _wrong_host(self, call: Call) -> Refusal | None:
         """Refuse names that a web site points to this machine, where there is no token."""

@@ -1,9 +1,9 @@
 """The real daemon in a process of its own, with notes of what happened in it.
 
 What differs from ``seealoud run``: events are also written to a file; the voice makes the same
-sound for the same words; the machine's UTC time can be moved; a lost camera may be tried again
-sooner; and the daemon can be given hostile commands from inside, past the limit of 120 a minute
-that MQTT has.
+sound for the same words; the machine's UTC time can be moved; a lost camera or broker may be tried
+again sooner; and the daemon can be given hostile commands from inside, past the limit of 120 a
+minute that MQTT has.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from seealoud.device.clock import Clock
 from seealoud.device.errors import SeeAloudError
 from seealoud.device.events import Answered, Event, ProblemChanged, Requested, Spoke
 from seealoud.device.health.log import set_up_daemon_logging
+from seealoud.device.mqtt import sink
 from seealoud.device.mqtt.commands import CommandHandler
 from seealoud.device.mqtt.identity import identity_of
 from seealoud.device.mqtt.inbox import ReceivedMessage
+from seealoud.device.mqtt.settings import MqttLimits
 from seealoud.device.settings.load import load_settings
 from seealoud.device.settings.paths import directories
 from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess, PiperVoices
@@ -149,11 +151,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools.torture.daemon")
     parser.add_argument("config", type=Path)
     parser.add_argument("--quick-camera", action="store_true", help="try a lost camera at once")
+    parser.add_argument("--quick-broker", action="store_true", help="try a lost broker at once")
     parser.add_argument("--commands", type=int, default=0, help="hostile commands from inside")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.quick_camera:
         setattr(app, "Grabber", functools.partial(Grabber, times=_QUICK))  # noqa: B010
+    if options.quick_broker:  # else the wait grows to a minute while no connection lasts
+        setattr(sink, "MqttLimits", functools.partial(MqttLimits, retry_max_s=1.0))  # noqa: B010
     try:
         return NotedDaemon(options, options.config.parent).run()
     except SeeAloudError as exc:

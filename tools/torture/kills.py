@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,14 @@ class Home:
 
 
 @contextmanager
-def home(folder: Path, settings: str = "") -> Iterator[Home]:
-    """Yield a home; its processes end with the block."""
+def home(folder: Path, settings: str = "", options: Sequence[str] = ()) -> Iterator[Home]:
+    """Yield a home; its processes end with the block.
+
+    Args:
+        folder: for the files of all.
+        settings: of the daemon, besides those of the camera and the broker.
+        options: of the daemon's program, ``tools.torture.daemon``.
+    """
     with ExitStack() as stack:
         camera = CameraProcess(folder / "pictures", noisy_jpegs(sample_images()[0], 8))
         stack.callback(camera.kill)
@@ -92,7 +98,7 @@ host = "{HOST}"
 port = {broker.port}
 {settings}{QUIET_LOG}"""
         sound = RecordedSound(folder)
-        daemon = DaemonProcess(folder, text, environ=sound.environ)
+        daemon = DaemonProcess(folder, text, options, environ=sound.environ)
         stack.callback(daemon.close)
         yield Home(daemon, camera, sound, broker, subscriber)
 
@@ -185,7 +191,7 @@ def _repeated(ids: Counter[str]) -> int:
 def kill_brokers(folder: Path, count: int, seed: int) -> Section:
     """Kill the broker while descriptions are published; start it again a moment later."""
     section, rng = Section("broker"), random.Random(seed)
-    with home(folder, SILENT) as at_home:
+    with home(folder, SILENT, ["--quick-broker"]) as at_home:
         daemon, broker, subscriber = at_home.daemon, at_home.broker, at_home.subscriber
         daemon.start()
         for number in range(count):
