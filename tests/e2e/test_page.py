@@ -7,6 +7,7 @@ token, as it does on a phone.
 from __future__ import annotations
 
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytest
-from support.daemon_process import DaemonProcess
+from support.daemon_process import WAIT_S, DaemonProcess
 from support.mosquitto import free_port
 from support.page_browser import Watched, browser, watched
 from support.picture_stream import PictureStream
@@ -228,7 +229,8 @@ def test_every_page_is_accessible_in_both_colour_schemes_and_at_every_width(
 
 
 def test_tab_reaches_everything_and_the_focus_is_always_visible(site: Site, seen: Watched) -> None:
-    for path in (*PAGES, ASKS[0]):
+    # A summary would have the focus, and Tab would begin there.
+    for path in (*(x.partition("?")[0] for x in PAGES), ASKS[0]):
         page = _opened(site, seen, path)
         page.wait_for_load_state()
         stops = seen.tab_stops()
@@ -345,7 +347,7 @@ def test_the_buttons_describe_aloud_and_only_here_by_the_keyboard(
         page.keyboard.press(key)
         page.wait_for_function("() => document.getElementById('answer-text').textContent")
         text = answer.inner_text()
-        assert len(text.split()) >= 3, text
+        assert "dog" in text
         assert page.locator("#spoken-politely").inner_text() == text
         assert button.evaluate("x => x === document.activeElement")
         if name == "Describe aloud":
@@ -353,8 +355,6 @@ def test_the_buttons_describe_aloud_and_only_here_by_the_keyboard(
                 "n => document.querySelectorAll('#captions .described').length > n", arg=n_answers
             )
         else:
-            kept = site.daemon.state / "history.sqlite3"
-            assert kept.is_file()
             assert page.locator("#captions .described").count() == n_answers
 
 
@@ -492,7 +492,7 @@ def test_the_pages_work_without_javascript(site: Site) -> None:
         page = _opened(site, seen, "/")
         assert "Without JavaScript it does not change" in page.content()
         page.get_by_role("button", name="Describe only here").click()
-        assert len(page.locator("#answer-text").inner_text().split()) >= 3
+        assert "dog" in page.locator("#answer-text").inner_text()
         page.get_by_role("button", name="Describe aloud").click()
         answer = page.locator("#answer-text").inner_text()
         assert page.locator("#captions li").first.locator(".said").inner_text() == answer
@@ -506,7 +506,10 @@ def test_the_pages_work_without_javascript(site: Site) -> None:
         page.goto(f"{site.base}/settings")
         page.get_by_role("button", name="Switch the camera on").click()
     context.close()
-    site.daemon.wait_log(lambda line: line["message"].startswith("camera"))
+    deadline_s = time.monotonic() + WAIT_S
+    while not _state(site)["is_camera_available"]:
+        assert time.monotonic() < deadline_s, "the camera is not opened again"
+        time.sleep(0.02)
 
 
 def test_the_health_is_in_sentences(site: Site, seen: Watched) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 
 from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.events import EventBus
+from seealoud.device.history.feedback import Feedback
+from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, Frame, HistorySummary
 from seealoud.device.requests import Outcome, Request
 from seealoud.device.triggers.trigger import Target
@@ -24,6 +26,11 @@ from seealoud.device.web.sources import PageSources
 
 DEADLINE_S = 30.0
 HERE = "127.0.0.1"
+STATE = {
+    "is_narrating": True, "is_alerting": True, "is_muted": False, "is_private": False,
+    "snoozed_until": None, "volume": 1.0, "rate": 1.0, "voice": None, "minimum_gap_s": 8.0,
+    "is_camera_available": True, "is_camera_problem": False, "uptime_s": 60,
+}  # fmt: skip
 
 
 def free_port() -> int:
@@ -85,6 +92,8 @@ class FakeDaemon:
     problems: list[str] = field(default_factory=list)
     frame: Frame | None = None
     handle: Callable[[Request, Cause, float], Outcome] | None = None
+    pictures: PictureQueue = field(default_factory=PictureQueue)
+    feedback: Path = Path("/nonexistent/feedback")
     history: Path | None = None
     summary: HistorySummary | None = None
     failures: list[str] = field(default_factory=list)
@@ -107,10 +116,13 @@ class FakeDaemon:
             target=Target(self._handle, self.clock, self.failures.append),
             bus=self.bus,
             device_name="Kitchen <1>",
-            state_of=lambda: {"is_narrating": True, "volume": 1.0, "voice": None},
+            state_of=lambda: STATE,
             problems_of=lambda: self.problems,
             frame_of=lambda: self.frame,
             places_of=lambda: {"kitchen": 8},
+            voices={"Built-in": ""},
+            pictures=self.pictures,
+            feedback=Feedback(self.feedback),
             history=self.history,
             summary_of=None if self.summary is None else summed,
         )

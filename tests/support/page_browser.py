@@ -89,7 +89,8 @@ class Watched:
         for _ in range(1 + int(self.page.evaluate(_REACHABLE))):
             self.page.keyboard.press("Tab")
             focused = self.page.evaluate(_FOCUSED)
-            if focused is None:
+            # After the last one the browser itself has the focus, or the first one again.
+            if focused is None or (stops and focused["name"] == stops[0]["name"]):
                 break
             stops.append(focused)
         return stops

@@ -1,6 +1,6 @@
 // The live view: the picture, new captions and the answers, without loading the page again.
-// Everything else on these pages works without JavaScript. No text of the device is ever put into
-// the page as markup, and the focus stays where the person has it.
+// Everything else on these pages works without JavaScript. What changes is taken from a new copy of
+// the page, so that its words are written in one place. The focus stays where the person has it.
 
 const PICTURE_PERIOD_MS = 1000;
 const RETRY_MS = 5000;
@@ -92,17 +92,26 @@ function refreshSoon() {
 }
 
 async function refresh() {
-  const response = await fetch("/", { headers: { Accept: "text/html" } }).catch(() => null);
-  if (!response || !response.ok || response.redirected) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = await copyOf(await fetch("/").catch(() => null));
+  if (page) takeFrom(page);
+}
+
+/** Return the page of a response; null where there is none, or where it is the login. */
+async function copyOf(response) {
+  if (!response || response.redirected) return null;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return page.getElementById("captions") ? page : null;
+}
+
+function takeFrom(page) {
   for (const id of ["captions", "state", "wrong"]) {
-    const [old, next] = [$(id), fresh.getElementById(id)];
+    const [old, next] = [$(id), page.getElementById(id)];
     // Not under the hands of somebody who writes, or whose focus is there.
     const isUsed = old.contains(document.activeElement) || old.querySelector("details[open]");
-    if (next && !isUsed && old.innerHTML !== next.innerHTML) old.replaceChildren(...next.childNodes);
+    if (!isUsed && old.innerHTML !== next.innerHTML) old.replaceChildren(...next.childNodes);
   }
-  const view = fresh.getElementById("view");
-  if (view && ($("picture") === null) !== (view.querySelector("img") === null)) {
+  const view = page.getElementById("view");
+  if (($("picture") === null) !== (view.querySelector("img") === null)) {
     $("view").replaceChildren(...view.childNodes);
     watchPicture();
   }
@@ -139,28 +148,15 @@ function closeStream() {
 
 let isBusy = false;
 
-/** Return the answer as text; an error says what is wrong. */
+/** Send the form as the browser would, and return the answer as text. */
 async function ask(how) {
   const signal = AbortSignal.timeout(ANSWER_MS);
-  if (how !== "here") {
-    const isAloud = how === "aloud";
-    const body = JSON.stringify(isAloud ? { action: "describe", wants_answer: true } : { action: how });
-    const headers = { "Content-Type": "application/json" };
-    const outcome = await json(await fetch("/api/request", { method: "POST", headers, body, signal }));
-    return outcome.answer || (isAloud ? "The device speaks the answer." : "It is done.");
-  }
-  const picture = await fetch("/api/picture", { signal });
-  if (!picture.ok) await json(picture);
-  const body = await picture.blob();
-  const headers = { "Content-Type": "image/jpeg" };
-  return (await json(await fetch("/api/describe", { method: "POST", headers, body, signal }))).text;
-}
-
-async function json(response) {
-  if (response.status === 401) throw new Error("You are logged out. Load the page again.");
-  const data = await response.json();
-  if (!response.ok) throw new Error(data.error || data.reason || `The device answered ${response.status}.`);
-  return data;
+  const body = new URLSearchParams({ how });
+  const page = await copyOf(await fetch("/describe", { method: "POST", body, signal }));
+  if (!page) return "The device does not answer. Load the page again.";
+  takeFrom(page);
+  const shown = page.querySelector(".box.problem p") || page.getElementById("answer-text");
+  return shown.textContent;
 }
 
 async function describe(event) {
@@ -170,24 +166,12 @@ async function describe(event) {
   isBusy = true;
   button.setAttribute("aria-disabled", "true");
   if (button.value === "aloud" || button.value === "here") read("Describing.");
-  let text;
-  try {
-    text = await ask(button.value);
-  } catch (error) {
-    const isLost = error instanceof TypeError || error.name === "TimeoutError";
-    text = isLost ? "The device does not answer. Try again." : sentence(error.message);
-  }
+  const text = await ask(button.value).catch(() => "The device does not answer. Try again.");
   $("answer-text").textContent = text;
   $("answer").hidden = false;
   read(text);
   button.removeAttribute("aria-disabled");
   isBusy = false;
-  refreshSoon();
-}
-
-function sentence(text) {
-  const end = /[.!?]$/.test(text) ? "" : ".";
-  return text.charAt(0).toUpperCase() + text.slice(1) + end;
 }
 
 startSwitch();
