@@ -12,6 +12,7 @@ from http import HTTPStatus
 from flask import Flask, Request, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from seealoud.device.errors import SeeAloudError
 from seealoud.device.web.access import LOGIN, Guard, Refusal
 from seealoud.device.web.api import Api
 from seealoud.device.web.asking import Asker
@@ -75,6 +76,10 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response
+
+    @application.errorhandler(SeeAloudError)
+    def lack(error: SeeAloudError) -> Response:
+        return _refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
 
     @application.errorhandler(Exception)
     def fail(error: Exception) -> Response:
