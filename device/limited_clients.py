@@ -13,7 +13,7 @@ import resource
 import socket
 import socketserver
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,6 +100,20 @@ class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._n_leaving += 1
         with suppress(OSError):  # gone already
             client.shutdown(socket.SHUT_RDWR)
+
+
+def listening_error(place: tuple[str, int]) -> OSError | None:
+    """Return why this machine cannot listen on a host and port; it tries for a moment."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            *place, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with closing(socket.socket(family)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        return exc
+    return None
 
 
 def is_scarce(descriptor: int) -> bool:

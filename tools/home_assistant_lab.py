@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tools.home_assistant.camera_checks import describe_cameras
 from tools.home_assistant.checks import break_everything, rest, use_everything, watch_a_rule
 from tools.home_assistant.parts import Lab
 from tools.home_assistant.transcript import Transcript
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
             picture = page.parent / "figures" / "home-assistant-device.png"
             if not lab.home.take_picture(picture):
                 transcript.say("       no picture of the device's page: there is no chromedriver")
+            describe_cameras(lab, transcript)
             watch_a_rule(lab, transcript)
             rest(lab, transcript, _REST_MIN)
             break_everything(lab, transcript)

@@ -34,7 +34,7 @@ _NEEDED_GROUPS = ("video", "audio", "gpio", "input")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list.")
 @verbose_option
 def doctor(config: Path | None, speak: bool, as_json: bool) -> int:
-    """Check camera, model, voice, sound, button, permissions, disk, temperature and broker.
+    """Check camera, model, voice, sound, button, permissions, disk, temperature, broker and page.
 
     Prints one line for each part, below it what to do if it needs attention, and a closing line.
     Ends with 0 when everything works, with 1 when something does not.

@@ -112,7 +112,8 @@ def open_mqtt(
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
-    identity = identity_of(device.id, device.name, settings.speech, rules)
+    url = settings.web.outside_url
+    identity = identity_of(device.id, device.name, settings.speech, rules, url)
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)

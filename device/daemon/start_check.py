@@ -8,13 +8,12 @@ does that.
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable
-from contextlib import closing
 
 from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, ConfigError
 from seealoud.device.health.settings import MetricsSettings
+from seealoud.device.limited_clients import listening_error
 from seealoud.device.mqtt.broker import tls_context
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.settings.paths import directories
@@ -50,15 +49,6 @@ def _check_metrics(settings: MetricsSettings) -> None:
     """Listen for a moment. A port in use is no mistake: a daemon that runs has it."""
     if not settings.is_on:
         return
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            *split_address(settings.address), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with closing(socket.socket(family)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as exc:
-        if exc.errno != errno.EADDRINUSE:
-            raise ConfigError(
-                f"cannot be served on {settings.address}: {exc.strerror or exc}"
-            ) from exc
+    found = listening_error(split_address(settings.address))
+    if found is not None and found.errno != errno.EADDRINUSE:
+        raise ConfigError(f"cannot be served on {settings.address}: {found.strerror or found}")

@@ -1,11 +1,13 @@
-"""Checks of the daemon's parts: settings, model, voice, sound, camera, button, broker."""
+"""Checks of the daemon's parts: settings, model, voice, sound, camera, button, broker, page."""
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +16,7 @@ import numpy as np
 from seealoud.device.doctor.finding import Check, Finding, Level
 from seealoud.device.doctor.rules import check_rules
 from seealoud.device.errors import CameraError, TriggerError
+from seealoud.device.limited_clients import listening_error
 from seealoud.device.records import Frame
 from seealoud.device.settings.schema import Settings
 
@@ -53,6 +56,7 @@ def part_checks(settings: Settings, is_daemon_running: bool) -> list[Check]:
         Check("Button", unless_held("Button", check_button)),
         Check("Rules", lambda: check_rules(settings), "fix the model first"),
         Check("Broker", lambda: check_broker(settings), "check [mqtt] in the settings"),
+        Check("Page", lambda: check_page(settings, is_daemon_running)),
     ]
 
 
@@ -205,3 +209,23 @@ def check_broker(settings: Settings) -> Finding:
     broker = settings.mqtt.broker_settings(settings.device.id)
     probe(broker)
     return Finding("Broker", Level.OK, f"{broker.address} accepts the connection")
+
+
+def check_page(settings: Settings, is_daemon_running: bool) -> Finding:
+    """Return where the page is served, and whether it can be."""
+    web = settings.web
+    if not web.is_on:
+        return Finding("Page", Level.NOTE, "not used, because web.is_on is false")
+    missing = [name for name in ("flask", "waitress") if find_spec(name) is None]
+    if missing:
+        text = f"it needs {' and '.join(missing)}, which is not installed"
+        return Finding("Page", Level.FAILURE, text, "pip install 'seealoud[web]'")
+    error = listening_error(web.place)
+    is_served = is_daemon_running and error is not None and error.errno == errno.EADDRINUSE
+    if error is not None and not is_served:
+        text = f"it cannot be served on {web.address}: {error.strerror or error}"
+        return Finding("Page", Level.FAILURE, text, "set web.address to another address or port")
+    if web.needs_token:
+        text = f"{web.outside_url}, with the token that `seealoud web token` prints"
+        return Finding("Page", Level.OK, text)
+    return Finding("Page", Level.OK, f"http://{web.address}, on this machine only")

@@ -102,6 +102,8 @@ def _device(identity: Identity) -> dict[str, Any]:
         "model": board.model,
         "sw_version": identity.version,
         **({"hw_version": board.revision} if board.revision else {}),
+        # A link "Visit" on the device's page.
+        **({"configuration_url": identity.page_url} if identity.page_url else {}),
     }
 
 

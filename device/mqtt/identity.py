@@ -92,6 +92,7 @@ class Identity:
         rate: its range.
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
+        page_url: the address of its page for other machines; empty without one.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Identity:
     rate: Range = Range(0.5, 2.0, 0.05)
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
+    page_url: str = ""
 
 
 def identity_of(
@@ -111,6 +113,7 @@ def identity_of(
     name: str,
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
+    page_url: str = "",
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
     return Identity(
@@ -122,6 +125,7 @@ def identity_of(
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
+        page_url=page_url,
     )
 
 

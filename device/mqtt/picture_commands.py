@@ -20,11 +20,7 @@ from seealoud.device.events import Event
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import MAX_ID_CHARS, ResultMessage
 from seealoud.device.mqtt.inbox import MAX_LARGE_BYTES, ReceivedMessage, is_large
-from seealoud.device.pictures.questions import (
-    PictureAnswered,
-    PictureQuestion,
-    check_picture_file,
-)
+from seealoud.device.pictures.questions import PictureAnswered, PictureQuestion
 from seealoud.device.records import Cause, Description
 from seealoud.device.requests import refusal_of
 from seealoud.device.token_bucket import TokenBucket
@@ -93,21 +89,29 @@ class PictureCommands:
         self._is_flooded = False
         own_id = self._id_in_topic(received)
         try:
-            data, own_id = self._read(received, own_id)
+            self._check(received)
+            data = received.payload
+            if data.startswith(_JSON_BEGINS):
+                command = _from_json(data)
+                own_id = command.id or own_id
+                data = _decoded(command.picture)
             self._ask(PictureQuestion(data, Cause.MQTT, own_id))
         except (PictureError, RequestError) as exc:
             return self._refused(received.topic, own_id, str(exc))
+        except Exception as exc:
+            _LOGGER.debug("a picture could not be read", exc_info=True)
+            reason = f"internal error: {type(exc).__name__}: {exc}"
+            return self._refused(received.topic, own_id, reason)
         return self._result(received.topic, own_id)
 
     def _id_in_topic(self, received: ReceivedMessage) -> str:
         own_id = received.topic[len(self._topic) + 1 :]
         return own_id if len(own_id) <= MAX_ID_CHARS else ""
 
-    def _read(self, received: ReceivedMessage, id_in_topic: str) -> tuple[bytes, str]:
-        """Return a picture's file and its name.
+    def _check(self, received: ReceivedMessage) -> None:
+        """Return if a message can be taken, whatever it holds.
 
         Raises:
-            PictureError: it cannot be a picture.
             RequestError: it was published in a way in which it cannot be taken.
         """
         if received.is_retained:
@@ -118,16 +122,10 @@ class PictureCommands:
         if len(received.topic) > len(self._topic) + 1 + MAX_ID_CHARS:
             raise RequestError(f"the name in the topic is longer than {MAX_ID_CHARS} characters")
         if received.size_bytes > MAX_LARGE_BYTES:
-            raise PictureError(
+            raise RequestError(
                 f"the message is too long: at most {MAX_LARGE_BYTES} bytes are taken; make the "
                 "picture smaller, 1280 pixels wide are enough"
             )
-        data, own_id = received.payload, id_in_topic
-        if data.startswith(_JSON_BEGINS):
-            data, json_id = _from_json(data)
-            own_id = json_id or own_id
-        check_picture_file(data)
-        return data, own_id
 
     def _refused(self, topic: str, own_id: str, reason: str) -> ResultMessage:
         _LOGGER.info("a picture on %r is refused: %s", topic, reason)
@@ -153,19 +151,25 @@ class PictureCommands:
         )
 
 
-def _from_json(payload: bytes) -> tuple[bytes, str]:
-    """Return the picture in a JSON message, and its name.
+def _from_json(payload: bytes) -> PictureCommand:
+    """Return what a JSON message asks for.
 
     Raises:
         RequestError: it does not fit the schema.
-        PictureError: its picture is not Base64.
     """
     try:
-        command = PictureCommand.model_validate_json(payload)
+        return PictureCommand.model_validate_json(payload)
     except ValidationError as exc:
         raise RequestError(refusal_of(exc.errors(include_url=False)[0])) from exc
+
+
+def _decoded(base64_text: str) -> bytes:
+    """Return the bytes of a text in Base64; tools break its lines after 76 characters.
+
+    Raises:
+        PictureError: it is not Base64.
+    """
     try:
-        # Tools break lines after 76 characters.
-        return binascii.a2b_base64("".join(command.picture.split()), strict_mode=True), command.id
-    except (binascii.Error, ValueError) as exc:
+        return binascii.a2b_base64("".join(base64_text.split()), strict_mode=True)
+    except ValueError as exc:
         raise PictureError(f"picture is not Base64 ({exc}): encode the whole file") from exc

@@ -19,7 +19,7 @@ from typing import Any
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from waitress.utilities import RequestEntityTooLarge
@@ -152,9 +152,9 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
     def room_for_large_body(self) -> bool:
-        """Return whether one more large body may be received."""
+        """Return whether the large body that begins may be received; it counts as well."""
         channels = self.active_channels.values()
-        return len([x for x in channels if x.has_large_body]) < _LARGE_BODIES
+        return len([x for x in channels if x.has_large_body]) <= _LARGE_BODIES
 
     def _end_oldest(self) -> None:
         channels = [*self.active_channels.values()]
@@ -177,6 +177,17 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         if self.headers_finished and not was_finished and self.error is None:
             self._check_size()
         return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the first line and the headers.
+
+        Raises:
+            ParsingError: they cannot be read.
+        """
+        try:
+            super().parse_header(header_plus)
+        except ValueError as exc:  # waitress lets it escape, as of the address http://[
+            raise ParsingError(f"the address cannot be read: {exc}") from exc
 
     @property
     def is_large(self) -> bool:

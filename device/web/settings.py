@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
+
 from pydantic import StrictBool
 
 from seealoud.device.settings_base import AddressText, SettingsGroup, is_loopback, split_address
@@ -28,3 +31,22 @@ class WebSettings(SettingsGroup):
     def needs_token(self) -> bool:
         """Whether others than this machine can reach it, so that a token is required."""
         return not is_loopback(self.place[0])
+
+    @property
+    def outside_url(self) -> str:
+        """The page's address for other machines; empty where they cannot reach it."""
+        if not self.is_on or not self.needs_token:
+            return ""
+        host, port = self.place
+        if _is_every_address(host):
+            # The name that Raspberry Pi OS announces on the network.
+            name = socket.gethostname()
+            host = name if "." in name else f"{name}.local"
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_every_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False

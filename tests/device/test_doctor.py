@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from seealoud.device.doctor.parts import (
     check_button,
     check_camera,
     check_model,
+    check_page,
     check_sound,
     check_voice,
     part_checks,
@@ -216,6 +218,33 @@ def test_a_camera_that_is_not_there_and_pictures_in_its_place(tmp_path: Path) ->
 def test_no_button_and_no_broker_are_no_problems() -> None:
     assert check_button(Settings()).level is Level.NOTE
     assert check_broker(Settings()).level is Level.NOTE
+
+
+def test_the_page_is_named_with_its_address_and_a_taken_port_is_found() -> None:
+    assert check_page(Settings(), False).level is Level.NOTE
+    port = free_port()
+    own = _settings(web={"is_on": True, "address": f"{HOST}:{port}"})
+    found = check_page(own, False)
+    assert (found.level, found.text) == (Level.OK, f"http://{HOST}:{port}, on this machine only")
+    found = check_page(_settings(web={"is_on": True, "address": f"0.0.0.0:{port}"}), False)
+    assert found.level is Level.OK
+    assert found.text.endswith(f":{port}, with the token that `seealoud web token` prints")
+    with socket.create_server((HOST, port)):
+        assert check_page(own, True).level is Level.OK  # the daemon has it
+        found = check_page(own, False)
+    assert (found.level, "in use" in found.text) == (Level.FAILURE, True)
+    assert "web.address" in found.fix
+    elsewhere = _settings(web={"is_on": True, "address": "203.0.113.1:80"})
+    assert check_page(elsewhere, True).level is Level.FAILURE
+
+
+def test_the_page_without_its_packages_names_what_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seealoud.device.doctor.parts.find_spec", lambda _: None)
+    found = check_page(_settings(web={"is_on": True}), False)
+    assert found.level is Level.FAILURE
+    assert "seealoud[web]" in found.fix
 
 
 @pytest.fixture(scope="module")
@@ -445,7 +474,16 @@ def test_the_command_shows_each_part_and_what_mends_it(
     assert result.return_value == 1
     findings = {finding["part"]: finding for finding in json.loads(result.stdout)}
     assert findings["Camera"]["level"] == "failure"
-    assert {"Settings", "System", "Disk", "Model", "Voice", "Sound", "Broker"} <= findings.keys()
+    assert {
+        "Settings",
+        "System",
+        "Disk",
+        "Model",
+        "Voice",
+        "Sound",
+        "Broker",
+        "Page",
+    } <= findings.keys()
     assert findings["Model"]["level"] == findings["Sound"]["level"] == "ok"
 
     lines = _run(config=config).stdout.splitlines()

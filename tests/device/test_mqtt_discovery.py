@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ from seealoud.device.mqtt.topics import ALL_TOPICS
 from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
+from seealoud.device.settings.load import parse_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -85,6 +87,19 @@ def test_the_device_block_names_the_board(tmp_path):
     model.write_bytes(b"Raspberry Pi Zero 2 W\xff\0")
     assert read_board(model).model.startswith("Raspberry Pi Zero 2 W")
     assert "hw_version" not in described(board=read_board(model))["device"]
+
+
+def test_the_device_leads_to_its_page_where_others_can_reach_it():
+    def url(text: str) -> str:
+        page = parse_settings(f"[web]\n{text}", "file").web.outside_url
+        return described(page_url=page)["device"].get("configuration_url", "")
+
+    name = socket.gethostname()
+    name = name if "." in name else f"{name}.local"
+    assert url("") == url("is_on = true") == url('address = "0.0.0.0:80"') == ""
+    assert url('is_on = true\naddress = "0.0.0.0:8080"') == f"http://{name}:8080"
+    assert url('is_on = true\naddress = "kitchen.lan:80"') == "http://kitchen.lan:80"
+    assert url('is_on = true\naddress = "[fd00::7]:80"') == "http://[fd00::7]:80"
 
 
 def test_every_entity_has_what_home_assistant_knows_how_to_show():

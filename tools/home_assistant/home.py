@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tools.home_assistant.cameras import AUTOMATIONS, INPUTS
 from tools.home_assistant.page import Browser
 
 HOST, PORT = "127.0.0.1", 8199
@@ -35,6 +36,12 @@ logger:
 recorder:
   commit_interval: 1
 """
+# What docs/home-assistant.md says: a package, and blueprints.
+_PACKAGES = """\
+  packages: !include_dir_named packages
+automation: !include automations.yaml
+"""
+_READY_MADE = Path(__file__).parents[2] / "docs" / "home-assistant"
 # Signs the browser in: the page comes from Home Assistant itself, so its storage is the frontend's.
 _SIGN_IN_PAGE = """\
 <script>
@@ -59,8 +66,23 @@ class HomeAssistant:
             else:
                 old.unlink()
         (folder / "www").mkdir()  # before the start: it is served only if it is there
-        (folder / "configuration.yaml").write_text(_CONFIGURATION)
+        first_line, rest = _CONFIGURATION.split("\n", 1)
+        top, below = _PACKAGES.split("\n", 1)
+        configuration = f"{first_line}\n{top}\n{rest}{below}{INPUTS}"
+        (folder / "configuration.yaml").write_text(configuration)
+        self._copy_ready_made(folder)
         self.process = self.start()
+
+    def _copy_ready_made(self, folder: Path) -> None:
+        """Install the script and the blueprints as the documents say."""
+        (folder / "packages").mkdir()
+        shutil.copy(_READY_MADE / "seealoud.yaml", folder / "packages")
+        blueprints = folder / "blueprints/automation/seealoud"
+        blueprints.mkdir(parents=True)
+        for file in _READY_MADE.glob("*.yaml"):
+            if file.name != "seealoud.yaml":
+                shutil.copy(file, blueprints)
+        (folder / "automations.yaml").write_text(AUTOMATIONS.replace("BASE", BASE))
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it; it exits with code 100 when it requests a restart."""
