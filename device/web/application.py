@@ -24,6 +24,11 @@ from seealoud.device.web.sources import PageSources
 
 _LOGGER = logging.getLogger(__name__)
 _STATIC_AGE_S = 600
+# In place of the framework's own words.
+_REASONS = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this address: check it for a mistake",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be used in this way: go back to the page",
+}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -72,7 +77,9 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
     @application.errorhandler(HTTPException)
     def explain(error: HTTPException) -> Response:
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        response = _refused(Refusal(status, error.description or error.name))
+        is_unexplained = error.description == type(error).description
+        reason = _REASONS.get(status) if is_unexplained else error.description
+        response = _refused(Refusal(status, reason or error.description or error.name))
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response

@@ -96,11 +96,12 @@ class SettingsPages:
 
     def health(self, **more: Any) -> str:
         """Return the health in sentences, and figures."""
-        problems = self._parts.problems()
+        state = self._parts.state()
         shown = {
             "title": "Health",
-            "problems": problems,
-            "figures": sentences.figures(self._parts.state()),
+            "problems": self._parts.problems(),
+            "state_sentences": sentences.state_in_words(state, local_now()),
+            "figures": sentences.figures(state),
             "done": {"spoken": "The device speaks the self-check now."}.get(done()),
         }
         return render_template("health.html", **{**shown, **more})

@@ -188,8 +188,15 @@ def test_what_is_missed_is_asked_for_in_minutes(page: Page) -> None:
     assert "In the last hour: a dog." in words(spoken)
 
 
+def test_an_address_without_a_page_is_said_in_plain_words(page: Page) -> None:
+    reply = page.get("/nothing-here")
+    assert reply.status == 404
+    assert "There is nothing at this address: check it for a mistake." in words(reply)
+
+
 def test_problems_are_shown_as_sentences(page: Page) -> None:
     assert "Everything works." in words(page.get("/health"))
+    assert "The camera works. Narration is on." in words(page.get("/health"))
     page.daemon.problems.append("the broker cannot be reached: start it")
     shown = words(page.get("/health"))
     assert "Something needs your attention." in shown
