@@ -26,6 +26,7 @@ from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.optional_parts import (
     Core,
     MeasuredParts,
+    ShownParts,
     make_page,
     open_history,
     open_metrics,
@@ -213,15 +214,14 @@ class Daemon:
         settings, sound = self._settings.triggers, self._announcer.earcon
         triggers = make_triggers(settings, self._directories, target, sound, self._bus)
         triggers[Part.SIGNALS] = SignalTrigger(target, self.reload)
-        page = make_page(
-            core,
-            self._controller,
-            self._observer,
-            self._grabber,
-            self._problems,
-            self._places.finder,
-            self._history,
+        shown = ShownParts(
+            grabber=self._grabber,
+            observer=self._observer,
+            problems=self._problems,
+            places=self._places.finder,
+            history=self._history,
         )
+        page = make_page(core, self._controller, shown)
         if page is not None:
             triggers[Part.PAGE] = page
         return TriggerSet(triggers, self._bus, self._clock)

@@ -18,7 +18,6 @@ from seealoud.device.daemon.place_finder import PlaceFinder
 from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
-from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
 from seealoud.device.history.history import History
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
 from seealoud.device.mqtt.identity import identity_of, voices_of
@@ -74,6 +73,25 @@ class MeasuredParts:
     bundle_name: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownParts:
+    """Parts that the page shows.
+
+    Attributes:
+        grabber: has the newest frame.
+        observer: describes pictures, and has the frame that was described last.
+        problems: has what does not work.
+        places: knows the taught places.
+        history: what was seen and said; None where it is off.
+    """
+
+    grabber: Grabber
+    observer: Observer
+    problems: ProblemAnnouncer
+    places: PlaceFinder
+    history: History | None
+
+
 def open_history(core: Core) -> History | None:
     """Return the history, which writes in a thread of its own; None where there is none."""
     settings = core.settings.history
@@ -121,38 +139,33 @@ def open_mqtt(
     return outbox
 
 
-def make_page(  # noqa: PLR0913 - the parts that the page shows
-    core: Core,
-    controller: DaemonController,
-    observer: Observer,
-    grabber: Grabber,
-    problems: ProblemAnnouncer,
-    places: PlaceFinder,
-    history: History | None,
-) -> Trigger | None:
+def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Trigger | None:
     """Return what serves the page, not started; None where it is off."""
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
+    history = parts.history
     sources = PageSources(
         target=Target(controller.handle, core.clock, core.workers.fail),
         bus=core.bus,
         device_name=settings.device.name,
         state_of=controller.status,
-        problems_of=problems.lines,
-        frame_of=grabber.latest,
-        places_of=places.pictures,
+        problems_of=parts.problems.lines,
+        frame_of=parts.grabber.latest,
+        places_of=parts.places.pictures,
+        ask_picture=parts.observer.pictures.ask,
+        feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
+        state=state,
         voices=voices_of(settings.speech),
-        pictures=observer.pictures,
-        feedback=Feedback(state / FEEDBACK_FOLDER, observer.frame_of),
         history=None if history is None else state / HISTORY_FILE,
         flush_history=(lambda _: True) if history is None else history.flush,
         summary_of=None if history is None else history.summary,
     )
-    return PageServer(settings.web, state, sources)
+    return PageServer(settings.web, sources)
 
 
 def open_metrics(core: Core, parts: MeasuredParts) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -37,6 +37,7 @@ from seealoud.device.web.operations import (
     OPERATIONS,
     WIDTHS,
 )
+from seealoud.device.web.reports import Reports
 from seealoud.device.web.sources import PageSources
 
 _ALL_WELL = "All is well."
@@ -55,14 +56,29 @@ class Api:
     def __init__(self, sources: PageSources, stream: EventStream, asker: Asker) -> None:
         self._sources = sources
         self._stream = stream
-        self._asker = asker
+        reports = Reports(sources)
+        self._views: dict[str, Callable[[], Response]] = {
+            "described": self.described,
+            "state": self.state,
+            "ask": asker.carry_out,
+            "describe": asker.describe,
+            "picture": self.picture,
+            "history": self.history,
+            "summary": self.summary,
+            "events": self.events,
+            "places": self.places,
+            "report": reports.add,
+            "reports": reports.size,
+            "export": reports.export,
+            "erase": reports.erase,
+        }
 
     def routes(self) -> Blueprint:
         """Return a route for each operation."""
         routes = Blueprint("api", __name__)
         for one in OPERATIONS:
-            view = getattr(self, one.name)
-            routes.add_url_rule(one.path, one.name, view, methods=[one.method.upper()])
+            methods = [one.method.upper()]
+            routes.add_url_rule(one.path, one.name, self._views[one.name], methods=methods)
         return routes
 
     def described(self) -> Response:
@@ -78,10 +94,6 @@ class Api:
             is_all_well=not problems,
         )
         return _json(answer.model_dump_json())
-
-    def ask(self) -> Response:
-        """Carry out a request."""
-        return self._asker.carry_out()
 
     def picture(self) -> Response:
         """Return the newest picture."""

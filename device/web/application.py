@@ -25,7 +25,7 @@ from seealoud.device.web.sources import PageSources
 _LOGGER = logging.getLogger(__name__)
 _STATIC_AGE_S = 600
 # In place of the framework's own words.
-_REASONS = {
+_REASONS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address: check it for a mistake",
     HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be used in this way: go back to the page",
 }

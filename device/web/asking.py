@@ -1,4 +1,4 @@
-"""Carries out the requests of clients, and waits for the answers of those that want one."""
+"""Carries out the requests of clients and describes their pictures, and waits for the answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from http import HTTPStatus
 
 from flask import Response, abort, request
 
-from seealoud.device.errors import RequestError
+from seealoud.device.errors import PictureError, RequestError
 from seealoud.device.events import Answered, Event, PlaceAnswered
+from seealoud.device.mqtt.payloads import DescribedPart
+from seealoud.device.pictures.questions import (
+    LARGEST_FILE_BYTES,
+    PictureAnswered,
+    PictureQuestion,
+)
 from seealoud.device.records import Cause
 from seealoud.device.requests import (
     MAX_REQUEST_BYTES,
@@ -28,11 +34,14 @@ from seealoud.device.web.sources import PageSources
 _AWAITED = (Describe, Where, PlaceTeach)
 # Each holds a thread of the server meanwhile.
 _MOST_AWAITING = 2
+# A Raspberry Pi Zero needs three seconds for one, and others may wait before it.
+_PICTURE_WAIT_S = 30.0
 _JSON = "application/json"
+_BYTES = "application/octet-stream"
 
 
 class Asker:
-    """A ``device.events.Listener``; its methods are called while a request is answered.
+    """A ``device.events.Listener``; ``carry_out`` is called while a request is answered.
 
     Args:
         sources: parts of the daemon.
@@ -42,6 +51,8 @@ class Asker:
         self._target = sources.target
         self._answers = AwaitedAnswers()
         self._room = threading.BoundedSemaphore(_MOST_AWAITING)
+        self._ask_picture = sources.ask_picture
+        self._picture_room = threading.Lock()
         sources.bus.subscribe(self)
 
     def accept(self, event: Event) -> None:
@@ -62,6 +73,48 @@ class Asker:
         if isinstance(asked, _AWAITED) and asked.wants_answer:
             return self._awaited(asked, asked_s)
         return self._target.handle(asked, Cause.WEB, asked_s)
+
+    def describe(self) -> Response:
+        """Describe the picture in the body, and return what is said of it."""
+        if not request.mimetype.startswith("image/") and request.mimetype != _BYTES:
+            abort(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                f"the body is of the type {request.mimetype[:80]!r}: send a picture with "
+                '"Content-Type: image/jpeg", or another kind of picture',
+            )
+        _check_length(LARGEST_FILE_BYTES, "the picture")
+        if not self._picture_room.acquire(blocking=False):
+            abort(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "another picture is being described: try again in some seconds",
+            )
+        try:
+            answered = self._described(request.get_data())
+        finally:
+            self._picture_room.release()
+        found = answered.description
+        if found.caption is None:
+            is_ours = found.reason == "failed"
+            abort(
+                HTTPStatus.INTERNAL_SERVER_ERROR if is_ours else HTTPStatus.UNPROCESSABLE_ENTITY,
+                found.text,
+            )
+        return Response(DescribedPart.of(found).json_text(), mimetype=_JSON)
+
+    def _described(self, data: bytes) -> PictureAnswered:
+        answer: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
+        try:
+            self._ask_picture(PictureQuestion(data, Cause.WEB, uuid.uuid4().hex, reply=answer.put))
+            return answer.get(timeout=_PICTURE_WAIT_S)
+        except PictureError as exc:
+            abort(HTTPStatus.UNPROCESSABLE_ENTITY, str(exc))
+        except RequestError as exc:
+            abort(HTTPStatus.TOO_MANY_REQUESTS, str(exc))
+        except queue.Empty:
+            abort(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"the picture was not described within {_PICTURE_WAIT_S:g} s: try again later",
+            )
 
     def _awaited(self, asked: Describe | Where | PlaceTeach, asked_s: float) -> Outcome:
         if not self._room.acquire(blocking=False):
@@ -84,20 +137,28 @@ class Asker:
             self._room.release()
 
 
-def _read() -> Request:
-    """Return the request in the body."""
+def json_body(most_bytes: int) -> bytes:
+    """Return the body of a request that must be JSON, and at most so long."""
     if request.mimetype != _JSON:
         abort(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f'the body is of the type {request.mimetype[:80]!r}: send "Content-Type: {_JSON}"',
         )
-    if (request.content_length or 0) > MAX_REQUEST_BYTES:
+    _check_length(most_bytes, "the request")
+    return request.get_data()
+
+
+def _check_length(most_bytes: int, name: str) -> None:
+    if (request.content_length or 0) > most_bytes:
         abort(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"the request has {request.content_length} bytes: at most {MAX_REQUEST_BYTES} are "
-            "allowed",
+            f"{name} has {request.content_length} bytes: at most {most_bytes} are allowed",
         )
+
+
+def _read() -> Request:
+    """Return the request in the body."""
     try:
-        return parse_request(request.get_data())
+        return parse_request(json_body(MAX_REQUEST_BYTES))
     except RequestError as exc:
         abort(HTTPStatus.UNPROCESSABLE_ENTITY, str(exc))

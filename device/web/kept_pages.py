@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import redirect, render_template, request, send_file
+from flask import redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from seealoud.device.errors import RequestError
@@ -61,13 +60,6 @@ class KeptPages:
             words=sentences.kept_reports(*kept),
             done={"erased": "All reports are erased."}.get(done()),
         )
-
-    def export(self) -> Response:
-        """Return all reports as a ZIP file, as training reads them."""
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the response
-        self._parts.feedback.export_zip(file)
-        file.seek(0)
-        return send_file(file, as_attachment=True, download_name="feedback.zip")
 
     def confirm_erase(self) -> str:
         """Ask once more before all reports are erased."""

@@ -86,3 +86,18 @@ class PlaceEntry(_Answer):
 
     name: str = Field(description="As it is spoken.")
     pictures: int = Field(description="From how many pictures.")
+
+
+class ReportKept(_Answer):
+    """A report that was kept."""
+
+    id: str = Field(description="Of the report; sorts by time.")
+    at: str = Field(description="RFC 3339, in UTC.")
+    is_picture_kept: bool = Field(description="Whether it has its picture.")
+
+
+class FeedbackKept(_Answer):
+    """How much is kept, or was erased."""
+
+    entries: int = Field(description="Reports.")
+    size_bytes: int = Field(alias="bytes", description="On the disk.")

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from seealoud.device.history.entries import Kind
+from seealoud.device.mqtt.payloads import DescribedPart
 from seealoud.device.requests import Outcome, Request
-from seealoud.device.web.messages import HistoryEntry, PlaceEntry, StateAnswer, SummaryAnswer
+from seealoud.device.web.messages import (
+    FeedbackKept,
+    HistoryEntry,
+    PlaceEntry,
+    ReportKept,
+    StateAnswer,
+    SummaryAnswer,
+)
 from seealoud.device.web.openapi import JSON, Operation, Parameter
+from seealoud.device.web.reports import NewReport
 
 MOST_ENTRIES = 200
 ENTRIES = 50
@@ -25,6 +34,15 @@ OPERATIONS = (
         body=Request,
         body_content=JSON,
         errors=(409, 413, 415, 422),
+    ),
+    Operation(
+        "describe",
+        "post",
+        "/api/describe",
+        "Describe a picture of yours: as `seealoud describe --json`; not spoken, not kept.",
+        DescribedPart,
+        body_content="image/*",
+        errors=(413, 415, 422, 503),
     ),
     Operation(
         "picture",
@@ -93,4 +111,31 @@ OPERATIONS = (
         content="text/event-stream",
     ),
     Operation("places", "get", "/api/places", "The places that were taught.", list[PlaceEntry]),
+    Operation(
+        "report",
+        "post",
+        "/api/feedback",
+        "Report a sentence that was wrong, for a later training; to send it is the consent.",
+        ReportKept,
+        body=NewReport,
+        body_content=JSON,
+        errors=(409, 413, 415, 422, 503),
+    ),
+    Operation("reports", "get", "/api/feedback", "How much is kept of reports.", FeedbackKept),
+    Operation(
+        "erase",
+        "delete",
+        "/api/feedback",
+        "Erase all reports; the answer says how much that was.",
+        FeedbackKept,
+        errors=(503,),
+    ),
+    Operation(
+        "export",
+        "get",
+        "/api/feedback/export",
+        "All reports as a ZIP archive, which training reads.",
+        content="application/zip",
+        errors=(503,),
+    ),
 )

@@ -107,7 +107,7 @@ class PageParts:
             raise RequestError("there is no picture now: the camera gives none, or privacy is on")
         answers: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         data = encode_jpeg(frame.image_hwc)
-        self._sources.pictures.ask(PictureQuestion(data, Cause.WEB, reply=answers.put))
+        self._sources.ask_picture(PictureQuestion(data, Cause.WEB, reply=answers.put))
         try:
             return answers.get(timeout=ANSWER_WAIT_S).description.text
         except queue.Empty:

@@ -101,7 +101,6 @@ def _add_views(routes: Blueprint, parts: PageParts) -> None:
         ("/history", kept.history, "GET"),
         ("/history", kept.speak_summary, "POST"),
         ("/feedback", kept.feedback, "GET"),
-        ("/feedback/export", kept.export, "GET"),
         ("/feedback/erase", kept.confirm_erase, "GET"),
         ("/feedback/erase", kept.erase_feedback, "POST"),
     ):

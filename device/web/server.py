@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seealoud.device.errors import TriggerError
@@ -32,7 +31,6 @@ class PageServer:
 
     Args:
         settings: the address.
-        state: the state directory, where the token is kept.
         sources: parts of the daemon.
         limits: the patience with clients; None for the usual one.
     """
@@ -40,14 +38,13 @@ class PageServer:
     def __init__(
         self,
         settings: WebSettings,
-        state: Path,
         sources: PageSources,
         limits: ServerLimits | None = None,
     ) -> None:
         self._settings = settings
         self._sources = sources
         self._limits = limits
-        self._token = WebToken(state / TOKEN_FILE) if settings.needs_token else None
+        self._token = WebToken(sources.state / TOKEN_FILE) if settings.needs_token else None
         self._guard = Guard(self._token, sources.target.clock)
         self._stream = EventStream(sources.target.clock)
         sources.bus.subscribe(self._stream)

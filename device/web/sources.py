@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seealoud.device.events import EventBus
 from seealoud.device.history.feedback import Feedback
-from seealoud.device.pictures.questions import PictureQueue
+from seealoud.device.pictures.questions import PictureQuestion
 from seealoud.device.records import Frame, HistorySummary
 from seealoud.device.triggers.trigger import Target
 
@@ -26,10 +26,11 @@ class PageSources:
         state_of: returns the daemon's state, as the request ``status`` does.
         problems_of: returns what does not work now and what to do, a line for each part.
         frame_of: returns the newest frame; None without one, and while privacy is on.
+        ask_picture: has a picture of a client described; see ``PictureQueue.ask``.
+        feedback: keeps reports of wrong sentences.
+        state: the state directory.
         places_of: returns the number of pictures of each taught place, by its name.
         voices: paths of the voices by their names; the built-in one has an empty path.
-        pictures: takes pictures to be described without a sound.
-        feedback: keeps reports of what was wrong.
         history: the file of the history; None where it is off.
         flush_history: returns when what has happened is in that file, or after some seconds.
         summary_of: returns what happened in the last minutes; None without a history.
@@ -42,9 +43,10 @@ class PageSources:
     problems_of: Callable[[], Sequence[str]]
     frame_of: Callable[[], Frame | None]
     places_of: Callable[[], Mapping[str, int]]
-    voices: Mapping[str, str]
-    pictures: PictureQueue
+    ask_picture: Callable[[PictureQuestion], None]
     feedback: Feedback
+    state: Path
+    voices: Mapping[str, str]
     history: Path | None = None
     flush_history: Callable[[float], bool] = lambda _: True
     summary_of: Callable[[float], HistorySummary] | None = None

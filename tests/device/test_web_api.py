@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import threading
+import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import cv2
@@ -24,7 +27,9 @@ from seealoud.device.events import (
     ProblemChanged,
     SettingChanged,
 )
-from seealoud.device.records import Cause
+from seealoud.device.mqtt.payloads import DescribedPart
+from seealoud.device.pictures.questions import LARGEST_FILE_BYTES, PictureAnswered
+from seealoud.device.records import Cause, Description
 from seealoud.device.requests import Describe, Outcome, Say
 from seealoud.device.vision.captioner import Captioner
 from seealoud.device.vision.places import PLACES_FILE, PlaceFile
@@ -55,47 +60,82 @@ def port(daemon, tmp_path):
 # ------------------------------------------------------------ a real daemon
 
 
-def test_a_daemon_answers_every_operation_as_its_document_says(tmp_path):
-    port = free_port()
-    settings = core_settings(tmp_path, f'[web]\nis_on = true\naddress = "127.0.0.1:{port}"\n')
+@pytest.fixture(scope="module")
+def replies(tmp_path_factory):
+    """What one real daemon answered, by name."""
+    folder, port, found = tmp_path_factory.mktemp("daemon"), free_port(), {}
+    settings = core_settings(folder, f'[web]\nis_on = true\naddress = "127.0.0.1:{port}"\n')
     features_nd = np.ones((3, 8), np.float32)
-    places = PlaceFile(tmp_path / "state" / PLACES_FILE)
+    places = PlaceFile(folder / "state" / PLACES_FILE)
     places.change(lambda old: old.with_pictures("hall", "encoder", features_nd))
-    replies = {}
+    scene = (folder / "pictures" / "0.png").read_bytes()
 
     def work(_: DaemonCore) -> None:
-        replies["answer"] = ask(port, {"action": "describe", "wants_answer": True, "id": "x"})
+        answer = ask(port, {"action": "describe", "wants_answer": True, "id": "x"})
+        found["answer"] = answer
+        wrong = {"text": answer.json["answer"], "is_picture_kept": True, "right": "noise"}
+        found["report"] = post(port, "/api/feedback", wrong)
         for name in ("state", "history", "summary", "places", "picture?width=32"):
-            replies[name] = fetch(port, f"/api/{name}")
-        before = replies["history"].json[0]["at"]
+            found[name] = fetch(port, f"/api/{name}")
+        before = found["history"].json[0]["at"]
         for query in ("kind=described", "search=zeppelin", "limit=1", f"before={before}"):
-            replies[query] = fetch(port, f"/api/history?{query}")
+            found[query] = fetch(port, f"/api/history?{query}")
+        for name, body in (("described", scene), ("damaged", scene[: len(scene) // 2])):
+            headers = {"Content-Type": "image/png"}
+            found[name] = fetch(port, "/api/describe", "POST", body, headers)
+        found["described later"] = fetch(port, "/api/history?kind=described")
+        found["export"] = fetch(port, "/api/feedback/export")
         assert ask(port, {"action": "privacy", "is_on": True}).status == 200
-        replies["private"] = fetch(port, "/api/picture")
+        found["private"] = fetch(port, "/api/picture")
 
-    DaemonCore(settings, tmp_path, work).run()
+    DaemonCore(settings, folder, work).run()
+    return found
+
+
+def test_an_answer_is_waited_for_and_kept_in_the_history(replies):
     outcome = Outcome.model_validate_json(replies["answer"].body)
     assert (outcome.is_accepted, outcome.id, bool(outcome.answer)) == (True, "x", True)
-    state = StateAnswer.model_validate_json(replies["state"].body)
-    assert (state.is_all_well, state.health) == (True, ["All is well."])
-    assert state.state["is_narrating"] is True
     entries = TypeAdapter(list[HistoryEntry]).validate_json(replies["history"].body)
     assert [entry.at for entry in entries] == sorted((x.at for x in entries), reverse=True)
     assert outcome.answer in [entry.text for entry in entries if entry.cause == "web"]
     assert {x["kind"] for x in replies["kind=described"].json} == {"described"}
     assert replies["search=zeppelin"].json == []
     assert len(replies["limit=1"].json) == 1
-    later = replies[f"before={entries[0].at}"].json
-    assert [x["id"] for x in later] == [entry.id for entry in entries[1:]]
+    older = replies[f"before={entries[0].at}"].json
+    assert [x["id"] for x in older] == [entry.id for entry in entries[1:]]
+
+
+def test_state_summary_and_places_are_as_the_document_says(replies):
+    state = StateAnswer.model_validate_json(replies["state"].body)
+    assert (state.is_all_well, state.health) == (True, ["All is well."])
+    assert state.state["is_narrating"] is True
     assert SummaryAnswer.model_validate_json(replies["summary"].body).text
     (place,) = TypeAdapter(list[PlaceEntry]).validate_json(replies["places"].body)
     assert (place.name, place.pictures) == ("hall", 3)
+
+
+def test_the_newest_picture_is_served_unless_privacy_is_on(replies):
     picture = replies["picture?width=32"]
     assert picture.headers["content-type"] == "image/jpeg"
     image = cv2.imdecode(np.frombuffer(picture.body, np.uint8), cv2.IMREAD_COLOR)
     assert image.shape == (24, 32, 3)
     assert replies["private"].status == 404
     assert "privacy" in replies["private"].error
+
+
+def test_a_picture_of_a_client_is_described_and_leaves_no_trace(replies):
+    assert DescribedPart.model_validate_json(replies["described"].body).text
+    assert replies["described later"].json == replies["kind=described"].json
+    damaged = replies["damaged"]
+    assert (damaged.status, damaged.error.startswith("The picture")) == (422, True)
+
+
+def test_a_wrong_sentence_is_reported_with_its_picture_and_exported(replies):
+    assert replies["report"].json["is_picture_kept"] is True
+    with zipfile.ZipFile(io.BytesIO(replies["export"].body)) as archive:
+        (picture,) = [x for x in archive.namelist() if x.endswith(".jpg")]
+        captions = archive.read("captions.tsv").decode()
+    assert captions == f"{picture.rpartition('/')[2]}\tnoise\n"
 
 
 def test_the_page_costs_no_encoder_run_while_nobody_asks(tmp_path, monkeypatch):
@@ -113,7 +153,8 @@ def test_the_page_costs_no_encoder_run_while_nobody_asks(tmp_path, monkeypatch):
         frames = core._grabber.frames
         while core._grabber.frames < frames + 3:
             for name in ("picture", "state", "history", "events/none"):
-                fetch(port, f"/api/{name}")
+                assert fetch(port, f"/api/{name}").status in (200, 404)
+            time.sleep(0.2)  # as often as a page asks
         looked = len(runs)
         assert ask(port, {"action": "describe", "wants_answer": True}).status == 200
         assert len(runs) == looked + 1 == 1
@@ -200,6 +241,94 @@ def test_few_clients_wait_for_answers_at_a_time(daemon, port):
     assert sorted(reply.json["answer"] for reply in replies) == ["0", "1"]
 
 
+# ------------------------------------------------------------ pictures of clients, reports
+
+
+def post(port: int, path: str, values):
+    return fetch(
+        port, path, "POST", json.dumps(values).encode(), {"Content-Type": "application/json"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "words"),
+    [
+        (b"", "image/jpeg", 422, "empty"),
+        (b"GIF89a", "image/gif", 422, "picture"),
+        (b"\xff\xd8", "", 415, "Content-Type: image/jpeg"),
+        (b"\xff\xd8", "text/html", 415, "'text/html'"),
+        (b"\xff" * (LARGEST_FILE_BYTES + 1), "image/jpeg", 413, "10000000"),
+    ],
+)
+def test_a_picture_that_cannot_be_described_is_refused(daemon, port, body, kind, status, words):
+    reply = fetch(port, "/api/describe", "POST", body, {"Content-Type": kind})
+    assert (reply.status, words in reply.error) == (status, True), reply.error
+    assert len(daemon.pictures) == 0
+
+
+def test_one_picture_is_described_at_a_time(daemon, port):
+    _, jpeg = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))
+    replies = []
+
+    def send() -> None:
+        headers = {"Content-Type": "image/jpeg"}
+        replies.append(fetch(port, "/api/describe", "POST", jpeg.tobytes(), headers))
+
+    first = threading.Thread(target=send)
+    first.start()
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not daemon.pictures:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    send()
+    assert (replies[0].status, "another picture" in replies[0].error) == (429, True)
+    asked = daemon.pictures.take()
+    failed = Description("Something went wrong.", reason="failed")
+    asked.reply(PictureAnswered(at=AT, description=failed, cause=Cause.WEB, id=asked.id))
+    first.join(DEADLINE_S)
+    assert (replies[1].status, replies[1].error) == (500, "Something went wrong.")
+
+
+def test_reports_are_kept_counted_exported_and_erased(daemon, port, tmp_path):
+    assert fetch(port, "/api/feedback").json == {"entries": 0, "bytes": 0}
+    assert post(port, "/api/feedback", {"text": "A dog."}).json["is_picture_kept"] is False
+    refused = post(port, "/api/feedback", {"text": "A dog.", "is_picture_kept": True})
+    assert (refused.status, "no longer in memory" in refused.error) == (409, True)
+    daemon.see()
+    kept = post(
+        port, "/api/feedback", {"text": "A dog.", "right": "a cat", "is_picture_kept": True}
+    )
+    assert kept.json["is_picture_kept"] is True
+    found = fetch(port, "/api/feedback").json
+    assert (found["entries"], found["bytes"] > 500) == (2, True)
+    for _ in range(2):  # the first export has ended
+        export = fetch(port, "/api/feedback/export")
+        assert export.headers["content-type"] == "application/zip"
+        with zipfile.ZipFile(io.BytesIO(export.body)) as archive:
+            assert archive.testzip() is None
+            assert archive.read("captions.tsv").decode().endswith("\ta cat\n")
+    assert fetch(port, "/api/feedback", "DELETE").json == found
+    assert fetch(port, "/api/feedback").json == {"entries": 0, "bytes": 0}
+    assert [*tmp_path.rglob("*.jpg")] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "text is missing"),
+        ({"text": ""}, "text must not be empty"),
+        ({"text": "x" * 601}, "at most 600"),
+        ({"text": "x", "right": "x" * 201}, "at most 200"),
+        ({"text": "x", "is_picture_kept": 1}, "true or false"),
+        ({"text": "x", "consent": True}, "consent is not known"),
+        ([], "JSON object"),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_refused(port, values, words):
+    reply = post(port, "/api/feedback", values)
+    assert (reply.status, words in reply.error) == (422, True), reply.error
+
+
 # ------------------------------------------------------------ values in addresses
 
 
@@ -211,7 +340,7 @@ def test_few_clients_wait_for_answers_at_a_time(daemon, port):
         ("picture?width=1e3", 422, "16 to 1920"),
         ("history", 404, "[history]"),
         ("summary", 404, "[history]"),
-        ("nothing", 404, "not found"),
+        ("nothing", 404, "nothing at this address"),
     ],
 )
 def test_what_is_not_there_is_refused_with_a_sentence(port, path, status, words):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from support.page import STATE, FakeDaemon, Reply, fetch, serve
+from support.page import DEADLINE_S, STATE, FakeDaemon, Reply, fetch, serve
 
 from seealoud.device import requests as r
 from seealoud.device.clock import SystemClock
@@ -28,7 +30,7 @@ class Page:
     """A daemon that a test holds in its hands, and its page."""
 
     def __init__(self, folder: Path) -> None:
-        self.daemon = FakeDaemon(history=folder / "history.sqlite3", feedback=folder / "feedback")
+        self.daemon = FakeDaemon(history=folder / "history.sqlite3")
         self.server, self.port = serve(self.daemon, folder)
         self.daemon.see()
 
@@ -120,13 +122,19 @@ def test_without_a_picture_the_page_says_why(
 
 
 def test_describing_only_here_asks_for_no_sound_and_gives_the_answer(page: Page) -> None:
-    def answer(question: Any) -> None:
+    def answer() -> None:
+        deadline_s = time.monotonic() + DEADLINE_S
+        while (asked := page.daemon.pictures.take()) is None:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
         description = Description("I think a dog runs.")
         at = SystemClock().utc()
-        question.reply(PictureAnswered(at=at, description=description, cause=question.cause))
+        asked.reply(PictureAnswered(at=at, description=description, cause=asked.cause))
 
-    page.daemon.pictures.ask = answer  # type: ignore[method-assign]
+    observer = threading.Thread(target=answer)
+    observer.start()
     reply = page.post("/describe", how="here")
+    observer.join()
     assert reply.status == 200
     assert "The answer I think a dog runs." in words(reply)
     assert page.daemon.requests == []
@@ -156,6 +164,7 @@ def test_the_history_is_read_in_pages_and_a_damaged_file_is_said(
 
 
 def test_a_report_whose_picture_is_no_longer_in_memory_keeps_what_was_typed(page: Page) -> None:
+    page.daemon.frame = None
     form = {"text": "A dog runs.", "right": "A cat sits."}
     reply = page.post("/feedback", **form, is_picture_kept="true")
     assert reply.status == 422
@@ -163,7 +172,7 @@ def test_a_report_whose_picture_is_no_longer_in_memory_keeps_what_was_typed(page
     reply = page.post("/feedback", **form)
     assert (reply.status, reply.headers["location"]) == (303, "/?done=report")
     assert "1 report is kept" in words(page.get("/feedback"))
-    assert page.get("/feedback/export").headers["content-type"] == "application/zip"
+    assert page.get("/api/feedback/export").headers["content-type"] == "application/zip"
     assert page.post("/feedback/erase").status == 303
     assert "No reports are kept." in words(page.get("/feedback"))
 

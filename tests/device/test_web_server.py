@@ -72,7 +72,7 @@ def post(length: int | str, path: str = "/api/request", more: str = "") -> bytes
 def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon, tmp_path):
     clock, recorder, port = ManualClock(), EventRecorder(), free_port()
     daemon.bus.subscribe(recorder)
-    page = PageServer(WebSettings(is_on=True, address=f"{HERE}:{port}"), tmp_path, daemon.sources())
+    page = PageServer(WebSettings(is_on=True, address=f"{HERE}:{port}"), daemon.sources(tmp_path))
     triggers = TriggerSet({Part.PAGE: page}, daemon.bus, clock)
     with socket.socket() as taken:
         taken.bind((HERE, port))
@@ -99,7 +99,7 @@ def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon,
 def test_an_address_that_is_not_this_machine_s_is_reported_and_leaks_nothing(
     daemon, tmp_path, address
 ):
-    page = PageServer(WebSettings(is_on=True, address=address), tmp_path, daemon.sources())
+    page = PageServer(WebSettings(is_on=True, address=address), daemon.sources(tmp_path))
     with pytest.raises(TriggerError, match=r"web\.address"):
         page.start()
     before = len(os.listdir("/proc/self/fd"))
@@ -114,7 +114,7 @@ def test_a_state_folder_that_cannot_be_written_is_reported(daemon, tmp_path):
     (tmp_path / "state").write_text("a file")
     settings = WebSettings(is_on=True, address=f"{EVERYWHERE}:{free_port()}")
     with pytest.raises(TriggerError, match="token"):
-        PageServer(settings, tmp_path / "state", daemon.sources()).start()
+        PageServer(settings, daemon.sources(tmp_path / "state")).start()
 
 
 def test_no_token_is_made_for_a_page_of_this_machine_only(port, tmp_path):

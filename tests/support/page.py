@@ -14,7 +14,7 @@ import numpy as np
 
 from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.events import EventBus
-from seealoud.device.history.feedback import Feedback
+from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, Frame, HistorySummary
 from seealoud.device.requests import Outcome, Request
@@ -92,11 +92,10 @@ class FakeDaemon:
     problems: list[str] = field(default_factory=list)
     frame: Frame | None = None
     handle: Callable[[Request, Cause, float], Outcome] | None = None
-    pictures: PictureQueue = field(default_factory=PictureQueue)
-    feedback: Path = Path("/nonexistent/feedback")
     history: Path | None = None
     summary: HistorySummary | None = None
     failures: list[str] = field(default_factory=list)
+    pictures: PictureQueue = field(default_factory=PictureQueue)
 
     def see(self, height: int = 48, width: int = 64) -> None:
         self.frame = Frame.now(np.full((height, width, 3), 127, np.uint8), "test")
@@ -107,7 +106,7 @@ class FakeDaemon:
             return self.handle(request, cause, asked_s)
         return Outcome(is_accepted=True, id=request.id)
 
-    def sources(self) -> PageSources:
+    def sources(self, state: Path) -> PageSources:
         def summed(_: float) -> HistorySummary:
             assert self.summary is not None
             return self.summary
@@ -120,9 +119,10 @@ class FakeDaemon:
             problems_of=lambda: self.problems,
             frame_of=lambda: self.frame,
             places_of=lambda: {"kitchen": 8},
+            ask_picture=self.pictures.ask,
+            feedback=Feedback(state / FEEDBACK_FOLDER, lambda _: self.frame),
+            state=state,
             voices={"Built-in": ""},
-            pictures=self.pictures,
-            feedback=Feedback(self.feedback),
             history=self.history,
             summary_of=None if self.summary is None else summed,
         )
@@ -134,6 +134,6 @@ def serve(
     """Return a server that listens, and its port; the test closes it."""
     port = free_port()
     settings = WebSettings(is_on=True, address=f"{host}:{port}")
-    server = PageServer(settings, state, daemon.sources(), limits)
+    server = PageServer(settings, daemon.sources(state), limits)
     server.start()
     return server, port
