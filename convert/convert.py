@@ -25,6 +25,7 @@ from seealoud.training.evaluate import (
     Captions,
     caption_with_bundle,
     caption_with_keras,
+    require_words,
     score_captions,
 )
 from seealoud.training.metrics.bootstrap import paired_bootstrap
@@ -52,18 +53,20 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
         records: folder that the run's record is written to; None writes no record.
 
     Raises:
-        TrainingError: the run is not trained, it was trained on pictures of dev or test, the
-            settings of a run that it came from are gone, or the verification fails.
+        TrainingError: the run is not trained, it was trained on pictures of dev or test, it says
+            nothing, the settings of a run that it came from are gone, or the verification fails.
     """
     trained_on = of_folder(folder.path)
     refuse_known(trained_on, (*dataset.dev, *dataset.test), f"run {folder.path.name}")
     config, built = load_run(folder)
     earlier = earlier_runs(folder)
+    said = {split: caption_with_keras(config, built, dataset.split(split)) for split in _SCORED}
+    require_words(f"run {folder.path.name}", said["dev"])
     calibration = calibration_pictures(dataset.train, built.spec)
     floating = export_variant(config, built, folder.path / _FLOAT_FOLDER, None)
     quantized = export_variant(config, built, folder.path / _INT8_FOLDER, calibration)
     _LOGGER.info("float32 %d bytes, int8 %d bytes", floating.bytes, quantized.bytes)
-    verification = _verify(config, built, (floating, quantized), dataset)
+    verification = _verify(built, (floating, quantized), dataset, said)
     _LOGGER.info("verification: %s", verification.facts())
     require(verification)
     if records is not None:
@@ -75,14 +78,16 @@ def convert(folder: RunFolder, dataset: Dataset, out: Path, records: Path | None
 
 
 def _verify(
-    config: RunConfig, built: BuiltCaptioner, variants: tuple[Variant, Variant], dataset: Dataset
+    built: BuiltCaptioner,
+    variants: tuple[Variant, Variant],
+    dataset: Dataset,
+    keras: dict[Split, Captions],
 ) -> Verification:
     floating, quantized = variants
     signatures = check_signatures(built, floating, quantized, dataset.dev)
-    said: dict[str, dict[Split, Captions]] = {"keras": {}, "float": {}, "int8": {}}
+    said: dict[str, dict[Split, Captions]] = {"keras": keras, "float": {}, "int8": {}}
     for split in _SCORED:
         pictures = dataset.split(split)
-        said["keras"][split] = caption_with_keras(config, built, pictures)
         said["float"][split] = caption_with_bundle(floating.path, pictures)
         said["int8"][split] = caption_with_bundle(quantized.path, pictures)
     scored = {

@@ -31,6 +31,7 @@ from seealoud.device.daemon.optional_parts import (
     open_history,
     open_metrics,
     open_mqtt,
+    open_updates,
 )
 from seealoud.device.daemon.place_observer import open_places
 from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
@@ -50,7 +51,8 @@ from seealoud.device.settings.paths import Directories, StateLock
 from seealoud.device.settings.schema import Settings
 from seealoud.device.settings.state import StateFile
 from seealoud.device.settings.toml_text import masked_text
-from seealoud.device.speech.announcer import Announcer, OpenVoice
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.speech.chosen_voice import OpenVoice
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.speech.playback import open_playback
 from seealoud.device.speech.silent_voice import SilentVoice
@@ -204,7 +206,10 @@ class Daemon:
         live = LiveSettings(live_parts, settings, bus, clock)
         self._history = open_history(core)
         summary_of = None if self._history is None else self._history.summary
-        answers = Answers(status.spoken, status.values, self._places, summary_of)
+        announce = self._announcer.announce
+        self._updater = open_updates(core, lambda: self._settings, self._bundle, announce)
+        update = None if self._updater is None else self._updater.order
+        answers = Answers(status.spoken, status.values, self._places, summary_of, update)
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
@@ -244,6 +249,8 @@ class Daemon:
         self._places.finder.report_known()
         self._notifier.ready(f"looks through {self._camera_name}")
         self._trial.started()
+        if self._updater is not None:
+            self._updater.start()
         _LOGGER.info("ready: bundle %s, camera %s", self._bundle.bundle, self._camera_name)
 
     def _wait(self) -> None:

@@ -132,6 +132,11 @@ class PartHealth:
             self._published = self.text
             self._publish_change(True, self.text)
 
+    def retry_now(self) -> None:
+        """Make the next attempt due at once, because something has changed."""
+        if self._backoff is not None:
+            self._backoff.retry_now()
+
     def worked(self, text: str) -> None:
         """Note that the part works, and publish that where its failure was.
 

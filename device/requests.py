@@ -152,6 +152,12 @@ class PlaceForget(_Request):
     name: PlaceName | None = None
 
 
+class Update(_Request):
+    """Look for a newer bundle now, and install it; only with the setting ``captioner.updates``."""
+
+    action: Literal["update"] = "update"
+
+
 class Summary(_Request):
     """Speak a summary of the last minutes."""
 
@@ -175,7 +181,8 @@ Request = Annotated[
     | Summary
     | Where
     | PlaceTeach
-    | PlaceForget,
+    | PlaceForget
+    | Update,
     Field(discriminator="action"),
 ]
 _ADAPTER: TypeAdapter[Request] = TypeAdapter(Request)

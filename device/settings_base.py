@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StrictFloat, StrictInt
 
@@ -92,6 +93,18 @@ def check_host(text: str) -> str:
     return text
 
 
+def check_web_address(text: str) -> str:
+    """Return an http or https address with a host; nothing is fetched here.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(check_line(text))
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in text:
+        raise ValueError("it is no address that begins with http:// or https://")
+    return text
+
+
 def split_address(text: str) -> tuple[str, int]:
     """Return the host and the port of an address such as "127.0.0.1:8080" or "[::1]:8080".
 
@@ -131,6 +144,8 @@ PathText = Annotated[str, AfterValidator(_check_path_text)]
 """The path of a file as text, or the name of something that may be one."""
 FilePath = Annotated[Path, AfterValidator(check_path)]
 """The path of a file or folder; ``~`` is expanded."""
+WebAddress = Annotated[str, AfterValidator(check_web_address)]
+"""An http or https address."""
 HostText = Annotated[str, AfterValidator(check_host)]
 """A host name or an IP address."""
 AddressText = Annotated[str, AfterValidator(_check_address_text)]

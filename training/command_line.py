@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 # TensorFlow's own log from warnings on; see ``import_tensorflow``.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
-# Lines of TensorFlow's start that no setting keeps from stderr: information, and the remark before.
-_START_NOISE = re.compile(
+# Lines that no setting keeps from stderr: information, the remark before it, and what the converter
+# to TFLite says of options that nobody has set.
+_NOISE = re.compile(
     r"I\d{4} |WARNING: All log messages before absl|\d{4}-\S+ \S+: I |To enable"
+    r"|W\d{4} .*tf_tfl_flatbuffer_helpers"
 )
 # On a machine without NVIDIA's driver, a failed search for GPUs is no news.
 _NO_GPU = re.compile(r"E\d{4} .*cuInit|.*Could not find cuda")
@@ -133,21 +136,28 @@ def project_folder() -> Path:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and find its devices; warnings about GPUs are shown, its start noise not.
-
-    The noise is written to the file descriptor before Python could filter it, so the descriptor
-    leads to a file meanwhile, whose other lines are written to stderr afterwards.
-    """
+    """Import TensorFlow and find its devices; warnings about GPUs are shown, noise is not."""
     if "tensorflow" in sys.modules:
         return
+    with without_noise():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def without_noise() -> Iterator[None]:
+    """Keep TensorFlow's noise from stderr in a ``with`` block; other lines follow at its end.
+
+    The noise is written to the file descriptor before Python could filter it, so the descriptor
+    leads to a file meanwhile.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
         os.dup2(file.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
+            yield
         finally:
             os.dup2(kept, 2)
             os.close(kept)
@@ -159,7 +169,7 @@ def import_tensorflow() -> None:
 
 
 def _is_noise(line: str) -> bool:
-    if _START_NOISE.match(line):
+    if _NOISE.match(line):
         return True
     return not _NVIDIA_DRIVER.is_file() and bool(_NO_GPU.match(line))
 

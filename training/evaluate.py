@@ -24,8 +24,9 @@ from seealoud.training import views
 from seealoud.training.config import RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.encoders import default_cache_dir
-from seealoud.training.errors import DatasetError
-from seealoud.training.features import Features, load_features, read_picture
+from seealoud.training.errors import DatasetError, TrainingError
+from seealoud.training.feature_files import FeatureFiles, Features
+from seealoud.training.features import load_features, read_picture
 from seealoud.training.metrics.judgement import precision_by_kind
 from seealoud.training.metrics.scores import Scores, score_tokens
 from seealoud.training.metrics.tokenise import tokenise
@@ -124,6 +125,20 @@ def caption_with_bundle(path: Path, pictures: Sequence[CaptionedPicture]) -> Cap
         }
 
 
+def require_words(name: str, captions: Captions) -> None:
+    """Refuse a run that says nothing of any picture, before a bundle is made of it.
+
+    Raises:
+        TrainingError: all captions are empty.
+    """
+    if not any(hypothesis.text for hypothesis in captions.values()):
+        raise TrainingError(
+            f"{name} is trained, but its captions of {len(captions)} dev pictures are all empty, "
+            "so no bundle can be made of it: train more epochs or on more captions, or lower "
+            "optimiser.learning_rate"
+        )
+
+
 def caption_with_keras(
     config: RunConfig,
     built: BuiltCaptioner,
@@ -156,7 +171,7 @@ def caption_cached(
 ) -> Captions:
     """Return a Keras captioner's best hypothesis by picture name, of ``search_features``."""
     plain, *mirrored = seen
-    found = caption_features(built.model, plain, options, *mirrored)
+    found = caption_features(TracedCaptioner(built.model), plain, options, *mirrored)
     return {
         picture.name: Hypothesis(
             built.vocabulary.decode(best.ids), best.log_probability, best.score
@@ -191,9 +206,19 @@ def score_captions(
     return scores, Metrics.of(scores, precision_by_kind(hypotheses, references))
 
 
+class TracedCaptioner:
+    """A captioner's parts as TensorFlow graphs, which are traced once for all its searches."""
+
+    def __init__(self, model: KerasCaptioner) -> None:
+        self.decoder = model.decoder
+        self.step = tf.function(model.decoder.step)
+        self.prepare = tf.function(model.decoder.prepare)
+        self.grid = tf.function(model.grid)
+
+
 def caption_features(
-    model: KerasCaptioner,
-    features_nhwc: Features,
+    model: TracedCaptioner,
+    features_nhwc: Features | FeatureFiles,
     options: SearchOptions,
     mirrored_nhwc: Features | None = None,
 ) -> Iterator[list[BeamSequence]]:
@@ -205,21 +230,20 @@ def caption_features(
         options: the search.
         mirrored_nhwc: features of the mirror images, if the mean of both grids is to be captioned.
     """
-    step = tf.function(model.decoder.step)
-    prepare = tf.function(model.decoder.prepare)
-    grid = tf.function(model.grid)
     for start in range(0, len(features_nhwc), _PICTURES_AT_ONCE):
         part = features_nhwc[start : start + _PICTURES_AT_ONCE]
-        grid_nsc = grid(tf.constant(part))
+        grid_nsc = model.grid(tf.constant(part))
         if mirrored_nhwc is not None:
-            mirror_nsc = grid(tf.constant(mirrored_nhwc[start : start + _PICTURES_AT_ONCE]))
+            mirror_nsc = model.grid(tf.constant(mirrored_nhwc[start : start + _PICTURES_AT_ONCE]))
             grid_nsc = (grid_nsc + _turned_back(mirror_nsc)) / 2
-        memory = prepare(grid_nsc)
+        memory = model.prepare(grid_nsc)
 
         def advance(
             tokens_r: np.ndarray, state: State, memory: tuple[tf.Tensor, ...] = memory
         ) -> tuple[np.ndarray, State]:
-            logits_rv, grown = step(tf.constant(tokens_r), memory, tuple(map(tf.constant, state)))
+            logits_rv, grown = model.step(
+                tf.constant(tokens_r), memory, tuple(map(tf.constant, state))
+            )
             return logits_rv.numpy(), tuple(array.numpy() for array in grown)
 
         n_rows = len(part) * options.beam_width

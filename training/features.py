@@ -29,6 +29,7 @@ from tqdm import tqdm
 import seealoud.device.vision.preprocess
 from seealoud import device
 from seealoud.training import views
+from seealoud.training.command_line import without_noise
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.encoders import (
     LITE_NAMES,
@@ -42,11 +43,10 @@ from seealoud.training.encoders import (
     weights_fingerprint,
 )
 from seealoud.training.errors import DatasetError, RunConfigError, TrainingError
+from seealoud.training.feature_files import FeatureFiles, Features, write_shard
 
 _LOGGER = logging.getLogger(__name__)
 _PICTURES_A_SHARD = 500
-
-Features = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,24 @@ def load_features(
         DatasetError: a picture cannot be read, or the cache is damaged.
         WeightsError: the encoder's weights are missing or broken.
     """
+    return open_features(source, pictures, view=view, cache_dir=cache_dir)[:]
+
+
+def open_features(
+    source: FeatureSource,
+    pictures: Sequence[CaptionedPicture],
+    *,
+    view: int = views.PLAIN,
+    cache_dir: Path | None = None,
+) -> FeatureFiles:
+    """Return the files of features, computing what is not in the cache yet.
+
+    Several processes may do so at once: each computes what the others have not finished.
+
+    Raises:
+        DatasetError: a picture cannot be read, or the cache is damaged.
+        WeightsError: the encoder's weights are missing or broken.
+    """
     root = (cache_dir or default_cache_dir()) / "features"
     folder = root / f"{source.encoder}-{source.key(pictures, view)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,8 +157,9 @@ def load_features(
         bar = tqdm(total=sum(len(part) for _, part in missing), unit="picture", desc=f"view {view}")
         with bar:
             for path, part in missing:
-                _write_shard(path, part, _compute(model, source.spec, part, view, bar))
-    return np.concatenate([_read_shard(path, part) for path, part in shards])
+                if not path.is_file():  # by another process, since then
+                    write_shard(path, part, _compute(model, source.spec, part, view, bar))
+    return FeatureFiles(shards)
 
 
 def _compute(
@@ -184,44 +203,6 @@ class LiteModel:
         return np.asarray(self._interpreter.get_tensor(self._output)[0], dtype=np.float32)
 
 
-def _write_shard(
-    path: Path, pictures: Sequence[CaptionedPicture], grids: Iterator[Features]
-) -> None:
-    """Write to a temporary name and move: a killed run leaves no half shard."""
-    temporary = path.with_suffix(f".{os.getpid()}.part")
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for picture, grid in zip(pictures, grids, strict=True):
-            feature = {
-                "name": _bytes(picture.name.encode()),
-                "shape": tf.train.Feature(int64_list=tf.train.Int64List(value=grid.shape)),
-                "grid": _bytes(grid.tobytes()),
-            }
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
-    temporary.replace(path)
-
-
-def _read_shard(path: Path, pictures: Sequence[CaptionedPicture]) -> Features:
-    try:
-        records = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
-    except tf.errors.DataLossError as exc:
-        raise DatasetError(f"feature cache {path} is damaged: delete its folder") from exc
-    features = [tf.train.Example.FromString(record).features.feature for record in records]
-    names = [feature["name"].bytes_list.value[0].decode() for feature in features]
-    if names != [picture.name for picture in pictures]:
-        raise DatasetError(f"feature cache {path} is of other pictures: delete its folder")
-    return np.stack([_grid(feature) for feature in features])
-
-
-def _grid(feature: Any) -> Features:
-    raw = feature["grid"].bytes_list.value[0]
-    return np.frombuffer(raw, dtype=np.float16).reshape(tuple(feature["shape"].int64_list.value))
-
-
-def _bytes(value: bytes) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-
 def to_tflite(
     signatures: Mapping[str, Any],
     variables: Iterable[keras.Variable],
@@ -246,7 +227,8 @@ def to_tflite(
         )
         if configure is not None:
             configure(converter)
-        return bytes(converter.convert())
+        with without_noise():
+            return bytes(converter.convert())
 
 
 def picture_function(model: keras.Model) -> Any:

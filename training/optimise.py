@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from seealoud.device.vision.vocabulary import PAD
 from seealoud.training.config import OptimiserConfig
+from seealoud.training.devices import sum_of_replicas
 from seealoud.training.model import KerasCaptioner
 
 # The average begins as a copy and follows faster at first: min(decay, (1 + n) / (10 + n)),
@@ -33,6 +35,9 @@ def warmup_cosine(
 def caption_loss(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.Tensor:
     """Return the mean cross-entropy per word, padding left out, a float32 scalar.
 
+    On several replicas (``training.devices``) it is this replica's summand of the mean over the
+    words of all.
+
     Label smoothing after Szegedy et al. 2016 (arXiv 1512.00567), spread over all words; written
     with the log-normaliser so that no one-hot [.., vocabulary] tensor is made.
 
@@ -46,7 +51,15 @@ def caption_loss(logits: tf.Tensor, targets: tf.Tensor, smoothing: float) -> tf.
         uniform = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_mean(logits, axis=-1)
         nll = (1 - smoothing) * nll + smoothing * uniform
     counts = tf.cast(tf.not_equal(targets, PAD), tf.float32)
-    return tf.reduce_sum(nll * counts) / tf.maximum(1.0, tf.reduce_sum(counts))
+    n_words = sum_of_replicas(tf.reduce_sum(counts))
+    return tf.reduce_sum(nll * counts) / tf.maximum(1.0, n_words)
+
+
+class SummedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW whose gradients are those of all replicas already: the norm is of their sum."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
 
 
 class Optimiser(tf.Module):  # type: ignore[misc]
@@ -70,17 +83,23 @@ class Optimiser(tf.Module):  # type: ignore[misc]
         self.variables_ = [variable for _, group in self._groups for variable in group]
         self.adams = []
         for rate, variables in self._groups:
-            adam = keras.optimizers.AdamW(
-                warmup_cosine(rate, steps, warmup), weight_decay=config.weight_decay
+            adam = SummedAdamW(
+                warmup_cosine(rate, steps, warmup), weight_decay=config.weight_decay, name="adamw"
             )
             adam.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "position"])
             adam.build(variables)
             self.adams.append(adam)
-        self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.averages = [tf.Variable(v.value, trainable=False) for v in self.variables_]
+        one = tf.VariableAggregation.ONLY_FIRST_REPLICA  # all replicas compute the same
+        self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=one)
+        self.averages = [
+            tf.Variable(v.value, trainable=False, aggregation=one) for v in self.variables_
+        ]
 
     def apply(self, gradients: list[tf.Tensor]) -> None:
-        """Clip by the global norm, move the weights and their average."""
+        """Sum over the replicas, clip by the global norm, move the weights and their average."""
+        # Dense: of an embedding's sparse gradient, in which a word occurs several times, norm and
+        # second moment would be those of its parts, and so depend on the number of replicas.
+        gradients = sum_of_replicas([tf.convert_to_tensor(each) for each in gradients])
         clipped, _ = tf.clip_by_global_norm(gradients, self._config.clip_norm)
         start = 0
         for adam, (_, variables) in zip(self.adams, self._groups, strict=True):

@@ -80,6 +80,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def tensorboard(self) -> Path:
+        """Curves for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
+    def contact_sheet(self) -> Path:
+        """Dev pictures with the captions of the best weights, PNG."""
+        return self.path / "contact-sheet.png"
+
+    @property
     def history(self) -> Path:
         """CSV, one line an epoch."""
         return self.path / "history.csv"

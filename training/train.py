@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from seealoud.training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from seealoud.device.vision.vocabulary import SPECIALS, Vocabulary
+from seealoud.training.batches import CaptionedFeatures
 from seealoud.training.config import ExtraDataConfig, RunConfig
 from seealoud.training.data.dataset import (
     CaptionedPicture,
@@ -17,12 +20,15 @@ from seealoud.training.data.dataset import (
     without_held_out_captions,
 )
 from seealoud.training.data.extra import open_extra
+from seealoud.training.devices import WORKERS_VARIABLE, Devices, find_devices, missing_gpu
 from seealoud.training.earlier_weights import require_weights, start_from, train_average
-from seealoud.training.errors import CheckpointError, DatasetError
-from seealoud.training.evaluate import caption_with_keras
-from seealoud.training.features import load_features, read_picture
+from seealoud.training.errors import CheckpointError, DatasetError, RunConfigError
+from seealoud.training.evaluate import caption_with_keras, require_words
+from seealoud.training.features import open_features, read_picture
 from seealoud.training.metrics.java import require_java_for_rewards
+from seealoud.training.mixed_batches import ExtraFeatures, FeatureSets
 from seealoud.training.model import BuiltCaptioner, build_captioner, feature_source
+from seealoud.training.progress import log_start
 from seealoud.training.run_folder import EpochResult, RunFolder, recorded, run_folder
 from seealoud.training.run_pictures import Tile, write_contact_sheet, write_history_plot
 from seealoud.training.text import build_vocabulary, words_of
@@ -37,11 +43,21 @@ HOUSEHOLD = "household_dev"
 def train(
     config: RunConfig, dataset: Dataset, folder: RunFolder, cache_dir: Path | None = None
 ) -> list[EpochResult]:
-    """Train or continue one run; return its history.
+    """Train or continue one run on the devices that are there; return its history.
 
     Raises:
-        TrainingError: the data, the weights or the run's folder are not as they must be.
+        TrainingError: the data, the weights or the run's folder are not as they must be, or the
+            trained captioner says nothing.
     """
+    devices = find_devices()
+    if config.average_of and devices.n_workers > 1:
+        raise RunConfigError(
+            f"{config.name} is a mean of weights, which one process computes: start it on one "
+            f"machine, without {WORKERS_VARIABLE}"
+        )
+    _LOGGER.info("%s computes on %s", config.name, devices.describe())
+    if warning := missing_gpu():
+        _LOGGER.warning("%s", warning)
     require_programs(config)
     require_earlier_runs(config, folder)
     keras.utils.set_random_seed(config.seed)
@@ -52,14 +68,20 @@ def train(
     learned = (*dataset.train, *(picture for _, pictures in extra for picture in pictures))
     sentences = (words_of(caption) for picture in learned for caption in picture.captions)
     vocabulary = build_vocabulary(sentences, config.text.minimum_count)
-    folder.prepare(config, vocabulary)
-    _trained_on(config, folder, dataset, extra).write(folder.path / TRAINED_ON)
-    built = build_captioner(config, vocabulary)
-    if config.start_from is not None:
-        start_from(built, run_folder(config.start_from, folder.path.parent))
+    _refuse_without_words(vocabulary, config)
+    _refuse_other_workers(devices, config, vocabulary, (*learned, *dataset.dev))
+    if devices.is_chief:
+        folder.prepare(config, vocabulary)
+        _trained_on(config, folder, dataset, extra).write(folder.path / TRAINED_ON)
+    with devices.strategy.scope():
+        built = build_captioner(config, vocabulary)
+        if config.start_from is not None:
+            start_from(built, run_folder(config.start_from, folder.path.parent))
     _LOGGER.info(
         "%s: %d words, %d parameters", config.name, len(vocabulary), built.model.count_params()
     )
+    if not config.average_of and devices.is_chief:
+        log_start(config, folder)
 
     def captioned(pictures: tuple[CaptionedPicture, ...], n_views: int = 1) -> CaptionedFeatures:
         return _captioned(config, built, pictures, n_views, cache_dir)
@@ -78,9 +100,37 @@ def train(
             ],
             household=at_home,
         )
-        history = Trainer(config, built, sets, folder).run()
-    _draw(config, built, dataset, folder, history, cache_dir)
+        history = Trainer(config, built, sets, folder, devices).run()
+    if devices.is_chief:
+        _draw(config, built, dataset, folder, history, cache_dir)
     return history
+
+
+def _refuse_without_words(vocabulary: Vocabulary, config: RunConfig) -> None:
+    if len(vocabulary) == len(SPECIALS):
+        raise DatasetError(
+            f"no word occurs {config.text.minimum_count} times in the training captions: correct "
+            "the captions, or lower text.minimum_count"
+        )
+
+
+def _refuse_other_workers(
+    devices: Devices,
+    config: RunConfig,
+    vocabulary: Vocabulary,
+    pictures: Sequence[CaptionedPicture],
+) -> None:
+    """Refuse workers that were started with other settings or data than each other."""
+    # The file of the encoder's weights may lie elsewhere on each machine.
+    settings = config.model_dump_json(exclude={"encoder": {"weights"}})
+    seen = zlib.crc32(repr((settings, vocabulary.words)).encode())
+    for picture in pictures:
+        seen = zlib.crc32(repr((picture.name, picture.captions)).encode(), seen)
+    if not devices.agree(seen):
+        raise RunConfigError(
+            f"the workers of {config.name} have different settings or data: start all of them "
+            "with the same command, on copies of the same data set"
+        )
 
 
 def _trained_on(
@@ -199,6 +249,7 @@ def _draw(
     built.model.load_weights(folder.best_weights)
     pictures = dataset.dev[:: max(1, len(dataset.dev) // _SHEET_PICTURES)][:_SHEET_PICTURES]
     said = caption_with_keras(config, built, pictures, cache_dir)
+    require_words(f"run {config.name}", said)
     tiles = [
         Tile(
             read_picture(picture.path),
@@ -209,7 +260,8 @@ def _draw(
         )
         for picture in pictures
     ]
-    write_contact_sheet(tiles, folder.path / "contact-sheet.png")
+    write_contact_sheet(tiles, folder.contact_sheet)
+    _LOGGER.info("dev pictures with their captions: %s", folder.contact_sheet)
 
 
 def _captioned(
@@ -221,6 +273,6 @@ def _captioned(
 ) -> CaptionedFeatures:
     source = feature_source(config)
     features = [
-        load_features(source, pictures, view=view, cache_dir=cache_dir) for view in range(n_views)
+        open_features(source, pictures, view=view, cache_dir=cache_dir) for view in range(n_views)
     ]
     return CaptionedFeatures(pictures, features, built.vocabulary, config.text.max_words)

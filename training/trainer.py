@@ -2,8 +2,8 @@
 
 Invariant: everything that the next step depends on is in the checkpoint (weights, both
 optimisers, average, dropout seeds) or follows from (seed, epoch, step); a run that is killed and
-started again with the same command continues at its last checkpoint. Only the captions that a
-self-critical step samples are drawn anew.
+started again with the same command continues at its last checkpoint, also on other devices and
+with another number of workers. Only the first worker writes; all read the same folder.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from seealoud.training.batches import Batch, CaptionedFeatures, FeatureSets, mixed_epoch
+from seealoud.training.batches import Batch, CaptionedFeatures
 from seealoud.training.config import RunConfig
-from seealoud.training.errors import TrainingError
-from seealoud.training.evaluate import caption_features, search_options
+from seealoud.training.devices import Devices
+from seealoud.training.errors import RunConfigError, TrainingError
+from seealoud.training.evaluate import TracedCaptioner, caption_features, search_options
 from seealoud.training.metrics.cider import CiderReward
 from seealoud.training.metrics.things import WrongThings
+from seealoud.training.mixed_batches import FeatureSets, MixedBatches
 from seealoud.training.model import BuiltCaptioner, training_twin
 from seealoud.training.objectives import CrossEntropy, Objective, SelfCritical
 from seealoud.training.optimise import Optimiser, caption_loss
+from seealoud.training.progress import LossBar, log_epoch
 from seealoud.training.rewards import Rewards
 from seealoud.training.run_folder import EpochResult, RunFolder, is_over
 from seealoud.training.text import words_of
@@ -41,23 +43,44 @@ _PLOTTED = ("train_loss", "dev_loss", "dev_cider", "household_cider", "learning_
 
 
 class Trainer:
-    """Trains one captioner on cached features."""
+    """Trains one captioner on cached features.
+
+    Args:
+        config: the run's settings.
+        built: the captioner, made on the devices.
+        sets: the pictures.
+        folder: the run's folder, which all workers share.
+        devices: where it computes; None is one device of this process.
+    """
 
     def __init__(
-        self, config: RunConfig, built: BuiltCaptioner, sets: FeatureSets, folder: RunFolder
+        self,
+        config: RunConfig,
+        built: BuiltCaptioner,
+        sets: FeatureSets,
+        folder: RunFolder,
+        devices: Devices | None = None,
     ) -> None:
         self._config = config
         self._built = built
         self._folder = folder
         self._sets = sets
+        self._devices = devices or Devices()
         settings = config.optimiser
-        self._steps = sets.train.steps(settings.batch_pictures)
-        self._model = training_twin(built, config)
-        self._optimiser = Optimiser(
-            self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
+        self._batches = MixedBatches(
+            sets.train, sets.extra, settings.batch_pictures, config.seed, self._devices.share
         )
-        self._dev_cider = DevCider(sets.dev, config, built)
-        self._household_cider = DevCider(sets.household, config, built) if sets.household else None
+        _refuse_idle_replicas(config, self._devices)
+        self._steps = self._batches.steps
+        with self._devices.strategy.scope():
+            self._model = training_twin(built, config)
+            self._optimiser = Optimiser(
+                self._model, settings, self._steps, trains_encoder=_trains_encoder(config)
+            )
+        self._dev_cider = DevCider(sets.dev, config, built, self._devices)
+        self._household_cider = (
+            DevCider(sets.household, config, built, self._devices) if sets.household else None
+        )
         self._checkpoint = tf.train.Checkpoint(
             model=self._model,
             optimiser=self._optimiser,
@@ -69,39 +92,78 @@ class Trainer:
         )
         self._objective = self._build_objective()
         self._teach = tf.function(self._dev_step, reduce_retracing=True)
-        self._board = tf.summary.create_file_writer(str(folder.path / "tensorboard"))
+        self._board = (
+            tf.summary.create_file_writer(str(folder.tensorboard))
+            if self._devices.is_chief
+            else tf.summary.create_noop_writer()
+        )
 
     def _build_objective(self) -> Objective:
         config, model = self._config, self._model
         smoothing = config.optimiser.label_smoothing
         if config.self_critical is None:
-            return CrossEntropy(model, self._optimiser, smoothing)
+            return CrossEntropy(model, self._optimiser, smoothing, self._devices)
         extra = [(part.captioned.pictures, part.settings.wrong_things) for part in self._sets.extra]
         data_sets = [(self._sets.train.pictures, _MAIN_WRONG_THINGS), *extra]
         rewards = Rewards(data_sets, self._built.vocabulary, config.self_critical)
-        return SelfCritical(model, self._optimiser, rewards, config.self_critical)
+        return SelfCritical(
+            model, self._optimiser, rewards, config.self_critical, self._devices, config.seed
+        )
 
     def run(self) -> list[EpochResult]:
-        """Train until the last epoch or the early stop; return the history. Once only."""
+        """Train until the last epoch or the early stop; return the history. Once only.
+
+        Raises:
+            TrainingError: the loss is no number, or another worker has ended.
+        """
         with contextlib.closing(self._objective):
-            return self._run()
+            if self._devices.n_workers == 1:
+                return self._run()
+            try:
+                return self._run()
+            except tf.errors.OpError as exc:
+                _LOGGER.debug("TensorFlow's error", exc_info=True)
+                reason = exc.message.partition("\n")[0]
+                raise TrainingError(
+                    "another worker has ended or cannot be reached: start all workers again with "
+                    f"the same commands, the run continues at its last checkpoint ({reason})"
+                ) from exc
 
     def _run(self) -> list[EpochResult]:
-        if self._manager.latest_checkpoint:
-            self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
-            _LOGGER.info("resumed from %s", self._manager.latest_checkpoint)
-        done = int(self._optimiser.steps_done.numpy())
+        done = self._resume()
         history = self._folder.read_history()[: done // self._steps]
         while not is_over(self._config, history):
             epoch = len(history)
             skip = max(0, done - epoch * self._steps)
             history.append(self._epoch(epoch, skip, past=history))
-            self._folder.write_history(history)
-            self._manager.save()
+            if self._devices.is_chief:
+                self._folder.write_history(history)
+                self._manager.save()
+                log_epoch(self._config, history, self._sets.dev.pictures, self._dev_cider.captions)
         if len(history) < self._config.optimiser.epochs:
             best = max(history, key=lambda result: result.merit)
             _LOGGER.info("stopped: no better dev CIDEr since epoch %d", best.epoch)
         return history
+
+    def _resume(self) -> int:
+        """Restore the last checkpoint, if there is one; return how many steps are done."""
+        if self._manager.latest_checkpoint:
+            self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
+        done = int(self._optimiser.steps_done.numpy())
+        if not self._devices.agree(done):
+            raise TrainingError(
+                f"the workers do not see the same files in {self._folder.path}: give all of them "
+                "--runs and SEEALOUD_CACHE on a folder that they share"
+            )
+        if self._manager.latest_checkpoint:
+            _LOGGER.info(
+                "resumed from %s: step %d of %d in epoch %d",
+                self._manager.latest_checkpoint,
+                done % self._steps,
+                self._steps,
+                done // self._steps + 1,
+            )
+        return done
 
     def _epoch(self, epoch: int, skip: int, past: Sequence[EpochResult]) -> EpochResult:
         began = time.monotonic()
@@ -122,11 +184,11 @@ class Trainer:
                 seconds=time.monotonic() - began,
                 household_cider=household_cider,
             )
-            if all(result.merit > earlier.merit for earlier in past):
+            is_best = all(result.merit > earlier.merit for earlier in past)
+            if is_best and self._devices.is_chief:
                 temporary = self._folder.best_weights.with_name("writing.weights.h5")
                 self._built.model.save_weights(temporary)
                 temporary.replace(self._folder.best_weights)
-        _LOGGER.info("%s", result)
         with self._board.as_default(step=epoch + 1):
             for name in _PLOTTED:
                 if (value := getattr(result, name)) is not None:
@@ -135,52 +197,89 @@ class Trainer:
         return result
 
     def _train_epoch(self, epoch: int, skip: int) -> float:
-        settings = self._config.optimiser
-        batches = mixed_epoch(
-            self._sets.train, self._sets.extra, settings.batch_pictures, self._config.seed, epoch
-        )
         losses: list[float] = []
         saved = time.monotonic()
-        todo = itertools.islice(batches, skip, None)
-        for parts in tqdm(todo, desc=f"epoch {epoch + 1}", initial=skip, total=self._steps):
-            losses.append(self._objective.step(parts))
-            if not np.isfinite(losses[-1]):
-                raise TrainingError(
-                    f"loss is {losses[-1]} in epoch {epoch + 1}: lower optimiser.learning_rate"
-                )
-            if time.monotonic() - saved > settings.checkpoint_period_s:
-                self._manager.save()
-                saved = time.monotonic()
+        period_s = self._config.optimiser.checkpoint_period_s
+        with contextlib.closing(LossBar(epoch + 1, skip, self._steps)) as bar:
+            for parts in self._batches.epoch(epoch, skip):
+                losses.append(self._objective.step(parts))
+                if not np.isfinite(losses[-1]):
+                    raise TrainingError(
+                        f"loss is {losses[-1]} in epoch {epoch + 1}: lower optimiser.learning_rate"
+                    )
+                bar.step(losses[-1])
+                if self._devices.is_chief and time.monotonic() - saved > period_s:
+                    self._manager.save()
+                    saved = time.monotonic()
         return float(np.mean(losses)) if losses else float("nan")
 
     def _dev_step(self, features: tf.Tensor, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         return caption_loss(self._built.model((features, inputs)), targets, smoothing=0.0)
 
     def _dev_loss(self) -> float:
-        batches = self._sets.dev.plain(self._config.optimiser.batch_pictures)
-        return float(np.mean([float(self._teach(*_tensors(batch))) for batch in batches]))
+        """Return the mean over dev's batches; each worker takes its share of them."""
+        size = self._config.optimiser.batch_pictures
+        n_batches = -(-len(self._sets.dev.pictures) // size)
+        mine = self._devices.share(n_batches)
+        batches = itertools.islice(self._sets.dev.plain(size), mine.start, mine.stop)
+        total = sum(float(self._teach(*_tensors(batch))) for batch in batches)
+        return self._devices.sum_of_workers(total) / n_batches
 
 
 class DevCider:
-    """CIDEr-D on pictures to choose by, with the device's search and the training's own tokens."""
+    """CIDEr-D on pictures to choose by, with the device's search and the training's own tokens.
 
-    def __init__(self, dev: CaptionedFeatures, config: RunConfig, built: BuiltCaptioner) -> None:
+    Each worker captions its share of the pictures.
+
+    Attributes:
+        captions: this worker's captions of the last score, by picture name.
+    """
+
+    def __init__(
+        self,
+        dev: CaptionedFeatures,
+        config: RunConfig,
+        built: BuiltCaptioner,
+        devices: Devices | None = None,
+    ) -> None:
         self._reward = CiderReward(
             {
                 picture.name: [words_of(caption) for caption in picture.captions]
                 for picture in dev.pictures
             }
         )
+        self.captions: dict[str, str] = {}
         self._dev = dev
         self._built = built
+        self._model = TracedCaptioner(built.model)
         self._options = search_options(config)
+        self._devices = devices or Devices()
 
     def score(self) -> float:
-        """Return the mean CIDEr-D x 100 of the captions of the plain views."""
-        found = caption_features(self._built.model, self._dev.plain_features(), self._options)
-        words = [self._built.vocabulary.decode(best[0].ids).split() for best in found]
-        names = [picture.name for picture in self._dev.pictures]
-        return _PERCENT * float(np.mean(self._reward.scores(names, words)))
+        """Return the mean CIDEr-D x 100 of the captions of the plain views, of all workers."""
+        mine = self._devices.share(len(self._dev.pictures))
+        features = self._dev.plain_features()[mine]
+        found = caption_features(self._model, features, self._options)
+        said = [self._built.vocabulary.decode(best[0].ids) for best in found]
+        names = [picture.name for picture in self._dev.pictures[mine]]
+        self.captions = dict(zip(names, said, strict=True))
+        scores = self._reward.scores(names, [caption.split() for caption in said])
+        total = self._devices.sum_of_workers(float(np.sum(scores)))
+        return _PERCENT * total / len(self._dev.pictures)
+
+
+def _refuse_idle_replicas(config: RunConfig, devices: Devices) -> None:
+    """Refuse batches of which a replica would get no picture."""
+    sizes = {"optimiser.batch_pictures": config.optimiser.batch_pictures} | {
+        f"extra_data.{number}.batch_pictures": extra.batch_pictures
+        for number, extra in enumerate(config.extra_data)
+    }
+    for key, size in sizes.items():
+        if size < devices.n_replicas:
+            raise RunConfigError(
+                f"{key} is {size}, but there are {devices.n_replicas} devices: each needs a "
+                f"picture of every batch; --set {key}={devices.n_replicas} or more"
+            )
 
 
 def _trains_encoder(config: RunConfig) -> bool:

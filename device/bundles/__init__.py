@@ -1,1 +1,1 @@
-"""Installs bundles beside the one in use, and goes back if a new one does not work."""
+"""Installs bundles and voices beside those in use, and goes back if a new one does not work."""

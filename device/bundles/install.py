@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +16,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from seealoud.device.atomic_file import write_durably
+from seealoud.device.bundles.folder_store import LONGEST_NAME, FolderStore
 from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
-from seealoud.device.bundles.store import LONGEST_NAME, BundleStore
+from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
-from seealoud.device.pictures.names import is_address
+from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import checksum, load_bundle, pattern
 from seealoud.device.vision.describe import open_describer
@@ -42,11 +43,13 @@ class InstallRules:
         key_folders: where the trusted keys are.
         is_unsigned_allowed: for a bundle of one's own; never one from an address.
         is_older_allowed: also one that was made before the bundle in use.
+        announced: the name that a feed has announced; another bundle is refused.
     """
 
     key_folders: tuple[Path, ...] = ()
     is_unsigned_allowed: bool = False
     is_older_allowed: bool = False
+    announced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,19 @@ class InstalledBundle:
     signed_by: str | None
 
 
-def install(source: str, store: BundleStore, rules: InstallRules) -> InstalledBundle:
+def install(
+    source: str,
+    store: BundleStore,
+    rules: InstallRules,
+    on_progress: Callable[[float], None] | None = None,
+) -> InstalledBundle:
     """Check a bundle and put it into the store; the bundle in use stays in use.
 
     Args:
         source: a folder, a zip file, or the http or https address of one.
         store: where it goes.
         rules: what is accepted.
+        on_progress: is called with the share of a download that has arrived, 0..1.
 
     Raises:
         BundleError: it is refused.
@@ -78,21 +87,38 @@ def install(source: str, store: BundleStore, rules: InstallRules) -> InstalledBu
     if rules.is_unsigned_allowed and is_address(source):
         raise BundleError("a bundle from an address must be signed: download it and look at it")
     with store.changing():
-        files = read_package(source)
+        files = read_package(source, on_progress)
+        # Without a password, because errors are logged and published.
+        shown = public_address(source) if is_address(source) else source
         for needed in (MANIFEST, CHECKSUM):
             if needed not in files:
-                raise BundleError(f"{source} has no {needed}: export the bundle again")
-        signed_by = None if rules.is_unsigned_allowed else _signer(source, files, rules)
-        manifest = _manifest(source, files)
+                raise BundleError(f"{shown} has no {needed}: export the bundle again")
+        signed_by = None if rules.is_unsigned_allowed else _signer(shown, files, rules)
+        manifest = _manifest(shown, files)
         if not rules.is_older_allowed:
             _check_age(manifest, store)
-        kept = {name: files[name] for name in _kept(source, files, manifest)}
-        _check_room(sum(map(len, kept.values())), store)
-        name = f"{manifest.name}-{hashlib.sha256(files[MANIFEST]).hexdigest()[:12]}"
+        kept = {name: files[name] for name in _kept(shown, files, manifest)}
+        size = sum(map(len, kept.values()))
+        # What a feed has announced is installed by the daemon, which is in memory already.
+        program = _PROGRAM_BYTES if rules.announced is None else 0
+        check_room(size, program + _MEMORY_PER_BYTE * size, store)
+        name = installed_name(manifest, files[MANIFEST])
         if len(name) > LONGEST_NAME:
-            raise BundleError(f"{source}: its name is longer than {LONGEST_NAME} characters")
+            raise BundleError(f"{shown}: its name is longer than {LONGEST_NAME} characters")
+        if rules.announced not in (None, name):
+            raise BundleError(f"{shown} is {name}, but {rules.announced} was announced")
         _put(kept, store, name)
     return InstalledBundle(name, signed_by)
+
+
+def installed_name(manifest: Manifest, data: bytes) -> str:
+    """Return the name under which a bundle is installed: different for different contents.
+
+    Args:
+        manifest: of the bundle.
+        data: its file.
+    """
+    return f"{manifest.name}-{hashlib.sha256(data).hexdigest()[:12]}"
 
 
 def _signer(source: str, files: Mapping[str, bytes], rules: InstallRules) -> str:
@@ -129,11 +155,11 @@ def _check_age(manifest: Manifest, store: BundleStore) -> None:
     """Refuse a bundle that was made before the one in use, by ``created_at`` of the manifests."""
     try:
         used = load_bundle(store.find(None)).manifest
-        limit = _time(used.created_at)
+        limit = time_of(used.created_at)
     except (BundleError, ValueError):
         return  # a bundle that cannot be read is no reason to refuse a better one
     try:
-        made = _time(manifest.created_at)
+        made = time_of(manifest.created_at)
     except ValueError as exc:
         raise BundleError(f"created_at: {manifest.created_at!r} is no time") from exc
     if made < limit:
@@ -143,26 +169,39 @@ def _check_age(manifest: Manifest, store: BundleStore) -> None:
         )
 
 
-def _time(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
+def time_of(created_at: str) -> datetime:
+    """Return the time of a manifest; UTC where it names no zone.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    found = datetime.fromisoformat(created_at)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _check_room(size: int, store: BundleStore) -> None:
-    """Refuse what disk or memory have no room for."""
+def check_room(size: int, needed: int, store: FolderStore) -> None:
+    """Return if disk and memory have room for what is to be installed.
+
+    Args:
+        size: bytes on the disk.
+        needed: bytes of memory, to try it.
+        store: where it goes.
+
+    Raises:
+        BundleError: there is no room.
+    """
     free = shutil.disk_usage(store.folder).free
     if free < size + _KEPT_FREE_BYTES:
         raise BundleError(
             f"{store.folder} has {_mb(free)} free, {_mb(size + _KEPT_FREE_BYTES)} are needed: "
-            "remove a bundle with seealoud bundle remove"
+            f"remove one with seealoud {store.word} remove"
         )
-    needed = _PROGRAM_BYTES + _MEMORY_PER_BYTE * size
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(encoding="ascii"), re.M)
     available = int(found.group(1)) * 1024 if found else needed
     if available < needed:
         raise BundleError(
             f"{_mb(available)} of memory are available, {_mb(needed)} are needed to try the "
-            "bundle: end other programs, or stop SeeAloud while you install"
+            f"{store.word}: end other programs, or stop SeeAloud while you install"
         )
 
 

@@ -52,13 +52,16 @@ def sign(message: bytes, key_file: Path) -> bytes:
     return base64.b64encode(key.sign(message).signature) + b"\n"
 
 
-def signer(message: bytes, signatures: bytes, key_folders: Iterable[Path]) -> str:
+def signer(
+    message: bytes, signatures: bytes, key_folders: Iterable[Path], what: str = "the bundle"
+) -> str:
     """Return the name of a trusted key that signed a message.
 
     Args:
         message: the contents of ``bundle.sha256``.
         signatures: the contents of ``bundle.sig``.
         key_folders: have a file NAME.pub for each trusted key.
+        what: names in errors what was signed.
 
     Raises:
         BundleError: no trusted key signed it, there is no key, or PyNaCl is missing.
@@ -83,7 +86,7 @@ def signer(message: bytes, signatures: bytes, key_folders: Iterable[Path]) -> st
                 continue
             return path.stem
     known = ", ".join(path.stem for path in keys)
-    raise BundleError(f"the bundle is not signed by a key that is trusted here ({known})")
+    raise BundleError(f"{what} is not signed by a key that is trusted here ({known})")
 
 
 def _decoded(path: Path) -> bytes:

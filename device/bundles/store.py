@@ -1,27 +1,22 @@
 """The installed bundles of a device, and which of them is in use.
 
-Invariants: a folder with a bundle's name is whole, because it is renamed into place only when its
-files are on the disk. The choice is one small file that is replaced atomically. So a power cut at
-any moment leaves a whole bundle in use; the one that ships is always there.
+Invariant: the choice is one small file that is replaced atomically, and a folder with a bundle's
+name is whole. So a power cut at any moment leaves a whole bundle in use; the one that ships is
+always there.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from seealoud.device.atomic_file import sync_folder, write_atomically
+from seealoud.device.atomic_file import write_atomically
+from seealoud.device.bundles.folder_store import FolderStore, InstalledName, locked
 from seealoud.device.errors import BundleError
 from seealoud.device.regular_file import read_regular
 from seealoud.device.vision.bundle import find_bundle, load_bundle, named_bundle
@@ -29,13 +24,8 @@ from seealoud.device.vision.manifest import MANIFEST
 
 _LOGGER = logging.getLogger(__name__)
 SHIPPED = "shipped"
-LONGEST_NAME = 200
 _CHOICE_FILE = "choice.json"
 _CHOICE_LOCK = ".choice.lock"
-_FOLDER_LOCK = ".folder.lock"
-_UNFINISHED = ".unfinished-"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*-[0-9a-f]{12}")
-_InstalledName = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_length=LONGEST_NAME)]
 
 
 class TrialStage(StrEnum):
@@ -59,20 +49,17 @@ class BundleChoice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
-    current: _InstalledName | None = None
-    previous: _InstalledName | None = None
+    current: InstalledName | None = None
+    previous: InstalledName | None = None
     trial: TrialStage | None = None
 
 
-class BundleStore:
-    """The folder of installed bundles; several processes may use it at once.
+class BundleStore(FolderStore):
+    """The folder of installed bundles, and which of them is in use."""
 
-    Args:
-        folder: created when the first bundle is installed.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    word = "bundle"
+    own = SHIPPED
+    mark = MANIFEST
 
     # ------------------------------------------------------------ reading
 
@@ -87,15 +74,6 @@ class BundleStore:
             reason = getattr(exc, "strerror", None) or "its contents are wrong"
             _LOGGER.warning("%s: %s; the shipped bundle is used", path, reason)
         return BundleChoice()
-
-    def names(self) -> list[str]:
-        """Return the names of the installed bundles."""
-        found = self.folder.iterdir() if self.folder.is_dir() else ()
-        return sorted(path.name for path in found if self.has(path.name))
-
-    def has(self, name: str) -> bool:
-        """Return whether a bundle of that name is installed."""
-        return bool(_NAME.fullmatch(name)) and os.path.isfile(self.folder / name / MANIFEST)
 
     def path(self, name: str | None) -> Path:
         """Return the folder of a bundle; None is the one that ships.
@@ -119,21 +97,6 @@ class BundleStore:
         current = self.choice().current
         return self.path(current if current and self.has(current) else None)
 
-    def resolve(self, text: str) -> str | None:
-        """Return the name of the one bundle whose name begins with a text; None for "shipped".
-
-        Raises:
-            BundleError: there is none, or there are several.
-        """
-        if text == SHIPPED:
-            return None
-        names = self.names()
-        found = [text] if text in names else [name for name in names if name.startswith(text)]
-        if not text or len(found) != 1:
-            there = ", ".join([*(found or names), SHIPPED])
-            raise BundleError(f"{text!r} names {len(found)} installed bundles; choose of: {there}")
-        return found[0]
-
     # ------------------------------------------------------------ changing
 
     def update(self, change: Callable[[BundleChoice], BundleChoice]) -> BundleChoice:
@@ -143,7 +106,7 @@ class BundleStore:
             OSError: it cannot be written; the old one stays.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self.folder / _CHOICE_LOCK, waits=True):
+        with locked(self.folder / _CHOICE_LOCK, waits=True):
             old = self.choice()
             new = change(old)
             if new != old:
@@ -193,36 +156,6 @@ class BundleStore:
         before = choice.previous
         return BundleChoice(current=before if before and self.has(before) else None)
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the folder for one change of its bundles; removes what an interrupted one left.
-
-        Raises:
-            BundleError: another change is going on.
-            OSError: the folder cannot be written.
-        """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self.folder / _FOLDER_LOCK, waits=False):
-            for left in self.folder.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(left)
-            yield
-
-    def new_folder(self) -> Path:
-        """Return an empty folder for a bundle that is being written; within ``changing``."""
-        return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
-
-    def put(self, unfinished: Path, name: str) -> None:
-        """Give a folder whose files are on the disk its name; within ``changing``.
-
-        Raises:
-            OSError: it failed.
-        """
-        sync_folder(unfinished)
-        if (self.folder / name).exists():  # a damaged one, otherwise there was nothing to put
-            (self.folder / name).rename(self.new_folder() / name)
-        unfinished.rename(self.folder / name)
-        sync_folder(self.folder)
-
     def remove(self, name: str) -> None:
         """Remove a bundle that is not in use.
 
@@ -240,18 +173,4 @@ class BundleStore:
                 return old.model_copy(update={"previous": None}) if name == old.previous else old
 
             self.update(forget)
-            removed = self.new_folder()
-            (self.folder / name).rename(removed / name)
-            shutil.rmtree(removed)
-
-
-@contextmanager
-def _locked(path: Path, *, waits: bool) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-        yield
-    except BlockingIOError as exc:
-        raise BundleError(f"{path.parent} is being changed: wait until that has ended") from exc
-    finally:
-        os.close(handle)
+            self.discard(name)

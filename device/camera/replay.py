@@ -8,6 +8,7 @@ are stamped by the machine's clock, as everything else is.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,7 +57,8 @@ class PictureFolder:
             CameraError: the folder is missing, or has no readable picture.
         """
         is_any_read = False
-        for path in self._paths():
+        for name in self._names():
+            path = self._path / name
             try:
                 frame = read_picture_file(path, str(path), _LARGEST_PICTURE_BYTES, is_frame=True)
             except PictureError as exc:
@@ -69,17 +71,22 @@ class PictureFolder:
                 f"{self._path} has no readable picture: .jpg, .png and the like are replayed"
             )
 
-    def _paths(self) -> list[Path]:
+    def _names(self) -> list[str]:
+        """Return the names of the pictures, sorted.
+
+        Not paths: each of them keeps its text from its first use on, so that a daemon's memory
+        would grow with every picture of a long recording.
+        """
         try:
-            entries = list(self._path.iterdir())
+            names = os.listdir(self._path)
         except OSError as exc:
             raise CameraError(
                 f"{self._path} is not a folder of pictures ({exc.strerror}): check camera.source"
             ) from exc
         return sorted(
-            entry
-            for entry in entries
-            if entry.suffix.lower() in PICTURE_SUFFIXES and not entry.name.startswith(".")
+            name
+            for name in names
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith(".")
         )
 
 

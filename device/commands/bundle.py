@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from seealoud.device.commands.report import echo_error, echo_line, verbose_option
+from seealoud.device.commands.service_files import service_directories, written
 from seealoud.device.commands.suggest import SuggestingGroup
-from seealoud.device.errors import BundleError, OutputError
+from seealoud.device.errors import BundleError
 
 if TYPE_CHECKING:
     from seealoud.device.bundles.store import BundleStore
-    from seealoud.device.settings.paths import Directories
 
+_WHAT = "bundles"
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _NOW = (
@@ -56,10 +53,10 @@ def install(source: str, unsigned: bool, allow_older: bool, no_use: bool) -> Non
     from seealoud.device.bundles.install import install as install_bundle
     from seealoud.device.bundles.store import BundleStore
 
-    folders = _directories()
+    folders = service_directories(_WHAT)
     rules = InstallRules(folders.bundle_keys, unsigned, allow_older)
     store = BundleStore(folders.bundles)
-    with _written(store.folder):
+    with written(store.folder):
         installed = install_bundle(source, store, rules)
         by = f"signed by {installed.signed_by}" if installed.signed_by else "unsigned"
         echo_line(f"Installed {installed.name} ({by}).")
@@ -93,7 +90,7 @@ def list_command() -> None:
 def use(name: str) -> None:
     """Use an installed bundle; the beginning of its name is enough. `shipped` is SeeAloud's own."""
     store = _store()
-    with _written(store.folder):
+    with written(store.folder):
         _use(store, store.resolve(name))
 
 
@@ -104,7 +101,7 @@ def rollback() -> None:
     from seealoud.device.bundles.store import SHIPPED
 
     store = _store()
-    with _written(store.folder):
+    with written(store.folder):
         if store.choice().current is None:
             raise BundleError("the shipped bundle is in use: there is nothing to go back from")
         current = store.go_back().current
@@ -117,7 +114,7 @@ def rollback() -> None:
 def remove(name: str) -> None:
     """Remove an installed bundle that is not in use; the beginning of its name is enough."""
     store = _store()
-    with _written(store.folder):
+    with written(store.folder):
         found = store.resolve(name)
         if found is None:
             raise BundleError("the shipped bundle is a part of SeeAloud and cannot be removed")
@@ -132,7 +129,7 @@ def make_key_command(file: Path) -> None:
     """Write a private key to FILE, and the public key that devices need to FILE.pub."""
     from seealoud.device.bundles.signatures import make_key
 
-    with _written(file):
+    with written(file):
         public = make_key(file)
     echo_line(f"Keep {file} secret. Copy {public} into /etc/seealoud/bundle-keys of each device.")
 
@@ -151,7 +148,7 @@ def sign_command(folder: Path, key: Path, add: bool) -> None:
     if not load_bundle(folder).has_checksum:
         raise BundleError(f"{folder} has no {CHECKSUM}: see the warning above")
     target = folder / SIGNATURES
-    with _written(target):
+    with written(target):
         line = sign((folder / CHECKSUM).read_bytes(), key)
         kept = target.read_bytes() if add and target.exists() else b""
         target.write_bytes(kept + line)
@@ -168,47 +165,39 @@ def pack(folder: Path, file: Path) -> None:
     from seealoud.device.vision.bundle import load_bundle
 
     load_bundle(folder)
-    with _written(file):
+    with written(file):
         write_archive(read_package(str(folder)), file)
     echo_line(f"Wrote {file}.")
+
+
+@bundle.command(short_help="Make the feed at which devices look for updates.")
+@click.argument("folder", type=_FOLDER)
+@click.argument("file", type=_FILE)
+@click.option("--key", type=_FILE, required=True, help="The private key.")
+@click.option(
+    "--address", required=True, help="Where the packed bundle is, from the feed's address on."
+)
+@click.option("--summary", default="", help="What is better, for people.")
+@verbose_option
+def announce(folder: Path, file: Path, key: Path, address: str, summary: str) -> None:
+    """Write to FILE the signed feed that announces the bundle in FOLDER.
+
+    Devices whose setting captioner.updates is the address of FILE offer the bundle as an update.
+    """
+    from seealoud.device.atomic_file import write_atomically
+    from seealoud.device.bundles.feed import described, write_feed
+
+    announcement = described(folder, address, summary)
+    with written(file):
+        write_atomically(file, write_feed(announcement, key))
+        file.chmod(0o644)
+    echo_line(f"Wrote {file}, which announces {announcement.bundle}.")
 
 
 def _store() -> BundleStore:
     from seealoud.device.bundles.store import BundleStore
 
-    return BundleStore(_directories().bundles)
-
-
-def _directories() -> Directories:
-    """Return the service's directories for root where there is a service, else the user's own.
-
-    What is installed is read as the user who owns the folder, never as root.
-    """
-    from seealoud.device.settings.paths import SYSTEM_STATE, directories
-
-    has_service = not os.environ.get("STATE_DIRECTORY") and SYSTEM_STATE.is_dir()
-    if os.geteuid() == 0:
-        if has_service:
-            os.environ["STATE_DIRECTORY"] = str(SYSTEM_STATE)
-        _become_owner(directories().state)
-    elif has_service:
-        echo_error("warning: these are your own bundles; for those of the service, use sudo")
-    return directories()
-
-
-def _become_owner(folder: Path) -> None:
-    """Give the rights of root up for those of a folder's owner; nothing where that is root."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if (owner := there.stat().st_uid) == 0:
-        return
-    try:
-        entry = pwd.getpwuid(owner)
-    except KeyError as exc:
-        raise OutputError(f"{there} belongs to no known user, but to {owner}") from exc
-    os.initgroups(entry.pw_name, entry.pw_gid)
-    os.setgid(entry.pw_gid)
-    os.setuid(owner)
-    os.environ["HOME"] = entry.pw_dir
+    return BundleStore(service_directories(_WHAT).bundles)
 
 
 def _use(store: BundleStore, name: str | None) -> None:
@@ -235,15 +224,3 @@ def _warn_of_named() -> None:
             f"warning: {where} names {named}, which comes before any choice made here: "
             "remove it to use an installed bundle"
         )
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error in one line."""
-    try:
-        yield
-    except BundleError:
-        raise
-    except OSError as exc:
-        name = os.fspath(exc.filename) if exc.filename else path
-        raise OutputError(f"{name}: {exc.strerror or exc}") from exc

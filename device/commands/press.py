@@ -159,6 +159,12 @@ def summary(minutes: float | None) -> dict[str, Any]:
     return {} if minutes is None else {"minutes": minutes}
 
 
+@_asks("update", "Look for a newer bundle, and install it.")
+def update() -> dict[str, Any]:
+    """Return the request's fields."""
+    return {}
+
+
 def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
     """Send a request, print its outcome and return the exit code.
 

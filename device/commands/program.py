@@ -43,6 +43,7 @@ class _Commands(SuggestingGroup):
         "place": "place",
         "press": "press",
         _DAEMON: "daemon",
+        "voice": "voice",
         "web": "web",
     }
 

@@ -38,12 +38,14 @@ class Answers:
         status: returns the state besides the live settings.
         places: learns and forgets places.
         summary: returns what was seen in the last minutes; None without a history.
+        update: begins an update of the bundle; None without a feed of updates.
     """
 
     self_check: Callable[[], str]
     status: Callable[[], Mapping[str, Value]]
     places: PlaceObserver
     summary: Callable[[float], HistorySummary] | None = None
+    update: Callable[[Cause, str], None] | None = None
 
 
 class DaemonController:
@@ -166,16 +168,27 @@ class DaemonController:
                 return ""
             case r.SelfCheck():
                 return self._answers.self_check()
-            case r.Summary(minutes=minutes) if self._answers.summary is not None:
-                summary = self._answers.summary(minutes)
-                self._bus.publish(
-                    SummedUp(at=self._clock.utc(), summary=summary, cause=cause, id=request.id)
-                )
-                return summary.text
             case r.Summary():
-                raise RequestError("there is no history to sum up: set is_on = true in [history]")
+                return self._summary(request, cause)
+            case r.Update(id=own_id):
+                return self._update(cause, own_id)
             case _:
                 raise RequestError(f"this daemon cannot do {request.action}")
+
+    def _summary(self, request: r.Summary, cause: Cause) -> str:
+        if self._answers.summary is None:
+            raise RequestError("there is no history to sum up: set is_on = true in [history]")
+        summary = self._answers.summary(request.minutes)
+        self._bus.publish(
+            SummedUp(at=self._clock.utc(), summary=summary, cause=cause, id=request.id)
+        )
+        return summary.text
+
+    def _update(self, cause: Cause, own_id: str) -> str:
+        if self._answers.update is None:
+            raise RequestError("no updates are looked for: set updates in [captioner]")
+        self._answers.update(cause, own_id)
+        return sentences.UPDATING
 
     def _switched(
         self, request: r.Narrate | r.AlertSwitch | r.Mute | r.Privacy, cause: Cause

@@ -1,4 +1,4 @@
-"""Opens the parts that a setting switches on: history, MQTT, the page and metrics.
+"""Opens the parts that a setting switches on: history, MQTT, the page, metrics and updates.
 
 Invariant: what only such a part needs is imported only where it is on, because memory is scarce on
 the device. Each part is closed by ``Core.closing``, in reverse order.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock
 from seealoud.device.daemon.controller import DaemonController
 from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.place_finder import PlaceFinder
+from seealoud.device.daemon.reload import BundleReload
 from seealoud.device.daemon.status import ProblemAnnouncer
 from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
@@ -24,11 +26,15 @@ from seealoud.device.mqtt.identity import identity_of, voices_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.pictures.questions import PictureQueue
+from seealoud.device.records import Utterance
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.triggers.trigger import Target, Trigger
+
+if TYPE_CHECKING:
+    from seealoud.device.daemon.updater import Updater
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,13 @@ def open_mqtt(
     settings = core.settings
     if not settings.mqtt.is_on:
         return None
-    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+    from seealoud.device.bundles.voices import VoiceStore
+    from seealoud.device.mqtt.daemon_side import DaemonSide
+    from seealoud.device.mqtt.desired import DESIRED_FILE
+    from seealoud.device.mqtt.sink import MqttSink
 
-    bus, clock = core.bus, core.clock
-    outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
+    bus, clock, state = core.bus, core.clock, core.directories.state
+    outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
         controller.handle,
@@ -127,11 +136,16 @@ def open_mqtt(
         controller.status,
         clock,
         picture_of=lambda: newest_jpeg(grabber),
+        desired_file=state / DESIRED_FILE,
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
-    url = settings.web.outside_url
-    identity = identity_of(device.id, device.name, settings.speech, rules, url)
+    voices = VoiceStore(core.directories.voices).paths()
+    identity = replace(
+        identity_of(device.id, device.name, settings.speech, rules, installed_voices=voices),
+        page_url=settings.web.outside_url,
+        has_updates=settings.captioner.updates is not None,
+    )
     sink = MqttSink(settings.mqtt, identity, side, outbox)
     core.closing.callback(sink.close)
     bus.subscribe(sink)
@@ -139,16 +153,41 @@ def open_mqtt(
     return outbox
 
 
+def open_updates(
+    core: Core,
+    settings: Callable[[], Settings],
+    bundle: BundleReload,
+    announce: Callable[[Utterance], None],
+) -> Updater | None:
+    """Return what looks for newer bundles; None where no feed is set.
+
+    Args:
+        core: what every part may use.
+        settings: returns them as they are now.
+        bundle: uses the one that is chosen.
+        announce: speaks.
+    """
+    if core.settings.captioner.updates is None:
+        return None
+    from seealoud.device.daemon.updater import Updater, UpdateSide
+
+    side = UpdateSide(settings, bundle, announce, core.bus.publish, core.clock)
+    updater = Updater(core.settings.captioner.updates, core.directories, side)
+    core.closing.callback(updater.close)
+    return updater
+
+
 def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Trigger | None:
     """Return what serves the page, not started; None where it is off."""
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.bundles.voices import VoiceStore
     from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
-    history = parts.history
+    history, voices = parts.history, VoiceStore(core.directories.voices)
     sources = PageSources(
         target=Target(controller.handle, core.clock, core.workers.fail),
         bus=core.bus,
@@ -160,7 +199,7 @@ def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Tr
         ask_picture=parts.observer.pictures.ask,
         feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
         state=state,
-        voices=voices_of(settings.speech),
+        voices_of=lambda: voices_of(settings.speech, voices.paths()),
         history=None if history is None else state / HISTORY_FILE,
         flush_history=(lambda _: True) if history is None else history.flush,
         summary_of=None if history is None else history.summary,

@@ -8,6 +8,7 @@ before it.
 from __future__ import annotations
 
 import logging
+import threading
 
 from seealoud.device.bundles.trial import BundleTrial
 from seealoud.device.clock import Clock
@@ -66,6 +67,9 @@ class BundleReload:
         bus: receives the reports of rejected bundles.
         clock: the time.
         trial: names the bundle, and is informed of how it works.
+
+    Attributes:
+        trial: as given.
     """
 
     def __init__(
@@ -77,8 +81,9 @@ class BundleReload:
         trial: BundleTrial,
     ) -> None:
         self._observer = observer
-        self._trial = trial
+        self.trial = trial
         self._bundle, self._settings = opened
+        self._lock = threading.Lock()
         self._health = PartHealth(Part.BUNDLE, bus.publish, clock, reports_new_reasons=True)
         if trial.report:
             self._health.failed(trial.report)
@@ -89,15 +94,19 @@ class BundleReload:
         return self._bundle.name
 
     def reload(self, settings: Settings) -> None:
-        """Use the bundle that the settings name now; if it is rejected, the old one stays."""
-        try:
-            self._follow(settings)
-        except (BundleError, InferenceError) as exc:
-            self._trial.go_back(str(exc))
-            _LOGGER.warning("the bundle is rejected, %s stays in use: %s", self.bundle, exc)
-            self._health.failed(f"{exc}; {self.bundle} stays in use")
-            return
-        self._health.worked(f"{self.bundle} is in use")
+        """Use the bundle that the settings name now; if it is rejected, the old one stays.
+
+        From any thread: a signal and an update may ask for it at the same time.
+        """
+        with self._lock:
+            try:
+                self._follow(settings)
+            except (BundleError, InferenceError) as exc:
+                self.trial.go_back(str(exc))
+                _LOGGER.warning("the bundle is rejected, %s stays in use: %s", self.bundle, exc)
+                self._health.failed(f"{exc}; {self.bundle} stays in use")
+                return
+            self._health.worked(f"{self.bundle} is in use")
 
     def _follow(self, settings: Settings) -> None:
         """Open the bundle if its files or its settings have changed.
@@ -109,7 +118,7 @@ class BundleReload:
             BundleError: the bundle is rejected.
             InferenceError: the runtime failed on it.
         """
-        bundle = load_bundle(self._trial.begin(settings.captioner.bundle))
+        bundle = load_bundle(self.trial.begin(settings.captioner.bundle))
         changes = [key for key in differing_keys(self._settings, settings) if key in _KEYS]
         if bundle.manifest != self._bundle.manifest:
             changes.append(MANIFEST)
@@ -117,6 +126,6 @@ class BundleReload:
             _LOGGER.debug("bundle %s has not changed", self.bundle)
             return
         _LOGGER.info("loading the bundle again, changed: %s", ", ".join(changes))
-        self._observer.replace_describer(_open(bundle, settings, self._trial))
+        self._observer.replace_describer(_open(bundle, settings, self.trial))
         self._bundle = bundle
         self._settings = settings

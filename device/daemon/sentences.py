@@ -32,6 +32,11 @@ PRIVACY = {
     False: "Privacy off. The camera is on again.",
 }
 NEW_VOICE = "This is my voice now."
+UPDATING = "I look for a new model."
+NO_UPDATE = "There is no newer model."
+NO_FEED = "No new model could be fetched. The log says why."
+UPDATED = "The new model works. It stays in use."
+NOT_UPDATED = "The new model cannot be used. The old one stays in use."
 ALL_WELL = "All is well."
 NO_PLACES = "No place was taught yet."
 UNKNOWN_PLACE = "I do not recognise this place."
@@ -98,9 +103,7 @@ PARTS: Mapping[Part, PartSentences | None] = {
     Part.BROKER: PartSentences(
         "The connection to your home is lost.", "The connection to your home is back."
     ),
-    Part.BUNDLE: PartSentences(
-        "The new model cannot be used. The old one stays in use.", "The new model is in use."
-    ),
+    Part.BUNDLE: PartSentences(NOT_UPDATED, "The new model is in use."),
     Part.BUTTON: PartSentences("The button does not work.", "The button works again."),
     Part.KEYS: PartSentences("The keys do not work.", "The keys work again."),
     Part.SOCKET: PartSentences(

@@ -15,6 +15,7 @@ from typing import Any
 
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.identity import Identity, Range
+from seealoud.device.mqtt.update_entity import update_entity
 
 _Component = dict[str, Any]
 _CONFIG: _Component = {"entity_category": "config"}
@@ -61,6 +62,7 @@ def discovery_message(
         **build.problems(),
         **build.diagnostics(),
         **build.image(is_on=has_picture),
+        **build.update(),
     }
     # Leaving a component out would keep its entity.
     removed = {key: {"platform": kind} for key, kind in (gone or {}).items()}
@@ -273,6 +275,12 @@ class _Builder:
         usual: _Component = {"state_topic": self._topic(t.DIAGNOSTICS), **_DIAGNOSTIC}
         template = {"value_template": f"{{{{ value_json.{key} }}}}"}
         return self._part(platform, key, name, **{**usual, **template, **rest})
+
+    def update(self) -> _Component:
+        if not self._identity.has_updates:
+            return {}
+        return self._part("update", "update", "Model", icon="mdi:package-up", **_CONFIG,
+                          **update_entity(self._identity.id))  # fmt: skip
 
     def image(self, *, is_on: bool) -> _Component:
         if not is_on:

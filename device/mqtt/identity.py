@@ -10,6 +10,7 @@ from pathlib import Path
 import annotated_types
 
 from seealoud.device import __version__
+from seealoud.device.errors import RequestError
 from seealoud.device.mqtt.broker import default_device_id
 from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
 from seealoud.device.requests import MAX_SNOOZE_MIN
@@ -17,6 +18,7 @@ from seealoud.device.settings_base import SettingsGroup
 from seealoud.device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
+_SHOWN_CHARS = 80
 MODEL_FILE = Path("/proc/device-tree/model")
 
 
@@ -93,6 +95,7 @@ class Identity:
         minimum_gap_s: its range, in seconds.
         snooze_min: its range, in minutes.
         page_url: the address of its page for other machines; empty without one.
+        has_updates: whether newer bundles are looked for.
     """
 
     id: str
@@ -106,6 +109,19 @@ class Identity:
     minimum_gap_s: Range = Range(0.0, 3600.0, 1.0)
     snooze_min: Range = Range(0.0, float(MAX_SNOOZE_MIN), 1.0)
     page_url: str = ""
+    has_updates: bool = False
+
+    def voice_path(self, name: str) -> str:
+        """Return the path of a voice by its name or path.
+
+        Raises:
+            RequestError: it is none of ``voices``; others would reveal which files exist.
+        """
+        path = name if name in self.voices.values() else self.voices.get(name)
+        if path is None:
+            known = ", ".join(self.voices)
+            raise RequestError(f"voice {name[:_SHOWN_CHARS]!r} is unknown: known are {known}")
+        return path
 
 
 def identity_of(
@@ -113,7 +129,8 @@ def identity_of(
     name: str,
     speech: SpeechSettings,
     rules: Sequence[NarrationRule] = (),
-    page_url: str = "",
+    *,
+    installed_voices: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
     return Identity(
@@ -121,17 +138,27 @@ def identity_of(
         name=name,
         board=read_board(),
         rules=tuple(rule.name for rule in rules),
-        voices=voices_of(speech),
+        voices=voices_of(speech, installed_voices),
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
-        page_url=page_url,
     )
 
 
-def voices_of(speech: SpeechSettings) -> dict[str, str]:
-    """Return the paths of the voices that can be chosen, by their names."""
-    voices = {BUILT_IN_VOICE: ""}
+def voices_of(speech: SpeechSettings, installed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the paths of the voices that can be chosen, by their names.
+
+    Args:
+        speech: has the voice of the settings.
+        installed: paths of the voices that are installed, by their names.
+    """
+    voices = {BUILT_IN_VOICE: "", **(installed or {})}
     if speech.voice is not None:
         voices[speech.voice.stem] = str(speech.voice)
     return voices
+
+
+def voice_name(path: str, voices: Mapping[str, str]) -> str:
+    """Return the name of a voice; that of its file where it has none."""
+    named = {voice_path: name for name, voice_path in voices.items()}
+    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")

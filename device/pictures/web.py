@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -54,8 +54,16 @@ def fetch_picture(url: str, limits: FetchLimits = FetchLimits()) -> Frame:
     return Frame.now(decode_picture(data, name), name)
 
 
-def fetch_file(url: str, limits: FetchLimits) -> bytes:
+def fetch_file(
+    url: str, limits: FetchLimits, on_progress: Callable[[float], None] | None = None
+) -> bytes:
     """Return the file at an address, whatever it is.
+
+    Args:
+        url: http or https.
+        limits: of time and size.
+        on_progress: is called with the share that has arrived, 0..1, where the server states the
+            size.
 
     Raises:
         StreamFound: as ``fetch_picture``.
@@ -65,7 +73,7 @@ def fetch_file(url: str, limits: FetchLimits) -> bytes:
     if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
         raise PictureError(f"{name} cannot be fetched: only http and https are read")
     try:
-        return _fetch(url, name, limits)
+        return _fetch(url, name, limits, on_progress)
     except (PictureError, StreamFound):
         raise
     except urllib.error.HTTPError as exc:
@@ -82,20 +90,25 @@ def fetch_file(url: str, limits: FetchLimits) -> bytes:
         raise PictureError(f"{name} cannot be fetched: {exc or type(exc).__name__}") from exc
 
 
-def _fetch(url: str, name: str, limits: FetchLimits) -> bytes:
+def _fetch(
+    url: str, name: str, limits: FetchLimits, on_progress: Callable[[float], None] | None
+) -> bytes:
     """Return the body behind an address."""
     with Deadline(limits.timeout_s) as deadline:
         request = _request(url)
         with deadline.checked(), open_address(request, url, deadline) as response:
             if response.headers.get_content_type().startswith(_STREAM_TYPES):
                 raise StreamFound
-            if int(response.headers.get("Content-Length") or 0) > limits.max_bytes:
+            size = int(response.headers.get("Content-Length") or 0)
+            if size > limits.max_bytes:
                 raise too_large(name, limits.max_bytes)
             body = bytearray()
             while chunk := response.read1(_CHUNK_BYTES):
                 body += chunk
                 if len(body) > limits.max_bytes:
                     raise too_large(name, limits.max_bytes)
+                if on_progress is not None and size:
+                    on_progress(min(1.0, len(body) / size))
             deadline.check()
             if (missing := response.length) and missing > 0:
                 raise PictureError(f"{name}: the server stopped {missing} bytes early: try again")

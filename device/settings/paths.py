@@ -56,8 +56,13 @@ class Directories:
         return self.state / "bundles"
 
     @property
+    def voices(self) -> Path:
+        """The folder of the voices that were installed."""
+        return self.state / "voices"
+
+    @property
     def bundle_keys(self) -> tuple[Path, ...]:
-        """The folders of the keys whose owners may sign bundles."""
+        """The folders of the keys whose owners may sign bundles and voices."""
         return tuple(dict.fromkeys((SYSTEM_CONFIG / _KEYS, self.config / _KEYS)))
 
     @property

@@ -12,7 +12,7 @@ from seealoud.device.history.settings import HistorySettings
 from seealoud.device.mqtt.broker import check_device_id
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.narrator.settings import NarrationSettings
-from seealoud.device.settings_base import LineText, PathText, SettingsGroup
+from seealoud.device.settings_base import LineText, PathText, SettingsGroup, WebAddress
 from seealoud.device.speech.settings import SpeechSettings
 from seealoud.device.triggers.settings import TriggerSettings
 from seealoud.device.web.settings import WebSettings
@@ -61,6 +61,10 @@ class CaptionerSettings(SettingsGroup):
     ) = None
     """Name of a bundle that comes with SeeAloud, or the path of another one. Not set:
     $SEEALOUD_BUNDLE, else the default bundle."""
+
+    updates: Annotated[WebAddress, Field(examples=["http://files.local/feed.json"])] | None = None
+    """Address of a signed feed, at which the device looks once a day for a newer bundle; Home
+    Assistant then offers it as an update. Not set: nothing is looked for. See bundles.md."""
 
     threads: Annotated[int, Field(ge=1, le=64, examples=[2])] | None = None
     """Number of threads for the model. Not set: one for each core."""

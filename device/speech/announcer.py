@@ -10,21 +10,17 @@ import threading
 from collections.abc import Callable, Sequence
 
 from seealoud.device.clock import Clock
-from seealoud.device.errors import VoiceError
 from seealoud.device.events import EventBus, SpeechOutcome, Spoke
 from seealoud.device.records import Cause, Earcon, Priority, Utterance
+from seealoud.device.speech.chosen_voice import ChosenVoice, OpenVoice
 from seealoud.device.speech.delivery import Delivery, SpeechResult
 from seealoud.device.speech.playback import Playback
 from seealoud.device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE, SpeechSettings
 from seealoud.device.speech.speech_queue import Change, SpeechQueue
-from seealoud.device.speech.voice import Voice
 
 _IDLE_S = 0.5
 # Between two phrases that are synthesised in advance, so that other threads get the processor.
 _PAUSE_S = 0.1
-
-
-OpenVoice = Callable[[str | None], Voice]
 
 
 class Announcer:
@@ -52,16 +48,14 @@ class Announcer:
         self._settings = settings
         self._bus = bus
         self._clock = clock
-        self._open_voice = open_voice
         self._delivery = Delivery(None, playback, settings, bus, clock, often_spoken)
-        self._voice_path = None if settings.voice is None else str(settings.voice)
+        path = None if settings.voice is None else str(settings.voice)
+        self._voice = ChosenVoice(self._delivery, path, open_voice)
         self._changed = threading.Condition()
-        self._voice_change = threading.Lock()
         self._queue = SpeechQueue()
         self._asked_s: dict[Earcon, float] = {}
         # For the present turn; each turn has its own, so that a cut never affects the next one.
         self._cancelled = threading.Event()
-        self._retired: list[Voice] = []
         self._is_muted = False
         self._is_woken = False
         self._is_closed = False
@@ -157,25 +151,15 @@ class Announcer:
         Raises:
             VoiceError: it cannot be used; the old one stays in use.
         """
-        with self._voice_change:
-            if path == self._voice_path and self._delivery.has_voice:
-                return
-            voice = self._open_voice(path)
-            try:
-                voice.start()
-            except VoiceError:
-                voice.close()
-                raise
-            self._voice_path = path
-            self._replace_voice(voice)
+        self._voice.use(path)
 
     def warm(self) -> None:
         """Start voice and player in the background, before the worker starts.
 
-        A voice without its files is published as a problem and tried again for each utterance.
+        A voice without its files is published as a problem, and the built-in one speaks.
         """
         self._delivery.prepare()
-        self._warm_voice()
+        self._voice.warm()
 
     def wake(self) -> None:
         """Cut the present turn and end a step that waits; for stopping the worker."""
@@ -189,7 +173,7 @@ class Announcer:
             self._is_closed = True
         self.stop()
         self._delivery.close()
-        self._close_retired()
+        self._voice.close_retired()
 
     # ------------------------------------------------------------ the thread
 
@@ -207,7 +191,7 @@ class Announcer:
             self._changed.wait_for(lambda: not self._queue.is_empty or self._is_woken, idle_s)
             turn = self._queue.take()
             cancelled = self._cancelled = threading.Event()
-        self._close_retired()
+        self._voice.close_retired()
         if turn is None:
             self._delivery.look_after()
             if not self._is_woken:
@@ -220,24 +204,15 @@ class Announcer:
         else:
             self._say(turn, cancelled)
 
-    def _warm_voice(self) -> None:
-        with self._voice_change:
-            if self._delivery.voice is not None:
-                return
-            try:
-                voice = self._open_voice(self._voice_path)
-                voice.warm()
-            except VoiceError as exc:
-                self._delivery.voice_failed(exc)
-            else:
-                self._replace_voice(voice)
-
     def _say(self, utterance: Utterance, cancelled: threading.Event) -> None:
         # Published even if an unexpected error ends the step.
         delivered = SpeechResult(SpeechOutcome.FAILED, detail="speaking failed; see the log")
-        self._warm_voice()
+        self._voice.warm()
         try:
             delivered = self._delivery.say(utterance, cancelled)
+            has_failed = delivered.outcome is SpeechOutcome.FAILED and not self._delivery.has_voice
+            if has_failed and self._voice.fall_back():
+                delivered = self._delivery.say(utterance, cancelled)
         finally:
             self._finish()
             self._publish(utterance, delivered)
@@ -259,19 +234,6 @@ class Announcer:
         if change.is_cut:
             self._delivery.cut()
         self._changed.notify_all()
-
-    def _replace_voice(self, voice: Voice) -> None:
-        with self._changed:
-            old, self._delivery.voice = self._delivery.voice, voice
-            if old is not None:
-                # It may be speaking; the thread closes it between two turns.
-                self._retired.append(old)
-
-    def _close_retired(self) -> None:
-        with self._changed:
-            retired, self._retired = self._retired, []
-        for voice in retired:
-            voice.close()
 
     def _publish_ended(self, change: Change) -> None:
         for ended in change.ended:

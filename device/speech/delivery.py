@@ -192,6 +192,10 @@ class Delivery:
         """Record that the voice cannot be opened."""
         self._voice_health.failed(str(exc))
 
+    def voice_replaced(self) -> None:
+        """Try another voice at once."""
+        self._voice_health.retry_now()
+
     def close(self) -> None:
         """Cut, and close voice and playback; may be called again."""
         self._playback.close()

@@ -5,9 +5,10 @@ A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ from seealoud.device.speech.protocol import Ready
 from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
+HASHES = "voice.sha256"
 _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
     "https://huggingface.co/rhasspy/piper-voices, or set no voice to use the built-in one"
@@ -93,6 +95,30 @@ def find_voice(path: str | Path | None = None) -> VoiceFiles:
     return VoiceFiles(model_path, config_path)
 
 
+def hashes(files: Mapping[str, bytes]) -> bytes:
+    """Return what ``voice.sha256`` contains for a voice's files: the output of ``sha256sum``."""
+    lines = (f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    return "".join(lines).encode()
+
+
+def require_whole(voice: VoiceFiles) -> None:
+    """Return if the files of an installed voice are as they were installed; others have no hashes.
+
+    Raises:
+        VoiceError: they differ.
+    """
+    expected = voice.model_path.with_name(HASHES)
+    if not expected.is_file():
+        return
+    try:
+        files = {path.name: path.read_bytes() for path in (voice.model_path, voice.config_path)}
+        is_whole = expected.read_bytes() == hashes(files)
+    except OSError as exc:
+        raise VoiceError(f"{exc.filename} cannot be read: {exc.strerror}. {_NEXT_STEP}") from exc
+    if not is_whole:
+        raise VoiceError(f"{voice.model_path} differs from {HASHES}: install the voice again")
+
+
 def with_kept_voice(settings: SpeechSettings, kept: str | None) -> SpeechSettings:
     """Return the settings with the voice that was chosen last, if it can still be used.
 
@@ -104,7 +130,7 @@ def with_kept_voice(settings: SpeechSettings, kept: str | None) -> SpeechSetting
         return settings
     path = Path(kept) if kept else None
     try:
-        find_voice(path)
+        require_whole(find_voice(path))
     except VoiceError as exc:
         _LOGGER.warning("the voice that was chosen last cannot be used: %s", exc)
         return settings

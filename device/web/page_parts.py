@@ -36,7 +36,6 @@ class PageParts:
         asker: carries out requests.
 
     Attributes:
-        voices: paths of the voices by their names.
         feedback: keeps reports of what was wrong.
         has_history: whether a history is kept.
     """
@@ -45,13 +44,16 @@ class PageParts:
         self._sources = sources
         self._asker = asker
         self.device_name = sources.device_name
-        self.voices = sources.voices
         self.feedback = sources.feedback
         self.has_history = sources.history is not None
 
     def state(self) -> State:
         """Return the values of ``status``."""
         return self._sources.state_of()
+
+    def voices(self) -> Mapping[str, str]:
+        """Return the paths of the voices that can be chosen, by their names."""
+        return self._sources.voices_of()
 
     def problems(self) -> list[str]:
         """Return what does not work now and what to do, a line for each part."""
@@ -64,7 +66,7 @@ class PageParts:
     def send(self, form: Mapping[str, str], *, wants_answer: bool = False) -> Outcome:
         """Return the outcome of the request of a form; a wrong form is refused with the reason."""
         try:
-            wanted = request_of(form, self.voices, wants_answer=wants_answer)
+            wanted = request_of(form, self.voices(), wants_answer=wants_answer)
         except RequestError as exc:
             return Outcome(is_accepted=False, reason=str(exc))
         return self._asker.outcome_of(wanted)

@@ -28,9 +28,9 @@ class SettingsPages:
 
     def settings(self, **more: Any) -> str:
         """Return what can be changed at run time."""
-        parts, state, now = self._parts, self._parts.state(), local_now()
+        state, voices, now = self._parts.state(), self._parts.voices(), local_now()
         narration, *others = switches(state, now)
-        names = {path: name for name, path in parts.voices.items()}
+        names = {path: name for name, path in voices.items()}
         shown = {
             "title": "Settings",
             "page": "/settings",
@@ -38,7 +38,7 @@ class SettingsPages:
             "switches": others,
             "numbers": number_fields(state),
             "is_snoozed": sentences.snoozed_until(state) is not None,
-            "voices": list(parts.voices),
+            "voices": list(voices),
             "voice": names.get(str(state["voice"] or "")),
             "done": sentences.setting_changed(done(), state, now),
             "done_at": done(),

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,10 +20,13 @@ from seealoud.convert.convert import convert
 from seealoud.convert.parts import make_bundle
 from seealoud.convert.variants import Variant
 from seealoud.convert.verify import SignatureCheck, Verification
+from seealoud.device.records import Hypothesis
 from seealoud.device.vision.bundle import load_bundle
 from seealoud.device.vision.manifest import CONFIDENCE, HASHED_FILES, MANIFEST
+from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.data.readers import open_dataset
 from seealoud.training.errors import TrainingError
+from seealoud.training.evaluate import Captions
 from seealoud.training.records.run import Bounds, RunRecord
 from seealoud.training.run_folder import RunFolder
 
@@ -47,10 +50,34 @@ def already_exported(smoke: Smoke, converted: Done, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "load_run", lambda folder: (None, FakeBuilt()))
     monkeypatch.setattr(module, "calibration_pictures", lambda pictures, spec: [])
     monkeypatch.setattr(module, "export_variant", exported)
+    monkeypatch.setattr(module, "caption_with_keras", says("a wall"))
+
+
+def says(text: str) -> Callable[..., Captions]:
+    """Return a captioner of pictures that says the same of each."""
+
+    def caption(
+        config: object, built: object, pictures: Sequence[CaptionedPicture], *_: object
+    ) -> Captions:
+        return {picture.name: Hypothesis(text, -1.0, -1.0) for picture in pictures}
+
+    return caption
 
 
 class FakeBuilt:
     spec = None
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("already_exported")
+def test_a_run_without_words_is_refused_before_anything_is_exported(
+    smoke: Smoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "caption_with_keras", says(""))
+    monkeypatch.delattr(module, "export_variant")
+    with pytest.raises(TrainingError, match=r"run tiny .* captions of 12 dev pictures are all emp"):
+        convert(RunFolder(smoke.run), open_dataset(smoke.data), tmp_path / "models")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -60,6 +60,12 @@ def test_a_bundle_from_the_key_to_its_removal(bundle: Bundle, tmp_path: Path) ->
     assert "signed by fleet" in out
     name = out.split()[1]
     assert f"* {name} (on trial)" in bundle("list")[1]
+    feed = tmp_path / "feed.json"
+    code, out, _ = bundle("announce", folder, feed, "--key", key, "--address", "new.zip")
+    assert (code, f"announces {name}." in out) == (0, True)
+    assert stat.S_IMODE(feed.stat().st_mode) == 0o644
+    assert bundle("announce", folder, feed, "--key", key, "--address", "")[0] == 3
+    assert bundle("announce", tmp_path, feed, "--key", key, "--address", "x")[0] == 3
 
     assert bundle("use", "shipped")[0] == 0
     assert "* shipped" in bundle("list")[1]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import struct
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -95,6 +97,7 @@ def test_a_signed_bundle_is_installed_from_folder_archive_and_address(rig: Rig) 
             rig.store.remove(installed.name)
         assert "must be signed" in rig.refused(address, UNSIGNED)
         assert "404" in rig.refused(f"{address}.gone")
+        assert "IPv6" in rig.refused("http://[::1")
     finally:
         server.shutdown()
         server.server_close()
@@ -211,10 +214,22 @@ def test_a_pickle_is_never_opened(rig: Rig, tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
+def test_no_module_of_the_device_opens_pickles() -> None:
+    """Reading what is installed (arrays, JSON, text, models) never runs code."""
+    pickles = re.compile(r"^\s*(import|from) (c?[Pp]ickle|dill|shelve|marshal|joblib)\b", re.M)
+    loads = 0
+    for path in Path(package.__file__).parents[1].rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not pickles.search(text), path
+        loads += text.count("np.load(")
+        assert text.count("np.load(") == text.count("allow_pickle=False"), path
+    assert loads >= 3
+
+
 def test_what_is_too_large_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = rig.signed()
     archive = packed(folder)
-    monkeypatch.setattr(package, "MOST_BYTES", 5000)
+    monkeypatch.setattr(package, "BUNDLE", replace(package.BUNDLE, most_bytes=5000))
     assert "larger" in rig.refused(folder)
     assert "larger" in rig.refused(archive)
     monkeypatch.undo()

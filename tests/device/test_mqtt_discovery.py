@@ -29,14 +29,16 @@ from seealoud.device.events import (
     ProblemChanged,
 )
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
-from seealoud.device.mqtt.identity import Identity, read_board
+from seealoud.device.mqtt.identity import Identity, identity_of, read_board
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.picture_commands import PictureCommand
 from seealoud.device.mqtt.topics import ALL_TOPICS
+from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
 from seealoud.device.settings.load import parse_settings
+from seealoud.device.speech.settings import SpeechSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOPIC = "homeassistant/device/kitchen/config"
@@ -75,6 +77,48 @@ def test_every_topic_of_it_is_one_of_ours_and_nothing_is_optimistic():
 
 def test_an_image_that_is_switched_off_is_removed_and_not_left_out():
     assert described(has_picture=False)["components"]["picture"] == {"platform": "image"}
+
+
+def test_installed_voices_can_be_chosen():
+    speech = SpeechSettings.model_validate({"voice": "/voices/amy.onnx"})
+    identity = identity_of("k", "K", speech, installed_voices={"alan-0123456789ab": "/state/alan"})
+    assert dict(identity.voices) == {
+        "Built-in": "",
+        "alan-0123456789ab": "/state/alan",
+        "amy": "/voices/amy.onnx",
+    }
+
+
+def test_an_update_is_offered_only_with_a_feed_and_shows_what_home_assistant_allows():
+    assert "update" not in described()["components"]
+    one = described(has_updates=True)["components"]["update"]
+    assert (one["platform"], one["payload_install"]) == ("update", "install")
+    message = UpdateMessage(
+        at=datetime.now(UTC),
+        installed_version="a-0123456789ab",
+        latest_version=None,
+        in_progress=False,
+        update_percentage=None,
+        release_summary='With "quotes".',
+        problem="It's gone.",
+    )
+
+    def shown(template: str, **changes: Any) -> dict[str, Any]:
+        text = message.model_copy(update=changes).model_dump_json()
+        rendered = jinja2.Environment().from_string(template).render(value_json=json.loads(text))
+        found: dict[str, Any] = json.loads(rendered)
+        return found
+
+    # Its schema refuses other keys, and a version that is null (homeassistant/components/mqtt).
+    assert shown(one["value_template"]) == {
+        "installed_version": "a-0123456789ab",
+        "release_summary": 'With "quotes".',
+        "update_percentage": None,
+        "in_progress": False,
+    }
+    found = shown(one["value_template"], latest_version="b", update_percentage=10)
+    assert (found["latest_version"], found["update_percentage"]) == ("b", 10)
+    assert shown(one["json_attributes_template"]) == {"problem": "It's gone."}
 
 
 def test_the_device_block_names_the_board(tmp_path):

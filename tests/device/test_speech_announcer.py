@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from support.speech_cards import DEADLINE_S
-from support.speech_rig import BROKEN, DEADLY, Rig, announcing
+from support.speech_rig import BROKEN, DEADLY, Rig, ToneVoice, announcing
 
 from seealoud.device.clock import ReplayClock
 from seealoud.device.errors import PlaybackError, VoiceError
@@ -380,14 +380,37 @@ def test_words_that_kill_the_voice_twice_fail_and_sound_so() -> None:
         assert rig.announcer.last_text == "A dog."
 
 
-def test_without_a_voice_it_goes_on_and_says_so() -> None:
+@pytest.mark.parametrize("path", [BROKEN, DEADLY])
+def test_the_built_in_voice_speaks_in_place_of_one_that_cannot(
+    path: str, caplog: pytest.LogCaptureFixture
+) -> None:
     speaker = Loudspeaker()
-    with announcing(speaker, SpeechSettings.model_validate({"voice": BROKEN})) as rig:
+    with announcing(speaker, SpeechSettings.model_validate({"voice": path})) as rig:
+        rig.say("A dog.", NARRATION)
+        assert rig.ear.wait_spoke(1)[0].outcome is HEARD
+        assert rig.voices[-1].path is None
+        assert rig.ear.problems == [(Part.VOICE, True), (Part.VOICE, False)]
+        assert f"the voice {path} cannot speak: the built-in one is used" in caplog.text
+        rig.announcer.set_voice("new.onnx")
+        rig.say("A cat.")
+        rig.ear.wait_spoke(2)
+        assert rig.voices[-1].said == ["A cat."]
+
+
+def test_without_any_voice_it_goes_on_and_says_so() -> None:
+    gone: list[str] = [BROKEN]
+
+    def open_voice(path: str | None) -> ToneVoice:
+        return ToneVoice(gone[0] if gone else path)
+
+    speaker = Loudspeaker()
+    with announcing(speaker, SpeechSettings.model_validate({"voice": BROKEN}), open_voice) as rig:
         assert rig.ear.problems == [(Part.VOICE, True)]
         rig.say("A dog.")
         (spoke,) = rig.ear.wait_spoke(1)
         assert spoke.outcome is FAILED
         assert "broken.onnx is missing" in spoke.detail
+        gone.clear()
         rig.announcer.set_voice(None)
         rig.say("A dog.")
         assert rig.ear.wait_spoke(2)[-1].outcome is HEARD

@@ -23,10 +23,10 @@ def test_a_killed_run_leaves_a_checkpoint_of_half_an_epoch(killed: Killed) -> No
 def test_the_same_command_goes_on_and_ends(smoke: Smoke, trained: Done) -> None:
     assert trained.returncode == 0, trained.stderr[-2000:]
     assert f"resumed from {smoke.run}/checkpoints/ckpt-" in trained.stderr
-    # The bar of the first epoch begins behind the steps that were done before the kill.
-    first_bar = re.search(rf"epoch 1: .*? (\d+)/{STEPS} ", trained.stderr)
-    assert first_bar is not None
-    assert 0 < int(first_bar[1]) < STEPS
+    # The first epoch goes on behind the steps that were done before the kill.
+    first = re.search(rf": step (\d+) of {STEPS} in epoch 1$", trained.stderr, re.MULTILINE)
+    assert first is not None
+    assert 0 < int(first[1]) < STEPS
     with (smoke.run / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
@@ -38,6 +38,25 @@ def test_the_same_command_goes_on_and_ends(smoke: Smoke, trained: Done) -> None:
         f"{1 + [float(row['dev_cider']) for row in rows].index(best)}",
         f"weights: {smoke.run / 'best.weights.h5'}",
     ]
+
+
+def test_the_screen_shows_one_line_an_epoch_and_two_captions(smoke: Smoke, trained: Done) -> None:
+    lines = trained.stderr.splitlines()
+    assert not [line for line in lines if not re.match(r"\d\d:\d\d:\d\d ", line)], "no noise"
+    assert any("tiny computes on the CPU (" in line for line in lines)
+    assert any(line.endswith(f"tensorboard --logdir {smoke.run}/tensorboard") for line in lines)
+    number = r"\d+\.\d+"
+    of_epochs = [line for line in lines if re.search(r"\d epoch \d of ", line)]
+    assert len(of_epochs) == EPOCHS
+    for line in of_epochs:
+        assert re.search(
+            rf"epoch \d of {EPOCHS}: loss {number}, dev loss {number}, dev CIDEr {number} "
+            rf"\((the best so far|best: epoch \d, {number})\); \d+ s",
+            line,
+        ), line
+    assert re.search(r"; \d+ s, at most \d+ s left$", of_epochs[0])
+    assert len([line for line in lines if ".jpg: " in line and " | people: See" in line]) == 8
+    assert lines[-1].endswith(f"dev pictures with their captions: {smoke.run}/contact-sheet.png")
 
 
 def test_it_leaves_plots_and_a_contact_sheet(smoke: Smoke, trained: Done) -> None:

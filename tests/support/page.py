@@ -122,7 +122,7 @@ class FakeDaemon:
             ask_picture=self.pictures.ask,
             feedback=Feedback(state / FEEDBACK_FOLDER, lambda _: self.frame),
             state=state,
-            voices={"Built-in": ""},
+            voices_of=lambda: {"Built-in": ""},
             history=self.history,
             summary_of=None if self.summary is None else summed,
         )

@@ -139,9 +139,9 @@ def _program(name: str) -> list[str]:
     """Return the installed command, or the same as a module where it is not installed."""
     command = shutil.which(name, path=str(Path(sys.executable).parent))
     modules = {
-        "seealoud": "device",
-        "seealoud-train": "training",
-        "seealoud-convert": "convert",
+        "seealoud": "seealoud",
+        "seealoud-train": "seealoud.training",
+        "seealoud-convert": "seealoud.convert",
         "reproduce": "seealoud.convert.reproduce",  # scripts/reproduce, which would set up first
     }
     return [command] if command else [sys.executable, "-m", modules[name]]

@@ -16,7 +16,8 @@ from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.errors import VoiceError
 from seealoud.device.events import EventBus, SpeechOutcome, Spoke
 from seealoud.device.records import Cause, Priority, Utterance
-from seealoud.device.speech.announcer import Announcer, OpenVoice
+from seealoud.device.speech.announcer import Announcer
+from seealoud.device.speech.chosen_voice import OpenVoice
 from seealoud.device.speech.pcm import PcmChunk
 from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.playback import Playback
@@ -93,7 +94,7 @@ class ToneVoice:
                 on_wait()
             if cancelled is not None and cancelled.is_set():
                 return
-        if DEADLY in text:
+        if DEADLY in text or self.path == DEADLY:
             raise VoiceError("the voice's process ended while it spoke")
         if text.strip():
             yield PcmChunk(np.full(len(text) * RATE_HZ // 50, 10_000, np.int16), RATE_HZ)

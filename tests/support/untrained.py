@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from seealoud.training import train
-from seealoud.training.batches import CaptionedFeatures, FeatureSets
+from seealoud.training.batches import CaptionedFeatures
 from seealoud.training.data.dataset import Dataset
 from seealoud.training.features import FeatureSource
+from seealoud.training.mixed_batches import FeatureSets
 from seealoud.training.model import BuiltCaptioner, feature_shape
 
 
@@ -43,6 +44,6 @@ def train_nothing(monkeypatch: pytest.MonkeyPatch) -> list[Untrained]:
         return np.zeros((len(pictures), *feature_shape(source)), np.float16)
 
     monkeypatch.setattr(train, "Trainer", NoTrainer)
-    monkeypatch.setattr(train, "load_features", no_features)
+    monkeypatch.setattr(train, "open_features", no_features)
     monkeypatch.setattr(train, "_draw", lambda *_: None)
     return given

@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seealoud.device.vision.vocabulary import END, START, Vocabulary
-from seealoud.training.batches import (
-    Batch,
-    CaptionedFeatures,
-    ExtraFeatures,
-    encode_pictures,
-    mixed_epoch,
-)
+from seealoud.training.batches import Batch, CaptionedFeatures, encode_pictures
 from seealoud.training.config import ExtraDataConfig
 from seealoud.training.data.dataset import CaptionedPicture
+from seealoud.training.devices import Devices
+from seealoud.training.errors import DatasetError
+from seealoud.training.feature_files import FeatureFiles, write_shard
+from seealoud.training.mixed_batches import ExtraFeatures, MixedBatches
 
 VOCABULARY = Vocabulary.from_words(["a", "dog", "left", "right", "of"])
 A, DOG, LEFT, RIGHT, OF = range(4, 9)
@@ -157,7 +155,7 @@ def steps_of(*others: ExtraFeatures, epochs: int = 1, seed: int = 1) -> list[Par
     return [
         parts
         for epoch in range(epochs)
-        for parts in mixed_epoch(main, others, MAIN_BATCH, seed, epoch)
+        for parts in MixedBatches(main, others, MAIN_BATCH, seed).epoch(epoch)
     ]
 
 
@@ -178,8 +176,9 @@ def test_further_pictures_change_nothing_of_the_main_ones() -> None:
 @given(st.integers(1, 15), st.integers(1, 20), st.integers(0, 9))
 def test_each_pass_shows_every_further_picture_once(count: int, size: int, seed: int) -> None:
     """However passes and epochs fall together."""
-    steps = steps_of(extra(count, size), epochs=4, seed=seed)
-    shown, _ = seen([parts[1] for parts in steps])
+    batches = MixedBatches(made(N_MAIN), [extra(count, size)], MAIN_BATCH, seed)
+    drawn = [batches.drawn(epoch) for epoch in range(4)]
+    shown = [int(k) for draw in drawn for step in range(batches.steps) for k in draw(step)[1][0]]
     passes = [shown[start : start + count] for start in range(0, len(shown), count)]
     for one in passes:
         assert len(set(one)) == len(one)
@@ -201,9 +200,79 @@ def test_seed_epoch_and_step_fix_what_is_drawn() -> None:
     again = steps_of(extra(11, 4), epochs=3)
     assert [seen(list(parts)) for parts in again] == [seen(list(parts)) for parts in whole]
     # A process of its own, which begins in the second epoch and skips a step.
-    later = mixed_epoch(made(N_MAIN, n_views=2), [extra(11, 4)], MAIN_BATCH, 1, 1)
-    rest = list(itertools.islice(later, 1, None))
+    later = MixedBatches(made(N_MAIN, n_views=2), [extra(11, 4)], MAIN_BATCH, 1)
+    rest = list(later.epoch(1, first_step=1))
     wanted = whole[4:6]
     assert [seen(list(parts)) for parts in rest] == [seen(list(parts)) for parts in wanted]
     other = steps_of(extra(11, 4), epochs=3, seed=2)
     assert [seen([parts[1]]) for parts in other] != [seen([parts[1]]) for parts in whole]
+
+
+@pytest.mark.parametrize("n_workers", [2, 3])
+def test_workers_see_together_what_one_process_would(n_workers: int) -> None:
+    """Each its own rows of every part, none of them twice."""
+    whole = steps_of(extra(11, 4))
+    shared = [
+        list(
+            MixedBatches(
+                made(N_MAIN, n_views=2),
+                [extra(11, 4)],
+                MAIN_BATCH,
+                1,
+                Devices(worker=worker, n_workers=n_workers).share,
+            ).epoch(0)
+        )
+        for worker in range(n_workers)
+    ]
+    for step, parts in enumerate(whole):
+        for k, part in enumerate(parts):
+            mine = [of_worker[step][k] for of_worker in shared]
+            assert seen(mine) == seen([part])
+            assert [one.first for one in mine] == list(
+                itertools.accumulate([0, *(len(one) for one in mine[:-1])])
+            )
+            assert {one.whole for one in mine} == {len(part)}
+            joined = np.concatenate([one.targets for one in mine])
+            np.testing.assert_array_equal(joined, part.targets)
+
+
+def test_a_part_of_a_batch_knows_its_place() -> None:
+    (batch, *_) = made(8).epoch(4, seed=1, epoch=0)
+    (part,) = [batch.part(1, 4).part(2, 4)]
+    assert (part.first, part.whole, len(part)) == (2, 4, 2)
+    np.testing.assert_array_equal(part.pictures, batch.pictures[2:])
+
+
+def test_features_in_files_give_the_same_batches_as_in_memory(tmp_path: Path) -> None:
+    """Also from several shards and views."""
+    rng = np.random.default_rng(3)
+    arrays = [rng.normal(size=(10, *GRID)).astype(np.float16) for _ in range(3)]
+    files = []
+    for view, array in enumerate(arrays):
+        shards = []
+        for start in range(0, 10, 4):
+            path = tmp_path / f"{view}-{start}.tfrecord"
+            write_shard(path, pictures(10)[start : start + 4], iter(array[start : start + 4]))
+            shards.append((path, pictures(10)[start : start + 4]))
+        files.append(FeatureFiles(shards))
+    assert (len(files[0]), files[0].shape) == (10, (10, *GRID))
+    np.testing.assert_array_equal(files[1][3:9], arrays[1][3:9])
+    in_memory = CaptionedFeatures(pictures(10), arrays, VOCABULARY, MAX_WORDS)
+    in_files = CaptionedFeatures(pictures(10), files, VOCABULARY, MAX_WORDS)
+    for ours, theirs in zip(
+        MixedBatches(in_files, (), 3, 1).epoch(2),
+        MixedBatches(in_memory, (), 3, 1).epoch(2),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours[0].features, theirs[0].features)
+        np.testing.assert_array_equal(ours[0].views, theirs[0].views)
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "0.tfrecord"
+    write_shard(path, pictures(4), iter(np.zeros((4, *GRID), np.float16)))
+    files = FeatureFiles([(path, pictures(4))])
+    path.write_bytes(path.read_bytes()[:100])
+    captioned = CaptionedFeatures(pictures(4), [files], VOCABULARY, MAX_WORDS)
+    with pytest.raises(DatasetError, match="is damaged: delete its folder"):
+        list(MixedBatches(captioned, (), 2, 1).epoch(0))

@@ -262,6 +262,7 @@ def test_tensorflow_starts_without_noise() -> None:
     [
         ("I0000 00:00:1795856784.330277   14398 port.cc:153] oneDNN custom operations", True),
         ("W0000 00:00:1795856784.330277   14398 gpu_device.cc:2342] Cannot dlopen", False),
+        ("W0000 00:00:1795870002.193877    6898 tf_tfl_flatbuffer_helpers.cc:364] Ign", True),
         ("E0000 00:00:1795857924.413819   20225 cuda_platform.cc:52] failed call to cuInit", False),
     ],
 )

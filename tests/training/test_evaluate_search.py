@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 from support.weights import draw_weights
 
+from seealoud.device.records import Hypothesis
 from seealoud.device.vision.beam_search import SearchOptions, Sequence, State, search
 from seealoud.training import evaluate as module
 from seealoud.training.decoders import DECODERS, DecoderSize
-from seealoud.training.evaluate import caption_features
+from seealoud.training.errors import TrainingError
+from seealoud.training.evaluate import TracedCaptioner, caption_features, require_words
 from seealoud.training.model import KerasCaptioner
 
 N_PICTURES = 7
@@ -52,8 +54,8 @@ def test_of_both_grids_the_mean_is_captioned(model: KerasCaptioner) -> None:
     plain = features()
     mirrored = np.random.default_rng(4).normal(0, 2, plain.shape).astype(np.float16)
     mean = (plain.astype(np.float32) + mirrored.astype(np.float32)[:, :, ::-1]) / 2
-    found = list(caption_features(model, plain, options, mirrored))
-    expected = list(caption_features(model, mean.astype(np.float32), options))
+    found = list(caption_features(TracedCaptioner(model), plain, options, mirrored))
+    expected = list(caption_features(TracedCaptioner(model), mean.astype(np.float32), options))
     for sequences, wanted in zip(found, expected, strict=True):
         assert [s.ids for s in sequences] == [s.ids for s in wanted]
         assert [s.score for s in sequences] == pytest.approx(
@@ -73,7 +75,7 @@ def test_many_at_once_are_as_one_by_one(
     model: KerasCaptioner, options: SearchOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PICTURES_AT_ONCE", 3)  # 3 + 3 + 1
-    together = list(caption_features(model, features(), options))
+    together = list(caption_features(TracedCaptioner(model), features(), options))
     assert len(together) == N_PICTURES
     for found, picture in zip(together, features(), strict=True):
         expected = alone(model, picture, options)
@@ -87,4 +89,11 @@ def test_many_at_once_are_as_one_by_one(
 
 
 def test_no_picture_is_no_caption(model: KerasCaptioner) -> None:
-    assert list(caption_features(model, features()[:0], SearchOptions())) == []
+    assert list(caption_features(TracedCaptioner(model), features()[:0], SearchOptions())) == []
+
+
+def test_captions_without_any_word_are_refused() -> None:
+    silent = {f"{k}.jpg": Hypothesis("", -1.0, -1.0) for k in range(3)}
+    with pytest.raises(TrainingError, match=r"run mine is trained, but its captions of 3 dev pict"):
+        require_words("run mine", silent)
+    require_words("run mine", {**silent, "3.jpg": Hypothesis("a dog", -1.0, -1.0)})

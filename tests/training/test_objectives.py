@@ -208,12 +208,20 @@ def weights_after(config: SelfCriticalConfig | None, parts: Sequence[Batch]) -> 
     return model.decoder.get_weights()
 
 
+def sampled_of(train: SelfCritical, parts: list[Batch]) -> np.ndarray:
+    features = np.concatenate([part.features for part in parts])
+    places = np.arange(len(features), dtype=np.int32)
+    _, sampled = train._sample_function((features, places, len(features)))
+    found: np.ndarray = sampled.numpy()
+    return found
+
+
 def replay(train: SelfCritical, n_parts: int) -> None:
     """Let a picture's samples be the same however many parts there are."""
     said = np.concatenate([ids("a red cat runs", "a dog")] * n_parts)
 
-    def sample(features: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
-        return train._model.grid(features), tf.constant(said)
+    def sample(seen: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        return train._model.grid(seen[0]), tf.constant(said)
 
     train._sample_function = sample
 
@@ -260,8 +268,7 @@ def test_the_reward_rises_in_each_of_several_data_sets() -> None:
     parts = [next(captioned().plain(2)), replace(other, weight=0.5)]
 
     def mean_rewards() -> list[float]:
-        _, sampled = train._sample_function(np.concatenate([part.features for part in parts]))
-        found = rewards.of(parts, sampled.numpy())
+        found = rewards.of(parts, sampled_of(train, parts))
         return [float(found[:2].mean()), float(found[2:].mean())]
 
     before = mean_rewards()
@@ -312,8 +319,8 @@ def test_which_weights_move(trains_encoder: bool) -> None:
 
 def test_samples_end_and_hold_no_marks() -> None:
     train = objective(captioner(), SelfCriticalConfig(samples=16))
-    _, sampled = train._sample_function(next(captioned().plain(2)).features)
-    rows = sampled.numpy().reshape(-1, MAX_WORDS + 1)
+    sampled = sampled_of(train, [next(captioned().plain(2))])
+    rows = sampled.reshape(-1, MAX_WORDS + 1)
     for row in rows:
         end = list(row).index(END)
         assert set(row[end + 1 :]) <= {PAD}

@@ -204,6 +204,21 @@ def test_only_matrices_decay() -> None:
     assert np.abs(values(model)[0]).sum() < np.abs(before[0]).sum()
 
 
+def test_a_word_that_occurs_twice_moves_as_the_sum_of_its_parts() -> None:
+    """An embedding's gradient has a row for each occurrence of a word."""
+    rng, words = np.random.default_rng(1), tf.constant([1, 0, 1])
+    steps = [
+        tf.IndexedSlices(tf.constant(rng.normal(0, scale, (3, 3)), tf.float32), words, (2, 3))
+        for scale in (1.0, 0.2)
+    ]
+    in_parts, summed = TwoParts(has_tail=False), TwoParts(has_tail=False)
+    first, second = (made(model, learning_rate=0.1) for model in (in_parts, summed))
+    for gradient in steps:
+        first.apply([gradient])
+        second.apply([tf.convert_to_tensor(gradient)])
+    np.testing.assert_allclose(values(in_parts)[0], values(summed)[0], rtol=1e-6)
+
+
 # --- moving average ---------------------------------------------------------------------------
 
 

@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 
 from seealoud.device.vision.vocabulary import START, Vocabulary
-from seealoud.training.batches import CaptionedFeatures, FeatureSets
+from seealoud.training.batches import CaptionedFeatures
 from seealoud.training.config import RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.decoders import DECODERS
+from seealoud.training.mixed_batches import FeatureSets
 from seealoud.training.model import BuiltCaptioner, build_captioner, feature_shape, training_twin
 from seealoud.training.optimise import caption_loss
 from seealoud.training.run_folder import RunFolder, load_run

@@ -77,7 +77,8 @@ def test_a_bundle_is_not_scored_on_what_it_was_trained_on(
     code, out, err = run(*command, "--data", swapped)
     assert (code, out) == (9, "")
     (line,) = [line for line in err.splitlines() if line.startswith("seealoud-train:")]
-    assert f"bundle {smoke.bundle} was trained on 3 of these 6 pictures (0000.jpg, " in line
+    first = (swapped / "Flickr_8k.testImages.txt").read_text().split()[0]
+    assert f"bundle {smoke.bundle} was trained on 3 of these 6 pictures ({first}, " in line
     assert "--force for a score that is marked contaminated" in line
     code, out, _ = run(*command, "--data", swapped, "--force")
     assert code == 0

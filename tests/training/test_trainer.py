@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from seealoud.device.vision.vocabulary import Vocabulary
-from seealoud.training.batches import CaptionedFeatures, ExtraFeatures, FeatureSets
+from seealoud.training.batches import CaptionedFeatures
 from seealoud.training.config import ExtraDataConfig, RunConfig
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.decoders import DecoderSize, MergeDecoder
@@ -21,6 +21,7 @@ from seealoud.training.earlier_weights import train_average
 from seealoud.training.encoders import encoder_spec
 from seealoud.training.errors import TrainingError
 from seealoud.training.features import FeatureSource
+from seealoud.training.mixed_batches import ExtraFeatures, FeatureSets
 from seealoud.training.model import BuiltCaptioner, KerasCaptioner
 from seealoud.training.objectives import CrossEntropy
 from seealoud.training.run_folder import EpochResult, RunFolder

@@ -58,6 +58,9 @@ def describe_cameras(lab: Lab, transcript: Transcript) -> None:
             "blueprint speak_on_arrival: it says who has come",
             lambda: "Anna is home." in others.said,
         )
+        # The device has another name here, so its usual entity is not there.
+        failed = home.call(_SCRIPT, {"entity": CAMERA})["service_response"]
+        transcript.claim("without a device it fails:", failed["reason"] == "failed", failed["text"])
         failed = home.call(_SCRIPT, {**asked, "entity": "camera.none"})["service_response"]
         transcript.claim(
             "a camera that is not there is refused:", failed["reason"] == "failed", failed["text"]

@@ -21,8 +21,8 @@ _SETTLE_S = 75.0
 _MOST_ROWS_A_DAY = 100
 
 
-def use_everything(lab: Lab, transcript: Transcript) -> None:
-    """Add the integration, and use the device as a user does."""
+def sign_in(lab: Lab, transcript: Transcript) -> None:
+    """Complete the onboarding, and add the integration."""
     home = lab.home
     transcript.wait("Home Assistant answers", lambda: home.call("/api/onboarding"))
     home.sign_in()
@@ -31,7 +31,13 @@ def use_everything(lab: Lab, transcript: Transcript) -> None:
     transcript.claim(
         "the MQTT integration is set up", home.add_mqtt(HOST, BROKER_PORT) == "create_entry"
     )
-    identity = Identity("lab", name=NAME, rules=(RULE,))
+
+
+def use_everything(lab: Lab, transcript: Transcript) -> None:
+    """Add the integration, and use the device as a user does."""
+    sign_in(lab, transcript)
+    home = lab.home
+    identity = Identity("lab", name=NAME, rules=(RULE,), has_updates=True)
     components = json.loads(discovery_message(identity, has_picture=True))["components"].values()
     n_enabled = sum(one.get("enabled_by_default", True) for one in components)
     transcript.wait(
@@ -146,6 +152,30 @@ def watch_a_rule(lab: Lab, transcript: Transcript) -> None:
 def _look_again(lab: Lab) -> None:
     lab.stream.show(lab.scenes[0])
     lab.home.serve("switch.turn_off", _PRIVACY)
+
+
+def update_model(lab: Lab, transcript: Transcript) -> None:
+    """A newer bundle is offered and installed; then one is announced that cannot be fetched."""
+    home, entity = lab.home, "update.lab_model"
+
+    def shown(key: str) -> object:
+        return home.states()[entity]["attributes"].get(key)
+
+    transcript.wait_state("a newer model is offered", home, entity, "on")
+    transcript.say(f"       {shown('installed_version')} -> {shown('latest_version')}")
+    transcript.claim("and what is new in it", shown("release_summary") == "The same, but later.")
+    home.serve("update.install", entity)
+    transcript.wait("update.install: in progress", lambda: shown("in_progress"))
+    transcript.wait("it is on trial", lambda: shown("installed_version") == lab.updates.name)
+    home.serve("button.press", "button.lab_describe")
+    transcript.wait("it works, and is kept", lambda: shown("in_progress") is False)
+    transcript.wait_state("nothing newer is offered", home, entity, "off")
+    lab.updates.announce_missing()
+    command = {"topic": "seealoud/lab/command", "payload": '{"action": "update"}'}
+    home.call("/api/services/mqtt/publish", command)
+    transcript.wait("a package that is missing: the reason is shown",
+              lambda: "404" in str(shown("problem")))  # fmt: skip
+    transcript.claim("and the model stays", shown("installed_version") == lab.updates.name)
 
 
 def rest(lab: Lab, transcript: Transcript, minutes: float) -> None:

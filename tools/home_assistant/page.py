@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 _HOST, _PORT = "127.0.0.1", 18898
-_SIZE_PX = "1150,2700"
+_SIZE_PX = "1150,2900"
 _TIMEOUT_S = 120.0
 # The page is there before its cards and their pictures are.
 _CARDS_S = 15.0

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from seealoud.device import app
+from seealoud.device.atomic_file import write_atomically
 from seealoud.device.camera.grabber import Grabber, GrabberTimes
 from seealoud.device.clock import Clock
 from seealoud.device.errors import SeeAloudError
@@ -39,6 +40,7 @@ from tools.torture.hostile_requests import hostile_command
 
 DEVICE_ID = "torture"
 _VALID_EVERY = 100
+_QUICK_BROKER = {"retry_max_s": 1.0, "spread_s": 0.2}
 _QUICK = GrabberTimes(first_retry_s=0.02, longest_retry_s=0.05)
 
 
@@ -112,7 +114,7 @@ class NotedDaemon(app.Daemon):
     def _wait(self) -> None:
         if self._options.commands:
             found = self._send_commands(self._options.commands, self._options.seed)
-            (self._folder / "commands.json").write_text(json.dumps(found))
+            write_atomically(self._folder / "commands.json", json.dumps(found).encode())
         super()._wait()
 
     def _send_commands(self, count: int, seed: int) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def main() -> int:
     if options.quick_camera:
         setattr(app, "Grabber", functools.partial(Grabber, times=_QUICK))  # noqa: B010
     if options.quick_broker:  # else the wait grows to a minute while no connection lasts
-        setattr(sink, "MqttLimits", functools.partial(MqttLimits, retry_max_s=1.0))  # noqa: B010
+        setattr(sink, "MqttLimits", functools.partial(MqttLimits, **_QUICK_BROKER))  # noqa: B010
     try:
         return NotedDaemon(options, options.config.parent).run()
     except SeeAloudError as exc:

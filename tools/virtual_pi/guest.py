@@ -37,6 +37,9 @@ VIVID = Path("/sys/bus/platform/drivers/vivid")
 SETTINGS = Path("/etc/seealoud/seealoud.toml")
 RECORDED = Path("/run/lab.wav")
 INSTALLER = "/root/seealoud/scripts/install-pi"
+BROKEN = Path("/root/broken")
+HOME = Path("/opt/seealoud")
+CURRENT, PREVIOUS, TRIAL = HOME / "current", HOME / "previous", HOME / "trial"
 # device.history.settings.SYNC_SPACING_S: what is older than this survives a power cut.
 ON_DISK_AFTER_S = 35.0
 SILENT_RMS = 100.0
@@ -223,8 +226,37 @@ def second_boot() -> None:
     claim("narration is still off", now.get("is_narrating") is False)
     kept = before & {x["id"] for x in entries()}
     claim("the history is kept:", before == kept != set(), f"{len(kept)} of {len(before)} entries")
+    try_upgrading()
     try_uninstalling()
     say("done")
+
+
+def try_upgrading() -> None:
+    """An upgrade to the same program, the way back, and an upgrade that cannot start."""
+    first, ids = CURRENT.resolve(), {x["id"] for x in entries()}
+    say(install(INSTALLER, "--upgrade"))
+    second = CURRENT.resolve()
+    claim("upgraded: another version is in use, and active", second != first and is_active())
+    claim("the version before is kept", PREVIOUS.resolve() == first)
+    now = wait_for("it answers", status) or {}
+    claim("the volume is kept:", now.get("volume") == VOLUME, now.get("volume"))
+    claim("the history is kept", ids <= {x["id"] for x in entries()})
+    say(install(INSTALLER, "--rollback"))
+    claim("--rollback: the version before is active", CURRENT.resolve() == first and is_active())
+    run("cp", "-a", "/root/seealoud", str(BROKEN))
+    with (BROKEN / "device/app.py").open("a") as module:
+        module.write('raise RuntimeError("this version cannot start")\n')
+    say(install(str(BROKEN / "scripts/install-pi"), "--upgrade"))
+    claim("a version that cannot start is given up", CURRENT.resolve() == first and is_active())
+    claim("the version before that is still there", PREVIOUS.resolve() == second)
+    claim("the history is kept", ids <= {x["id"] for x in entries()})
+    claim("nothing waits for a rollback", not TRIAL.exists())
+
+
+def install(*command: str) -> str:
+    """Run the installer with the Python packages that the image has; return its last lines."""
+    packages = ["env", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/root/wheels"]
+    return "\n".join(f"   {line}" for line in run(*packages, *command).splitlines()[-4:])
 
 
 def try_uninstalling() -> None:

@@ -1,0 +1,225 @@
+"""Voices that are installed: refused with a reason, or heard, chosen, kept whole and removed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.bundle_packages import own_key
+from support.daemon import scene
+from support.daemon_process import DaemonProcess
+from support.picture_stream import PictureStream
+from support.tiny_bundle import flip_byte
+
+from seealoud.device import requests as r
+from seealoud.device.__main__ import main
+from seealoud.device.bundles import voices as voices_module
+from seealoud.device.bundles.signatures import sign
+from seealoud.device.bundles.voices import VOICE_SIGNATURES, VoiceStore, install_voice, read_voice
+from seealoud.device.errors import BundleError, SeeAloudError, VoiceError
+from seealoud.device.speech.settings import SpeechSettings
+from seealoud.device.speech.voice import HASHES, find_voice, with_kept_voice
+
+MODEL, CONFIG = "en_GB-someone-low.onnx", "en_GB-someone-low.onnx.json"
+GOOD_CONFIG = json.dumps({"audio": {"sample_rate": 16000}}).encode()
+
+
+class Rig:
+    """A device that trusts one key, and a voice that is whole, but cannot speak."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = own_key(folder)
+        self.keys = (folder / "mine-keys",)
+        self.store = VoiceStore(folder / "voices")
+        self.voice = folder / "voice"
+        self.voice.mkdir()
+        (self.voice / MODEL).write_bytes(b"no model at all" * 100)
+        (self.voice / CONFIG).write_bytes(GOOD_CONFIG)
+        self.sign(self.key)
+
+    def sign(self, key: Path) -> None:
+        (self.voice / HASHES).unlink(missing_ok=True)
+        hashes = read_voice(str(self.voice))[HASHES]
+        (self.voice / HASHES).write_bytes(hashes)
+        (self.voice / VOICE_SIGNATURES).write_bytes(sign(hashes, key))
+
+    def refused(self, source: object = None, *, unsigned: bool = False) -> str:
+        """Return why a voice is refused, having checked that nothing of it stays."""
+        with pytest.raises(SeeAloudError) as refusal:
+            install_voice(
+                str(source or self.voice), self.store, self.keys, is_unsigned_allowed=unsigned
+            )
+        left = {path.name for path in self.store.folder.glob("*")}
+        assert left <= {".folder.lock"}
+        assert refusal.type in (BundleError, VoiceError)
+        return str(refusal.value)
+
+    def packed(self, *names: str) -> Path:
+        """Return an archive of the voice, with other files in it."""
+        archive = self.folder / f"voice-{len(list(self.folder.iterdir()))}.zip"
+        assert main(["voice", "pack", str(self.voice), str(archive)]) == 0
+        with zipfile.ZipFile(archive, "a") as opened:
+            for name in names:
+                opened.writestr(zipfile.ZipInfo(name), b"x")
+        return archive
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+def test_a_voice_without_a_good_signature_is_refused(rig: Rig) -> None:
+    stranger = own_key(rig.folder, "stranger")
+    rig.sign(stranger)
+    assert "the voice is not signed by a key that is trusted here (mine)" in rig.refused()
+    (rig.voice / VOICE_SIGNATURES).unlink()
+    assert "add --unsigned" in rig.refused()
+    assert "must be signed" in rig.refused("http://127.0.0.1:9/voice.zip", unsigned=True)
+    rig.sign(rig.key)
+    for number in range(0, 80, 9):
+        flip_byte(rig.voice / VOICE_SIGNATURES, number, 1)
+        assert "not signed" in rig.refused()
+        flip_byte(rig.voice / VOICE_SIGNATURES, number, 1)
+    flip_byte(rig.voice / MODEL, 5)
+    assert f"differs from {HASHES}" in rig.refused()
+    signature = (rig.voice / VOICE_SIGNATURES).read_bytes()
+    rig.sign(rig.key)  # with hashes that fit the changed file
+    (rig.voice / VOICE_SIGNATURES).write_bytes(signature)
+    assert "not signed" in rig.refused()
+
+
+def test_a_voice_that_cannot_speak_is_refused(rig: Rig) -> None:
+    with pytest.raises(VoiceError):
+        install_voice(str(rig.voice), rig.store, rig.keys, is_unsigned_allowed=False)
+    assert rig.store.names() == []
+    assert rig.refused(rig.voice / MODEL, unsigned=True)
+
+
+def test_a_voice_with_a_wrong_configuration_is_refused(rig: Rig) -> None:
+    for wrong in (
+        *(b"", b"{", b"[]", b'{"audio": 3}', b'{"audio": {}}', b"[" * 100_000),
+        *(b'{"audio": {"sample_rate": 7}}', b'{"audio": {"sample_rate": "16000"}}'),
+    ):
+        (rig.voice / CONFIG).write_bytes(wrong)
+        reason = rig.refused(unsigned=True)
+        assert "no configuration of Piper" in reason or "sample rate" in reason
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../en_GB-x.onnx", "/etc/passwd", "a/b.onnx", "..", "x.onnx\n", "-x.onnx", "x.pt", "x.py"],
+)
+def test_a_voice_with_another_name_in_it_is_refused(rig: Rig, name: str) -> None:
+    assert "no voice has" in rig.refused(rig.packed(name))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_voice_in_a_damaged_or_deceiving_archive_is_refused(rig: Rig) -> None:
+    assert "a voice is NAME.onnx" in rig.refused(rig.packed("other.onnx"))
+    assert "twice" in rig.refused(rig.packed(MODEL))
+    archive = rig.packed()
+    whole = archive.read_bytes()
+    for kept in (0, 1, len(whole) // 2, len(whole) - 1):
+        archive.write_bytes(whole[:kept])
+        assert "zip" in rig.refused(archive)
+    entry = zipfile.ZipInfo("LICENSE")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    archive.write_bytes(whole)
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(entry, "/etc/shadow")
+    assert "link or a device" in rig.refused(archive)
+    (rig.voice / CONFIG).unlink()
+    (rig.voice / CONFIG).symlink_to("/etc/hostname")
+    assert "is a link" in rig.refused()
+    (rig.voice / CONFIG).unlink()
+    assert "a voice is NAME.onnx" in rig.refused()
+    assert "cannot be read" in rig.refused(rig.voice / MODEL)
+
+
+def test_a_voice_that_is_too_large_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = rig.packed()
+    monkeypatch.setattr(voices_module, "VOICE", replace(voices_module.VOICE, most_bytes=1000))
+    for source in (rig.voice, rig.voice / MODEL, archive):
+        assert "larger than" in rig.refused(source)
+
+
+# ------------------------------------------------------------ a real voice
+
+SETTINGS = """
+camera.source = "{url}"
+narration.is_on = false
+speech.output = "none"
+"""
+
+
+@pytest.fixture
+def voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Runs the command on a device of its own; returns the exit code and what was printed."""
+    for name in ("state", "config", "run"):
+        variable = {"run": "RUNTIME", "config": "CONFIGURATION"}.get(name, name.upper())
+        monkeypatch.setenv(f"{variable}_DIRECTORY", str(tmp_path / name))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SEEALOUD_CONFIG", raising=False)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        code = main(["voice", *map(str, arguments)])
+        written = capsys.readouterr()
+        return code, written.out + written.err
+
+    return run
+
+
+def test_a_real_voice_from_the_key_to_its_removal(
+    voice: Callable[..., tuple[int, str]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    built_in, folder = find_voice(), tmp_path / "new"
+    folder.mkdir()
+    for path in (built_in.model_path, built_in.config_path):
+        shutil.copy(path, folder / path.name.replace("joe", "joseph"))
+    key = own_key(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "mine-keys").rename(tmp_path / "config" / "bundle-keys")
+    assert voice("sign", folder, "--key", key)[0] == 0
+    code, text = voice("install", folder)
+    assert code == 0, text
+    assert "signed by mine" in text
+    name = text.split()[1]
+    assert f"* {name}  " in voice("list")[1]
+    assert voice("remove", name)[0] == 3  # in use
+
+    store = VoiceStore(tmp_path / "state" / "voices")
+    path = store.paths()[name]
+    stream = PictureStream(scene(1))
+    daemon = DaemonProcess(tmp_path, SETTINGS.format(url=stream.address))
+    try:
+        daemon.wait_ready()
+        assert daemon.ask(r.Status()).data["voice"] == path
+        code, text = voice("use", "built-in")
+        assert (code, "now" in text) == (0, True), text
+        assert daemon.ask(r.Status()).data["voice"] == ""
+        assert daemon.ask(r.Set(name="voice", value=path)).is_accepted
+        assert daemon.stop()[0] == 0
+    finally:
+        daemon.close()
+        stream.close()
+
+    settings = SpeechSettings()
+    assert str(with_kept_voice(settings, path).voice) == path
+    flip_byte(Path(path), 1000)  # on the disk, afterwards: the next start speaks all the same
+    assert with_kept_voice(settings, path).voice is None
+    assert "install the voice again" in caplog.text
+    assert voice("use", name[:8])[0] == 7
+    assert voice("use", "built-in")[0] == 0
+    assert voice("remove", name)[0] == 0
+    assert voice("use", name)[0] == 3
+    assert store.names() == []
