@@ -133,19 +133,29 @@ def identity_of(
     installed_voices: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
-    if speech.voice is not None:
-        voices[speech.voice.stem] = str(speech.voice)
     return Identity(
         id=device_id or default_device_id(),
         name=name,
         board=read_board(),
         rules=tuple(rule.name for rule in rules),
-        voices=voices,
+        voices=voices_of(speech, installed_voices),
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
     )
+
+
+def voices_of(speech: SpeechSettings, installed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the paths of the voices that can be chosen, by their names.
+
+    Args:
+        speech: has the voice of the settings.
+        installed: paths of the voices that are installed, by their names.
+    """
+    voices = {BUILT_IN_VOICE: "", **(installed or {})}
+    if speech.voice is not None:
+        voices[speech.voice.stem] = str(speech.voice)
+    return voices
 
 
 def voice_name(path: str, voices: Mapping[str, str]) -> str:
