@@ -204,11 +204,12 @@ class Daemon:
         )
         live_parts = LiveParts(self._observer, grabber, self._announcer, state_file)
         live = LiveSettings(live_parts, settings, bus, clock)
-        self._summary_of = open_history(core)
+        self._history = open_history(core)
+        summary_of = None if self._history is None else self._history.summary
         announce = self._announcer.announce
         self._updater = open_updates(core, lambda: self._settings, self._bundle, announce)
         update = None if self._updater is None else self._updater.order
-        answers = Answers(status.spoken, status.values, self._places, self._summary_of, update)
+        answers = Answers(status.spoken, status.values, self._places, summary_of, update)
         self._controller = DaemonController(
             self._observer, self._announcer, live, answers, bus, clock
         )
@@ -223,7 +224,7 @@ class Daemon:
             observer=self._observer,
             problems=self._problems,
             places=self._places.finder,
-            summary=self._summary_of,
+            history=self._history,
         )
         page = make_page(core, self._controller, shown)
         if page is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import resource
 import socket
 import socketserver
@@ -20,6 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 # What the other parts open at a time, beyond what is always open: a player, a voice that is loaded
 # in place of another, a bundle that is read again, SQLite's files.
 _RESERVED_DESCRIPTORS = 24
+_OPEN_DESCRIPTORS = "/proc/self/fd"
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 # Longest wait for the thread of a disconnected client, which closes its descriptor; on a busy
 # machine it needs longer than the next client. The others wait in the kernel meanwhile.
@@ -61,7 +63,7 @@ class LimitedClients(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a client in a thread; if there are too many, disconnect the oldest one."""
         with self._changed:
-            if len(self._clients) >= self.most_clients or is_scarce(request.fileno()):
+            if len(self._clients) >= self.most_clients or is_scarce():
                 self._end_oldest()
             self._clients[request] = None
         super().process_request(request, client_address)
@@ -116,7 +118,16 @@ def listening_error(place: tuple[str, int]) -> OSError | None:
     return None
 
 
-def is_scarce(descriptor: int) -> bool:
-    """Return whether few descriptors are left; each new one is the lowest that is free."""
+def is_scarce() -> bool:
+    """Return whether few descriptors are left.
+
+    The number of a new descriptor does not show it: each is the lowest that is free, and so a low
+    one whenever another client has just left.
+    """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return limit != resource.RLIM_INFINITY and descriptor >= limit - _RESERVED_DESCRIPTORS
+    if limit == resource.RLIM_INFINITY:
+        return False
+    try:
+        return len(os.listdir(_OPEN_DESCRIPTORS)) >= limit - _RESERVED_DESCRIPTORS
+    except OSError:  # not even one is left to look
+        return True

@@ -5,6 +5,7 @@
     .venv/bin/python -m tools.bench_daemon static    # ten minutes of a static scene
     .venv/bin/python -m tools.bench_daemon soak      # 20,000 frames of changing scenes
     .venv/bin/python -m tools.bench_daemon memory    # as root: with less and less memory
+    .venv/bin/python -m tools.bench_daemon page      # what the page adds, and a flood of requests
 
 Everything is real but the hardware: `seealoud run` in a process of its own, the shipped bundle,
 Piper, `aplay` into an ALSA device that is a pipe read at a loudspeaker's pace, a camera by HTTP.
@@ -24,6 +25,7 @@ from typing import Any
 from seealoud.device.errors import SeeAloudError
 from tools.bench_report import machine_facts
 from tools.daemon_bench.memory import measure_memory
+from tools.daemon_bench.page import measure_page
 from tools.daemon_bench.press import PRESSES, measure_press
 from tools.daemon_bench.replay import measure_soak, measure_static
 from tools.daemon_bench.start import measure_start
@@ -33,13 +35,14 @@ _MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "static": measure_static,
     "soak": measure_soak,
     "memory": measure_memory,
+    "page": measure_page,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and return the exit code."""
     parser = argparse.ArgumentParser(description="Measures the running daemon.")
-    parser.add_argument("what", choices=("press", "start", "static", "soak", "memory"))
+    parser.add_argument("what", choices=("press", "start", "static", "soak", "memory", "page"))
     parser.add_argument("--presses", type=int, default=PRESSES, metavar="N")
     options = parser.parse_args(arguments)
     machine = machine_facts()

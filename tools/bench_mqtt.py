@@ -28,10 +28,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from seealoud.device import requests as r
 from seealoud.device.clock import SystemClock
 from seealoud.device.events import Answered, EventBus
+from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
-from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+from seealoud.device.mqtt.sink import MqttSink
 from seealoud.device.records import Caption, Cause, Hypothesis, Timings
 from seealoud.device.worker import Worker, stop_all
 from tools.bench_report import machine_facts
@@ -61,18 +62,20 @@ class NoController:
 class SimulatedDevice:
     """A device without a camera: its captions are made up."""
 
-    def __init__(self, number: int, port: int) -> None:
+    def __init__(
+        self, number: int, port: int, limits: MqttLimits | None = None, *, is_started: bool = True
+    ) -> None:
         self._bus = EventBus()
         side = DaemonSide(NoController().handle, self._bus, dict, SystemClock())
-        settings = MqttSettings(is_on=True, host=HOST, port=port)
+        settings = MqttSettings(is_on=True, host=HOST, port=port, is_site_wide_on=True)
         identity = Identity(f"load-{number}", name=f"Load {number}")
         self._folder = tempfile.TemporaryDirectory()
         self._outbox = Outbox(Path(self._folder.name) / "outbox.sqlite3")
-        limits = MqttLimits(timeout_s=30)
         self.sink = MqttSink(settings, identity, side, self._outbox, limits)
         self._bus.subscribe(self.sink)
         self.worker = Worker(f"load {number}", self.sink.step, print, self.sink.wake)
-        self.worker.start()
+        if is_started:
+            self.worker.start()
 
     def close(self) -> None:
         """Publish "offline" and remove the stored files."""
@@ -80,12 +83,14 @@ class SimulatedDevice:
         self._outbox.close()
         self._folder.cleanup()
 
-    def caption(self) -> None:
+    def caption(self, own_id: str = "") -> None:
         """Publish a caption of the current time."""
         now = datetime.now(UTC)
         hypothesis = Hypothesis("a brown dog runs through the grass", -6.25, -0.75)
         caption = Caption("camera:0", now, (hypothesis,), Timings(1.0, 12.0, 6.0), "load")
-        answered = Answered(at=now, text=caption.sentence, cause=Cause.BUTTON, caption=caption)
+        answered = Answered(
+            at=now, text=caption.sentence, cause=Cause.BUTTON, caption=caption, id=own_id
+        )
         self._bus.publish(answered)
 
 
@@ -94,7 +99,7 @@ def be_devices(
 ) -> None:
     """Run in a process of its own: connect, wait for the start, publish, report the memory."""
     before_mb = _rss_mb()
-    devices = [SimulatedDevice(number, port) for number in numbers]
+    devices = [SimulatedDevice(number, port, MqttLimits(timeout_s=30)) for number in numbers]
     deadline_s = time.monotonic() + _SETTLE_S
     while not all(d.sink.is_connected for d in devices) and time.monotonic() < deadline_s:
         time.sleep(0.05)

@@ -67,8 +67,13 @@ class _Program:
     configuration: str
 
 
+def mosquitto_path() -> str | None:
+    """Return where Mosquitto is installed, or None."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path=_MORE_PATH)
+
+
 def _mosquitto() -> _Program | None:
-    found = shutil.which("mosquitto") or shutil.which("mosquitto", path=_MORE_PATH)
+    found = mosquitto_path()
     return None if found is None else _Program("Mosquitto", [found, "-c"], _MOSQUITTO)
 
 
@@ -107,7 +112,7 @@ def _start(program: _Program, folder: Path) -> tuple[subprocess.Popen[bytes], in
     """Return the broker's process, which listens, and its port."""
     log = folder / "log"
     for _ in range(_TRIES):
-        port = _free_port()
+        port = free_port()
         configuration = folder / "configuration"
         configuration.write_text(program.configuration.format(host=HOST, port=port))
         with log.open("wb") as log_file:
@@ -120,7 +125,7 @@ def _start(program: _Program, folder: Path) -> tuple[subprocess.Popen[bytes], in
                 process_group=0,
             )
         try:
-            if _listens(process, port):
+            if listens(process.poll, port):
                 return process, port
         except BaseException:
             _stop(process)
@@ -130,10 +135,10 @@ def _start(program: _Program, folder: Path) -> tuple[subprocess.Popen[bytes], in
     raise BrokerError(f"{program.name} does not start: {said[0]}")
 
 
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Return whether the broker takes connections, as soon as it does, or it ended."""
+def listens(exit_code: Callable[[], int | None], port: int) -> bool:
+    """Return whether a process takes connections, as soon as it does, or it ended."""
     deadline_s = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline_s and process.poll() is None:
+    while time.monotonic() < deadline_s and exit_code() is None:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
             return True
         time.sleep(_POLL_S)
@@ -149,7 +154,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

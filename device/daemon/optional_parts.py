@@ -22,11 +22,11 @@ from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
-from seealoud.device.mqtt.identity import identity_of
+from seealoud.device.mqtt.identity import identity_of, voices_of
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.pictures.questions import PictureQueue
-from seealoud.device.records import HistorySummary, Utterance
+from seealoud.device.records import Utterance
 from seealoud.device.settings.paths import Directories
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
@@ -88,18 +88,18 @@ class ShownParts:
         observer: describes pictures, and has the frame that was described last.
         problems: has what does not work.
         places: knows the taught places.
-        summary: sums up the last minutes; None without a history.
+        history: what was seen and said; None where it is off.
     """
 
     grabber: Grabber
     observer: Observer
     problems: ProblemAnnouncer
     places: PlaceFinder
-    summary: Callable[[float], HistorySummary] | None
+    history: History | None
 
 
-def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
-    """Return what sums up the last minutes; None where there is no history."""
+def open_history(core: Core) -> History | None:
+    """Return the history, which writes in a thread of its own; None where there is none."""
     settings = core.settings.history
     if not settings.is_on:
         return None
@@ -108,7 +108,7 @@ def open_history(core: Core) -> Callable[[float], HistorySummary] | None:
     core.closing.callback(history.close)
     core.bus.subscribe(history)
     core.workers.add("history", history.step, history.wake)
-    return history.summary
+    return history
 
 
 def open_mqtt(
@@ -123,10 +123,12 @@ def open_mqtt(
     if not settings.mqtt.is_on:
         return None
     from seealoud.device.bundles.voices import VoiceStore
-    from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+    from seealoud.device.mqtt.daemon_side import DaemonSide
+    from seealoud.device.mqtt.desired import DESIRED_FILE
+    from seealoud.device.mqtt.sink import MqttSink
 
-    bus, clock = core.bus, core.clock
-    outbox = Outbox(core.directories.state / OUTBOX_FILE, clock=clock, publish=bus.publish)
+    bus, clock, state = core.bus, core.clock, core.directories.state
+    outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)
     core.closing.callback(outbox.close)
     side = DaemonSide(
         controller.handle,
@@ -134,6 +136,7 @@ def open_mqtt(
         controller.status,
         clock,
         picture_of=lambda: newest_jpeg(grabber),
+        desired_file=state / DESIRED_FILE,
         pictures=pictures,
     )
     device, rules = settings.device, settings.narration.rules
@@ -179,10 +182,12 @@ def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Tr
     settings, state = core.settings, core.directories.state
     if not settings.web.is_on:
         return None
+    from seealoud.device.bundles.voices import VoiceStore
     from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
     from seealoud.device.web.server import PageServer
     from seealoud.device.web.sources import PageSources
 
+    history, voices = parts.history, VoiceStore(core.directories.voices)
     sources = PageSources(
         target=Target(controller.handle, core.clock, core.workers.fail),
         bus=core.bus,
@@ -194,8 +199,10 @@ def make_page(core: Core, controller: DaemonController, parts: ShownParts) -> Tr
         ask_picture=parts.observer.pictures.ask,
         feedback=Feedback(state / FEEDBACK_FOLDER, parts.observer.frame_of),
         state=state,
-        history=None if parts.summary is None else state / HISTORY_FILE,
-        summary_of=parts.summary,
+        voices_of=lambda: voices_of(settings.speech, voices.paths()),
+        history=None if history is None else state / HISTORY_FILE,
+        flush_history=(lambda _: True) if history is None else history.flush,
+        summary_of=None if history is None else history.summary,
     )
     return PageServer(settings.web, sources)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from seealoud.device.errors import ConfigError
+from seealoud.device.mqtt.topics import ROOT, SITE
 from seealoud.device.regular_file import open_regular, read_regular
 from seealoud.device.settings_base import check_host
 
@@ -196,8 +197,14 @@ def check_device_id(device_id: str) -> str:
     """Return the device id if it can be part of a topic.
 
     Raises:
-        ConfigError: it has other characters than letters, digits, ``-`` and ``_``.
+        ConfigError: it has other characters than letters, digits, ``-`` and ``_``, or stands for
+            every device.
     """
+    if device_id == SITE:
+        raise ConfigError(
+            f"device id {device_id!r} cannot be used: {ROOT}/{SITE}/command is for every device; "
+            f"take another one, as in '{SITE}-rooms'"
+        )
     if not _VALID.fullmatch(device_id):
         raise ConfigError(
             f"device id {device_id!r} cannot be used: "

@@ -39,7 +39,7 @@ class BrokerConnection:
         bus: carries the reports of a broker that is away.
         clock: the time.
         limits: waits.
-        chance: shortens waits, so that many devices do not reconnect at the same time.
+        chance: draws waits, so that many devices do not connect at the same time.
     """
 
     def __init__(
@@ -59,6 +59,10 @@ class BrokerConnection:
         self._health = PartHealth(
             Part.BROKER, bus.publish, clock, report_after_s=limits.report_after_s
         )
+        self._limits = limits
+        self._chance = chance
+        # Not before this, so that not all devices connect when power or broker come back.
+        self._earliest_s = clock.now_s() + chance.uniform(0.0, limits.start_spread_s)
         self._connection: DeviceConnection | None = None
         self._began_s = 0.0
         self._short_lives = 0
@@ -142,7 +146,8 @@ class BrokerConnection:
             case Exception():
                 self._backoff.failed()
                 raise outcome
-        if self._backoff.rest_s == 0 and not is_dialing and not self._is_closed:
+        is_due = self._backoff.rest_s == 0 and self._clock.now_s() >= self._earliest_s
+        if is_due and not is_dialing and not self._is_closed:
             self._is_dialing = True
             threading.Thread(target=self._dial, name="mqtt-dial", daemon=True).start()
         return False
@@ -177,5 +182,7 @@ class BrokerConnection:
         is_short = self._clock.now_s() - self._began_s < STABLE_S
         self._short_lives = self._short_lives + 1 if is_short else 0
         self._health.failed(text)
-        self._backoff.failed()
+        if is_short:
+            self._backoff.failed()
+        self._earliest_s = self._clock.now_s() + self._chance.uniform(0.0, self._limits.spread_s)
         _LOGGER.warning("%s", text)

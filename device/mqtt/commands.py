@@ -66,7 +66,7 @@ class CommandHandler:
         # Apart for each lane, so that a flood uses up nothing but its own.
         self._buckets: dict[Hashable, TokenBucket] = {}
         self._flooded: set[Hashable] = set()
-        self._voices = identity.voices
+        self._identity = identity
         own: Mapping[t.Topic, Callable[[str], r.Request]] = {
             t.NARRATION_SET: lambda text: r.Narrate(is_on=_switch(text)),
             t.ALERTS_SET: lambda text: r.AlertSwitch(is_on=_switch(text)),
@@ -76,12 +76,13 @@ class CommandHandler:
             t.RATE_SET: lambda text: r.Set(name="rate", value=_number(text)),
             t.MINIMUM_GAP_SET: lambda text: r.Set(name="minimum_gap_s", value=_number(text)),
             t.SNOOZE_SET: lambda text: r.Snooze(minutes=_number(text)),
-            t.VOICE_SET: lambda text: r.Set(name="voice", value=self._voice(text)),
+            t.VOICE_SET: lambda text: r.Set(name="voice", value=identity.voice_path(text)),
             t.SAY_SET: lambda text: r.Say(text=clean(text)),
             t.UPDATE_SET: _update,
         }
         self._simple = {topic.of(identity.id): read for topic, read in own.items()}
-        self._json_topic = t.COMMAND.of(identity.id)
+        # The latter only comes where the device has subscribed to it.
+        self._json_topics = (t.COMMAND.of(identity.id), t.SITE_COMMAND.template)
 
     def handle(self, received: ReceivedMessage) -> ResultMessage | None:
         """Obey or refuse a command; return the answer, None for one of a flood.
@@ -89,6 +90,13 @@ class CommandHandler:
         Of commands that come too fast only the first is answered: the answers would be a flood
         too.
         """
+        read = self.read(received)
+        if read is None or isinstance(read, ResultMessage):
+            return read
+        return self.carry_out(read, received.topic)
+
+    def read(self, received: ReceivedMessage) -> r.Request | ResultMessage | None:
+        """Return what a command asks for; or its refusal, None for one of a flood."""
         now_s = self._clock.now_s()
         lane = self.lane(received)
         new = TokenBucket(self._per_min, max(_BURST, self._per_min / 60))
@@ -99,11 +107,45 @@ class CommandHandler:
             return self._refused(received.topic, reason) if is_first else None
         self._flooded.discard(lane)
         try:
-            return self._result(received, now_s)
+            return self._request(received)
+        except RequestError as exc:
+            return self._refused(received.topic, str(exc), *self._claims(received))
+        except ValidationError as exc:
+            first = exc.errors(include_url=False)[0]
+            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
         except Exception as exc:
-            reason = f"internal error: {type(exc).__name__}: {exc}"
+            _LOGGER.debug("a command cannot be read", exc_info=True)
+            return self._refused(received.topic, _internal(exc))
+
+    def carry_out(self, request: r.Request, topic: str) -> ResultMessage:
+        """Have a request carried out, and return the answer; ``topic`` is where it came from."""
+        try:
+            outcome = self._handle(request, Cause.MQTT, self._clock.now_s())
+        except Exception as exc:
             _LOGGER.debug("a command failed", exc_info=True)
-            return self._refused(received.topic, reason)
+            return self.result(topic, request.action, request.id, _internal(exc))
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=request.id,
+            topic=topic,
+            action=request.action,
+            is_accepted=outcome.is_accepted,
+            reason=outcome.reason,
+            data=outcome.data,
+        )
+
+    def result(self, topic: str, action: str, own_id: str, reason: str) -> ResultMessage:
+        """Return the result for something that came on a topic; a reason is why it is refused."""
+        if reason:
+            _LOGGER.info("a command on %r is refused: %s", topic, reason)
+        return ResultMessage(
+            at=self._clock.utc(),
+            id=own_id,
+            topic=topic,
+            action=action,
+            is_accepted=not reason,
+            reason=reason,
+        )
 
     def lane(self, received: ReceivedMessage) -> Hashable:
         """Return with which other messages one is counted; from any thread, and never raises.
@@ -111,33 +153,13 @@ class CommandHandler:
         Those of a topic that can be obeyed, those that cannot, all commands of unknown topics, and
         what is no command, by its topic.
         """
-        if received.topic not in self._simple and received.topic != self._json_topic:
+        if received.topic not in self._simple and received.topic not in self._json_topics:
             return _UNKNOWN_TOPIC if received.topic.endswith("/set") else received.topic
         try:
             self._request(received)
         except Exception:  # noqa: BLE001 - whatever it is, the answer will say it
             return received.topic, _REFUSED
         return received.topic, _OBEYED
-
-    def _result(self, received: ReceivedMessage, now_s: float) -> ResultMessage:
-        """Return what became of a command."""
-        try:
-            request = self._request(received)
-        except RequestError as exc:
-            return self._refused(received.topic, str(exc), *self._claims(received))
-        except ValidationError as exc:
-            first = exc.errors(include_url=False)[0]
-            return self._refused(received.topic, r.refusal_of(first), *self._claims(received))
-        outcome = self._handle(request, Cause.MQTT, now_s)
-        return ResultMessage(
-            at=self._clock.utc(),
-            id=request.id,
-            topic=received.topic,
-            action=request.action,
-            is_accepted=outcome.is_accepted,
-            reason=outcome.reason,
-            data=outcome.data,
-        )
 
     def _request(self, received: ReceivedMessage) -> r.Request:
         """Return what a message asks for.
@@ -155,12 +177,13 @@ class CommandHandler:
             raise RequestError(
                 f"a request of {received.size_bytes} bytes: at most {r.MAX_REQUEST_BYTES} are taken"
             )
-        if received.topic == self._json_topic:
+        if received.topic in self._json_topics:
             request = r.parse_request(received.payload)
             if isinstance(request, r.Say):
                 return request.model_copy(update={"text": clean(request.text)})
             if isinstance(request, r.Set) and request.name == "voice":
-                return request.model_copy(update={"value": self._voice(str(request.value))})
+                path = self._identity.voice_path(str(request.value))
+                return request.model_copy(update={"value": path})
             return request
         if (read := self._simple.get(received.topic)) is not None:
             return read(_text(received.payload))
@@ -168,18 +191,10 @@ class CommandHandler:
         name = received.topic.split("/", 2)[-1]
         raise RequestError(f"there is no command {_shown(name)}: known are command, {known}")
 
-    def _voice(self, name: str) -> str:
-        """Return the path of a voice by its name or path; others would reveal which files exist."""
-        path = name if name in self._voices.values() else self._voices.get(name)
-        if path is None:
-            known = ", ".join(self._voices)
-            raise RequestError(f"voice {_shown(name)} is unknown: known are {known}")
-        return path
-
     def _claims(self, received: ReceivedMessage) -> tuple[str, str]:
         """Return the action and the id that a refused JSON message names, as far as it does."""
         try:
-            values = from_json(received.payload) if received.topic == self._json_topic else None
+            values = from_json(received.payload) if received.topic in self._json_topics else None
         except ValueError:
             values = None
         if not isinstance(values, dict):
@@ -189,15 +204,11 @@ class CommandHandler:
     def _refused(
         self, topic: str, reason: str, action: str = "", own_id: str = ""
     ) -> ResultMessage:
-        _LOGGER.info("a command on %r is refused: %s", topic, reason)
-        return ResultMessage(
-            at=self._clock.utc(),
-            id=own_id,
-            topic=topic,
-            action=action,
-            is_accepted=False,
-            reason=reason,
-        )
+        return self.result(topic, action, own_id, reason)
+
+
+def _internal(exc: Exception) -> str:
+    return f"internal error: {type(exc).__name__}: {exc}"
 
 
 def clean(text: str) -> str:

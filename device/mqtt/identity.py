@@ -10,6 +10,7 @@ from pathlib import Path
 import annotated_types
 
 from seealoud.device import __version__
+from seealoud.device.errors import RequestError
 from seealoud.device.mqtt.broker import default_device_id
 from seealoud.device.narrator.settings import NarrationRule, NarrationSettings
 from seealoud.device.requests import MAX_SNOOZE_MIN
@@ -17,6 +18,7 @@ from seealoud.device.settings_base import SettingsGroup
 from seealoud.device.speech.settings import SpeechSettings
 
 BUILT_IN_VOICE = "Built-in"
+_SHOWN_CHARS = 80
 MODEL_FILE = Path("/proc/device-tree/model")
 
 
@@ -109,6 +111,18 @@ class Identity:
     page_url: str = ""
     has_updates: bool = False
 
+    def voice_path(self, name: str) -> str:
+        """Return the path of a voice by its name or path.
+
+        Raises:
+            RequestError: it is none of ``voices``; others would reveal which files exist.
+        """
+        path = name if name in self.voices.values() else self.voices.get(name)
+        if path is None:
+            known = ", ".join(self.voices)
+            raise RequestError(f"voice {name[:_SHOWN_CHARS]!r} is unknown: known are {known}")
+        return path
+
 
 def identity_of(
     device_id: str | None,
@@ -119,16 +133,32 @@ def identity_of(
     installed_voices: Mapping[str, str] | None = None,
 ) -> Identity:
     """Return the identity of a device; without an id, the one made from the machine's."""
-    voices = {BUILT_IN_VOICE: "", **(installed_voices or {})}
-    if speech.voice is not None:
-        voices[speech.voice.stem] = str(speech.voice)
     return Identity(
         id=device_id or default_device_id(),
         name=name,
         board=read_board(),
         rules=tuple(rule.name for rule in rules),
-        voices=voices,
+        voices=voices_of(speech, installed_voices),
         volume=range_of(SpeechSettings, "volume", 0.05),
         rate=range_of(SpeechSettings, "rate", 0.05),
         minimum_gap_s=range_of(NarrationSettings, "minimum_gap_s", 1.0),
     )
+
+
+def voices_of(speech: SpeechSettings, installed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the paths of the voices that can be chosen, by their names.
+
+    Args:
+        speech: has the voice of the settings.
+        installed: paths of the voices that are installed, by their names.
+    """
+    voices = {BUILT_IN_VOICE: "", **(installed or {})}
+    if speech.voice is not None:
+        voices[speech.voice.stem] = str(speech.voice)
+    return voices
+
+
+def voice_name(path: str, voices: Mapping[str, str]) -> str:
+    """Return the name of a voice; that of its file where it has none."""
+    named = {voice_path: name for name, voice_path in voices.items()}
+    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")

@@ -6,11 +6,9 @@ at a time, and again from the beginning over every connection.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -22,35 +20,20 @@ from seealoud.device.events import InViewChanged, PlaceChanged
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import BrokerSettings
 from seealoud.device.mqtt.connection import Connection
-from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts, number_of
+from seealoud.device.mqtt.desired_document import DesiredReport
+from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.messages import PlaceMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
 from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.mqtt.state_message import state_message
 from seealoud.device.mqtt.topics import OutgoingMessage
 from seealoud.device.mqtt.update_entity import UpdateMessage
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5
-
-
-class StateMessage(Message):
-    """What can be changed of the device, as it is now."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When these values were read, in UTC.")
-    is_narrating: bool
-    is_alerting: bool = Field(description="Whether rules raise alerts.")
-    is_muted: bool = Field(description="Whether all sound except alerts is off.")
-    is_private: bool = Field(description="Whether the camera is closed for privacy.")
-    snoozed_until: UtcTime | None = None
-    snooze_min: int = Field(ge=0, description="Minutes of the snooze that are left, rounded up.")
-    volume: float
-    rate: float
-    minimum_gap_s: float
-    voice: str = Field(description="Name of the voice.")
 
 
 class InViewMessage(Message):
@@ -74,6 +57,11 @@ class RetainedMessage:
         self._write = write
         self._is_due = True
         self._is_on_the_way = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the broker has the newest message, as far as it is known here."""
+        return not (self._is_due or self._is_on_the_way)
 
     def renew(self) -> None:
         """Note that there is something new to publish."""
@@ -113,6 +101,7 @@ class RetainedTopics:
         diagnostics: the health of the device.
         all: every retained message, in the order of publishing.
         health: composes the diagnostics.
+        reports: returns what became of desired settings, for the state.
     """
 
     def __init__(
@@ -135,6 +124,7 @@ class RetainedTopics:
         self._rules = identity.rules
         self._gone: Mapping[str, str] = {}
         self.health = Diagnostics()
+        self.reports: Callable[[], tuple[DesiredReport, ...]] = tuple
         self._discovery = RetainedMessage(self._write_discovery)
         self._in_view = RetainedMessage(self._write_in_view)
         self._where = RetainedMessage(self._write_place)
@@ -151,11 +141,6 @@ class RetainedTopics:
             self._update,
             self._caption,
         )
-
-    @property
-    def device_id(self) -> str:
-        """The device's name in topics."""
-        return self._identity.id
 
     def take_caption(self, message: CaptionMessage) -> None:
         """Have the newest caption published."""
@@ -204,7 +189,8 @@ class RetainedTopics:
         return OutgoingMessage(topic, payload, qos=1, is_retained=True)
 
     def _write_state(self) -> OutgoingMessage:
-        message = state_message(self._state_of(), self._identity.voices, self._clock.utc())
+        now = self._clock.utc()
+        message = state_message(self._state_of(), self._identity.voices, now, self.reports())
         return t.STATE.message(self._identity.id, message.model_dump_json())
 
     def _write_diagnostics(self) -> OutgoingMessage:
@@ -262,37 +248,3 @@ def _require_offline(connection: Connection, device_id: str) -> None:
                 f"device {device_id} is online and would announce itself again: "
                 "stop it first (systemctl stop seealoud)"
             )
-
-
-def state_message(
-    state: Mapping[str, Value], voices: Mapping[str, str], now: datetime
-) -> StateMessage:
-    """Return the message for the daemon's state.
-
-    Args:
-        state: as the controller's ``status`` returns it.
-        voices: paths of the voices by their names.
-        now: aware.
-    """
-    until = state.get("snoozed_until")
-    snoozed_until = datetime.fromisoformat(str(until)) if until else None
-    left_min = 0.0 if snoozed_until is None else (snoozed_until - now).total_seconds() / 60
-    return StateMessage(
-        at=now,
-        is_narrating=bool(state.get("is_narrating")),
-        is_alerting=bool(state.get("is_alerting", True)),
-        is_muted=bool(state.get("is_muted")),
-        is_private=bool(state.get("is_private")),
-        snoozed_until=snoozed_until if left_min > 0 else None,
-        snooze_min=max(0, math.ceil(left_min)),
-        volume=number_of(state, "volume"),
-        rate=number_of(state, "rate"),
-        minimum_gap_s=number_of(state, "minimum_gap_s"),
-        voice=voice_name(str(state.get("voice") or ""), voices),
-    )
-
-
-def voice_name(path: str, voices: Mapping[str, str]) -> str:
-    """Return the name of a voice; that of its file where it has none."""
-    named = {voice_path: name for name, voice_path in voices.items()}
-    return named.get(path) or path.rpartition("/")[2].removesuffix(".onnx")

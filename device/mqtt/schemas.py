@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from seealoud.device.mqtt.commands import ResultMessage
+from seealoud.device.mqtt.desired_document import DesiredSettings
 from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import (
     AlertMessage,
@@ -24,7 +25,8 @@ from seealoud.device.mqtt.messages import (
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
 from seealoud.device.mqtt.picture_commands import PictureCommand
-from seealoud.device.mqtt.retained import InViewMessage, StateMessage
+from seealoud.device.mqtt.retained import InViewMessage
+from seealoud.device.mqtt.state_message import StateMessage
 from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.requests import Request
 
@@ -53,6 +55,7 @@ def schemas() -> dict[str, str]:
     command = TypeAdapter[Any](Request).json_schema()
     texts[_file_name("command")] = _text({"title": "Command", **command})
     texts[_file_name("describe-picture")] = _text(PictureCommand.model_json_schema())
+    texts[_file_name("desired")] = _text(DesiredSettings.model_json_schema())
     return texts
 
 

@@ -46,6 +46,10 @@ class MqttLimits:
         diagnostics_period_s: how often temperature, latency and the like are published.
         commands_per_min: commands taken in a minute; more come only from a program that has gone
             wrong.
+        spread_s: what many devices of one broker would do at the same moment is done by each at
+            random within this: connecting again, obeying a command for the whole site.
+        start_spread_s: the same for the first connection; shorter, since few devices start at
+            the same moment, and somebody waits for the one that does.
     """
 
     timeout_s: float = 5.0
@@ -57,6 +61,8 @@ class MqttLimits:
     late_after_s: float = 30.0
     diagnostics_period_s: float = 60.0
     commands_per_min: float = 120.0
+    spread_s: float = 5.0
+    start_spread_s: float = 2.0
 
 
 class MqttSettings(SettingsGroup):
@@ -107,6 +113,10 @@ class MqttSettings(SettingsGroup):
 
     discovery_prefix: Annotated[LineText, Field(min_length=1, max_length=100)] = "homeassistant"
     """The discovery prefix that Home Assistant is set to."""
+
+    is_site_wide_on: bool = False
+    """Whether commands and desired settings for every device (seealoud/all/…) are taken, besides
+    those for this one. Whoever may publish there can then mute this device."""
 
     is_picture_on: bool = False
     """Whether the picture behind each caption is published as JPEG. It leaves the device then, and

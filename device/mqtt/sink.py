@@ -11,17 +11,15 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from seealoud.device.bundles.feed import UpdateChanged
-from seealoud.device.clock import Clock
 from seealoud.device.events import (
     Decided,
     DecisionReason,
     Event,
-    EventBus,
     InViewChanged,
     PlaceChanged,
     ProblemChanged,
@@ -31,46 +29,22 @@ from seealoud.device.events import (
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
 from seealoud.device.mqtt.broker_connection import BrokerConnection
-from seealoud.device.mqtt.commands import CommandHandler
+from seealoud.device.mqtt.commands import ResultMessage
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
+from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.messages import event_message
 from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
 from seealoud.device.mqtt.outbox_sender import OutboxSender
-from seealoud.device.mqtt.payloads import CaptionMessage, Happened, Value
-from seealoud.device.mqtt.picture_commands import PictureCommands
+from seealoud.device.mqtt.payloads import CaptionMessage, Happened
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.subscriptions import Subscriptions
-from seealoud.device.pictures.questions import PictureQueue
-from seealoud.device.requests import HandleRequest
 
 _IDLE_S = 0.25
 _FLUSH_S = _GOODBYE_S = 0.5
 _MOST_RECEIVED = 500
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonSide:
-    """What MQTT uses of the daemon.
-
-    Attributes:
-        handle: carries commands out.
-        bus: carries the reports of a broker that is away.
-        state_of: returns the daemon's state, as the command ``status`` does.
-        clock: the time.
-        picture_of: returns the newest picture as JPEG, None where there is none; only called where
-            pictures are switched on.
-        pictures: takes pictures that clients send.
-    """
-
-    handle: HandleRequest
-    bus: EventBus
-    state_of: Callable[[], Mapping[str, Value]]
-    clock: Clock
-    picture_of: Callable[[], bytes | None] = lambda: None
-    pictures: PictureQueue = field(default_factory=PictureQueue)
 
 
 class MqttSink:
@@ -108,11 +82,9 @@ class MqttSink:
         self._lost_events = 0
         self._signal = threading.Event()
         self._retained = RetainedTopics(settings, identity, daemon.state_of, self._counts, clock)
-        commands = CommandHandler(identity, daemon.handle, clock, limits.commands_per_min)
-        ask, publish = daemon.pictures.ask, daemon.bus.publish
-        pictures = PictureCommands(identity.id, ask, publish, clock, limits.commands_per_min)
-        kept = (self._retained, clock, self._chance)
-        self._subscriptions = Subscriptions(settings, commands, pictures, *kept)
+        self._subscriptions = Subscriptions(
+            settings, identity, daemon, self._retained, limits, self._chance
+        )
         self._sender = OutboxSender(outbox, limits.in_flight, limits.late_after_s, clock)
         self._broker = BrokerConnection(
             self._opener(), self.wake, daemon.bus, clock, limits, self._chance
@@ -150,6 +122,7 @@ class MqttSink:
         self._take_events()
         if self._broker.tend():
             self._begin_connection()
+        self._answer(self._subscriptions.tend(self._clock.now_s(), self.is_connected))
         if self.is_connected:
             self._receive()
             self._send()
@@ -164,10 +137,10 @@ class MqttSink:
         """
         self._take_events()
         end_s = time.monotonic() + _FLUSH_S
-        while self.is_connected and not self._sender.is_idle and time.monotonic() < end_s:
+        while self.is_connected and not self._is_idle and time.monotonic() < end_s:
             self._signal.clear()
             self._receive()
-            self._broker.use(self._sender.send_waiting)
+            self._send_waiting()
             self._signal.wait(max(0.0, min(0.05, end_s - time.monotonic())))
         self._sender.connection_ended()
         self._broker.close(_GOODBYE_S)
@@ -241,7 +214,7 @@ class MqttSink:
         self._sender.connection_ended()
         for retained in self._retained.all:
             retained.connection_ended()
-        self._subscriptions.connection_ended()
+        self._subscriptions.connection_began(self._clock.now_s())
 
     def _receive(self) -> None:
         """Take what has come, but in a flood no more than leaves time for everything else."""
@@ -250,9 +223,13 @@ class MqttSink:
                 return
             if isinstance(event, Confirmation):
                 self._confirm(event)
-            elif (result := self._subscriptions.take(event)) is not None:
-                self._publish(t.RESULT, result.model_dump_json())
+            else:
+                self._answer(self._subscriptions.take(event, self._clock.now_s()))
         self._signal.set()
+
+    def _answer(self, results: Iterable[ResultMessage]) -> None:
+        for result in results:
+            self._publish(t.RESULT, result.model_dump_json())
 
     def _confirm(self, confirmation: Confirmation) -> None:
         if isinstance(confirmation.key, RetainedMessage):
@@ -264,16 +241,22 @@ class MqttSink:
         now_s = self._clock.now_s()
         if self._subscriptions.is_online_due(now_s):
             self._broker.use(DeviceConnection.say_online)
-        self._subscriptions.tend(now_s)
         if now_s >= self._next_diagnostics_s:
             self._next_diagnostics_s = now_s + self._limits.diagnostics_period_s
             self._retained.state.renew()
             self._retained.diagnostics.renew()
         self._take_events()  # those that the commands of this step led to
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         for retained in self._retained.all:
             if (message := retained.take()) is not None:
                 self._broker.send(message, retained)
         self._broker.use(self._sender.send_waiting)
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._sender.is_idle and all(retained.is_idle for retained in self._retained.all)
 
     def _counts(self) -> MessageCounts:
         return MessageCounts(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Sequence
 
-from seealoud.device.clock import Clock
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
+from seealoud.device.mqtt.daemon_side import DaemonSide
+from seealoud.device.mqtt.desired import DesiredState
+from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
-from seealoud.device.mqtt.settings import MqttSettings
+from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
+from seealoud.device.mqtt.site_commands import SiteCommands
 from seealoud.device.token_bucket import TokenBucket
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
@@ -27,33 +30,40 @@ class Subscriptions:
     """Used by one thread, except ``lane``.
 
     Args:
-        settings: which subscriptions there are besides those for commands.
-        commands: obeys commands.
-        pictures: has pictures described.
+        settings: which subscriptions there are besides those for the device's own commands.
+        identity: of the device.
+        daemon: carries out what is asked for.
         retained: is published again when Home Assistant has started.
-        clock: the time.
+        limits: how many commands are taken, and how long they are spread over.
         chance: for waits that must differ from device to device.
     """
 
     def __init__(
         self,
         settings: MqttSettings,
-        commands: CommandHandler,
-        pictures: PictureCommands,
+        identity: Identity,
+        daemon: DaemonSide,
         retained: RetainedTopics,
-        clock: Clock,
+        limits: MqttLimits,
         chance: random.Random,
     ) -> None:
-        self._commands = commands
-        self._pictures = pictures
+        clock, per_min, device_id = daemon.clock, limits.commands_per_min, identity.id
+        commands = self._commands = CommandHandler(identity, daemon.handle, clock, per_min)
+        self._pictures = PictureCommands(
+            device_id, daemon.pictures.ask, daemon.bus.publish, clock, per_min
+        )
+        self._site = SiteCommands(commands, limits.spread_s, chance)
+        self._desired = DesiredState(
+            identity, commands, daemon.state_of, daemon.desired_file, limits.spread_s, chance
+        )
+        retained.reports = self._desired.reports
         self._retained = retained
-        self._clock = clock
         self._chance = chance
-        device_id, prefix = retained.device_id, settings.discovery_prefix
+        prefix = settings.discovery_prefix
         self._availability_topic = t.AVAILABILITY.of(device_id)
         self._birth_topic = t.birth_topic(prefix)
         self._discovery_topic = t.discovery_topic(prefix, device_id)
-        patterns = list(t.subscriptions(device_id))
+        patterns = list(t.subscriptions(device_id, is_site_wide=settings.is_site_wide_on))
         if settings.is_discovery_on:
             patterns += [self._birth_topic, self._discovery_topic]
         self.patterns: Sequence[str] = tuple(patterns)
@@ -65,28 +75,51 @@ class Subscriptions:
         """Return the lane of a message, as ``Inbox`` needs it; from any thread."""
         return self._commands.lane(received)
 
-    def connection_ended(self) -> None:
+    def connection_began(self, now_s: float) -> None:
         """Forget what was to be published for a message that came over the last connection."""
         self._announce_s = float("inf")
+        self._desired.connection_began(now_s)
 
-    def take(self, received: ReceivedMessage) -> ResultMessage | None:
-        """Do what a message asks for; return the result of a command that is answered."""
+    def take(self, received: ReceivedMessage, now_s: float) -> list[ResultMessage]:
+        """Do what a message asks for.
+
+        Args:
+            received: as it came.
+            now_s: monotonic seconds.
+
+        Returns:
+            The results of commands that are answered now.
+        """
         if received.topic == self._birth_topic:
             if received.payload == t.ONLINE.encode() and not received.is_retained:
                 delay_s = self._chance.uniform(0.0, _LONGEST_BIRTH_DELAY_S)
-                self._announce_s = self._clock.now_s() + delay_s
+                self._announce_s = now_s + delay_s
         elif received.topic == self._discovery_topic:
             if received.is_retained:  # as an earlier start left it
                 self._retained.note_announced(received.payload)
         elif received.topic == self._availability_topic:
-            if received.payload == t.OFFLINE.encode() and not received.is_retained:
-                # Another client of this device has gone; we have not.
-                self._is_online_due = True
-        elif self._pictures.is_picture(received.topic):
-            return self._pictures.handle(received)
+            self._take_availability(received, now_s)
+        elif self._desired.is_for(received.topic):
+            self._desired.take(received, now_s)
+        elif received.topic == t.SITE_COMMAND.template:
+            return self._site.take(received, now_s)
         else:
-            return self._commands.handle(received)
-        return None
+            handler = (
+                self._pictures if self._pictures.is_picture(received.topic) else self._commands
+            )
+            result = handler.handle(received)
+            return [] if result is None else [result]
+        return []
+
+    def _take_availability(self, received: ReceivedMessage, now_s: float) -> None:
+        if received.is_retained:
+            return
+        if received.payload == t.OFFLINE.encode():
+            # Another client of this device has gone; we have not.
+            self._is_online_due = True
+        elif received.payload == t.ONLINE.encode():
+            # We said so after subscribing: what the broker keeps has come before it.
+            self._desired.arrived(now_s)
 
     def is_online_due(self, now_s: float) -> bool:
         """Return whether "online" must be published once more, in monotonic seconds."""
@@ -95,9 +128,19 @@ class Subscriptions:
         self._is_online_due = False
         return True
 
-    def tend(self, now_s: float) -> None:
-        """Do what is due, in monotonic seconds; call it often."""
+    def tend(self, now_s: float, is_connected: bool) -> list[ResultMessage]:
+        """Do what is due, and return results as ``take`` does; call it often.
+
+        Args:
+            now_s: monotonic seconds.
+            is_connected: without a connection, it is not known what is desired now.
+        """
         if now_s >= self._announce_s:
             self._announce_s = float("inf")
             for retained in self._retained.all:
                 retained.renew()
+        results = self._site.due(now_s)
+        if is_connected and (reports := self._desired.due(now_s)) is not None:
+            self._retained.state.renew()
+            results += [self._commands.result(x.topic, "desired", x.id, x.reason) for x in reports]
+        return results

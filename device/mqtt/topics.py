@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ROOT = "seealoud"
+# In place of a device's id: every device of a site. No device may have it as its own.
+SITE = "all"
 _MAX_TOPIC_BYTES = 65535
 ONLINE = "online"
 OFFLINE = "offline"
@@ -87,6 +89,9 @@ VOICE_SET = _command("voice/set")
 SAY_SET = _command("say/set")
 UPDATE_SET = _command("update/set")
 INSTALL = "install"
+DESIRED = Topic(f"{_DEVICE}/desired", qos=1, is_retained=True, is_command=True)
+SITE_COMMAND = Topic(f"{ROOT}/{SITE}/command", qos=1, is_retained=False, is_command=True)
+SITE_DESIRED = Topic(f"{ROOT}/{SITE}/desired", qos=1, is_retained=True, is_command=True)
 # A level below it may name the picture.
 DESCRIBE_PICTURE = _command("describe/picture")
 
@@ -97,6 +102,7 @@ PUBLISHED = (
 COMMANDS = (
     *(COMMAND, NARRATION_SET, ALERTS_SET, MUTE_SET, PRIVACY_SET, VOLUME_SET, RATE_SET),
     *(MINIMUM_GAP_SET, SNOOZE_SET, VOICE_SET, SAY_SET, UPDATE_SET, DESCRIBE_PICTURE),
+    *(DESIRED, SITE_COMMAND, SITE_DESIRED),
 )
 ALL_TOPICS = (*PUBLISHED, *COMMANDS)
 
@@ -124,15 +130,20 @@ def birth_topic(prefix: str) -> str:
     return f"{prefix}/status"
 
 
-def subscriptions(device_id: str) -> tuple[str, ...]:
+def subscriptions(device_id: str, *, is_site_wide: bool = False) -> tuple[str, ...]:
     """Return the patterns to subscribe to: commands, known or not, and the own availability.
 
     The last because another client of the same device, such as a single ``describe``, publishes
     "offline" when it ends, although the daemon is still running.
+
+    Args:
+        device_id: of the device.
+        is_site_wide: whether what is meant for every device of the site is included.
     """
+    site = (SITE_COMMAND.template, SITE_DESIRED.template) if is_site_wide else ()
     pictures = f"{DESCRIBE_PICTURE.of(device_id)}/#"  # the level itself as well
-    commands = (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", pictures)
-    return (*commands, AVAILABILITY.of(device_id))
+    commands = (COMMAND.of(device_id), f"{ROOT}/{device_id}/+/set", pictures, *site)
+    return (*commands, DESIRED.of(device_id), AVAILABILITY.of(device_id))
 
 
 def retained_topics(prefix: str, device_id: str) -> tuple[str, ...]:

@@ -50,12 +50,12 @@ class Api:
     Args:
         sources: parts of the daemon.
         stream: what happens, live.
+        asker: carries out requests.
     """
 
-    def __init__(self, sources: PageSources, stream: EventStream) -> None:
+    def __init__(self, sources: PageSources, stream: EventStream, asker: Asker) -> None:
         self._sources = sources
         self._stream = stream
-        asker = Asker(sources)
         reports = Reports(sources)
         self._views: dict[str, Callable[[], Response]] = {
             "described": self.described,

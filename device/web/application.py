@@ -12,15 +12,23 @@ from http import HTTPStatus
 from flask import Flask, Request, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from seealoud.device.errors import SeeAloudError
 from seealoud.device.web.access import LOGIN, Guard, Refusal
 from seealoud.device.web.api import Api
+from seealoud.device.web.asking import Asker
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import ErrorAnswer
+from seealoud.device.web.page_parts import PageParts
 from seealoud.device.web.pages import page_routes, present_call
 from seealoud.device.web.sources import PageSources
 
 _LOGGER = logging.getLogger(__name__)
 _STATIC_AGE_S = 600
+# In place of the framework's own words.
+_REASONS: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this address: check it for a mistake",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be used in this way: go back to the page",
+}
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -46,8 +54,9 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
     """
     application = Flask(__name__)
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
-    application.register_blueprint(Api(sources, stream).routes())
-    application.register_blueprint(page_routes(sources, guard))
+    asker = Asker(sources)
+    application.register_blueprint(Api(sources, stream, asker).routes())
+    application.register_blueprint(page_routes(PageParts(sources, asker), guard))
 
     @application.before_request
     def check() -> Response | None:
@@ -68,10 +77,16 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
     @application.errorhandler(HTTPException)
     def explain(error: HTTPException) -> Response:
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        response = _refused(Refusal(status, error.description or error.name))
+        is_unexplained = error.description == type(error).description
+        reason = _REASONS.get(status) if is_unexplained else error.description
+        response = _refused(Refusal(status, reason or error.description or error.name))
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response
+
+    @application.errorhandler(SeeAloudError)
+    def lack(error: SeeAloudError) -> Response:
+        return _refused(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
 
     @application.errorhandler(Exception)
     def fail(error: Exception) -> Response:
@@ -91,7 +106,9 @@ def _refused(refusal: Refusal) -> Response:
         body = ErrorAnswer(error=refusal.reason).model_dump_json()
         response = Response(body, mimetype="application/json")
     else:
-        response = Response(render_template("error.html", reason=refusal.reason))
+        response = Response(
+            render_template("error.html", title="That is not possible", reason=refusal.reason)
+        )
     response.status_code = refusal.status
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"

@@ -62,15 +62,17 @@ class Asker:
 
     def carry_out(self) -> Response:
         """Carry out the request in the body, and return its outcome."""
-        asked_s = self._target.clock.now_s()
-        asked = _read()
-        if isinstance(asked, _AWAITED) and asked.wants_answer:
-            outcome = self._awaited(asked, asked_s)
-        else:
-            outcome = self._target.handle(asked, Cause.WEB, asked_s)
+        outcome = self.outcome_of(_read())
         if not outcome.is_accepted:
             abort(HTTPStatus.CONFLICT, outcome.reason)
         return Response(outcome.model_dump_json(), mimetype=_JSON)
+
+    def outcome_of(self, asked: Request) -> Outcome:
+        """Carry out a request, and wait for its answer if it wants one."""
+        asked_s = self._target.clock.now_s()
+        if isinstance(asked, _AWAITED) and asked.wants_answer:
+            return self._awaited(asked, asked_s)
+        return self._target.handle(asked, Cause.WEB, asked_s)
 
     def describe(self) -> Response:
         """Describe the picture in the body, and return what is said of it."""

@@ -141,7 +141,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             if exc.errno in _NO_DESCRIPTORS:
                 self._end_oldest()
             raise
-        if found is not None and is_scarce(found[0].fileno()):
+        if found is not None and is_scarce():
             self._end_oldest()
         return found
 

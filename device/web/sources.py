@@ -30,7 +30,10 @@ class PageSources:
         feedback: keeps reports of wrong sentences.
         state: the state directory.
         places_of: returns the number of pictures of each taught place, by its name.
+        voices_of: returns the paths of the voices by their names; the built-in one has an empty
+            path.
         history: the file of the history; None where it is off.
+        flush_history: returns when what has happened is in that file, or after some seconds.
         summary_of: returns what happened in the last minutes; None without a history.
     """
 
@@ -44,5 +47,7 @@ class PageSources:
     ask_picture: Callable[[PictureQuestion], None]
     feedback: Feedback
     state: Path
+    voices_of: Callable[[], Mapping[str, str]]
     history: Path | None = None
+    flush_history: Callable[[float], bool] = lambda _: True
     summary_of: Callable[[float], HistorySummary] | None = None

@@ -90,7 +90,13 @@ class Bench:
         """Ask for an update; return the state when that has ended, or when the trial has begun."""
         before = len(self.states)
         self.updater.order(Cause.MQTT)
-        self.wait(lambda: len(self.states) > before and not self.updater._is_installing)
+        self.wait(
+            lambda: (
+                len(self.states) > before
+                and not self.updater._is_installing
+                and self.states[-1].percentage is None
+            )
+        )
         return self.states[-1]
 
 

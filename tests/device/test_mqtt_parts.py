@@ -16,8 +16,8 @@ from seealoud.device.events import EventBus
 from seealoud.device.mqtt.broker import DAEMON_SESSION, default_device_id
 from seealoud.device.mqtt.broker_connection import STABLE_S, BrokerConnection
 from seealoud.device.mqtt.connection import DeviceConnection
-from seealoud.device.mqtt.identity import Range, identity_of, range_of
-from seealoud.device.mqtt.retained import RetainedMessage, voice_name
+from seealoud.device.mqtt.identity import Range, identity_of, range_of, voice_name
+from seealoud.device.mqtt.retained import RetainedMessage
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.topics import OutgoingMessage
 from seealoud.device.settings.schema import Settings
@@ -151,7 +151,13 @@ class Rig:
         self._dialed = threading.Event()
         bus, self._kept = EventBus(), EventRecorder()
         bus.subscribe(self._kept)
-        limits = MqttLimits(report_after_s=report_after_s, retry_min_s=0.001, retry_max_s=0.001)
+        limits = MqttLimits(
+            report_after_s=report_after_s,
+            retry_min_s=0.001,
+            retry_max_s=0.001,
+            spread_s=0,
+            start_spread_s=0,
+        )
         self.broker = BrokerConnection(
             self._open, self._dialed.set, bus, self.clock, limits, random.Random(0)
         )
@@ -227,6 +233,48 @@ def test_a_broker_that_drops_us_again_and_again_is_not_back_when_it_accepts_us()
     rig.clock.advance(STABLE_S / 2)
     rig.broker.tend()
     assert rig.reports[1:] == [(False, "The MQTT broker is back.")]
+
+
+def test_devices_that_start_or_lose_the_broker_together_do_not_connect_together():
+    clock, limits = ManualClock(), MqttLimits()
+    dialed_s: list[float] = []
+    dialed = threading.Semaphore(0)
+
+    def connect() -> FakeConnection:
+        dialed_s.append(clock.now_s())
+        return FakeConnection()
+
+    def connect_all(within_s: float) -> list[float]:
+        """Return when each connected, in seconds from now."""
+        dialed_s.clear()
+        began_s, count = clock.now_s(), 0
+        for _ in range(round(within_s / 0.1)):
+            clock.advance(0.1)
+            dialing = [x for x in devices if not x.is_connected and not x.tend() and x._is_dialing]
+            for _ in dialing:
+                assert dialed.acquire(timeout=10)
+            assert all(device.tend() for device in dialing)
+            count += len(dialing)
+        assert count == len(devices)
+        return [at_s - began_s for at_s in dialed_s]
+
+    devices = [
+        BrokerConnection(connect, dialed.release, EventBus(), clock, limits, random.Random(number))
+        for number in range(60)
+    ]
+    # Evenly, they are 3 in each 0.1 s at the start, and 1.2 after a loss.
+    started_s = connect_all(limits.start_spread_s)
+    assert max(started_s.count(x) for x in started_s) <= 9
+    assert max(started_s) > 0.8 * limits.start_spread_s
+    clock.advance(100)
+    for device in devices:
+        device.tend()
+        device.use(lambda connection: setattr(connection, "is_lost", True))
+        device.receive()
+        assert not device.is_connected
+    back_s = connect_all(limits.spread_s)
+    assert max(back_s.count(x) for x in back_s) <= 6
+    assert max(back_s) > 0.8 * limits.spread_s
 
 
 # --- retained messages -----------------------------------------------------------------

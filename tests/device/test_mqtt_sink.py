@@ -37,7 +37,8 @@ from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import SummaryMessage
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.payloads import CaptionMessage
-from seealoud.device.mqtt.retained import StateMessage, forget
+from seealoud.device.mqtt.retained import forget
+from seealoud.device.mqtt.state_message import StateMessage
 from seealoud.device.records import Cause
 from seealoud.device.requests import MAX_REQUEST_BYTES, Summary
 from seealoud.device.testing import ManualClock

@@ -340,7 +340,7 @@ def test_a_report_that_cannot_be_read_is_refused(port, values, words):
         ("picture?width=1e3", 422, "16 to 1920"),
         ("history", 404, "[history]"),
         ("summary", 404, "[history]"),
-        ("nothing", 404, "not found"),
+        ("nothing", 404, "nothing at this address"),
     ],
 )
 def test_what_is_not_there_is_refused_with_a_sentence(port, path, status, words):

@@ -261,7 +261,7 @@ def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(daemon, 
 
 
 def test_a_flood_of_bad_requests_changes_nothing_for_the_daemon(daemon, port):
-    """100,000 of them: python -m tools.bench_page; here, a few from several clients at once."""
+    """Here a few from several clients at once; tools.bench_daemon sends 100,000."""
     wrong = (
         b"GET /api/history?limit=x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20,
         post(3) + b"{}}",

@@ -463,8 +463,11 @@ def test_a_replay_of_twelve_megapixel_photographs_stays_below_300_mb(
 def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
     tmp_path: Path, stream: PictureStream, card: LastingCard
 ) -> None:
-    port = free_port()
-    settings = f'{_live(stream)}[metrics]\nis_on = true\naddress = "127.0.0.1:{port}"\n'
+    port, page = free_port(), free_port()
+    settings = (
+        f'{_live(stream)}[metrics]\nis_on = true\naddress = "127.0.0.1:{port}"\n'
+        f'[web]\nis_on = true\naddress = "127.0.0.1:{page}"\n'
+    )
     limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
     daemon = DaemonProcess(tmp_path, settings, prefix=limited)
     with ExitStack() as stack:
@@ -474,7 +477,8 @@ def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
         for _ in range(64):
             idle = stack.enter_context(socket.socket(socket.AF_UNIX))
             idle.connect(str(daemon.socket))
-            stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
+            for each in (port, page):
+                stack.enter_context(socket.create_connection(("127.0.0.1", each), WAIT_S))
         for number in range(3):
             assert daemon.ask(r.Describe(id=f"crowded {number}")).is_accepted
             daemon.wait_log(
@@ -483,6 +487,9 @@ def test_idle_clients_do_not_use_up_the_files_that_the_daemon_may_open(
                 )
             )
             assert "frames_total" in _metrics(port)
+            address = f"http://127.0.0.1:{page}/api/state"
+            with urllib.request.urlopen(address, timeout=WAIT_S) as found:
+                assert json.load(found)["health"] == ["All is well."]
         assert daemon.stop()[0] == 0
     assert "Traceback" not in daemon.log_text()
 

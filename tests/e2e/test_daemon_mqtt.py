@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -231,3 +232,50 @@ def test_pictures_of_others_are_described_in_the_same_words_also_during_privacy_
     client.disconnect()
     client.loop_stop()
     assert daemon.stop()[0] == 0
+
+
+def test_desired_settings_are_applied_once_also_over_a_kill_and_a_change_at_the_device_stays(
+    broker: Broker, tmp_path: Path
+) -> None:
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    settings = SETTINGS.format(source="camera:99", port=broker.port)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+
+    def desire(**document: object) -> None:
+        payload = json.dumps({"is_narrating": True, "rate": 1.25, **document})
+        client.publish("seealoud/kitchen/desired", payload, qos=1, retain=True).wait_for_publish(9)
+
+    def wait_report(own_id: str) -> dict[str, Any]:
+        while True:
+            message = heard.next("kitchen/state", WAIT_S)
+            state: dict[str, Any] = json.loads(message.payload)
+            if not message.is_retained and own_id in str(state["desired"]):
+                return state
+
+    desire(id="rev-1", volume=0.5, minimum_gap_s=30, voice="Built-in")
+    with listening(broker) as heard:
+        daemon = DaemonProcess(folder, settings)
+        try:
+            state = wait_report("rev-1")
+            values = [state[x] for x in ("is_narrating", "rate", "volume", "minimum_gap_s")]
+            assert values == [True, 1.25, 0.5, 30]
+            (report,) = state["desired"]
+            assert (report["is_accepted"], report["differing"]) == (True, [])
+            daemon.ask(r.Set(name="volume", value=0.75))
+            assert daemon.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+            daemon.close()
+            daemon = DaemonProcess(folder, settings)
+            state = wait_report("rev-1")
+            assert state["volume"] == 0.75
+            assert state["desired"][0]["differing"] == ["volume"]
+            desire(id="rev-2", volume=1.5)
+            assert wait_report("rev-2")["volume"] == 1.5
+            assert daemon.ask(r.Status()).data["volume"] == 1.5
+            assert daemon.stop()[0] == 0
+        finally:
+            daemon.close()
+            client.disconnect()
+            client.loop_stop()

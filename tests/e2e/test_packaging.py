@@ -303,6 +303,11 @@ def test_the_parts_that_install_pi_copies_are_enough(
     subprocess.run(["cp", "-a", "--parents", "--", *found[1].split(), copied], cwd=ROOT, check=True)
     assert not (copied / "training").exists()
     environment = builder.environment("pi", builder.build("build_editable", copied))
+    # Those of the page are found beside its modules.
+    page_file = "import seealoud.device.web as web; print(web.__path__[0] + '/templates/live.html')"
+    found_at = Path(run(environment.python, "-c", page_file, cwd=home).strip())
+    assert found_at.is_relative_to(copied)
+    assert found_at.is_file()
     said = run(environment.program, "describe", "photo.jpg", cwd=home, PYTHONPATH=str(home))
     assert said.strip() == expected_text()
 

@@ -26,10 +26,11 @@ from seealoud.device.events import (
     SettingChanged,
     SummedUp,
 )
+from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
-from seealoud.device.mqtt.sink import DaemonSide, MqttSink
+from seealoud.device.mqtt.sink import MqttSink
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, HistorySummary, Seen
 from seealoud.device.testing import EventRecorder
@@ -57,6 +58,7 @@ class StateController:
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
         self.requests: list[r.Request] = []
+        self.refused: dict[str, str] = {}
         self.state: dict[str, Any] = {
             "is_narrating": True,
             "is_alerting": True,
@@ -80,11 +82,25 @@ class StateController:
 
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
         self.requests.append(request)
-        reason = ""
-        data: dict[str, Any] = {}
+        reason = self._reason(request)
+        data = {} if reason else self._obey(request, cause)
+        now = datetime.now(UTC)
+        event = Requested(at=now, action=request.action, cause=cause, is_accepted=not reason,
+                          reason=reason, id=request.id)  # fmt: skip
+        self._bus.publish(event)
+        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+
+    def _reason(self, request: r.Request) -> str:
         match request:
             case r.Set(name="volume", value=value) if float(value) > 1:
-                reason = f"volume {value} is not in 0..1"
+                return f"volume {value} is not in 0..1"
+            case r.Set(name=name):
+                return self.refused.get(name, "")
+            case _:
+                return ""
+
+    def _obey(self, request: r.Request, cause: Cause) -> dict[str, Any]:
+        match request:
             case r.Set(name=name, value=value):
                 self._change(name, value)
             case r.Narrate(is_on=is_on):
@@ -98,22 +114,21 @@ class StateController:
                 until = datetime.now(UTC) + timedelta(minutes=minutes)
                 self._change("snoozed_until", until.isoformat() if minutes else None)
             case r.Status():
-                data = dict(self.state)
+                return dict(self.state)
             case r.Describe(id=own_id):
                 self._bus.publish(answered(cause=cause, id=own_id))
             case r.Summary(id=own_id):
                 self._bus.publish(summed_up(cause=cause, id=own_id))
-        now = datetime.now(UTC)
-        event = Requested(at=now, action=request.action, cause=cause, is_accepted=not reason,
-                          reason=reason, id=request.id)  # fmt: skip
-        self._bus.publish(event)
-        return r.Outcome(is_accepted=not reason, reason=reason, data=data, id=request.id)
+        return {}
 
     def _change(self, name: str, value: Any) -> None:
         self.state[name] = value
         self._bus.publish(
             SettingChanged(at=datetime.now(UTC), name=name, value=value, cause=Cause.MQTT)
         )
+
+
+_QUICK = {"retry_min_s": 0.05, "retry_max_s": 0.2, "spread_s": 0.05, "start_spread_s": 0.0}
 
 
 class LimitedSettings(MqttSettings):
@@ -133,6 +148,7 @@ class Device:
         clock: Clock | None = None,
         picture: bytes | None = None,
         rules: tuple[str, ...] = (),
+        desired_file: Path | None = None,
     ) -> None:
         self.bus = EventBus()
         self.kept = EventRecorder()
@@ -145,6 +161,7 @@ class Device:
             lambda: self.controller.state,
             clock or SystemClock(),
             lambda: picture,
+            desired_file=desired_file,
             pictures=self.pictures,
         )
         identity = Identity(device_id, name="Kitchen", voices=VOICES, rules=rules)
@@ -168,7 +185,7 @@ def settings_for(port: int, **changes: Any) -> LimitedSettings:
     """Return settings of a broker on this machine, and quick limits; changes may be of either."""
     names = {field.name for field in fields(MqttLimits)}
     limits = {name: changes.pop(name) for name in names & changes.keys()}
-    quick = MqttLimits(**{"retry_min_s": 0.05, "retry_max_s": 0.2, **limits})
+    quick = MqttLimits(**{**_QUICK, **limits})
     return LimitedSettings(is_on=True, host=HOST, port=port, limits=quick, **changes)
 
 

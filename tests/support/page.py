@@ -26,6 +26,11 @@ from seealoud.device.web.sources import PageSources
 
 DEADLINE_S = 30.0
 HERE = "127.0.0.1"
+STATE = {
+    "is_narrating": True, "is_alerting": True, "is_muted": False, "is_private": False,
+    "snoozed_until": None, "volume": 1.0, "rate": 1.0, "voice": None, "minimum_gap_s": 8.0,
+    "is_camera_available": True, "is_camera_problem": False, "uptime_s": 60,
+}  # fmt: skip
 
 
 def free_port() -> int:
@@ -110,13 +115,14 @@ class FakeDaemon:
             target=Target(self._handle, self.clock, self.failures.append),
             bus=self.bus,
             device_name="Kitchen <1>",
-            state_of=lambda: {"is_narrating": True, "volume": 1.0, "voice": None},
+            state_of=lambda: STATE,
             problems_of=lambda: self.problems,
             frame_of=lambda: self.frame,
             places_of=lambda: {"kitchen": 8},
             ask_picture=self.pictures.ask,
             feedback=Feedback(state / FEEDBACK_FOLDER, lambda _: self.frame),
             state=state,
+            voices_of=lambda: {"Built-in": ""},
             history=self.history,
             summary_of=None if self.summary is None else summed,
         )

@@ -21,8 +21,8 @@ _SETTLE_S = 75.0
 _MOST_ROWS_A_DAY = 100
 
 
-def use_everything(lab: Lab, transcript: Transcript) -> None:
-    """Add the integration, and use the device as a user does."""
+def sign_in(lab: Lab, transcript: Transcript) -> None:
+    """Complete the onboarding, and add the integration."""
     home = lab.home
     transcript.wait("Home Assistant answers", lambda: home.call("/api/onboarding"))
     home.sign_in()
@@ -31,6 +31,12 @@ def use_everything(lab: Lab, transcript: Transcript) -> None:
     transcript.claim(
         "the MQTT integration is set up", home.add_mqtt(HOST, BROKER_PORT) == "create_entry"
     )
+
+
+def use_everything(lab: Lab, transcript: Transcript) -> None:
+    """Add the integration, and use the device as a user does."""
+    sign_in(lab, transcript)
+    home = lab.home
     identity = Identity("lab", name=NAME, rules=(RULE,), has_updates=True)
     components = json.loads(discovery_message(identity, has_picture=True))["components"].values()
     n_enabled = sum(one.get("enabled_by_default", True) for one in components)

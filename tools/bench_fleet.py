@@ -1,0 +1,341 @@
+"""Measures what a broker and N devices go through together: start, restart, a network that is cut.
+
+    .venv/bin/python -m tools.bench_fleet [N]      # 1000 by default, some 3 minutes
+
+Each device is the daemon's own MQTT code with its usual waits, a worker and an outbox; 50 share a
+process, at most. Each publishes a caption every 5 s through everything. In order: all start at the
+same moment; one command goes to all of them; the broker is restarted; the network is cut for 30 s.
+Connections are counted in the broker's log. At the end the captions that devices published are
+compared with those that a subscriber has received.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import multiprocessing
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.sharedctypes import SynchronizedArray
+from multiprocessing.synchronize import Event as ProcessEvent
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from tools.bench_mqtt import DEVICES_A_PROCESS, SimulatedDevice
+from tools.bench_report import machine_facts
+from tools.broker import HOST, free_port, listens, mosquitto_path
+from tools.cuttable_network import cuttable_network
+
+PERIOD_S = 5.0
+SETTLE_S = 12.0
+DOWN_S = 3.0
+CUT_S = 30.0
+_STABLE_S = 6.0
+_LONGEST_S = 120.0
+_TICK_S = 0.05
+_CONNECTED = re.compile(r"^(\d+): New client connected from \S+ as load-", re.MULTILINE)
+_CONTEXT = multiprocessing.get_context("spawn")
+_CONFIGURATION = """\
+listener {port} {host}
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+max_queued_messages 0
+log_type notice
+"""
+
+
+class Mosquitto:
+    """A broker that can be restarted; what it has to deliver survives that."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._log = folder / "log"
+        text = _CONFIGURATION.format(port=self.port, host=HOST, folder=folder)
+        (folder / "configuration").write_text(f"{text}user root\n", encoding="ascii")
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it, and return when it listens."""
+        if (program := mosquitto_path()) is None:
+            raise SystemExit("Mosquitto is not installed: apt install mosquitto")
+        command = [program, "-c", str(self._folder / "configuration")]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
+        if not listens(self.process.poll, self.port):
+            raise SystemExit(f"Mosquitto does not start: {self._log.read_text()[-300:]}")
+        return self.process
+
+    def stop(self) -> None:
+        """End it as systemd does."""
+        self.process.terminate()
+        self.process.wait(60)
+
+    def connections(self, since_s: float) -> list[int]:
+        """Return the second of every connection of a device that was accepted since."""
+        seconds = map(int, _CONNECTED.findall(self._log.read_text(errors="replace")))
+        return [second for second in seconds if second >= int(since_s)]
+
+    def peak_memory_mb(self) -> float:
+        """Return the most memory that this process has used."""
+        return _status_mb(self.process.pid, "VmHWM")
+
+
+@dataclass
+class Subscriber:
+    """Receives what all devices publish, and nothing is lost on its side."""
+
+    captions: set[str] = field(default_factory=set)
+    results: list[float] = field(default_factory=list)
+
+    def take(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        """Keep the id of a caption, or when a result came."""
+        if message.topic.endswith("/result"):
+            self.results.append(time.monotonic())
+        else:
+            self.captions.add(json.loads(message.payload)["request_id"])
+
+    @contextlib.contextmanager
+    def listening(self, port: int) -> Iterator[paho.Client]:
+        """Listen; the broker keeps for it what comes while it is away."""
+        client = paho.Client(
+            CallbackAPIVersion.VERSION2, client_id="subscriber", clean_session=False
+        )
+        client.on_message = self.take
+        is_subscribed = threading.Event()
+        client.on_subscribe = lambda *_: is_subscribed.set()
+        client.reconnect_delay_set(1, 1)
+        client.connect(HOST, port)
+        client.loop_start()
+        client.subscribe([("seealoud/+/caption", 1), ("seealoud/+/result", 1)])
+        if not is_subscribed.wait(30):
+            raise SystemExit("the subscriber is not served")
+        try:
+            yield client
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+
+def be_devices(
+    numbers: Sequence[int],
+    port: int,
+    gates: tuple[ProcessEvent, ProcessEvent, ProcessEvent],
+    connected: SynchronizedArray[int],
+    report: multiprocessing.Queue[tuple[int, int, float]],
+) -> None:
+    """Run in a process of its own: start at the gate, publish until the next, end at the last.
+
+    Args:
+        numbers: of the devices.
+        port: the broker's.
+        gates: start, publish no more, end.
+        connected: how many are connected, by the number of the process.
+        report: gets the first number, captions published by each device, and MB for each.
+    """
+    logging.disable(logging.WARNING)  # one line for each device and attempt
+    start, last, end = gates
+    index = numbers[0] // DEVICES_A_PROCESS
+    before_mb = _status_mb("self", "VmRSS")
+    devices = [SimulatedDevice(number, port, is_started=False) for number in numbers]
+    report.put((numbers[0], -1, 0.0))
+    start.wait(_LONGEST_S)
+    for device in devices:
+        device.worker.start()
+    began_s = time.monotonic()
+    published = 0
+    while not end.is_set():
+        connected[index] = sum(device.sink.is_connected for device in devices)
+        due = int((time.monotonic() - began_s) / PERIOD_S * len(devices))
+        while published < due and not last.is_set():
+            number, turn = published % len(devices), published // len(devices)
+            devices[number].caption(f"{numbers[number]}/{turn}")
+            published += 1
+        time.sleep(_TICK_S)
+    report.put((numbers[0], published, (_status_mb("self", "VmRSS") - before_mb) / len(devices)))
+    for device in devices:
+        device.worker.request_stop()
+    for device in devices:
+        device.worker.join(30)
+        device.close()
+
+
+class Fleet:
+    """All devices, in their processes."""
+
+    def __init__(self, n_devices: int, port: int) -> None:
+        self.n_devices = n_devices
+        starts = range(0, n_devices, DEVICES_A_PROCESS)
+        self._shares = [range(x, min(x + DEVICES_A_PROCESS, n_devices)) for x in starts]
+        self._connected = _CONTEXT.Array("i", len(self._shares))
+        self.start, self.last, self._end = (_CONTEXT.Event() for _ in range(3))
+        self._report: multiprocessing.Queue[tuple[int, int, float]] = _CONTEXT.Queue()
+        gates = (self.start, self.last, self._end)
+        self._processes = [
+            _CONTEXT.Process(
+                target=be_devices, args=(share, port, gates, self._connected, self._report)
+            )
+            for share in self._shares
+        ]
+        for process in self._processes:
+            process.start()
+        for _ in self._processes:
+            self._report.get(timeout=_LONGEST_S)
+
+    @property
+    def n_connected(self) -> int:
+        """How many devices are connected."""
+        return sum(self._connected[:])
+
+    def seconds_until_all_are_back(self) -> float | None:
+        """Return after how many seconds all were connected and stayed so; None where not all."""
+        began_s = time.monotonic()
+        back_s: float | None = None
+        while time.monotonic() - began_s < _LONGEST_S:
+            if self.n_connected < self.n_devices:
+                back_s = None
+            elif back_s is None:
+                back_s = time.monotonic() - began_s
+            elif time.monotonic() - began_s - back_s > _STABLE_S:
+                return round(back_s, 1)
+            time.sleep(_TICK_S)
+        return None
+
+    def end(self) -> tuple[set[str], float]:
+        """End all; return the ids of all captions, and the MB of one device."""
+        self._end.set()
+        reports = {first: (n, mb) for first, n, mb in (self._next() for _ in self._processes)}
+        for process in self._processes:
+            process.join(_LONGEST_S)
+        ids = {
+            f"{share[turn % len(share)]}/{turn // len(share)}"
+            for share in self._shares
+            for turn in range(reports[share[0]][0])
+        }
+        return ids, sum(mb for _, mb in reports.values()) / len(reports)
+
+    def _next(self) -> tuple[int, int, float]:
+        return self._report.get(timeout=_LONGEST_S)
+
+
+def measure(n_devices: int) -> dict[str, Any]:
+    """Return the figures of so many devices."""
+    subscriber = Subscriber()
+    with tempfile.TemporaryDirectory(prefix="seealoud-fleet-") as folder:
+        broker = Mosquitto(Path(folder))
+        try:
+            with (
+                cuttable_network(broker.port) as (port, is_there),
+                subscriber.listening(broker.port) as client,
+            ):
+                fleet = Fleet(n_devices, port)
+                figures = {
+                    "devices": n_devices,
+                    "start": _event(fleet, broker, fleet.start.set),
+                    "command": _command(fleet, subscriber, client),
+                    "restart": _event(fleet, broker, lambda: _restart(broker)),
+                    "cut": _event(fleet, broker, lambda: _cut(is_there)),
+                }
+                fleet.last.set()
+                time.sleep(1)
+                return figures | _account(fleet, broker, subscriber)
+        finally:
+            broker.stop()
+
+
+def _event(fleet: Fleet, broker: Mosquitto, work: Callable[[], None]) -> dict[str, Any]:
+    """Do something to all; return how they came back."""
+    began_s = time.time()
+    work()
+    work_s = time.time() - began_s
+    back_s = fleet.seconds_until_all_are_back()
+    seconds = broker.connections(began_s)
+    peak = max(Counter(seconds).values(), default=0)
+    time.sleep(max(0.0, SETTLE_S - _STABLE_S))
+    found = {
+        "took_s": round(work_s, 1),
+        "all_back_s": back_s,
+        "connections": len(seconds),
+        "peak_per_s": peak,
+    }
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
+def _command(fleet: Fleet, subscriber: Subscriber, client: paho.Client) -> dict[str, Any]:
+    """Send one command to all; return how they answered."""
+    subscriber.results.clear()
+    sent_s = time.monotonic()
+    client.publish("seealoud/all/command", b'{"action": "status", "id": "all"}', qos=1)
+    while len(subscriber.results) < fleet.n_devices and time.monotonic() - sent_s < _LONGEST_S:
+        time.sleep(_TICK_S)
+    times_s = [at_s - sent_s for at_s in subscriber.results]
+    return {
+        "answered": len(times_s),
+        "last_after_s": round(max(times_s, default=0.0), 1),
+        "peak_per_s": max(Counter(map(int, times_s)).values(), default=0),
+    }
+
+
+def _restart(broker: Mosquitto) -> None:
+    broker.stop()
+    time.sleep(DOWN_S)
+    broker.start()
+
+
+def _cut(is_there: ProcessEvent) -> None:
+    is_there.clear()
+    time.sleep(CUT_S)
+    is_there.set()
+
+
+def _account(fleet: Fleet, broker: Mosquitto, subscriber: Subscriber) -> dict[str, Any]:
+    """End all; return what was promised, what has come, and the memory."""
+    end_s = time.monotonic() + _LONGEST_S
+    broker_mb = broker.peak_memory_mb()
+    promised, device_mb = fleet.end()
+    while promised - subscriber.captions and time.monotonic() < end_s:
+        time.sleep(_TICK_S)
+    return {
+        "promised": len(promised),
+        "arrived": len(promised & subscriber.captions),
+        "broker_peak_mb": round(broker_mb, 1),
+        "device_mb": round(device_mb, 2),
+    }
+
+
+def _status_mb(pid: int | str, key: str) -> float:
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(text.partition(f"{key}:")[2].split()[0]) / 1024
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print one JSON object, and return 1 where something was lost."""
+    parser = argparse.ArgumentParser(description="Measures a fleet of devices on one broker.")
+    parser.add_argument("devices", nargs="?", type=int, default=1000, metavar="N")
+    options = parser.parse_args(arguments)
+    # The broker inherits it: one descriptor for each connection.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    machine = machine_facts()
+    figures = measure(options.devices)
+    print(json.dumps({"machine": machine, **figures}, indent=1))
+    return int(figures["promised"] != figures["arrived"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
