@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from seealoud.device.errors import HistoryError
 from seealoud.device.history.entries import Kind
-from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.reading import Selection
 from seealoud.device.history.time_parsing import rfc3339
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.records import HistorySummary, Seen
@@ -158,13 +158,11 @@ def _entries(sources: PageSources) -> Iterable[HistoryEntry]:
     selection = Selection(
         until=_moment("before"), search=search, limit=int(limit or ENTRIES), kind=_kind()
     )
-    if not sources.history.exists() or not sources.history.stat().st_size:
-        return []  # nothing was kept yet
     try:
-        found = [entry.to_json() for entry in read_entries(sources.history, selection)]
+        found = [entry.to_json() for entry in sources.entries(selection)]
     except HistoryError as exc:
         abort(HTTPStatus.SERVICE_UNAVAILABLE, str(exc))
-    return TypeAdapter(list[HistoryEntry]).validate_python(found[::-1])
+    return TypeAdapter(list[HistoryEntry]).validate_python(found)
 
 
 def _kind() -> Kind | None:
