@@ -172,3 +172,14 @@ def test_what_the_installation_writes_can_be_read_by_the_service_and_changed_by_
     for path in written:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == 0o755 or (mode == 0o644 and path.is_file()), (path, oct(mode))
+
+
+@pytest.mark.parametrize("name", ["seealoud.service", "seealoud@.service"])
+def test_a_new_version_that_never_started_is_given_up_by_systemd(name: str) -> None:
+    """Three files must mean the same mark: the units, the rollback's unit, and install-pi."""
+    assert _values(name, "OnFailure") == ["seealoud-rollback.service"]
+    assert _values(name, "ExecStartPost")[-1] == "/opt/seealoud/trial"
+    assert _values("seealoud-rollback.service", "ConditionPathExists") == ["/opt/seealoud/trial"]
+    script = (ROOT / "scripts" / "install-pi").read_text(encoding="utf-8")
+    assert "readonly home=/opt/seealoud\n" in script
+    assert "readonly trial=$home/trial\n" in script

@@ -71,7 +71,9 @@ class Mosquitto:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start it, and return when it listens."""
-        command = [mosquitto_path(), "-c", str(self._folder / "configuration")]
+        if (program := mosquitto_path()) is None:
+            raise SystemExit("Mosquitto is not installed: apt install mosquitto")
+        command = [program, "-c", str(self._folder / "configuration")]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
         if not listens(self.process.poll, self.port):

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def main() -> int:
     for name in ("write", "read", "train"):
         commands.add_parser(name).add_argument("arguments", nargs="+")
     options = parser.parse_args()
-    children = {"write": _write, "read": _read, "train": _train}
+    children: dict[str, Callable[..., None]] = {"write": _write, "read": _read, "train": _train}
     if options.command in children:
         import_tensorflow()
         children[options.command](*options.arguments)

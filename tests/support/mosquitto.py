@@ -195,7 +195,7 @@ def listening(
     )
     client.on_subscribe = lambda *_: is_subscribed.put(True)
     client.on_message = lambda _c, _u, m: listener.messages.put(
-        Heard(m.topic, m.payload, m.qos, m.retain)
+        Heard(m.topic, bytes(m.payload), m.qos, m.retain)
     )
     client.connect(HOST, broker.port)
     client.loop_start()

@@ -40,7 +40,6 @@ from tools.torture.hostile_requests import hostile_command
 
 DEVICE_ID = "torture"
 _VALID_EVERY = 100
-_QUICK_BROKER = {"retry_max_s": 1.0, "spread_s": 0.2}
 _QUICK = GrabberTimes(first_retry_s=0.02, longest_retry_s=0.05)
 
 
@@ -148,6 +147,10 @@ class NotedDaemon(app.Daemon):
         return commands.handle(ReceivedMessage(name, payload, len(payload), is_retained))
 
 
+def _quick_limits() -> MqttLimits:
+    return MqttLimits(retry_max_s=1.0, spread_s=0.2)
+
+
 def main() -> int:
     """Run a daemon until SIGTERM; return its exit code."""
     parser = argparse.ArgumentParser(prog="tools.torture.daemon")
@@ -160,7 +163,7 @@ def main() -> int:
     if options.quick_camera:
         setattr(app, "Grabber", functools.partial(Grabber, times=_QUICK))  # noqa: B010
     if options.quick_broker:  # else the wait grows to a minute while no connection lasts
-        setattr(sink, "MqttLimits", functools.partial(MqttLimits, **_QUICK_BROKER))  # noqa: B010
+        setattr(sink, "MqttLimits", _quick_limits)  # noqa: B010
     try:
         return NotedDaemon(options, options.config.parent).run()
     except SeeAloudError as exc:

@@ -76,7 +76,8 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
 
 def _is_greeted(daemon: DaemonProcess, times: int) -> bool:
     """Return whether the daemon has greeted so often; a greeting contains the problems of then."""
-    return sum(x["text"].startswith(READY) for x in daemon.notes("speech")) >= times
+    texts = [str(x["text"]) for x in daemon.notes("speech")]
+    return sum(text.startswith(READY) for text in texts) >= times
 
 
 def _work_until_full(daemon: DaemonProcess, number: int) -> None:
