@@ -210,6 +210,15 @@ def test_a_request_that_the_daemon_refuses_has_its_reason(daemon, port):
     assert (reply.status, reply.error) == (409, "another place is being learnt")
 
 
+def test_only_a_voice_of_the_settings_can_be_chosen(daemon, port):
+    chosen = {"action": "set", "name": "voice", "value": "/etc/passwd"}
+    refused = ask(port, chosen)
+    assert (refused.status, "'/etc/passwd' is not known" in refused.error) == (409, True)
+    for known in ("", "Built-in"):
+        assert ask(port, {**chosen, "value": known}).status == 200
+    assert [request.value for request in daemon.requests] == ["", ""]
+
+
 def test_few_clients_wait_for_answers_at_a_time(daemon, port):
     """Others are refused at once, and requests that wait for nothing are not held up."""
     asked = threading.Semaphore(0)
