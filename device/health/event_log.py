@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.events import (
     Alerted,
     Answered,
@@ -60,7 +61,7 @@ class EventLog:
             case Alerted():
                 _write(logging.INFO, event, f"alert: {event.rule}", rule=event.rule)
                 _write(logging.DEBUG, event, f"alert: {event.text}", text=event.text)
-            case InViewChanged() | PlaceChanged():
+            case InViewChanged() | PlaceChanged() | UpdateChanged():
                 _viewed(event)
             case Spoke():
                 _spoke(event)
@@ -96,7 +97,12 @@ class EventLog:
             _write(logging.DEBUG, event, line, detail=event.detail, text=event.text)
 
 
-def _viewed(event: InViewChanged | PlaceChanged) -> None:
+def _viewed(event: InViewChanged | PlaceChanged | UpdateChanged) -> None:
+    if isinstance(event, UpdateChanged):
+        line = f"bundle {event.installed} is in use, the newest known is {event.latest or 'none'}"
+        level = logging.INFO if event.percentage is None else logging.DEBUG  # one for each percent
+        _write(level, event, f"{line}: {event.problem}" if event.problem else line)
+        return
     if isinstance(event, PlaceChanged):
         line = f"place: {event.place or 'none'}, known: {', '.join(event.known) or 'none'}"
         _write(logging.DEBUG, event, line, names=list(event.known))

@@ -13,6 +13,7 @@ from typing import NoReturn
 import pytest
 from support.captions import THINGS, caption, thing
 
+from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.events import (
     Alerted,
     Answered,
@@ -201,6 +202,7 @@ def _every_event() -> list[Event]:
         ProblemChanged(at=AT, part=Part.CAMERA, is_problem=True, text="camera:0 is gone"),
         SettingChanged(at=AT, name="volume", value=0.5, cause=Cause.MQTT),
         SummedUp(at=AT, summary=summary, cause=Cause.BUTTON),
+        UpdateChanged(at=AT, installed="homes", latest="homes-2"),
         PictureAnswered(
             at=AT, description=Description(SECRET, caption=line, probability=0.5), cause=Cause.MQTT
         ),
