@@ -76,6 +76,8 @@ def read_entries(path: Path, selection: Selection) -> Iterator[Entry]:
     sql = f"SELECT {COLUMNS} FROM ({sql}) ORDER BY at_us, seq"
     words, thing = _word_matcher(selection.search), _thing_matcher(selection.search)
     with open_for_reading(path) as connection:
+        if version_of(connection) == 0 and path.stat().st_size:
+            return  # the daemon has just created the file, and not yet its tables
         connection.create_function("has_words", 1, words, deterministic=True)
         connection.create_function("has_thing", 1, thing, deterministic=True)
         damaged: list[str] = []

@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from seealoud.device.clock import Clock
@@ -222,9 +221,9 @@ def _authority(origin: str) -> str:
 
 
 def _cookie(header: str) -> str:
-    """Return the value of our cookie; empty without one."""
-    try:
-        cookie: SimpleCookie = SimpleCookie(header)
-    except CookieError:
-        return ""
-    return cookie[COOKIE].value if COOKIE in cookie else ""
+    """Return the value of our cookie; empty without one.
+
+    Other programs on the same host may have set cookies of any form.
+    """
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return next((value for name, _, value in pairs if name == COOKIE), "")

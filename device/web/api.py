@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 
 from seealoud.device.errors import HistoryError
 from seealoud.device.history.entries import Kind
-from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.reading import Selection
 from seealoud.device.history.time_parsing import rfc3339
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.records import HistorySummary, Seen
+from seealoud.device.web.access import Guard
 from seealoud.device.web.asking import Asker
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import (
@@ -37,6 +38,7 @@ from seealoud.device.web.operations import (
     OPERATIONS,
     WIDTHS,
 )
+from seealoud.device.web.pages import present_call
 from seealoud.device.web.reports import Reports
 from seealoud.device.web.sources import PageSources
 
@@ -49,12 +51,16 @@ class Api:
 
     Args:
         sources: parts of the daemon.
+        guard: ends a stream whose reader's token is not valid any more.
         stream: what happens, live.
         asker: carries out requests.
     """
 
-    def __init__(self, sources: PageSources, stream: EventStream, asker: Asker) -> None:
+    def __init__(
+        self, sources: PageSources, guard: Guard, stream: EventStream, asker: Asker
+    ) -> None:
         self._sources = sources
+        self._guard = guard
         self._stream = stream
         reports = Reports(sources)
         self._views: dict[str, Callable[[], Response]] = {
@@ -122,7 +128,12 @@ class Api:
 
     def events(self) -> Response:
         """Return what happens from now on, as long as the client listens."""
-        is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
+        has_left = request.environ.get("waitress.client_disconnected", lambda: False)
+        call = present_call()
+
+        def is_gone() -> bool:
+            return has_left() or not self._guard.is_signed_in(call)
+
         response = Response(self._stream.read(is_gone), mimetype="text/event-stream")
         response.headers["X-Accel-Buffering"] = "no"
         return response
@@ -147,13 +158,11 @@ def _entries(sources: PageSources) -> Iterable[HistoryEntry]:
     selection = Selection(
         until=_moment("before"), search=search, limit=int(limit or ENTRIES), kind=_kind()
     )
-    if not sources.history.exists():
-        return []  # nothing was kept yet
     try:
-        found = [entry.to_json() for entry in read_entries(sources.history, selection)]
+        found = [entry.to_json() for entry in sources.entries(selection)]
     except HistoryError as exc:
         abort(HTTPStatus.SERVICE_UNAVAILABLE, str(exc))
-    return TypeAdapter(list[HistoryEntry]).validate_python(found[::-1])
+    return TypeAdapter(list[HistoryEntry]).validate_python(found)
 
 
 def _kind() -> Kind | None:

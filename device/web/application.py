@@ -55,7 +55,7 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
     application = Flask(__name__)
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
     asker = Asker(sources)
-    application.register_blueprint(Api(sources, stream, asker).routes())
+    application.register_blueprint(Api(sources, guard, stream, asker).routes())
     application.register_blueprint(page_routes(PageParts(sources, asker), guard))
 
     @application.before_request

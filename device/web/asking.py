@@ -25,6 +25,7 @@ from seealoud.device.requests import (
     Outcome,
     PlaceTeach,
     Request,
+    Set,
     Where,
     parse_request,
 )
@@ -49,6 +50,7 @@ class Asker:
 
     def __init__(self, sources: PageSources) -> None:
         self._target = sources.target
+        self._voices_of = sources.voices_of
         self._answers = AwaitedAnswers()
         self._room = threading.BoundedSemaphore(_MOST_AWAITING)
         self._ask_picture = sources.ask_picture
@@ -70,6 +72,14 @@ class Asker:
     def outcome_of(self, asked: Request) -> Outcome:
         """Carry out a request, and wait for its answer if it wants one."""
         asked_s = self._target.clock.now_s()
+        if isinstance(asked, Set) and asked.name == "voice":
+            voices, name = self._voices_of(), str(asked.value)
+            # Others are refused, because an answer would show which files there are.
+            path = name if name in voices.values() else voices.get(name)
+            if path is None:
+                reason = f"voice {name[:80]!r} is not known; there are: {', '.join(voices)}"
+                return Outcome(is_accepted=False, reason=reason, id=asked.id)
+            asked = asked.model_copy(update={"value": path})
         if isinstance(asked, _AWAITED) and asked.wants_answer:
             return self._awaited(asked, asked_s)
         return self._target.handle(asked, Cause.WEB, asked_s)

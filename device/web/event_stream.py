@@ -28,6 +28,9 @@ HEARTBEAT_S = 15.0
 # Events that wait for one reader; a phone that sleeps takes none, and gets a new stream later.
 _MOST_WAITING = 100
 _LOOK_S = 0.5
+_FIRST = "retry: 3000\n\n"
+# A browser opens a stream that ended again; not at once, where there are too many of them.
+_COME_BACK_LATER = "retry: 30000\n\n"
 _HEARTBEAT = ": the device works\n\n"
 _NAMES = {Kind.ALERT: "alert", Kind.PROBLEM: "problem", Kind.RECOVERY: "problem"}
 
@@ -79,20 +82,26 @@ class EventStream:
                 reader.put(text)
 
     def read(self, is_gone: Callable[[], bool]) -> Iterator[str]:
-        """Return the stream of a new reader; where there are four already, the oldest one ends.
+        """Yield the stream of a new reader; where there are four already, the oldest one ends.
 
         Args:
-            is_gone: whether the client has disconnected.
+            is_gone: whether the client has disconnected, or may not read any more.
         """
         reader = _Reader()
-        reader.put("retry: 3000\n\n")
         with self._lock:
             if self._is_closed:
-                reader.is_over.set()
+                return
             self._readers.append(reader)
             for old in self._readers[:-MOST_READERS]:
                 old.is_over.set()
-        return self._texts(reader, is_gone)
+        try:
+            yield _FIRST
+            yield from self._texts(reader, is_gone)
+            if not is_gone():
+                yield _COME_BACK_LATER
+        finally:
+            with self._lock:
+                self._readers.remove(reader)
 
     def close(self) -> None:
         """End all streams, and every later one at once."""
@@ -102,19 +111,15 @@ class EventStream:
                 reader.is_over.set()
 
     def _texts(self, reader: _Reader, is_gone: Callable[[], bool]) -> Iterator[str]:
-        try:
+        sent_s = self._clock.now_s()
+        while not reader.is_over.is_set() and not is_gone():
+            try:
+                yield reader.texts.get(timeout=_LOOK_S)
+            except queue.Empty:
+                if self._clock.now_s() - sent_s < HEARTBEAT_S:
+                    continue
+                yield _HEARTBEAT
             sent_s = self._clock.now_s()
-            while not reader.is_over.is_set() and not is_gone():
-                try:
-                    yield reader.texts.get(timeout=_LOOK_S)
-                except queue.Empty:
-                    if self._clock.now_s() - sent_s < HEARTBEAT_S:
-                        continue
-                    yield _HEARTBEAT
-                sent_s = self._clock.now_s()
-        finally:
-            with self._lock:
-                self._readers.remove(reader)
 
 
 def _converted(event: Event, entry: Entry | None) -> tuple[str, Mapping[str, Any]] | None:

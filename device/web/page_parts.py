@@ -10,7 +10,7 @@ from flask import request
 
 from seealoud.device.errors import RequestError
 from seealoud.device.history.entries import Entry, Kind
-from seealoud.device.history.reading import Selection, read_entries
+from seealoud.device.history.reading import Selection
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.pictures.questions import PictureAnswered, PictureQuestion
 from seealoud.device.records import Cause
@@ -24,8 +24,6 @@ from seealoud.device.web.sources import PageSources
 # What a page answers to a form that was refused.
 REFUSED = 422
 _NO_HISTORY = "there is no history: set is_on = true in [history]"
-# An entry is written in some milliseconds; a disk that fails must not make the page wait.
-_FLUSH_S = 1.0
 
 
 class PageParts:
@@ -79,14 +77,7 @@ class PageParts:
         Raises:
             HistoryError: it cannot be read.
         """
-        path = self._sources.history
-        if path is None:
-            return []
-        self._sources.flush_history(_FLUSH_S)
-        if not path.exists():  # nothing was kept yet
-            return []
-        selection = Selection(until=before, search=search, limit=limit, kind=kind)
-        return [*read_entries(path, selection)][::-1]
+        return self._sources.entries(Selection(until=before, search=search, limit=limit, kind=kind))
 
     def summary(self, minutes: float) -> str:
         """Return what happened in so many last minutes, in words.

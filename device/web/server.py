@@ -18,6 +18,7 @@ from seealoud.device.web.token import TOKEN_FILE, WebToken
 from seealoud.device.worker import Worker
 
 if TYPE_CHECKING:
+    from flask import Flask
     from waitress.parser import HTTPRequestParser
 
     from seealoud.device.web.http_server import HttpServer, ServerLimits
@@ -48,6 +49,7 @@ class PageServer:
         self._guard = Guard(self._token, sources.target.clock)
         self._stream = EventStream(sources.target.clock)
         sources.bus.subscribe(self._stream)
+        self._application: Flask | None = None
         self._server: HttpServer | None = None
         self._worker: Worker | None = None
 
@@ -85,11 +87,12 @@ class PageServer:
                 f"the page's token cannot be read or kept: {exc}; without it the page is not "
                 f"served on {address}"
             ) from exc
-        application = make_application(self._sources, self._guard, self._stream)
+        if self._application is None:  # made once: it listens to events
+            self._application = make_application(self._sources, self._guard, self._stream)
         limits = self._limits or ServerLimits()
         try:
             self._server = HttpServer(
-                application, self._settings.place, self._may_send_large, limits
+                self._application, self._settings.place, self._may_send_large, limits
             )
         except (OSError, ValueError) as exc:
             reason = getattr(exc, "strerror", None) or exc

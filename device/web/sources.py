@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seealoud.device.events import EventBus
+from seealoud.device.history.entries import Entry
 from seealoud.device.history.feedback import Feedback
+from seealoud.device.history.reading import Selection, read_entries
 from seealoud.device.pictures.questions import PictureQuestion
 from seealoud.device.records import Frame, HistorySummary
 from seealoud.device.triggers.trigger import Target
 
+# An entry is written in some milliseconds; a disk that fails must not make a client wait.
+_FLUSH_S = 1.0
 Value = bool | int | float | str | None
 
 
@@ -51,3 +55,16 @@ class PageSources:
     history: Path | None = None
     flush_history: Callable[[float], bool] = lambda _: True
     summary_of: Callable[[float], HistorySummary] | None = None
+
+    def entries(self, selection: Selection) -> list[Entry]:
+        """Return entries of the history, the newest first; none where there is no history.
+
+        Raises:
+            HistoryError: it cannot be read.
+        """
+        if self.history is None:
+            return []
+        self.flush_history(_FLUSH_S)
+        if not self.history.exists() or not self.history.stat().st_size:
+            return []  # nothing was kept yet
+        return [*read_entries(self.history, selection)][::-1]

@@ -13,7 +13,7 @@ from support.captions import THINGS, thing
 from support.history_events import NOON, answered, entry, kept
 
 from seealoud.device.errors import HistoryError
-from seealoud.device.history.entries import FIELDS
+from seealoud.device.history.entries import FIELDS, Kind
 from seealoud.device.history.history import History
 from seealoud.device.history.reading import Selection, read_entries
 from seealoud.device.history.schema import HISTORY_FILE
@@ -155,6 +155,20 @@ def test_a_file_that_is_no_history_is_an_error(path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(HistoryError, match="cannot be read"):
         captions(path)
+
+
+def test_a_history_that_the_daemon_has_just_created_has_no_entries(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")  # before its tables
+    assert captions(path) == []
+    connection.close()
+
+
+def test_only_entries_of_a_kind_are_chosen(path: Path) -> None:
+    kept(path, *(answered(f"{n} dogs", at=NOON + n * HOUR) for n in range(3)))
+    assert captions(path, Selection(kind=Kind.DESCRIBED, limit=2)) == ["1 dogs", "2 dogs"]
+    assert captions(path, Selection(kind=Kind.NARRATED)) == []
+    assert captions(path, Selection(kind=Kind.DESCRIBED, search="1 dog")) == ["1 dogs"]
 
 
 def test_no_history_is_an_error_that_says_where_it_comes_from(path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
 import stat
 from datetime import timedelta
 
 import pytest
-from support.page import FakeDaemon, ask, fetch, serve
+from support.page import DEADLINE_S, FakeDaemon, ask, fetch, serve
 
 from seealoud.device.commands.web import web
 from seealoud.device.errors import DaemonError
@@ -140,6 +141,10 @@ def test_a_cookie_that_was_changed_is_worth_nothing(open_page):
 def test_a_new_token_ends_every_session_at_once(open_page, tmp_path, capsys):
     port, token = open_page
     cookie = {"Cookie": cookie_of(form(port, token))}
+    stream = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    stream.request("GET", "/api/events", headers=cookie)
+    events = stream.getresponse()
+    assert events.readline() == b"retry: 3000\n"
     web.main(["token", "--state", str(tmp_path)], standalone_mode=False)
     assert capsys.readouterr().out == f"{token}\n"
     web.main(["token", "--new", "--state", str(tmp_path)], standalone_mode=False)
@@ -148,6 +153,14 @@ def test_a_new_token_ends_every_session_at_once(open_page, tmp_path, capsys):
     assert fetch(port, "/api/state", headers=bearer(new)).status == 200
     assert fetch(port, "/api/state", headers=bearer(token)).status == 401
     assert fetch(port, "/api/state", headers=cookie).status == 401
+    assert events.read() == b"\n"  # the open stream ends as well
+
+
+def test_a_cookie_is_found_among_those_of_other_programs_on_the_same_host(open_page):
+    port, token = open_page
+    own = cookie_of(form(port, token))
+    others = {"Cookie": f'a={{"b":[1,"x"]}}; odd; {own}; c=d'}
+    assert fetch(port, "/api/state", headers=others).status == 200
 
 
 def test_the_command_makes_the_token_before_the_daemon_does(tmp_path, capsys):

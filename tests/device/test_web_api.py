@@ -210,6 +210,15 @@ def test_a_request_that_the_daemon_refuses_has_its_reason(daemon, port):
     assert (reply.status, reply.error) == (409, "another place is being learnt")
 
 
+def test_only_a_voice_of_the_settings_can_be_chosen(daemon, port):
+    chosen = {"action": "set", "name": "voice", "value": "/etc/passwd"}
+    refused = ask(port, chosen)
+    assert (refused.status, "'/etc/passwd' is not known" in refused.error) == (409, True)
+    for known in ("", "Built-in"):
+        assert ask(port, {**chosen, "value": known}).status == 200
+    assert [request.value for request in daemon.requests] == ["", ""]
+
+
 def test_few_clients_wait_for_answers_at_a_time(daemon, port):
     """Others are refused at once, and requests that wait for nothing are not held up."""
     asked = threading.Semaphore(0)
@@ -474,7 +483,7 @@ def test_events_arrive_as_they_happen(daemon, port):
 def test_the_newest_streams_stay_and_the_oldest_ends(daemon, port):
     streams = [listen(port) for _ in range(MOST_READERS + 1)]
     _, oldest = streams[0]
-    assert list(oldest) == []
+    assert list(oldest) == [b"retry: 30000\n", b"\n"]  # it comes back, but not at once
     daemon.bus.publish(Answered(at=AT, text="A dog runs.", cause=Cause.WEB))
     for _, lines in streams[1:]:
         assert next_event(lines)[1]["text"] == "A dog runs."
@@ -501,6 +510,9 @@ def test_a_reader_that_takes_nothing_is_dropped_and_costs_the_others_nothing(dae
         )
         assert f'"text": "{number}"' in next(quick)
     assert len(list(stuck)) <= 100
+    assert stream.readers == 1
+    unused = stream.read(lambda: False)
+    unused.close()  # as of a HEAD request
     assert stream.readers == 1
     quick.close()
     assert stream.readers == 0

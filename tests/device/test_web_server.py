@@ -5,9 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +26,7 @@ from seealoud.device.web.server import PageServer
 from seealoud.device.web.settings import WebSettings
 from seealoud.device.web.token import TOKEN_FILE
 
+ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"
 IMPATIENT = ServerLimits(silent_s=0.3, upload_s=0.6, unread_s=0.5)
 
@@ -69,6 +73,18 @@ def post(length: int | str, path: str = "/api/request", more: str = "") -> bytes
 # ------------------------------------------------------------ start and stop
 
 
+def test_the_daemon_imports_nothing_of_the_page_before_it_is_switched_on():
+    program = (
+        "import sys, seealoud.device.app, seealoud.device.settings.load\n"
+        "found = {'flask', 'waitress', 'werkzeug', 'jinja2', 'seealoud.device.web.server'}\n"
+        "sys.exit(str(found & {*sys.modules}) if found & {*sys.modules} else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon, tmp_path):
     clock, recorder, port = ManualClock(), EventRecorder(), free_port()
     daemon.bus.subscribe(recorder)
@@ -83,7 +99,12 @@ def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon,
         assert f"{HERE}:{port}" in text
         assert "set web.address to another address or port" in text
         assert page.workers == ()
-    clock.advance(10)
+        listeners = len(daemon.bus._listeners)
+        for _ in range(3):
+            clock.advance(100)
+            triggers.retry_where_due()
+        assert len(daemon.bus._listeners) == listeners
+    clock.advance(100)
     triggers.retry_where_due()
     assert recorder.problems == [(Part.PAGE, True), (Part.PAGE, False)]
     assert fetch(port, "/api/state").status == 200

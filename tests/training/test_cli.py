@@ -51,7 +51,7 @@ def data(tmp_path: Path) -> Path:
     for split, name in names.items():
         (root / "images" / name).touch()
         (root / f"Flickr_8k.{split}Images.txt").write_text(name)
-    lines = [f"{name}#0\tA dog .\n" for name in names.values()]
+    lines = [f"{name}#{k}\tA dog of {split} .\n" for split, name in names.items() for k in range(5)]
     (root / "Flickr8k.token.txt").write_text("".join(lines))
     return root
 
@@ -243,6 +243,18 @@ def test_without_a_network_the_seeds_recipe_says_what_to_download(
     code, _, err = run(*arguments, "--weights", tmp_path / "no.h5")
     assert code == 9
     assert f"cannot read the weights file {tmp_path / 'no.h5'}" in err.splitlines()[-1]
+
+
+def test_captions_without_frequent_words_are_refused(
+    run: Run, config: Path, data: Path, tmp_path: Path
+) -> None:
+    code, _, err = run(
+        *("run", config, "--data", data, "--runs", tmp_path / "runs"),
+        *("--set", "text.minimum_count=6"),
+    )
+    assert code == 9
+    assert "no word occurs 6 times in the training captions" in err.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
 
 
 def test_tensorflow_starts_without_noise() -> None:
