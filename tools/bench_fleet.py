@@ -3,7 +3,8 @@
     .venv/bin/python -m tools.bench_fleet [N]      # 1000 by default, some 3 minutes
 
 Each device is the daemon's own MQTT code with its usual waits, a worker and an outbox; 50 share a
-process, at most. Each publishes a caption every 5 s through everything. In order: all start at the
+process, at most. Since hundreds share a core here, each step may take 15 s instead of 5. Each
+device publishes a caption every 10 s through everything. In order: all start at the
 same moment; one command goes to all of them; the broker is restarted; the network is cut for 30 s.
 Connections are counted in the broker's log. At the end the captions that devices published are
 compared with those that a subscriber has received.
@@ -34,12 +35,14 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from seealoud.device.mqtt.settings import MqttLimits
 from tools.bench_mqtt import DEVICES_A_PROCESS, SimulatedDevice
 from tools.bench_report import machine_facts
 from tools.broker import HOST, free_port, listens, mosquitto_path
 from tools.cuttable_network import cuttable_network
 
-PERIOD_S = 5.0
+PERIOD_S = 10.0
+TIMEOUT_S = 15.0
 SETTLE_S = 12.0
 DOWN_S = 3.0
 CUT_S = 30.0
@@ -151,7 +154,8 @@ def be_devices(
     start, last, end = gates
     index = numbers[0] // DEVICES_A_PROCESS
     before_mb = _status_mb("self", "VmRSS")
-    devices = [SimulatedDevice(number, port, is_started=False) for number in numbers]
+    limits = MqttLimits(timeout_s=TIMEOUT_S)
+    devices = [SimulatedDevice(number, port, limits, is_started=False) for number in numbers]
     report.put((numbers[0], -1, 0.0))
     start.wait(_LONGEST_S)
     for device in devices:
@@ -187,7 +191,9 @@ class Fleet:
         gates = (self.start, self.last, self._end)
         self._processes = [
             _CONTEXT.Process(
-                target=be_devices, args=(share, port, gates, self._connected, self._report)
+                target=be_devices,
+                args=(share, port, gates, self._connected, self._report),
+                daemon=True,
             )
             for share in self._shares
         ]

@@ -52,7 +52,7 @@ async def _forward_all(port: int, broker_port: int, is_there: ProcessEvent) -> N
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
             if not is_open.is_set():
-                await is_open.wait()
+                await reader.read()  # until he gives up
                 return
             with contextlib.suppress(OSError):
                 there, back = await asyncio.open_connection(HOST, broker_port)
