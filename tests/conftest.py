@@ -7,6 +7,7 @@ it is trained once; that process begins with it, because it takes longest.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from functools import cache
@@ -28,6 +29,9 @@ settings.load_profile("seealoud")
 # starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# CI runs in minutes; before a release, and after a change of training or convert, also the rest.
+LONG = "SEEALOUD_TEST_LONG"
 
 # A test that has one of the fixtures of the tiny run.
 _OF_TINY_RUN = re.compile(r"def test_\w+\([^)]*\b(?:smoke|trained|killed|converted)\b")
@@ -53,5 +57,10 @@ def _is_of_tiny_run(file: Path) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of the tiny run, which take longest, begin first."""
+    """Let the tests of the tiny run, which take longest, begin first; leave out long tests."""
+    if os.environ.get(LONG) != "1":
+        skipped = pytest.mark.skip(reason=f"takes a minute or two: set {LONG}=1")
+        for item in items:
+            if item.get_closest_marker("long") is not None:
+                item.add_marker(skipped)
     items.sort(key=lambda item: not _is_of_tiny_run(item.path))

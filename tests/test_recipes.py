@@ -127,6 +127,7 @@ def test_kubernetes_starts_as_many_workers_as_know_each_other(checkout: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_notebook_ends_with_a_bundle(smoke: Smoke, trained: Done, tmp_path: Path) -> None:
     """On a Kaggle copy of the tiny run's data; what that run has trained is found in its cache."""
     assert trained.returncode == 0, trained.stderr[-2000:]

@@ -205,6 +205,7 @@ def arguments(smoke: Smoke, trained: Done) -> tuple[object, ...]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_one_goes_on_where_it_was(
     smoke: Smoke, arguments: tuple[object, ...], run: Run
 ) -> None:

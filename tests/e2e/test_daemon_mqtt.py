@@ -211,6 +211,8 @@ def test_pictures_of_others_are_described_in_the_same_words_also_during_privacy_
     client.connect("127.0.0.1", broker.port)
     client.loop_start()
     with listening(broker) as heard:
+        while heard.next("kitchen/availability", WAIT_S).payload != b"online":
+            pass
         daemon.ask(r.Privacy(is_on=True))
         for file, text in zip(files, texts, strict=True):
             client.publish(f"{topic}/{file.stem}", file.read_bytes(), qos=1)

@@ -45,6 +45,7 @@ patience_epochs = 12
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     # Keras 3.15 converts variables in a way that NumPy 2 warns about; only saving does so.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

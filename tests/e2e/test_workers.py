@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from support.tiny_dataset import write_tiny_dataset
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 600.0  # of a process that waits for another one, on a busy machine
@@ -130,8 +130,6 @@ def finish(place: Place, name: str, ports: list[int]) -> None:
 @pytest.mark.parametrize("kind", ["cross-entropy", "self-critical"])
 def test_a_run_goes_from_two_workers_to_one_and_back(kind: str, tmp_path: Path) -> None:
     """And gives the losses and scores of a run that one process made without a break."""
-    if kind == "self-critical" and not os.environ.get("SEEALOUD_TEST_WORKERS"):
-        pytest.skip("takes as long again: set SEEALOUD_TEST_WORKERS=1")
     place = Place(tmp_path)
     write_tiny_dataset(place.root / "data", n_train=STEPS * 4)
     (place.root / "shared.toml").write_text(CONFIG + (REWARDS if kind == "self-critical" else ""))

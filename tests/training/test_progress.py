@@ -68,7 +68,7 @@ def pictures(count: int) -> list[CaptionedPicture]:
 def test_two_captions_are_shown_beside_peoples(
     count: int, shown: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="seealoud")
     log_epoch(CONFIG, [result(1, 4.0)], pictures(9), {f"{k}.jpg": "a dog" for k in range(count)})
     lines = [record.getMessage().strip() for record in caplog.records]
     assert lines[1:] == [f"{k}.jpg: a dog | people: Dog {k} ." for k in shown]
