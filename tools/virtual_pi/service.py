@@ -88,7 +88,8 @@ def press(*words: str) -> None:
     asked = subprocess.run(
         [SEEALOUD, "press", *words], capture_output=True, text=True, timeout=LONG_S, check=False
     )
-    # Emulated, an answer may take longer than the command waits; whether one comes is checked apart.
+    # Emulated, an answer may take longer than the command waits; whether one comes is checked
+    # apart.
     is_taken = asked.returncode == 0 or "accepted the request" in asked.stderr
     claim(f"seealoud press {' '.join(words)}: taken", is_taken, asked.stderr.strip())
 
