@@ -122,7 +122,7 @@ def pi(tmp_path: Path) -> Pi:
 
 def test_install_pi_keeps_the_version_before_and_removes_older_ones(pi: Pi) -> None:
     code, text = pi.run("--upgrade")
-    assert (code, "leave --upgrade out" in text) == (1, True)
+    assert (code, "without --upgrade" in text) == (1, True)
     assert not (pi.home / "current").exists()
     for kind, before in (("works1", ""), ("works2", "works1"), ("works3", "works2")):
         code, text = pi.run(*(["--upgrade"] if before else []), kind=kind)

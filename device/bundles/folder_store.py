@@ -76,9 +76,8 @@ class FolderStore:
         found = [text] if text in names else [name for name in names if name.startswith(text)]
         if not text or len(found) != 1:
             there = ", ".join([*(found or names), self.own])
-            raise BundleError(
-                f"{text!r} names {len(found)} installed {self.word}s; choose of: {there}"
-            )
+            what = f"several installed {self.word}s" if found else f"no installed {self.word}"
+            raise BundleError(f"{text!r} names {what}; choose one of: {there}")
         return found[0]
 
     @contextmanager

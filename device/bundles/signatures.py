@@ -45,10 +45,15 @@ def sign(message: bytes, key_file: Path) -> bytes:
     """Return a line of ``bundle.sig`` for the contents of ``bundle.sha256``.
 
     Raises:
-        BundleError: PyNaCl is missing, or the file is no private key.
+        BundleError: PyNaCl is missing, or the file is missing or no private key.
         OSError: the file cannot be read.
     """
-    key = _signing().SigningKey(_decoded(key_file))
+    try:
+        key = _signing().SigningKey(_decoded(key_file))
+    except FileNotFoundError as exc:
+        raise BundleError(
+            f"there is no key {key_file}: seealoud bundle make-key makes one"
+        ) from exc
     return base64.b64encode(key.sign(message).signature) + b"\n"
 
 

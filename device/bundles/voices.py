@@ -124,7 +124,9 @@ def install_voice(
         OSError: the store cannot be written.
     """
     if is_unsigned_allowed and is_address(source):
-        raise BundleError("a voice from an address must be signed: download it and hear it")
+        raise BundleError(
+            "a voice from an address must be signed: download it, then install the file"
+        )
     with store.changing():
         files = read_voice(source)
         if is_unsigned_allowed:
@@ -170,8 +172,8 @@ def spoken_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
     found = {name: data for name, data in files.items() if name.endswith((_MODEL, _CONFIG))}
     model = next((name for name in found if name.endswith(_MODEL)), "")
     if set(found) != {model, f"{model}.json"}:
-        names = ", ".join(sorted(found)) or "no such file"
-        raise BundleError(f"a voice is NAME.onnx and NAME.onnx.json, not {names}")
+        names = ", ".join(sorted(found)) or "neither"
+        raise BundleError(f"a voice is NAME.onnx with NAME.onnx.json: found {names}")
     return found
 
 

@@ -175,9 +175,11 @@ def pack(folder: Path, file: Path) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--key", type=_FILE, required=True, help="The private key.")
 @click.option(
-    "--address", required=True, help="Where the packed bundle is, from the feed's address on."
+    "--address",
+    required=True,
+    help="Address of the packed bundle, which may be relative to the feed's.",
 )
-@click.option("--summary", default="", help="What is better, for people.")
+@click.option("--summary", default="", help="What is new, for the people who are asked.")
 @verbose_option
 def announce(folder: Path, file: Path, key: Path, address: str, summary: str) -> None:
     """Write to FILE the signed feed that announces the bundle in FOLDER.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seealoud.device.history.feedback import Feedback
 
 _SYSTEM_STATE = Path("/var/lib/seealoud")
-_NOTHING = "nothing was reported as wrong yet"
+_NOTHING = "nothing has been reported as wrong yet"
 _state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
@@ -31,7 +31,7 @@ _state_option = click.option(
     "feedback",
     cls=SuggestingGroup,
     no_args_is_help=False,
-    short_help="What was reported as wrong.",
+    short_help="List, export and erase reports of what was wrong.",
 )
 def feedback() -> None:
     """List, export and erase what was reported as wrong on the device's page.

@@ -40,7 +40,7 @@ def voice() -> None:
 @click.option("--no-use", is_flag=True, help="Install it, and leave the other one in use.")
 @verbose_option
 def install(source: str, unsigned: bool, no_use: bool) -> None:
-    """Check a voice, have it speak a sentence into nothing, and use it.
+    """Check a voice, try it on a sentence without a sound, and use it.
 
     SOURCE is the .onnx file of a Piper voice with its .onnx.json beside it, a folder or zip file
     with both, or the http or https address of such a zip file. It must be signed with a key in

@@ -29,10 +29,10 @@ def web() -> None:
 )
 @verbose_option
 def token_command(is_new: bool, state: Path | None) -> None:
-    """Print the token; the first time, it is made.
+    """Print the token of the page, and make one if there is none.
 
-    It is needed where web.address is not an address of this machine only. Whoever knows it can look
-    through the camera: give it to nobody else, and in no address or script that others can read.
+    It is needed if other machines can reach web.address. Whoever knows it can look through the
+    camera: do not share it, nor write it into an address or a script that others can read.
     """
     from seealoud.device.web.token import TOKEN_FILE, WebToken
 

@@ -80,7 +80,7 @@ def test_a_bundle_from_the_key_to_its_removal(bundle: Bundle, tmp_path: Path) ->
     assert name not in bundle("list")[1]
     code, _, err = bundle("use", name)
     assert code == 3
-    assert "choose of: shipped" in err
+    assert "choose one of: shipped" in err
 
 
 def test_a_bundle_of_one_s_own_needs_no_signature_if_that_is_said(

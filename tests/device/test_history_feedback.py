@@ -178,7 +178,7 @@ def test_export_is_what_training_reads_and_refuses_to_overwrite(tmp_path: Path, 
 
 def test_command_lists_and_erases_for_good(tmp_path: Path, run: Run) -> None:
     state = ("--state", str(tmp_path))
-    assert run("list", *state) == (0, "", "seealoud: nothing was reported as wrong yet\n")
+    assert run("list", *state) == (0, "", "seealoud: nothing has been reported as wrong yet\n")
     assert run("export", str(tmp_path / "out"), *state)[0] == 13
     assert not (tmp_path / "out").exists()
     kept = _feedback(tmp_path)

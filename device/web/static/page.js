@@ -64,7 +64,7 @@ function watchPicture() {
   const state = $("picture-state");
   picture.addEventListener("load", () => { state.textContent = ""; loadPictureAfter(PICTURE_PERIOD_MS); });
   picture.addEventListener("error", () => {
-    state.textContent = "There is no picture at the moment. It is tried again every 5 seconds.";
+    state.textContent = "There is no picture at the moment. This page tries again every 5 seconds.";
     loadPictureAfter(RETRY_MS);
   });
   inView.disconnect();
@@ -124,7 +124,7 @@ function openStream() {
   stream = new EventSource("/api/events");
   stream.addEventListener("open", () => { $("stream-state").textContent = ""; refreshSoon(); });
   stream.addEventListener("error", () => {
-    $("stream-state").textContent = "New captions do not appear at the moment. The connection is tried again.";
+    $("stream-state").textContent = "New captions do not appear at the moment. This page is trying to connect again.";
     if (stream.readyState === EventSource.CLOSED) { closeStream(); setTimeout(openStream, RETRY_MS); }
   });
   const heard = (kind, region) => stream.addEventListener(kind, (event) => {
