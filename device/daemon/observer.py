@@ -124,6 +124,8 @@ class Observer:
 
         Only this one is kept, in memory, and none while privacy is on.
         """
+        if self._grabber.is_paused:
+            return None  # the thread forgets it after what it does now
         described = self._described
         return None if described is None or text not in described[1] else described[0]
 

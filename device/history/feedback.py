@@ -119,14 +119,18 @@ class Feedback:
         """Yield all reports, the oldest first; one that cannot be read is logged and left out."""
         for path in sorted(self._files("*.json")):
             try:
-                yield Report(**json.loads(read_regular(path)))
+                yield _stored(read_regular(path))
             except (OSError, ValueError, TypeError) as exc:
                 _LOGGER.warning("the report %s cannot be read: %s", path, exc)
 
     def size(self) -> FeedbackSize:
         """Return how much is kept."""
-        sizes = [path.stat().st_size for path in self._files("*")]
-        return FeedbackSize(len(self._files("*.json")), sum(sizes))
+        reports = size_bytes = 0
+        for path in self._files("*"):
+            with suppress(FileNotFoundError):  # erased meanwhile
+                size_bytes += path.stat().st_size
+                reports += path.suffix == ".json"
+        return FeedbackSize(reports, size_bytes)
 
     def export(self, folder: Path) -> None:
         """Write all reports as training reads them into a folder that does not exist yet.
@@ -218,6 +222,21 @@ class Feedback:
                 captions.append(f"{picture}\t{report.right}")
         for name, lines in ((CAPTIONS, captions), (REPORTS, rows)):
             yield name, "".join(f"{line}\n" for line in lines).encode()
+
+
+def _stored(data: bytes) -> Report:
+    """Return a report of a file.
+
+    Raises:
+        ValueError: it is damaged, or its picture is elsewhere: root may write the export.
+        TypeError: a field is missing or unknown.
+    """
+    report = Report(**json.loads(data))
+    if not all(isinstance(value, str) for value in asdict(report).values()):
+        raise ValueError("a value is no text")
+    if report.picture not in ("", f"{report.id}.jpg") or "/" in report.id:
+        raise ValueError(f"its picture is not its own: {report.picture[:80]!r}")
+    return report
 
 
 def _one_line(text: str) -> str:

@@ -171,6 +171,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _word_matcher(search: str) -> Callable[[bytes | None], bool]:
     """Return whether a text has the words; "man" finds "man" and "mans", not "woman"."""
-    words = r"\w*\W+".join(map(re.escape, search.split()))
-    pattern = re.compile(rf"(?<!\w){words}", re.IGNORECASE)
+    first, *others = map(re.escape, search.split() or [""])
+    # Each gap is searched once only: to try them all takes hours for words such as ". . . .".
+    gaps = (rf"(?>\w*\W+?(?={word})){word}" for word in others)
+    pattern = re.compile(rf"(?<!\w){first}{''.join(gaps)}", re.IGNORECASE)
     return lambda text: pattern.search((text or b"").decode("utf-8", "replace")) is not None

@@ -6,6 +6,7 @@ megabyte of PNG can hold a picture of four gigabytes.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +20,12 @@ from seealoud.device.pictures.picture_format import (
 
 # `describe` needs 150 MB without a picture, and must stay below 500 MB with any.
 LARGEST_PICTURE_BYTES = 300 * 10**6
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
-_TIFF_SHORT = 3
+_TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # of the picture, and of a tile
+_TIFF_NUMBERS = {3: "H", 4: "I"}
+# A comment ends at either end of a line, for OpenCV; a number that is cut is none.
+_PNM_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PNM_HEADER = re.compile(rb"P[1-6]" + 2 * (_PNM_GAP + rb"([0-9]{1,9})") + rb"[\s#]")
+_PNM_HEADER_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,44 +121,53 @@ def _gif(data: bytes) -> PictureSize | None:
 
 
 def _pnm(data: bytes) -> PictureSize | None:
-    words = b" ".join(line.partition(b"#")[0] for line in data[:4096].split(b"\n")).split()
-    return PictureSize(int(words[1]), int(words[2]), 9)
+    header = _PNM_HEADER.match(data[:_PNM_HEADER_BYTES])
+    return None if header is None else PictureSize(int(header[1]), int(header[2]), 9)
 
 
 def _tiff(data: bytes) -> PictureSize | None:
+    """Return the largest of the sizes that a TIFF states; decoders disagree which one counts."""
     order = "<" if data.startswith(b"II") else ">"
     directory = struct.unpack_from(f"{order}I", data, 4)[0]
-    found = {}
+    found: dict[int, int] = {}
     for number in range(struct.unpack_from(f"{order}H", data, directory)[0]):
         at = directory + 2 + 12 * number
         tag, kind = struct.unpack_from(f"{order}HH", data, at)
-        if tag in (_TIFF_WIDTH, _TIFF_HEIGHT):
-            value = "H" if kind == _TIFF_SHORT else "I"
-            found[tag] = struct.unpack_from(f"{order}{value}", data, at + 8)[0]
-    if len(found) < 2:
+        if tag not in _TIFF_WIDTHS + _TIFF_HEIGHTS:
+            continue
+        if kind not in _TIFF_NUMBERS:
+            return None  # its value may be elsewhere in the file
+        value = struct.unpack_from(f"{order}{_TIFF_NUMBERS[kind]}", data, at + 8)[0]
+        found[tag] = max(value, found.get(tag, 0))
+    if _TIFF_WIDTHS[0] not in found or _TIFF_HEIGHTS[0] not in found:
         return None
-    return PictureSize(found[_TIFF_WIDTH], found[_TIFF_HEIGHT], 11)
+    width, height = (
+        max(found.get(tag, 0) for tag in tags) for tags in (_TIFF_WIDTHS, _TIFF_HEIGHTS)
+    )
+    return PictureSize(width, height, 11)
 
 
 def _avif(data: bytes) -> PictureSize | None:
     """Return the largest of the sizes that an AVIF states for its parts."""
     if data[4:8] != b"ftyp" or data[8:12] not in (b"avif", b"avis"):
         return None
-    sizes, at = [], 0
-    while (at := data.find(b"ispe", at)) >= 0 and at + 16 <= len(data):
-        sizes.append(struct.unpack_from(">II", data, at + 8))
-        at += 4
-    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    return PictureSize(width, height, 15) if width and height else None
+    return _largest(data, b"ispe")
 
 
 def _jpeg_2000(data: bytes) -> PictureSize | None:
-    """Return the size in the code stream, which counts, not that in the box around it."""
+    """Return the largest size in a code stream, which counts, not that in the box around it."""
+    start = b"\xff\x4f\xff\x51"
     is_file = data[4:12] == b"jP  \r\n\x87\n"
-    at = data.find(b"\xff\x4f\xff\x51") if is_file or data.startswith(b"\xff\x4f\xff\x51") else -1
-    if at < 0 or at + 24 > len(data):
-        return None
-    width, height = struct.unpack_from(">II", data, at + 8)
+    return _largest(data, start) if is_file or data.startswith(start) else None
+
+
+def _largest(data: bytes, mark: bytes) -> PictureSize | None:
+    """Return the largest of the sizes behind a mark, since a box that is skipped may have one."""
+    sizes, at = [], 0
+    while (at := data.find(mark, at)) >= 0 and at + 16 <= len(data):
+        sizes.append(struct.unpack_from(">II", data, at + 8))
+        at += 4
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     return PictureSize(width, height, 15) if width and height else None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 
 from flask import Response, abort, request
@@ -93,15 +94,11 @@ class Asker:
                 '"Content-Type: image/jpeg", or another kind of picture',
             )
         _check_length(LARGEST_FILE_BYTES, "the picture")
-        if not self._picture_room.acquire(blocking=False):
-            abort(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "another picture is being described: try again in some seconds",
-            )
         try:
-            answered = self._described(request.get_data())
-        finally:
-            self._picture_room.release()
+            with self.picture_turn():
+                answered = self._described(request.get_data())
+        except RequestError as exc:
+            abort(HTTPStatus.TOO_MANY_REQUESTS, str(exc))
         found = answered.description
         if found.caption is None:
             is_ours = found.reason == "failed"
@@ -111,6 +108,20 @@ class Asker:
             )
         return Response(DescribedPart.of(found).json_text(), mimetype=_JSON)
 
+    @contextmanager
+    def picture_turn(self) -> Iterator[None]:
+        """Let one client at a time wait for a picture's description, as each holds a thread.
+
+        Raises:
+            RequestError: another one waits.
+        """
+        if not self._picture_room.acquire(blocking=False):
+            raise RequestError("another picture is being described: try again in some seconds")
+        try:
+            yield
+        finally:
+            self._picture_room.release()
+
     def _described(self, data: bytes) -> PictureAnswered:
         answer: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         try:
@@ -118,8 +129,6 @@ class Asker:
             return answer.get(timeout=_PICTURE_WAIT_S)
         except PictureError as exc:
             abort(HTTPStatus.UNPROCESSABLE_ENTITY, str(exc))
-        except RequestError as exc:
-            abort(HTTPStatus.TOO_MANY_REQUESTS, str(exc))
         except queue.Empty:
             abort(
                 HTTPStatus.SERVICE_UNAVAILABLE,

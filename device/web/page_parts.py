@@ -100,9 +100,10 @@ class PageParts:
             raise RequestError("there is no picture now: the camera gives none, or privacy is on")
         answers: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         data = encode_jpeg(frame.image_hwc)
-        self._sources.ask_picture(PictureQuestion(data, Cause.WEB, reply=answers.put))
         try:
-            return answers.get(timeout=ANSWER_WAIT_S).description.text
+            with self._asker.picture_turn():
+                self._sources.ask_picture(PictureQuestion(data, Cause.WEB, reply=answers.put))
+                return answers.get(timeout=ANSWER_WAIT_S).description.text
         except queue.Empty:
             raise RequestError(
                 f"the device has not answered within {ANSWER_WAIT_S:g} s: try again"

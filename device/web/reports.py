@@ -91,9 +91,11 @@ class Reports:
             # It has no name, and takes no memory; only one is made at a time.
             file = tempfile.TemporaryFile(dir=self._state)  # noqa: SIM115 - the answer closes it
             self._feedback.export_zip(file)
-        except (OSError, OutputError) as exc:
+        except BaseException as exc:
             self._export_room.release()
-            abort(HTTPStatus.SERVICE_UNAVAILABLE, f"the reports cannot be exported: {exc}")
+            if isinstance(exc, OSError | OutputError):
+                abort(HTTPStatus.SERVICE_UNAVAILABLE, f"the reports cannot be exported: {exc}")
+            raise
         size_bytes = file.tell()
         file.seek(0)
         response = Response(self._chunks(file), mimetype=_ZIP)

@@ -212,3 +212,38 @@ def test_observer_keeps_the_last_described_frame_only_and_none_in_privacy() -> N
     bench.frames.is_paused = True
     bench.observer.step()
     assert bench.observer.frame_of(bench.voice.last) is None
+
+
+def test_privacy_withholds_the_described_frame_at_once() -> None:
+    bench = DaemonBench()
+    bench.show(scene(1), times=5)
+    (narrated,) = bench.voice.texts
+    bench.frames.is_paused = True  # the observer still describes the frame before
+    assert bench.observer.frame_of(narrated) is None
+
+
+def test_counting_while_somebody_else_erases_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _feedback(tmp_path)
+    report = kept.add(SAID, is_picture_kept=False)
+    found = kept._files("*")
+    monkeypatch.setattr(kept, "_files", lambda _: [*found, tmp_path / "erased.json"])
+    assert kept.size().reports == 1
+    assert list(kept.reports()) == [report]
+
+
+@pytest.mark.parametrize("changed", [{"picture": "../../../p.jpg"}, {"picture": 5}, {"said": 5}])
+def test_export_writes_nothing_outside_its_folder(
+    tmp_path: Path, run: Run, changed: dict[str, object]
+) -> None:
+    kept = _feedback(tmp_path)
+    kept.add(SAID, is_picture_kept=False)
+    (file,) = (tmp_path / "feedback").iterdir()
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
+    (tmp_path / "feedback" / "p.jpg").write_bytes(b"of whoever wrote the report")
+    (tmp_path / "a").mkdir()
+    kept.export(tmp_path / "a" / "b")
+    assert not (tmp_path / "p.jpg").exists()
+    kept.export_zip(archive := BytesIO())
+    assert sorted(zipfile.ZipFile(archive).namelist()) == ["captions.tsv", "reports.tsv"]

@@ -206,3 +206,12 @@ def test_a_hundred_thousand_entries_are_found_in_reasonable_time(path: Path) -> 
     assert captions(path, Selection(search="number 99999")) == ["a man number 99999"]
     assert len(captions(path)) == 100_001
     assert time.monotonic() - began_s < REASONABLE_S
+
+
+@pytest.mark.parametrize("search", [". " * 12 + "x", "( " * 20 + "x", "- " * 99 + "x"])
+def test_a_search_for_signs_takes_no_time(path: Path, search: str) -> None:
+    kept(path, answered("." * 40), answered("(" * 40), answered("-" * 400))
+    began_s = time.monotonic()
+    assert captions(path, Selection(search=search)) == []
+    assert time.monotonic() - began_s < REASONABLE_S
+    assert captions(path, Selection(search="- - -")) == ["-" * 400]

@@ -110,3 +110,37 @@ def test_describe_stays_below_500_mb(tmp_path: Path, data: object, code: int) ->
     found_code, peak_mb = map(int, done.stdout.split())
     assert found_code == code
     assert peak_mb < LARGEST_MB
+
+
+def _tiff(*tags: tuple[int, int, int]) -> bytes:
+    """Return the header of a TIFF: tag, kind and value of each entry; at byte 8 is 30000."""
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    head = b"II*\0" + struct.pack("<IQ", 16, 30000)
+    return head + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def _jp2(width: int, height: int) -> bytes:
+    """Return a JPEG 2000 with a box before its code stream that pretends to be a small one."""
+    data = encoded(".jp2", width, height)
+    begin = data.index(b"ftyp") - 4
+    end = begin + int.from_bytes(data[begin : begin + 4], "big")
+    small = b"\xff\x4f\xff\x51" + struct.pack(">HHII", 41, 0, 16, 16) + bytes(16)
+    return data[:end] + struct.pack(">I", 8 + len(small)) + b"free" + small + data[end:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _tiff((256, 4, 30000), (256, 4, 16), (257, 4, 30000), (257, 4, 16)),
+        _tiff((256, 16, 8), (257, 16, 8)),
+        _tiff((256, 4, 16), (257, 4, 16), (322, 4, 30000), (323, 4, 30000)),
+        b"P4\n#\r30000 30000\n16 16\n" + bytes(100),
+        b"P4 " + b" " * 4090 + b"3 30000 " + bytes(100),
+        b"P4 30000" + b" " * 4086 + b"30000 " + bytes(100),
+        _jp2(5000, 4000),
+    ],
+    ids=["TIFF twice", "TIFF elsewhere", "TIFF tile", "PNM", "PNM cut", "PNM cut 2", "JPEG 2000"],
+)
+def test_a_header_with_two_meanings_is_not_taken_for_the_small_one(data: bytes) -> None:
+    size = picture_size(data)
+    assert size is None or size.decoded_bytes > 80e6

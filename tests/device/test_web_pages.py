@@ -210,3 +210,30 @@ def test_problems_are_shown_as_sentences(page: Page) -> None:
     shown = words(page.get("/health"))
     assert "Something needs your attention." in shown
     assert "The broker cannot be reached: start it." in shown
+
+
+def test_only_one_client_waits_for_a_description_of_the_page(page: Page) -> None:
+    replies: list[Reply] = []
+    first = threading.Thread(target=lambda: replies.append(page.post("/describe", how="here")))
+    first.start()
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not page.daemon.pictures:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    try:
+        # Each waits in a thread of the server, of which the others need some.
+        began_s = time.monotonic()
+        refused = page.post("/describe", how="here")
+        assert time.monotonic() - began_s < 5
+        picture = {"Content-Type": "image/png"}
+        assert fetch(page.port, "/api/describe", "POST", b"x", picture).status == 429
+    finally:
+        asked = page.daemon.pictures.take()
+        assert asked is not None
+        description = Description("I think a dog runs.")
+        at = SystemClock().utc()
+        asked.reply(PictureAnswered(at=at, description=description, cause=asked.cause))
+        first.join()
+    assert refused.status == 422
+    assert "Another picture is being described" in words(refused)
+    assert [reply.status for reply in replies] == [200]
