@@ -110,4 +110,7 @@ def check_picture_file(data: bytes, largest_bytes: int = LARGEST_FILE_BYTES) -> 
             f"{PICTURE} has {len(data)} bytes, and at most {largest_bytes} are taken: "
             "make it smaller, 1280 pixels wide are enough"
         )
+    # Its parts may be larger than its header states, and the decoder believes the parts.
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        raise PictureError(f"{PICTURE} is an AVIF file, which is not taken: send a JPEG or PNG")
     refuse_too_large(data, PICTURE, LARGEST_DECODED_BYTES)

@@ -104,6 +104,12 @@ def test_file_that_is_no_picture_is_refused_at_once(data: bytes, reason: str) ->
     assert len(bench.observer.pictures) == 0
 
 
+def test_avif_is_refused_because_its_parts_may_be_larger_than_its_header_states() -> None:
+    bench = DaemonBench()
+    with pytest.raises(PictureError, match="AVIF file, which is not taken: send a JPEG or PNG"):
+        _ask(bench, encoded(scene(1), ".avif"))
+
+
 def test_fifth_waiting_picture_is_refused_and_the_four_are_answered_in_order() -> None:
     bench = DaemonBench(NarrationSettings(is_on=False))
     for number in range(MOST_WAITING):
