@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from seealoud.device import requests as r
-from seealoud.device.daemon.sentences import READY
 from seealoud.device.events import Part
-from tools.torture.kills import Home, answer_of, home, wait_drained, wait_heard
+from tools.torture.kills import Home, answer_of, home, is_greeted, wait_drained, wait_heard
 from tools.torture.ledger import stored_ids
 from tools.torture.processes import DaemonProcess, TortureError, wait_for
 from tools.torture.report import Section
@@ -47,7 +46,7 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
     daemon.start()
     wait_for("frames", lambda: daemon.ask(r.Status()).data["is_camera_available"])
     for number in range(count):
-        wait_for("the greeting", partial(_is_greeted, daemon, number + 1))
+        wait_for("the greeting", partial(is_greeted, daemon, number + 1))
         answer_of(daemon, f"before{number}")
         wait_for("it is stored", lambda: stored_ids(daemon.state)[0])
         before = stored_ids(daemon.state)[0]
@@ -72,12 +71,6 @@ def _fill(section: Section, at_home: Home, count: int) -> None:
     section.none("settings changed on the full disk and lost after it had room", wrong)
     for text in (_FULL, _SAVED_AGAIN):
         section.equal(f"{text!r}: samples played", at_home.sound.wait_heard(text, count), count)
-
-
-def _is_greeted(daemon: DaemonProcess, times: int) -> bool:
-    """Return whether the daemon has greeted so often; a greeting contains the problems of then."""
-    texts = [str(x["text"]) for x in daemon.notes("speech")]
-    return sum(text.startswith(READY) for text in texts) >= times
 
 
 def _work_until_full(daemon: DaemonProcess, number: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from seealoud.device import requests as r
 from seealoud.device.camera.source import SourceKind
-from seealoud.device.daemon.sentences import no_camera
+from seealoud.device.daemon.sentences import READY, no_camera
 from seealoud.device.events import Part
 from tools.torture.attacks import DAEMON_MB, QUIET_LOG, SILENT, voices
 from tools.torture.daemon import DEVICE_ID
@@ -225,6 +225,8 @@ def kill_voices(folder: Path, count: int, seed: int) -> Section:
     with home(folder, _NARRATION_OFF) as at_home:
         daemon, sound = at_home.daemon, at_home.sound
         daemon.start()
+        # Else two kills may fall into the greeting, which is then given up.
+        wait_for("the greeting", lambda: is_greeted(daemon, 1))
         for number in range(count):
             text, own_id = SENTENCES[number % len(SENTENCES)], f"s{number}"
             daemon.ask(r.Say(text=text, id=own_id))
@@ -319,3 +321,9 @@ def times_heard(daemon: DaemonProcess, *texts: str) -> int:
     """Return how often the daemon has reported that one of the texts was heard to its end."""
     notes = daemon.notes("speech")
     return sum(x["text"] in texts and x["outcome"] == "heard" for x in notes)
+
+
+def is_greeted(daemon: DaemonProcess, times: int) -> bool:
+    """Return whether the daemon has greeted so often; a greeting contains the problems of then."""
+    texts = [str(x["text"]) for x in daemon.notes("speech")]
+    return sum(text.startswith(READY) for text in texts) >= times
