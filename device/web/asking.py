@@ -5,8 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http import HTTPStatus
 
 from flask import Response, abort, request
@@ -95,10 +94,16 @@ class Asker:
             )
         _check_length(LARGEST_FILE_BYTES, "the picture")
         try:
-            with self.picture_turn():
-                answered = self._described(request.get_data())
+            answered = self.described(request.get_data(), _PICTURE_WAIT_S, uuid.uuid4().hex)
         except RequestError as exc:
             abort(HTTPStatus.TOO_MANY_REQUESTS, str(exc))
+        except PictureError as exc:
+            abort(HTTPStatus.UNPROCESSABLE_ENTITY, str(exc))
+        except TimeoutError:
+            abort(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"the picture was not described within {_PICTURE_WAIT_S:g} s: try again later",
+            )
         found = answered.description
         if found.caption is None:
             is_ours = found.reason == "failed"
@@ -108,32 +113,24 @@ class Asker:
             )
         return Response(DescribedPart.of(found).json_text(), mimetype=_JSON)
 
-    @contextmanager
-    def picture_turn(self) -> Iterator[None]:
-        """Let one client at a time wait for a picture's description, as each holds a thread.
+    def described(self, data: bytes, wait_s: float, request_id: str = "") -> PictureAnswered:
+        """Wait for the description of a picture, for one client at a time: each holds a thread.
 
         Raises:
-            RequestError: another one waits.
+            RequestError: another client waits, or too many pictures do.
+            PictureError: it cannot be a picture.
+            TimeoutError: it was not described within so many seconds.
         """
         if not self._picture_room.acquire(blocking=False):
             raise RequestError("another picture is being described: try again in some seconds")
-        try:
-            yield
-        finally:
-            self._picture_room.release()
-
-    def _described(self, data: bytes) -> PictureAnswered:
         answer: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         try:
-            self._ask_picture(PictureQuestion(data, Cause.WEB, uuid.uuid4().hex, reply=answer.put))
-            return answer.get(timeout=_PICTURE_WAIT_S)
-        except PictureError as exc:
-            abort(HTTPStatus.UNPROCESSABLE_ENTITY, str(exc))
+            self._ask_picture(PictureQuestion(data, Cause.WEB, request_id, reply=answer.put))
+            return answer.get(timeout=wait_s)
         except queue.Empty:
-            abort(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                f"the picture was not described within {_PICTURE_WAIT_S:g} s: try again later",
-            )
+            raise TimeoutError from None
+        finally:
+            self._picture_room.release()
 
     def _awaited(self, asked: Describe | Where | PlaceTeach, asked_s: float) -> Outcome:
         if not self._room.acquire(blocking=False):

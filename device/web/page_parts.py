@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -12,8 +11,6 @@ from seealoud.device.errors import RequestError
 from seealoud.device.history.entries import Entry, Kind
 from seealoud.device.history.reading import Selection
 from seealoud.device.pictures.decode import encode_jpeg
-from seealoud.device.pictures.questions import PictureAnswered, PictureQuestion
-from seealoud.device.records import Cause
 from seealoud.device.requests import Outcome
 from seealoud.device.triggers.control_socket import ANSWER_WAIT_S
 from seealoud.device.web.asking import Asker
@@ -98,13 +95,10 @@ class PageParts:
         frame = self._sources.frame_of()
         if frame is None:
             raise RequestError("there is no picture now: the camera gives none, or privacy is on")
-        answers: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         data = encode_jpeg(frame.image_hwc)
         try:
-            with self._asker.picture_turn():
-                self._sources.ask_picture(PictureQuestion(data, Cause.WEB, reply=answers.put))
-                return answers.get(timeout=ANSWER_WAIT_S).description.text
-        except queue.Empty:
+            return self._asker.described(data, ANSWER_WAIT_S).description.text
+        except TimeoutError:
             raise RequestError(
                 f"the device has not answered within {ANSWER_WAIT_S:g} s: try again"
             ) from None
