@@ -6,10 +6,9 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-from support.daemon_core import core_settings
+from support.daemon_core import core_settings_text
 from support.daemon_process import DaemonProcess
 from support.page import HERE, ask, fetch, free_port
-from support.tiny_bundle import TINY_BUNDLE
 
 from seealoud.device import requests as r
 from seealoud.device.web.token import TOKEN_FILE
@@ -18,22 +17,7 @@ STOP_S = 6.0
 
 
 def settings_text(folder: Path, address: str) -> str:
-    source = core_settings(folder).camera.source
-    return f"""
-[camera]
-source = "{source}"
-[camera.replay]
-is_looped = true
-rate_hz = 2
-[captioner]
-bundle = "{TINY_BUNDLE}"
-threads = 1
-[speech]
-output = "none"
-[web]
-is_on = true
-address = "{address}"
-"""
+    return core_settings_text(folder, f'[web]\nis_on = true\naddress = "{address}"')
 
 
 def is_page(is_problem: bool):

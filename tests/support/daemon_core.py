@@ -72,12 +72,17 @@ class DaemonCore(Daemon):
 
 def core_settings(folder: Path, more: str = "") -> Settings:
     """Return settings with a replayed camera, no loudspeaker and the tiny bundle."""
+    return parse_settings(core_settings_text(folder, more), "test")
+
+
+def core_settings_text(folder: Path, more: str = "") -> str:
+    """Return these settings as the text of a file; make the pictures of the camera."""
     pictures = folder / "pictures"
     pictures.mkdir(exist_ok=True)
     for number in range(2):
         image = np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
         cv2.imwrite(str(pictures / f"{number}.png"), image)
-    text = f"""
+    return f"""
 [camera]
 source = "{pictures}/"
 [camera.replay]
@@ -90,4 +95,3 @@ threads = 1
 output = "none"
 {more}
 """
-    return parse_settings(text, "test")
