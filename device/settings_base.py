@@ -97,7 +97,7 @@ def check_web_address(text: str) -> str:
     """Return an http or https address with a host; nothing is fetched here.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such an address.
     """
     parts = urlsplit(check_line(text))
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in text:

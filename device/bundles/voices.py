@@ -228,7 +228,7 @@ def _check_config(data: bytes, source: str) -> None:
     except (ValueError, TypeError, LookupError, RecursionError) as exc:
         raise BundleError(f"{source}: its .onnx.json is no configuration of Piper") from exc
     if not isinstance(rate_hz, int) or rate_hz not in _RATES_HZ:
-        raise BundleError(f"{source}: a sample rate of {rate_hz!r} is none of a voice")
+        raise BundleError(f"{source}: no voice has a sample rate of {rate_hz!r}")
 
 
 def _put(files: Mapping[str, bytes], store: VoiceStore, name: str) -> None:

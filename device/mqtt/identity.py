@@ -115,7 +115,7 @@ class Identity:
         """Return the path of a voice by its name or path.
 
         Raises:
-            RequestError: it is none of ``voices``; others would reveal which files exist.
+            RequestError: it is not one of ``voices``; others would reveal which files exist.
         """
         path = name if name in self.voices.values() else self.voices.get(name)
         if path is None:

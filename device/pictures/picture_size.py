@@ -22,7 +22,7 @@ from seealoud.device.pictures.picture_format import (
 LARGEST_PICTURE_BYTES = 300 * 10**6
 _TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # of the picture, and of a tile
 _TIFF_NUMBERS = {3: "H", 4: "I"}
-# A comment ends at either end of a line, for OpenCV; a number that is cut is none.
+# A comment ends at either end of a line, for OpenCV; a number that is cut is not read.
 _PNM_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
 _PNM_HEADER = re.compile(rb"P[1-6]" + 2 * (_PNM_GAP + rb"([0-9]{1,9})") + rb"[\s#]")
 _PNM_HEADER_BYTES = 4096
