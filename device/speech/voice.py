@@ -1,6 +1,7 @@
 """What the speech needs of a voice, and the files of one: built in, or any Piper voice by path.
 
-A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
+A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``. One that was installed
+has the hashes of its files as well, and the date of its signature if it was signed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
 HASHES = "voice.sha256"
+VOICE_MANIFEST = "voice.json"
 _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
     "https://huggingface.co/rhasspy/piper-voices, or set no voice to use the built-in one"
@@ -111,7 +113,10 @@ def require_whole(voice: VoiceFiles) -> None:
     if not expected.is_file():
         return
     try:
-        files = {path.name: path.read_bytes() for path in (voice.model_path, voice.config_path)}
+        paths = [voice.model_path, voice.config_path]
+        if (manifest := expected.with_name(VOICE_MANIFEST)).is_file():
+            paths.append(manifest)
+        files = {path.name: path.read_bytes() for path in paths}
         is_whole = expected.read_bytes() == hashes(files)
     except OSError as exc:
         raise VoiceError(f"{exc.filename} cannot be read: {exc.strerror}. {_NEXT_STEP}") from exc
