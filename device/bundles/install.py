@@ -15,12 +15,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from seealoud.device.atomic_file import write_durably
 from seealoud.device.bundles.folder_store import LONGEST_NAME, FolderStore
 from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
 from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.files import write_durably
 from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import checksum, load_bundle, pattern

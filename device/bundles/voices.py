@@ -18,14 +18,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from seealoud.device.atomic_file import write_durably
 from seealoud.device.bundles.folder_store import FolderStore
 from seealoud.device.bundles.install import Installed, InstallRules, check_room, time_of
 from seealoud.device.bundles.package import PackageKind, read_package
 from seealoud.device.bundles.signatures import sign, signer
 from seealoud.device.errors import BundleError, VoiceError
+from seealoud.device.files import read_regular, write_durably
 from seealoud.device.pictures.names import is_address, public_address
-from seealoud.device.regular_file import read_regular
 from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.voice import (
     HASHES,
