@@ -14,7 +14,7 @@ from seealoud.device.errors import SeeAloudError
 
 
 class TrainingError(SeeAloudError):
-    """Training, evaluation or conversion cannot go on."""
+    """Training, evaluation or conversion cannot continue."""
 
     exit_code = 9
 
