@@ -156,7 +156,7 @@ def _from_archive(data: bytes, name: str, kind: PackageKind) -> dict[str, bytes]
         raise
     except _DAMAGE as exc:
         raise BundleError(
-            f"{name} is no whole zip file: {exc}; fetch it again, or make one with "
+            f"{name} is not a complete zip file: {exc}; fetch it again, or make one with "
             f"seealoud {kind.word} pack"
         ) from exc
     return files
@@ -171,13 +171,15 @@ def _check_names(names: list[str], source: str, kind: PackageKind) -> None:
                 f"or an archive by seealoud {kind.word} pack"
             )
     if len(set(names)) < len(names):
-        raise BundleError(f"{source} has a name twice: it was made to deceive, or is damaged")
+        raise BundleError(
+            f"{source} has two files of the same name: it is damaged, or made to deceive"
+        )
 
 
 def _check_entry(entry: zipfile.ZipInfo, source: str, kind: PackageKind) -> None:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(
-            f"{source} is compressed in an unusual way; seealoud {kind.word} pack does not"
+            f"{source} has an unusual compression: make it with seealoud {kind.word} pack"
         )
     mode = stat.S_IFMT(entry.external_attr >> 16)
     if mode not in (0, stat.S_IFREG):
@@ -189,5 +191,7 @@ def _check_entry(entry: zipfile.ZipInfo, source: str, kind: PackageKind) -> None
 def _counted(data: bytes, limit: int, source: str, kind: PackageKind) -> int:
     if len(data) > limit:
         most = kind.most_bytes // 2**20
-        raise BundleError(f"{source} is larger than {most} MiB: that is no {kind.word}")
+        raise BundleError(
+            f"{source} is larger than {most} MiB, the most that a {kind.word} may have"
+        )
     return len(data)

@@ -122,7 +122,7 @@ def test_a_voice_with_a_wrong_configuration_is_refused(rig: Rig) -> None:
     ):
         (rig.voice / CONFIG).write_bytes(wrong)
         reason = rig.refused(rules=UNSIGNED)
-        assert "no configuration of Piper" in reason or "sample rate" in reason
+        assert "not a Piper configuration" in reason or "sample rate" in reason
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_voice_that_was_signed_before_the_installed_one_is_refused(rig: Rig) -
     (rig.voice / VOICE_SIGNATURES).write_bytes(sign(hashes(voice), rig.key))
     assert "has no date" in rig.refused()
     assert "has no date" in rig.refused(rules=UNSIGNED)
-    for name in (MODEL, CONFIG):  # another voice is none of its versions
+    for name in (MODEL, CONFIG):  # a voice with another name is not compared
         (rig.voice / name).rename(rig.voice / name.replace("someone", "other"))
     rig.sign(rig.key, OLDER)
     assert "cannot be loaded" in rig.refused()
@@ -275,7 +275,7 @@ def test_a_real_voice_from_the_key_to_its_removal(
 
     settings = SpeechSettings()
     assert str(with_kept_voice(settings, path).voice) == path
-    flip_byte(Path(path), 1000)  # on the disk, afterwards: the next start speaks all the same
+    flip_byte(Path(path), 1000)  # on the disk, afterwards: the next start speaks nevertheless
     assert with_kept_voice(settings, path).voice is None
     assert "install the voice again" in caplog.text
     (older,) = {*store.names()} - {name}
