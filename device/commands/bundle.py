@@ -186,8 +186,8 @@ def announce(folder: Path, file: Path, key: Path, address: str, summary: str) ->
 
     Devices whose setting captioner.updates is the address of FILE offer the bundle as an update.
     """
-    from seealoud.device.atomic_file import write_atomically
     from seealoud.device.bundles.feed import described, write_feed
+    from seealoud.device.files import write_atomically
 
     announcement = described(folder, address, summary)
     with written(file):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Sequence
 
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.daemon_side import DaemonSide
@@ -19,7 +20,6 @@ from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.site_commands import SiteCommands
-from seealoud.device.token_bucket import TokenBucket
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
