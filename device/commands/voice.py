@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import echo_line, verbose_option
-from seealoud.device.commands.service_files import service_directories, written
-from seealoud.device.commands.suggest import SuggestingGroup
+from seealoud.device.commands.service_files import service_directories, write_signature, written
 from seealoud.device.errors import BundleError, ConfigError, DaemonError, OutputError, RequestError
 
 if TYPE_CHECKING:
@@ -118,18 +118,14 @@ def remove(name: str) -> None:
 @verbose_option
 def sign_command(folder: Path, key: Path, add: bool) -> None:
     """Write voice.sha256 and voice.sig into the folder of a voice."""
-    from seealoud.device.bundles.signatures import sign
     from seealoud.device.bundles.voices import VOICE_SIGNATURES, read_voice
     from seealoud.device.speech.voice import HASHES
 
     hashes = read_voice(str(folder))[HASHES]
     target = folder / VOICE_SIGNATURES
     with written(target):
-        line = sign(hashes, key)
-        kept = target.read_bytes() if add and target.exists() else b""
+        write_signature(target, hashes, key, is_added=add)
         (folder / HASHES).write_bytes(hashes)
-        target.write_bytes(kept + line)
-    echo_line(f"Signed {folder}.")
 
 
 @voice.command(short_help="Make the file that install takes.")
