@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.page import page_daemon, page_port
 from support.smoke import converted, killed, smoke, trained
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-__all__ = ["converted", "killed", "smoke", "trained"]
+__all__ = ["converted", "killed", "page_daemon", "page_port", "smoke", "trained"]
 
 # CI's machine is noisy.
 settings.register_profile("seealoud", deadline=None)

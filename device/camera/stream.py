@@ -25,7 +25,7 @@ from seealoud.device.camera.drivers import FfmpegCapture
 from seealoud.device.errors import CameraError
 from seealoud.device.pictures.decode import decode_frame, silence_opencv
 from seealoud.device.pictures.names import public_address
-from seealoud.device.pictures.web import Deadline, open_address
+from seealoud.device.pictures.web import Deadline, failure_in_words, open_address
 
 _MS_PER_S = 1000
 # FFmpeg writes anything to stderr, addresses among it: AV_LOG_QUIET.
@@ -165,7 +165,8 @@ def open_stream(url: str, name: str, timeout_s: float) -> JpegStream | FfmpegCap
         deadline.close()
         if isinstance(exc, urllib.error.HTTPError):
             exc.close()
-        raise _cannot_open(name, timeout_s, _reason(exc)) from exc
+        cause, _ = failure_in_words(exc)
+        raise _cannot_open(name, timeout_s, f" ({cause})") from exc
     kind = response.headers.get_content_type()
     if kind.startswith("multipart/"):
         return JpegStream(response, deadline)
@@ -213,13 +214,6 @@ def _environment(name: str, value: str) -> Iterator[None]:
 def _refuse_long_part(n_bytes: int) -> None:
     if n_bytes > _MOST_PART_BYTES:
         raise CameraError(f"it sends a picture of more than {_MOST_PART_BYTES >> 20} MiB")
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, urllib.error.HTTPError):
-        return f" (the server answered {exc.code})"
-    reason = exc.reason if isinstance(exc, urllib.error.URLError) else exc
-    return f" ({reason})" if str(reason) else ""
 
 
 def _cannot_open(name: str, timeout_s: float, reason: str) -> CameraError:

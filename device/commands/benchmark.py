@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seealoud.device import __version__
-from seealoud.device.commands.option_types import Count
+from seealoud.device.commands.command_line import Count
 from seealoud.device.commands.report import echo_line, verbose_option
 from seealoud.device.english import counted
 from seealoud.device.errors import SeeAloudError

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import echo_error, echo_line, verbose_option
 from seealoud.device.commands.service_files import service_directories, written
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.errors import BundleError
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import echo_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seealoud.device.commands.option_types import Count
+from seealoud.device.commands.command_line import Count
 from seealoud.device.commands.options import DescribeOptions
 from seealoud.device.commands.report import verbose_option
 

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seealoud.device.commands.command_line import (
+    SuggestingGroup,
+    existing_folder,
+    state_option,
+    state_with,
+)
 from seealoud.device.commands.report import echo_error, echo_line, one_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.english import counted
-from seealoud.device.errors import OutputError
+from seealoud.device.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from seealoud.device.history.feedback import Feedback
 
-_SYSTEM_STATE = Path("/var/lib/seealoud")
 _NOTHING = "nothing has been reported as wrong yet"
-_state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="The daemon's state folder. Default: your own, else /var/lib/seealoud.",
+_state_option = state_option(
+    "The daemon's state folder. Default: your own, else /var/lib/seealoud."
 )
 
 
@@ -97,16 +98,13 @@ def _feedback(state: Path | None) -> Feedback:
     """Return the reports in the folder that the user gave, else in the first that has any.
 
     Raises:
+        ConfigError: the folder that the user gave does not exist.
         OutputError: the folder of the service may not be read.
     """
     from seealoud.device.history.feedback import FEEDBACK_FOLDER, Feedback
-    from seealoud.device.settings.paths import directories
 
-    if state is not None:
-        return Feedback(state / FEEDBACK_FOLDER)
-    own = directories().state / FEEDBACK_FOLDER
-    system = _SYSTEM_STATE / FEEDBACK_FOLDER
-    try:
-        return Feedback(system if not own.exists() and system.exists() else own)
-    except OSError as exc:  # systemd hides the state folder of a service
-        raise OutputError(f"{_SYSTEM_STATE} cannot be read: {exc.strerror}; try sudo") from exc
+    if state is None:
+        folder = state_with((FEEDBACK_FOLDER,), OutputError)
+    else:
+        folder = existing_folder(state, ConfigError)
+    return Feedback(folder / FEEDBACK_FOLDER)

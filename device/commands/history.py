@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seealoud.device.commands.option_types import Count
+from seealoud.device.commands.command_line import (
+    Count,
+    SuggestingGroup,
+    existing_folder,
+    state_option,
+    state_with,
+)
 from seealoud.device.commands.report import echo_line, one_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, HistoryError
 
@@ -24,18 +29,11 @@ if TYPE_CHECKING:
     from seealoud.device.history.reading import Selection
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
-_SYSTEM_STATE = Path("/var/lib/seealoud")
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_state_option = state_option(
+    "The daemon's state folder. Default: your own, else /var/lib/seealoud."
+)
 _TIME = "2h (ago), 3d, yesterday, 14:05, 2026-11-25 or 2026-11-25T10:00"
-
-
-def _state_option(function: _Decorated) -> _Decorated:
-    return click.option(
-        "--state",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="FOLDER",
-        help="The daemon's state folder. Default: your own, else /var/lib/seealoud.",
-    )(function)
 
 
 def _span_options(function: _Decorated) -> _Decorated:
@@ -46,6 +44,7 @@ def _span_options(function: _Decorated) -> _Decorated:
 @click.group(
     "history",
     cls=SuggestingGroup,
+    instead={"export": "--csv FILE", "list": "--limit 20", "search": "--search WORDS"},
     invoke_without_command=True,
     short_help="What was seen and said.",
 )
@@ -170,20 +169,16 @@ def _bounds(span: Selection) -> tuple[tuple[str, datetime | None], ...]:
 
 
 def _state(folder: Path | None) -> Path:
-    """Return the folder that the user gave, else the first that has a history."""
+    """Return the folder that the user gave, else the first that has a history.
+
+    Raises:
+        HistoryError: it does not exist, or may not be read.
+    """
     from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
-    from seealoud.device.settings.paths import directories
 
     if folder is not None:
-        return folder
-    own = directories().state
-    try:
-        for place in (own, _SYSTEM_STATE):
-            if any((place / name).exists() for name in (HISTORY_FILE, OUTBOX_FILE)):
-                return place
-    except OSError as exc:  # systemd hides the state folder of a service
-        raise HistoryError(f"{_SYSTEM_STATE} cannot be read: {exc.strerror}; try sudo") from exc
-    return own
+        return existing_folder(folder, HistoryError)
+    return state_with((HISTORY_FILE, OUTBOX_FILE), HistoryError)
 
 
 def _write_csv(entries: Iterable[Entry], file: Path) -> None:

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seealoud.device.commands.command_line import SuggestingGroup, existing_folder, state_option
 from seealoud.device.commands.report import echo_error, echo_line, one_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.english import counted
-from seealoud.device.errors import DaemonError, PictureError, RequestError
+from seealoud.device.errors import ConfigError, DaemonError, PictureError, RequestError
 
 if TYPE_CHECKING:
     from seealoud.device.requests import Outcome
     from seealoud.device.vision.places import PlaceFile
 
-_state_option = click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="The state folder without a daemon. Default: $STATE_DIRECTORY, else your own.",
+_state_option = state_option(
+    "The state folder without a daemon. Default: $STATE_DIRECTORY, else your own."
 )
 _socket_option = click.option(
     "--socket",
@@ -80,7 +77,7 @@ def list_command(state: Path | None) -> None:
     for name, taught_nd in places.features.items():
         echo_line(one_line(f"{name}: {counted(len(taught_nd), 'picture')}"))
     if not places.names:
-        echo_error("no place was taught yet: seealoud place teach NAME")
+        echo_error("no place has been taught yet: seealoud place teach NAME")
 
 
 @place.command("forget")
@@ -163,7 +160,8 @@ def _file(state: Path | None) -> PlaceFile:
     from seealoud.device.settings.paths import directories
     from seealoud.device.vision.places import PLACES_FILE, PlaceFile
 
-    return PlaceFile((state or directories().state) / PLACES_FILE)
+    folder = directories().state if state is None else existing_folder(state, ConfigError)
+    return PlaceFile(folder / PLACES_FILE)
 
 
 def _is_running(socket: Path | None) -> bool:

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from seealoud.device.commands.option_types import Minutes
+from seealoud.device.commands.command_line import Minutes, SuggestingGroup
 from seealoud.device.commands.report import echo_line, one_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.errors import DaemonError, RequestError
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])

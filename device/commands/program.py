@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 import click
 
 from seealoud.device import __version__
+from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import PROGRAM, SIGNALLED, echo_error, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
 from seealoud.device.ending_signals import ending_signals, requests_ignored
 from seealoud.device.errors import SeeAloudError
 

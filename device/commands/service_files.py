@@ -1,4 +1,4 @@
-"""Whose files the commands for bundles and voices change: the service's for root, or one's own."""
+"""What the commands for bundles and voices share: whose files they change, and signatures."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from seealoud.device.commands.command_line import SuggestingGroup, existing_folder, state_option
 from seealoud.device.commands.report import echo_error, echo_line, verbose_option
-from seealoud.device.commands.suggest import SuggestingGroup
-from seealoud.device.errors import DaemonError
+from seealoud.device.errors import ConfigError, DaemonError
 
 
 @click.group(
@@ -21,12 +21,7 @@ def web() -> None:
 
 @web.command("token")
 @click.option("--new", "is_new", is_flag=True, help="Make a new one; every browser is logged out.")
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="The state folder. Default: $STATE_DIRECTORY, else the service's, else your own.",
-)
+@state_option("The state folder. Default: $STATE_DIRECTORY, else the service's, else your own.")
 @verbose_option
 def token_command(is_new: bool, state: Path | None) -> None:
     """Print the token of the page, and make one if there is none.
@@ -36,7 +31,7 @@ def token_command(is_new: bool, state: Path | None) -> None:
     """
     from seealoud.device.web.token import TOKEN_FILE, WebToken
 
-    folder = state or _state_folder()
+    folder = _state_folder() if state is None else existing_folder(state, ConfigError)
     token = WebToken(folder / TOKEN_FILE)
     try:
         text = token.renew() if is_new else token.create_where_missing()

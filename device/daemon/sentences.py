@@ -20,7 +20,7 @@ FROZEN = "The camera keeps giving the same picture. Unplug it and plug it in aga
 PRIVATE = "Privacy is on. The camera is off."
 FAILED = "Something went wrong while I looked. Please try again."
 
-NOTHING_SAID = "Nothing was said yet."
+NOTHING_SAID = "Nothing has been said yet."
 NARRATION = {True: "Narration on.", False: "Narration off."}
 ALERTS_STAY = "Narration off. Alerts stay on."
 ALERTS = {True: "Alerts on.", False: "Alerts off."}
@@ -38,7 +38,7 @@ NO_FEED = "No new model could be fetched. The log says why."
 UPDATED = "The new model works. It stays in use."
 NOT_UPDATED = "The new model cannot be used. The old one stays in use."
 ALL_WELL = "All is well."
-NO_PLACES = "No place was taught yet."
+NO_PLACES = "No place has been taught yet."
 UNKNOWN_PLACE = "I do not recognise this place."
 NO_PLACES_POSSIBLE = "This model cannot recognise places."
 PLACES_OF_ANOTHER_MODEL = "The places were taught with another model. They must be taught again."

@@ -6,16 +6,19 @@ Invariant: bounded in bytes and in time, and a password in an address never leav
 from __future__ import annotations
 
 import base64
+import errno
 import http.client
 import socket
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from seealoud.device import __version__
@@ -25,6 +28,7 @@ from seealoud.device.pictures.names import public_address, sign_in
 from seealoud.device.records import Frame
 
 _CHUNK_BYTES = 64 * 1024
+_CHECK = "check the address"
 _STREAM_TYPES = ("multipart/x-mixed-replace", "video/", "application/vnd.apple.mpegurl")
 
 
@@ -70,30 +74,53 @@ def fetch_file(
     """
     name = public_address(url)
     if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
-        raise PictureError(f"{name} cannot be fetched: only http and https are read")
+        raise PictureError(f"{name} cannot be fetched: give an http or https address")
     try:
         return _fetch(url, name, limits, on_progress)
     except (PictureError, StreamFound):
         raise
-    except urllib.error.HTTPError as exc:
-        exc.close()
-        reason = str(exc.reason).partition("\n")[0]
-        raise PictureError(f"{name}: the server answered {exc.code} {reason}") from exc
-    except TimeoutError as exc:
-        raise _too_slow(name, limits) from exc
-    except urllib.error.URLError as exc:
-        if isinstance(exc.reason, TimeoutError):
-            raise _too_slow(name, limits) from exc
-        raise PictureError(f"{name} cannot be fetched: {exc.reason}") from exc
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise PictureError(f"{name} cannot be fetched: {exc or type(exc).__name__}") from exc
+        if isinstance(exc, urllib.error.HTTPError):
+            exc.close()
+        if isinstance(getattr(exc, "reason", exc), TimeoutError):
+            raise PictureError(
+                f"{name} did not arrive within {limits.timeout_s:g} s: try again later"
+            ) from exc
+        cause, next_step = failure_in_words(exc)
+        raise PictureError(f"{name} cannot be fetched: {cause}: {next_step}") from exc
+
+
+def failure_in_words(exc: Exception) -> tuple[str, str]:
+    """Return why a server did not answer as it should, and what to do."""
+    match exc.reason if type(exc) is urllib.error.URLError else exc:
+        case urllib.error.HTTPError(code=code, reason=reason):
+            step = "try again later" if code >= HTTPStatus.INTERNAL_SERVER_ERROR else _CHECK
+            if code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                step = "give user and password, as in http://USER:PASSWORD@HOST/"
+            return f"the server answered {code} {str(reason).partition(chr(10))[0]}", step
+        case ConnectionRefusedError():
+            return "connection refused", f"{_CHECK} and port, and whether the server is running"
+        case socket.gaierror():
+            return "unknown host", "check its name, and the network"
+        case ssl.SSLCertVerificationError():
+            return "its certificate is not trusted", "check the host name, and this machine's clock"
+        case ssl.SSLError():
+            return "it does not speak TLS", "check that the address begins with http or https"
+        case http.client.BadStatusLine():
+            return "the answer is not HTTP", f"{_CHECK} and port"
+        case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH, strerror=words):
+            return str(words).lower(), "check the network"
+        case OSError(strerror=str(words)):
+            return words.lower(), "try again later"
+        case other:
+            return str(other) or type(other).__name__, _CHECK
 
 
 def _fetch(
     url: str, name: str, limits: FetchLimits, on_progress: Callable[[float], None] | None
 ) -> bytes:
     """Return the body behind an address."""
-    with Deadline(limits.timeout_s) as deadline:
+    with closing(Deadline(limits.timeout_s)) as deadline:
         request = _request(url)
         with deadline.checked(), open_address(request, url, deadline) as response:
             if response.headers.get_content_type().startswith(_STREAM_TYPES):
@@ -135,12 +162,6 @@ class Deadline:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="http deadline", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Deadline:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def add(self, connected: socket.socket) -> None:
         """Watch one more connection of the request."""
@@ -234,19 +255,15 @@ class _BasicSignIn(_ClosingRefusal, urllib.request.HTTPBasicAuthHandler):
     """Signs in by the scheme that every server knows."""
 
 
-class _WatchedHttp(urllib.request.HTTPHandler):
+class _WatchedHandler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens connections that a deadline ends."""
+
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_watched(http.client.HTTPConnection, self._deadline), req)
-
-
-class _WatchedHttps(urllib.request.HTTPSHandler):
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         return self.do_open(_watched(http.client.HTTPSConnection, self._deadline), req)
@@ -271,8 +288,7 @@ def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        _WatchedHttp(deadline),
-        _WatchedHttps(deadline),
+        _WatchedHandler(deadline),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPErrorProcessor(),
@@ -280,7 +296,3 @@ def _opener(deadline: Deadline) -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
-
-
-def _too_slow(name: str, limits: FetchLimits) -> PictureError:
-    return PictureError(f"{name} did not arrive within {limits.timeout_s:g} s: try again later")

@@ -116,9 +116,8 @@ class Guard:
 
     def refusal(self, call: Call) -> Refusal | None:
         """Return why a request is not served; None if it is."""
-        if not self._requests.take(call.client, self._clock.now_s()):
-            return Refusal(429, "too many requests: at most 30 a second, try again later")
-        checks = (self._wrong_host, self._foreign, self._not_signed_in)
+        # Those of other web sites first, so that they do not use up the limit of the user's page.
+        checks = (self._wrong_host, self._foreign, self._too_many_requests, self._not_signed_in)
         return next((found for check in checks if (found := check(call)) is not None), None)
 
     def is_signed_in(self, call: Call) -> bool:
@@ -162,7 +161,8 @@ class Guard:
         """Refuse requests that another web site causes in the browser of a user."""
         is_reading = call.method in _READING
         site, origin = call.header("sec-fetch-site"), call.header("origin")
-        is_link = is_reading and call.header("sec-fetch-mode") == "navigate"
+        is_whole_page = call.header("sec-fetch-dest") in ("", "document")
+        is_link = is_reading and call.header("sec-fetch-mode") == "navigate" and is_whole_page
         if site in _FROM_OTHERS and not (is_link and not call.path.startswith("/api")):
             return Refusal(403, f"a request from another web site ({site}) is not carried out")
         if origin and _authority(origin) != call.header("host").lower():
@@ -175,6 +175,11 @@ class Guard:
             'the request names no origin, as browsers do: programs send "Authorization: Bearer '
             'TOKEN" instead of a cookie',
         )
+
+    def _too_many_requests(self, call: Call) -> Refusal | None:
+        if self._requests.take(call.client, self._clock.now_s()):
+            return None
+        return Refusal(429, "too many requests: at most 30 a second, try again later")
 
     def _not_signed_in(self, call: Call) -> Refusal | None:
         is_public = call.path == LOGIN or call.path.startswith(_STYLE)

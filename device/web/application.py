@@ -53,6 +53,8 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
         stream: what happens, live.
     """
     application = Flask(__name__)
+    # An address with "//" is unknown; else it would lead to whatever host the client names.
+    application.url_map.merge_slashes = False
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
     asker = Asker(sources)
     application.register_blueprint(Api(sources, guard, stream, asker).routes())

@@ -98,8 +98,8 @@ def test_every_request_is_told_with_what_became_of_it(bench: Bench) -> None:
 
 def test_repeat_without_anything_said_says_so(bench: Bench) -> None:
     outcome = bench.ask(r.Repeat())
-    assert (outcome.is_accepted, outcome.answer) == (True, "Nothing was said yet.")
-    assert bench.voice.texts == ["Nothing was said yet."]
+    assert (outcome.is_accepted, outcome.answer) == (True, "Nothing has been said yet.")
+    assert bench.voice.texts == ["Nothing has been said yet."]
 
 
 def test_repeat_answers_with_the_words_that_are_repeated(bench: Bench) -> None:

@@ -95,7 +95,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_a_place_is_taught_recognised_and_an_unknown_one_refused(bench: Bench) -> None:
-    assert bench.where(scene(KITCHEN)) == "No place was taught yet."
+    assert bench.where(scene(KITCHEN)) == "No place has been taught yet."
     assert bench.teach("kitchen", KITCHEN) == "I have learnt kitchen, from 8 pictures."
     assert bench.teach("Anna's bath", BATH) == "I have learnt Anna's bath, from 8 pictures."
     assert bench.where(scene(KITCHEN)) == "This looks like kitchen."

@@ -252,6 +252,25 @@ def test_a_wrong_command_is_met_with_the_one_that_was_meant(typed, meant, capfd)
     assert capfd.readouterr().err == f"{expected}\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["history", "export"], "seealoud history --csv FILE"),
+        (["history", "sumary"], "seealoud history summary"),
+        (["press", "doctor"], "seealoud doctor"),
+    ],
+)
+def test_a_wrong_command_of_a_group_is_met_with_one_that_does_the_same(typed, meant, capfd):
+    assert main(typed) == 2
+    assert f"There is no command {typed[1]!r}. Did you mean: {meant}?" in capfd.readouterr().err
+
+
+def test_what_another_group_does_is_not_suggested(capfd):
+    """Such as `seealoud bundle install` for a place."""
+    assert main(["place", "install"]) == 2
+    assert "Did you mean" not in capfd.readouterr().err
+
+
 def test_version_and_help_are_told(capfd):
     assert main(["--version"]) == 0
     assert capfd.readouterr().out.startswith("seealoud 0.")

@@ -163,6 +163,13 @@ def test_without_a_history_says_so_and_leaves_no_table(tmp_path: Path) -> None:
     assert not (tmp_path / "x.csv").exists()
 
 
+@pytest.mark.parametrize("typed", [[], ["summary"], ["erase", "--yes"]])
+def test_a_state_folder_that_does_not_exist_is_refused(tmp_path: Path, typed: list[str]) -> None:
+    result = run(*typed, state=tmp_path / "typo")
+    assert isinstance(result.exception, HistoryError)
+    assert "typo: there is no such folder; " in str(result.exception)
+
+
 def test_options_before_erase_do_not_erase_everything(state: Path) -> None:
     result = CliRunner().invoke(history, ["--since", "2h", "erase", "--yes", "--state", str(state)])
     assert result.exit_code == click.UsageError.exit_code

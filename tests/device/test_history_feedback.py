@@ -194,6 +194,15 @@ def test_command_lists_and_erases_for_good(tmp_path: Path, run: Run) -> None:
     assert list((tmp_path / "feedback").iterdir()) == []
 
 
+def test_commands_refuse_a_state_folder_that_does_not_exist(tmp_path: Path, run: Run) -> None:
+    typo = tmp_path / "typo"
+    for typed in (["list"], ["export", str(tmp_path / "out")], ["erase", "--yes"]):
+        code, out, err = run(*typed, "--state", str(typo))
+        assert (code, out) == (2, "")
+        assert f"--state {typo}: there is no such folder; " in err
+    assert not typo.exists()
+
+
 def test_observer_keeps_the_last_described_frame_only_and_none_in_privacy() -> None:
     bench = DaemonBench()
     bench.show(scene(1), times=5)

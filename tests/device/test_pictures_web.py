@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import http.server
+import re
+import socket
+import ssl
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +19,7 @@ from support.pictures import encoded, four_colours
 
 from seealoud.device.commands.describe_sources import expand_sources
 from seealoud.device.errors import PictureError
-from seealoud.device.pictures.web import FetchLimits, fetch_picture
+from seealoud.device.pictures.web import FetchLimits, failure_in_words, fetch_picture
 
 PICTURE = encoded(four_colours(), ".png")
 SOON = FetchLimits(timeout_s=1.0, max_bytes=len(PICTURE) + 1000)
@@ -151,18 +156,18 @@ def test_a_picture_is_fetched_whatever_its_headers_say(site, path):
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("missing", "404 Not Found"),
-        ("broken", "500 Internal Server Error"),
+        ("missing", "404 Not Found: check the address"),
+        ("broken", "500 Internal Server Error: try again later"),
         ("page", "web page, not a picture"),
         ("huge-announced", "larger than"),
         ("huge", "larger than"),
         ("short", "stopped .* bytes early"),
         ("to-file", "302"),
         ("for-ever", "302"),
-        ("private", "401"),
+        ("private", "401 .*: give user and password"),
     ],
 )
-def test_what_the_server_gets_wrong_is_told(site, path, why):
+def test_what_the_server_gets_wrong_is_reported(site, path, why):
     with pytest.raises(PictureError, match=why) as caught:
         fetch_picture(f"{site}/{path}", SOON)
     assert str(caught.value).startswith(f"{site}/{path}")
@@ -184,9 +189,39 @@ def test_a_silent_server_is_left_in_time():
         fetch_picture(f"http://127.0.0.1:{port}/", SOON)
 
 
-def test_a_server_that_is_away_is_told():
-    with pytest.raises(PictureError, match="Connection refused"):
-        fetch_picture(f"http://127.0.0.1:{free_port()}/x.jpg", SOON)
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "connection refused: check the address",
+        ),
+        (socket.gaierror(-2, "Name or service not known"), "unknown host: check its name"),
+        (socket.gaierror(-3, "Temporary failure in name resolution"), "unknown host: check"),
+        (OSError(101, "Network is unreachable"), "network is unreachable: check the network"),
+        (OSError(113, "No route to host"), "no route to host: check the network"),
+        (ConnectionResetError(104, "Connection reset by peer"), "connection reset by peer: try"),
+        (ssl.SSLCertVerificationError(1, "x"), "certificate is not trusted.*: check"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] x"), "TLS: check that the address begins"),
+        (http.client.BadStatusLine("\x00"), "answer is not HTTP: check"),
+        (OSError("odd"), "odd: check"),
+    ],
+)
+def test_a_failed_connection_is_explained_without_numbers(error, words):
+    for exc in (error, urllib.error.URLError(error)):
+        said = ": ".join(failure_in_words(exc))
+        assert re.search(words, said), said
+        assert "rrno" not in said
+
+
+def test_a_server_that_is_away_is_reported_with_the_next_step():
+    port = free_port()
+    with pytest.raises(PictureError) as caught:
+        fetch_picture(f"http://127.0.0.1:{port}/x.jpg", SOON)
+    assert str(caught.value) == (
+        f"http://127.0.0.1:{port}/x.jpg cannot be fetched: connection refused: check the address "
+        "and port, and whether the server is running"
+    )
 
 
 def test_a_password_in_the_address_signs_in_and_is_shown_nowhere(site):

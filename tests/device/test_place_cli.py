@@ -68,7 +68,7 @@ def test_a_place_is_taught_through_the_daemon_recognised_and_forgotten(
     state = ("--state", str(tmp_path / "state"))
 
     def work(daemon: DaemonCore) -> None:
-        assert run("press", "where", *socket) == (0, "No place was taught yet.\n", "")
+        assert run("press", "where", *socket) == (0, "No place has been taught yet.\n", "")
         learnt = (0, "I have learnt kitchen, from 8 pictures.\n", "")
         assert run("place", "teach", "kitchen", *socket) == learnt
         assert run("press", "where", *socket) == (0, "This looks like kitchen.\n", "")
@@ -87,7 +87,7 @@ def test_a_place_is_taught_through_the_daemon_recognised_and_forgotten(
         assert out == "The places were taught with another model. They must be taught again.\n"
         assert len([x for x in caplog.records if x.name == place_finder.__name__]) == 1
         assert run("place", "forget", "kitchen", *socket)[1] == "The place kitchen is forgotten.\n"
-        assert run("press", "where", *socket)[1] == "No place was taught yet.\n"
+        assert run("press", "where", *socket)[1] == "No place has been taught yet.\n"
 
     assert DaemonCore(settings, tmp_path, work).run() == 0
 
@@ -98,6 +98,10 @@ def test_a_place_is_taught_from_a_folder_without_a_daemon(
     monkeypatch.setenv("SEEALOUD_BUNDLE", str(confident_bundle(tmp_path / "bundle")))
     monkeypatch.setenv("SEEALOUD_SOCKET", str(tmp_path / "no.sock"))
     state = ("--state", str(tmp_path / "state"))
+    code, out, err = run("place", "list", *state)
+    assert (code, out) == (2, "")
+    assert "state: there is no such folder" in err
+    (tmp_path / "state").mkdir()
     code, out, err = run("place", "list", *state)
     assert (code, out) == (0, "")
     assert "seealoud place teach NAME" in err

@@ -9,10 +9,10 @@ import stat
 from datetime import timedelta
 
 import pytest
-from support.page import DEADLINE_S, FakeDaemon, ask, fetch, serve
+from support.page import DEADLINE_S, ask, fetch, serve
 
 from seealoud.device.commands.web import web
-from seealoud.device.errors import DaemonError
+from seealoud.device.errors import ConfigError, DaemonError
 from seealoud.device.testing import ManualClock
 from seealoud.device.web.access import COOKIE, Call, Guard
 from seealoud.device.web.token import SESSION_S, TOKEN_FILE, WebToken
@@ -22,23 +22,10 @@ PRIVATE = ("/", "/api", "/api/state", "/api/picture", "/api/history", "/api/even
 
 
 @pytest.fixture
-def daemon():
-    return FakeDaemon()
-
-
-@pytest.fixture
-def open_page(daemon, tmp_path):
+def open_page(page_daemon, tmp_path):
     """A page that others can reach: its port, and its token."""
-    server, port = serve(daemon, tmp_path, EVERYWHERE)
+    server, port = serve(page_daemon, tmp_path, EVERYWHERE)
     yield port, WebToken(tmp_path / TOKEN_FILE).text()
-    server.close()
-
-
-@pytest.fixture
-def own_page(daemon, tmp_path):
-    """A page of this machine only: its port."""
-    server, port = serve(daemon, tmp_path)
-    yield port
     server.close()
 
 
@@ -164,10 +151,16 @@ def test_a_cookie_is_found_among_those_of_other_programs_on_the_same_host(open_p
 
 
 def test_the_command_makes_the_token_before_the_daemon_does(tmp_path, capsys):
-    folder = tmp_path / "state"
-    web.main(["token", "--state", str(folder)], standalone_mode=False)
+    web.main(["token", "--state", str(tmp_path)], standalone_mode=False)
     token = capsys.readouterr().out.strip()
-    assert WebToken(folder / TOKEN_FILE).create_where_missing() == token
+    assert WebToken(tmp_path / TOKEN_FILE).create_where_missing() == token
+
+
+def test_the_command_makes_no_folder_where_the_state_is_mistyped(tmp_path):
+    typo = tmp_path / "typo"
+    with pytest.raises(ConfigError, match=f"--state {typo}: there is no such folder; .*leave"):
+        web.main(["token", "--state", str(typo)], standalone_mode=False)
+    assert not typo.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"short\n", b"\xff" * 60])
@@ -223,40 +216,40 @@ def test_the_token_is_never_logged(open_page, caplog):
     ],
 )
 def test_another_web_site_can_neither_read_nor_change_anything(
-    daemon, own_page, open_page, headers
+    page_daemon, page_port, open_page, headers
 ):
     port, token = open_page
     cookie = {"Cookie": cookie_of(form(port, token))}
-    for where, own in ((own_page, {}), (port, cookie)):
+    for where, own in ((page_port, {}), (port, cookie)):
         reply = ask(where, {"action": "say", "text": "boo"}, **{**own, **headers})
         assert reply.status == 403, reply.body
         assert "another web site" in reply.error or "the web site" in reply.error
         assert fetch(where, "/api/state", headers={**own, **headers}).status == 403
-    assert daemon.requests == []
+    assert page_daemon.requests == []
 
 
-def test_a_form_of_another_web_site_is_no_json(daemon, own_page):
+def test_a_form_of_another_web_site_is_no_json(page_daemon, page_port):
     """Old browsers send no Origin; a form cannot send JSON without asking first."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         reply = fetch(
-            own_page, "/api/request", "POST", b'{"action":"stop"}', {"Content-Type": kind}
+            page_port, "/api/request", "POST", b'{"action":"stop"}', {"Content-Type": kind}
         )
         assert reply.status == 415
     assert (
-        fetch(own_page, "/api/request", "OPTIONS")
+        fetch(page_port, "/api/request", "OPTIONS")
         .headers.keys()
         .isdisjoint({"access-control-allow-origin", "access-control-allow-headers"})
     )
-    assert daemon.requests == []
+    assert page_daemon.requests == []
 
 
-def test_a_cookie_without_an_origin_changes_nothing(daemon, open_page):
+def test_a_cookie_without_an_origin_changes_nothing(page_daemon, open_page):
     port, token = open_page
     cookie = {"Cookie": cookie_of(form(port, token))}
     reply = ask(port, {"action": "stop"}, **cookie)
     assert reply.status == 403
     assert "Authorization: Bearer" in reply.error
-    assert daemon.requests == []
+    assert page_daemon.requests == []
     assert ask(port, {"action": "stop"}, **cookie, Origin=f"http://127.0.0.1:{port}").status == 200
     assert ask(port, {"action": "stop"}, **cookie, Sec_Fetch_Site="same-origin").status == 200
     assert ask(port, {"action": "stop"}, **bearer(token)).status == 200
@@ -267,10 +260,10 @@ def test_a_login_from_another_web_site_is_refused(open_page):
     assert form(port, token, Origin="http://evil.example").status == 403
 
 
-def test_a_link_from_another_web_site_opens_the_page(own_page):
+def test_a_link_from_another_web_site_opens_the_page(page_port):
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-    assert fetch(own_page, "/", headers=link).status == 200
-    assert fetch(own_page, "/", "POST", b"", link).status == 403
+    assert fetch(page_port, "/", headers=link).status == 200
+    assert fetch(page_port, "/", "POST", b"", link).status == 403
 
 
 @pytest.mark.parametrize(
@@ -290,8 +283,21 @@ def test_a_link_from_another_web_site_opens_the_page(own_page):
         ("192.168.1.7:8080", 403),
     ],
 )
-def test_a_name_that_leads_to_this_machine_is_refused_without_a_token(own_page, host, status):
-    assert fetch(own_page, "/api/state", headers={"Host": host}).status == status
+def test_a_name_that_leads_to_this_machine_is_refused_without_a_token(page_port, host, status):
+    assert fetch(page_port, "/api/state", headers={"Host": host}).status == status
+
+
+def test_no_address_leads_to_the_host_that_a_client_names(page_port, open_page):
+    port, token = open_page
+    evil = {"Host": "evil.example"}
+    for path in ("/api//state", "/static//page.css", "/settings/"):
+        for reply in (
+            fetch(page_port, path),
+            fetch(port, path, headers=evil),
+            fetch(port, path, headers={**bearer(token), **evil}),
+        ):
+            assert reply.status in (303, 401, 404), path
+            assert "evil" not in reply.headers.get("location", "")
 
 
 def test_every_answer_forbids_the_browser_to_load_anything_from_elsewhere(open_page):
@@ -325,6 +331,30 @@ def test_each_client_has_a_limit_of_its_own():
     assert refused[-1].status == 429
     assert guard.refusal(call("192.0.2.8")) is None
     clock.advance(10)
+    assert guard.refusal(call()) is None
+
+
+def test_requests_that_other_web_sites_cause_do_not_count_against_the_user():
+    guard = Guard(None, ManualClock())
+    foreign = (
+        call(**{"sec-fetch-site": "cross-site"}),
+        call(origin="http://evil.example"),
+        call(host="evil.example"),
+        # As in an iframe, which a page can open as often as it likes.
+        call(
+            path="/",
+            **{
+                "sec-fetch-site": "cross-site",
+                "sec-fetch-mode": "navigate",
+                "sec-fetch-dest": "iframe",
+            },
+        ),
+    )
+    for _ in range(1000):
+        for one in foreign:
+            refused = guard.refusal(one)
+            assert refused is not None
+            assert refused.status == 403
     assert guard.refusal(call()) is None
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 from support.daemon_core import DaemonCore, core_settings
-from support.page import DEADLINE_S, FakeDaemon, ask, fetch, free_port, serve
+from support.page import DEADLINE_S, ask, fetch, free_port, serve
 
 from seealoud.device.clock import SystemClock
 from seealoud.device.events import (
@@ -43,18 +43,6 @@ from seealoud.device.web.messages import (
 from seealoud.device.web.operations import OPERATIONS
 
 AT = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def daemon():
-    return FakeDaemon()
-
-
-@pytest.fixture
-def port(daemon, tmp_path):
-    server, port = serve(daemon, tmp_path)
-    yield port
-    server.close()
 
 
 # ------------------------------------------------------------ a real daemon
@@ -167,17 +155,17 @@ def test_the_page_costs_no_encoder_run_while_nobody_asks(tmp_path, monkeypatch):
 # ------------------------------------------------------------ requests
 
 
-def test_a_request_reaches_the_daemon_with_its_cause(daemon, port):
+def test_a_request_reaches_the_daemon_with_its_cause(page_daemon, page_port):
     causes = []
 
     def handle(request, cause, asked_s):
         causes.append(cause)
         return Outcome(is_accepted=True, id=request.id)
 
-    daemon.handle = handle
-    reply = ask(port, {"action": "say", "text": "Hello.", "id": "7"})
+    page_daemon.handle = handle
+    reply = ask(page_port, {"action": "say", "text": "Hello.", "id": "7"})
     assert (reply.status, reply.json["id"]) == (200, "7")
-    assert daemon.requests == [Say(text="Hello.", id="7")]
+    assert page_daemon.requests == [Say(text="Hello.", id="7")]
     assert causes == [Cause.WEB]
 
 
@@ -196,30 +184,32 @@ def test_a_request_reaches_the_daemon_with_its_cause(daemon, port):
     ],
 )
 def test_a_request_that_cannot_be_read_is_refused_with_a_sentence(
-    daemon, port, body, status, words
+    page_daemon, page_port, body, status, words
 ):
-    reply = fetch(port, "/api/request", "POST", body, {"Content-Type": "application/json"})
+    reply = fetch(page_port, "/api/request", "POST", body, {"Content-Type": "application/json"})
     assert (reply.status, reply.headers["content-type"]) == (status, "application/json")
     assert words in reply.error
-    assert daemon.requests == []
+    assert page_daemon.requests == []
 
 
-def test_a_request_that_the_daemon_refuses_has_its_reason(daemon, port):
-    daemon.handle = lambda *_: Outcome(is_accepted=False, reason="another place is being learnt")
-    reply = ask(port, {"action": "place_teach", "name": "hall"})
+def test_a_request_that_the_daemon_refuses_has_its_reason(page_daemon, page_port):
+    page_daemon.handle = lambda *_: Outcome(
+        is_accepted=False, reason="another place is being learnt"
+    )
+    reply = ask(page_port, {"action": "place_teach", "name": "hall"})
     assert (reply.status, reply.error) == (409, "another place is being learnt")
 
 
-def test_only_a_voice_of_the_settings_can_be_chosen(daemon, port):
+def test_only_a_voice_of_the_settings_can_be_chosen(page_daemon, page_port):
     chosen = {"action": "set", "name": "voice", "value": "/etc/passwd"}
-    refused = ask(port, chosen)
+    refused = ask(page_port, chosen)
     assert (refused.status, "'/etc/passwd' is not known" in refused.error) == (409, True)
     for known in ("", "Built-in"):
-        assert ask(port, {**chosen, "value": known}).status == 200
-    assert [request.value for request in daemon.requests] == ["", ""]
+        assert ask(page_port, {**chosen, "value": known}).status == 200
+    assert [request.value for request in page_daemon.requests] == ["", ""]
 
 
-def test_few_clients_wait_for_answers_at_a_time(daemon, port):
+def test_few_clients_wait_for_answers_at_a_time(page_daemon, page_port):
     """Others are refused at once, and requests that wait for nothing are not held up."""
     asked = threading.Semaphore(0)
 
@@ -228,12 +218,12 @@ def test_few_clients_wait_for_answers_at_a_time(daemon, port):
             asked.release()
         return Outcome(is_accepted=True, id=request.id)
 
-    daemon.handle = handle
+    page_daemon.handle = handle
     replies = []
     waiting = [
         threading.Thread(
             target=lambda number=number: replies.append(
-                ask(port, {"action": "describe", "wants_answer": True, "id": str(number)})
+                ask(page_port, {"action": "describe", "wants_answer": True, "id": str(number)})
             )
         )
         for number in range(2)
@@ -241,10 +231,10 @@ def test_few_clients_wait_for_answers_at_a_time(daemon, port):
     for thread in waiting:
         thread.start()
         assert asked.acquire(timeout=DEADLINE_S)
-    assert ask(port, {"action": "describe", "wants_answer": True}).status == 429
-    assert ask(port, {"action": "stop"}).status == 200
+    assert ask(page_port, {"action": "describe", "wants_answer": True}).status == 429
+    assert ask(page_port, {"action": "stop"}).status == 200
     for number in range(2):
-        daemon.bus.publish(Answered(at=AT, text=f"{number}", cause=Cause.WEB, id=str(number)))
+        page_daemon.bus.publish(Answered(at=AT, text=f"{number}", cause=Cause.WEB, id=str(number)))
     for thread in waiting:
         thread.join(DEADLINE_S)
     assert sorted(reply.json["answer"] for reply in replies) == ["0", "1"]
@@ -269,57 +259,59 @@ def post(port: int, path: str, values):
         (b"\xff" * (LARGEST_FILE_BYTES + 1), "image/jpeg", 413, "10000000"),
     ],
 )
-def test_a_picture_that_cannot_be_described_is_refused(daemon, port, body, kind, status, words):
-    reply = fetch(port, "/api/describe", "POST", body, {"Content-Type": kind})
+def test_a_picture_that_cannot_be_described_is_refused(
+    page_daemon, page_port, body, kind, status, words
+):
+    reply = fetch(page_port, "/api/describe", "POST", body, {"Content-Type": kind})
     assert (reply.status, words in reply.error) == (status, True), reply.error
-    assert len(daemon.pictures) == 0
+    assert len(page_daemon.pictures) == 0
 
 
-def test_one_picture_is_described_at_a_time(daemon, port):
+def test_one_picture_is_described_at_a_time(page_daemon, page_port):
     _, jpeg = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))
     replies = []
 
     def send() -> None:
         headers = {"Content-Type": "image/jpeg"}
-        replies.append(fetch(port, "/api/describe", "POST", jpeg.tobytes(), headers))
+        replies.append(fetch(page_port, "/api/describe", "POST", jpeg.tobytes(), headers))
 
     first = threading.Thread(target=send)
     first.start()
     deadline_s = time.monotonic() + DEADLINE_S
-    while not daemon.pictures:
+    while not page_daemon.pictures:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
     send()
     assert (replies[0].status, "another picture" in replies[0].error) == (429, True)
-    asked = daemon.pictures.take()
+    asked = page_daemon.pictures.take()
     failed = Description("Something went wrong.", reason="failed")
     asked.reply(PictureAnswered(at=AT, description=failed, cause=Cause.WEB, id=asked.id))
     first.join(DEADLINE_S)
     assert (replies[1].status, replies[1].error) == (500, "Something went wrong.")
 
 
-def test_reports_are_kept_counted_exported_and_erased(daemon, port, tmp_path):
-    assert fetch(port, "/api/feedback").json == {"entries": 0, "bytes": 0}
-    assert post(port, "/api/feedback", {"text": "A dog."}).json["is_picture_kept"] is False
-    refused = post(port, "/api/feedback", {"text": "A dog.", "is_picture_kept": True})
+def test_reports_are_kept_counted_exported_and_erased(page_daemon, page_port, tmp_path):
+    assert fetch(page_port, "/api/feedback").json == {"entries": 0, "bytes": 0}
+    assert post(page_port, "/api/feedback", {"text": "A dog."}).json["is_picture_kept"] is False
+    refused = post(page_port, "/api/feedback", {"text": "A dog.", "is_picture_kept": True})
     assert (refused.status, "no longer in memory" in refused.error) == (409, True)
-    daemon.see()
+    page_daemon.see()
     kept = post(
-        port, "/api/feedback", {"text": "A dog.", "right": "a cat", "is_picture_kept": True}
+        page_port, "/api/feedback", {"text": "A dog.", "right": "a cat", "is_picture_kept": True}
     )
     assert kept.json["is_picture_kept"] is True
-    found = fetch(port, "/api/feedback").json
+    found = fetch(page_port, "/api/feedback").json
     assert (found["entries"], found["bytes"] > 500) == (2, True)
     for _ in range(2):
         end_s = time.monotonic() + 30
-        while (export := fetch(port, "/api/feedback/export")).status == 429:
+        while (export := fetch(page_port, "/api/feedback/export")).status == 429:
             assert time.monotonic() < end_s  # the first export ends a moment after its last byte
         assert export.headers["content-type"] == "application/zip"
         with zipfile.ZipFile(io.BytesIO(export.body)) as archive:
             assert archive.testzip() is None
             assert archive.read("captions.tsv").decode().endswith("\ta cat\n")
-    assert fetch(port, "/api/feedback", "DELETE").json == found
-    assert fetch(port, "/api/feedback").json == {"entries": 0, "bytes": 0}
+    assert fetch(page_port, "/api/feedback", "DELETE").json == found
+    assert fetch(page_port, "/api/feedback").json == {"entries": 0, "bytes": 0}
     assert [*tmp_path.rglob("*.jpg")] == []
 
 
@@ -335,8 +327,8 @@ def test_reports_are_kept_counted_exported_and_erased(daemon, port, tmp_path):
         ([], "JSON object"),
     ],
 )
-def test_a_report_that_cannot_be_read_is_refused(port, values, words):
-    reply = post(port, "/api/feedback", values)
+def test_a_report_that_cannot_be_read_is_refused(page_port, values, words):
+    reply = post(page_port, "/api/feedback", values)
     assert (reply.status, words in reply.error) == (422, True), reply.error
 
 
@@ -354,8 +346,8 @@ def test_a_report_that_cannot_be_read_is_refused(port, values, words):
         ("nothing", 404, "nothing at this address"),
     ],
 )
-def test_what_is_not_there_is_refused_with_a_sentence(port, path, status, words):
-    reply = fetch(port, f"/api/{path}")
+def test_what_is_not_there_is_refused_with_a_sentence(page_port, path, status, words):
+    reply = fetch(page_port, f"/api/{path}")
     assert reply.status == status
     assert words in reply.error
 
@@ -372,46 +364,46 @@ def test_what_is_not_there_is_refused_with_a_sentence(port, path, status, words)
         ("search=" + "x" * 201, "search has 201 characters"),
     ],
 )
-def test_a_wrong_value_is_named(daemon, tmp_path, query, words):
-    daemon.history = tmp_path / "history.db"
-    server, port = serve(daemon, tmp_path)
+def test_a_wrong_value_is_named(page_daemon, tmp_path, query, words):
+    page_daemon.history = tmp_path / "history.db"
+    server, port = serve(page_daemon, tmp_path)
     try:
         reply = fetch(port, f"/api/history?{query}")
         assert (reply.status, words in reply.error) == (422, True), reply.error
         assert fetch(port, "/api/history").json == []  # nothing was kept yet
-        daemon.history.write_bytes(b"no database" * 100)
+        page_daemon.history.write_bytes(b"no database" * 100)
         reply = fetch(port, "/api/history")
         assert (reply.status, "cannot be read" in reply.error) == (503, True)
     finally:
         server.close()
 
 
-def test_methods_are_those_of_the_document(port):
-    reply = fetch(port, "/api/state", "DELETE")
+def test_methods_are_those_of_the_document(page_port):
+    reply = fetch(page_port, "/api/state", "DELETE")
     assert (reply.status, "GET" in reply.headers["allow"]) == (405, True)
-    assert fetch(port, "/api/state", "HEAD").body == b""
+    assert fetch(page_port, "/api/state", "HEAD").body == b""
 
 
-def test_a_fault_of_the_daemon_is_an_answer_without_a_traceback(daemon, port):
+def test_a_fault_of_the_daemon_is_an_answer_without_a_traceback(page_daemon, page_port):
     def broken(*_):
         raise RuntimeError("/secret/path")
 
-    daemon.handle = broken
-    reply = ask(port, {"action": "stop"})
+    page_daemon.handle = broken
+    reply = ask(page_port, {"action": "stop"})
     assert reply.status == 500
     assert "secret" not in reply.error
-    assert ask(port, {"action": "nothing"}).status == 422
+    assert ask(page_port, {"action": "nothing"}).status == 422
 
 
-def test_names_are_escaped_on_the_page(port):
-    assert b"Kitchen &lt;1&gt;" in fetch(port, "/").body
+def test_names_are_escaped_on_the_page(page_port):
+    assert b"Kitchen &lt;1&gt;" in fetch(page_port, "/").body
 
 
 # ------------------------------------------------------------ OpenAPI
 
 
-def test_the_document_names_every_operation_and_model(port):
-    document = fetch(port, "/api").json
+def test_the_document_names_every_operation_and_model(page_port):
+    document = fetch(page_port, "/api").json
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {one.path for one in OPERATIONS}
     schemas = document["components"]["schemas"]
@@ -457,8 +449,8 @@ def next_event(lines) -> tuple[str, dict]:
     raise EOFError
 
 
-def test_events_arrive_as_they_happen(daemon, port):
-    _, lines = listen(port)
+def test_events_arrive_as_they_happen(page_daemon, page_port):
+    _, lines = listen(page_port)
     for event in (
         Answered(at=AT, text="A dog runs.\nIt barks.", cause=Cause.WEB, id="7"),
         Alerted(at=AT, rule="dog", text="Dog!", caption=None),
@@ -468,7 +460,7 @@ def test_events_arrive_as_they_happen(daemon, port):
         PlaceChanged(at=AT, place="hall", known=("hall", "attic")),
         PlaceAnswered(at=AT, text="This looks like hall.", cause=Cause.WEB, id="8"),
     ):
-        daemon.bus.publish(event)
+        page_daemon.bus.publish(event)
     found = [next_event(lines) for _ in range(7)]
     assert [name for name, _ in found] == [
         *("caption", "alert", "problem", "problem", "state", "place", "caption")
@@ -482,19 +474,19 @@ def test_events_arrive_as_they_happen(daemon, port):
     assert (data[6]["kind"], data[6]["id"]) == ("place", "8")
 
 
-def test_the_newest_streams_stay_and_the_oldest_ends(daemon, port):
-    streams = [listen(port) for _ in range(MOST_READERS + 1)]
+def test_the_newest_streams_stay_and_the_oldest_ends(page_daemon, page_port):
+    streams = [listen(page_port) for _ in range(MOST_READERS + 1)]
     _, oldest = streams[0]
     assert list(oldest) == [b"retry: 30000\n", b"\n"]  # it comes back, but not at once
-    daemon.bus.publish(Answered(at=AT, text="A dog runs.", cause=Cause.WEB))
+    page_daemon.bus.publish(Answered(at=AT, text="A dog runs.", cause=Cause.WEB))
     for _, lines in streams[1:]:
         assert next_event(lines)[1]["text"] == "A dog runs."
-    assert fetch(port, "/api/state").status == 200
+    assert fetch(page_port, "/api/state").status == 200
 
 
-def test_a_stream_without_events_has_a_heartbeat(monkeypatch, daemon, tmp_path):
+def test_a_stream_without_events_has_a_heartbeat(monkeypatch, page_daemon, tmp_path):
     monkeypatch.setattr("seealoud.device.web.event_stream.HEARTBEAT_S", 0.0)
-    server, port = serve(daemon, tmp_path)
+    server, port = serve(page_daemon, tmp_path)
     try:
         _, lines = listen(port)
         assert next(lines) == b": the device works\n"
@@ -502,7 +494,9 @@ def test_a_stream_without_events_has_a_heartbeat(monkeypatch, daemon, tmp_path):
         server.close()
 
 
-def test_a_reader_that_takes_nothing_is_dropped_and_costs_the_others_nothing(daemon, port):
+def test_a_reader_that_takes_nothing_is_dropped_and_costs_the_others_nothing(
+    page_daemon, page_port
+):
     stream = EventStream(SystemClock())
     stuck, quick = stream.read(lambda: False), stream.read(lambda: False)
     assert (next(stuck), next(quick)) == ("retry: 3000\n\n", "retry: 3000\n\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.page import DEADLINE_S, HERE, FakeDaemon, ask, fetch, free_port, serve
+from support.page import DEADLINE_S, HERE, ask, fetch, free_port, serve
 
 from seealoud.device.daemon.trigger_set import TriggerSet
 from seealoud.device.errors import TriggerError
@@ -29,18 +29,6 @@ from seealoud.device.web.token import TOKEN_FILE
 ROOT = Path(__file__).parents[2]
 EVERYWHERE = "0.0.0.0"
 IMPATIENT = ServerLimits(silent_s=0.3, upload_s=0.6, unread_s=0.5)
-
-
-@pytest.fixture
-def daemon():
-    return FakeDaemon()
-
-
-@pytest.fixture
-def port(daemon, tmp_path):
-    server, port = serve(daemon, tmp_path)
-    yield port
-    server.close()
 
 
 def connect(port: int) -> socket.socket:
@@ -85,11 +73,13 @@ def test_the_daemon_imports_nothing_of_the_page_before_it_is_switched_on():
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon, tmp_path):
+def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(page_daemon, tmp_path):
     clock, recorder, port = ManualClock(), EventRecorder(), free_port()
-    daemon.bus.subscribe(recorder)
-    page = PageServer(WebSettings(is_on=True, address=f"{HERE}:{port}"), daemon.sources(tmp_path))
-    triggers = TriggerSet({Part.PAGE: page}, daemon.bus, clock)
+    page_daemon.bus.subscribe(recorder)
+    page = PageServer(
+        WebSettings(is_on=True, address=f"{HERE}:{port}"), page_daemon.sources(tmp_path)
+    )
+    triggers = TriggerSet({Part.PAGE: page}, page_daemon.bus, clock)
     with socket.socket() as taken:
         taken.bind((HERE, port))
         taken.listen()
@@ -99,11 +89,11 @@ def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon,
         assert f"{HERE}:{port}" in text
         assert "set web.address to another address or port" in text
         assert page.workers == ()
-        listeners = len(daemon.bus._listeners)
+        listeners = len(page_daemon.bus._listeners)
         for _ in range(3):
             clock.advance(100)
             triggers.retry_where_due()
-        assert len(daemon.bus._listeners) == listeners
+        assert len(page_daemon.bus._listeners) == listeners
     clock.advance(100)
     triggers.retry_where_due()
     assert recorder.problems == [(Part.PAGE, True), (Part.PAGE, False)]
@@ -118,9 +108,9 @@ def test_a_taken_port_is_a_problem_with_the_next_step_and_is_tried_again(daemon,
 
 @pytest.mark.parametrize("address", ["203.0.113.1:8080", "no-such-host.invalid:8080"])
 def test_an_address_that_is_not_this_machine_s_is_reported_and_leaks_nothing(
-    daemon, tmp_path, address
+    page_daemon, tmp_path, address
 ):
-    page = PageServer(WebSettings(is_on=True, address=address), daemon.sources(tmp_path))
+    page = PageServer(WebSettings(is_on=True, address=address), page_daemon.sources(tmp_path))
     with pytest.raises(TriggerError, match=r"web\.address"):
         page.start()
     before = len(os.listdir("/proc/self/fd"))
@@ -131,21 +121,21 @@ def test_an_address_that_is_not_this_machine_s_is_reported_and_leaks_nothing(
     page.close()
 
 
-def test_a_state_folder_that_cannot_be_written_is_reported(daemon, tmp_path):
+def test_a_state_folder_that_cannot_be_written_is_reported(page_daemon, tmp_path):
     (tmp_path / "state").write_text("a file")
     settings = WebSettings(is_on=True, address=f"{EVERYWHERE}:{free_port()}")
     with pytest.raises(TriggerError, match="token"):
-        PageServer(settings, daemon.sources(tmp_path / "state")).start()
+        PageServer(settings, page_daemon.sources(tmp_path / "state")).start()
 
 
-def test_no_token_is_made_for_a_page_of_this_machine_only(port, tmp_path):
-    assert fetch(port, "/api/state").status == 200
+def test_no_token_is_made_for_a_page_of_this_machine_only(page_port, tmp_path):
+    assert fetch(page_port, "/api/state").status == 200
     assert not (tmp_path / TOKEN_FILE).exists()
 
 
-def test_it_stops_within_seconds_whatever_its_clients_do(daemon, tmp_path):
+def test_it_stops_within_seconds_whatever_its_clients_do(page_daemon, tmp_path):
     threads = threading.active_count()
-    server, port = serve(daemon, tmp_path)
+    server, port = serve(page_daemon, tmp_path)
     with ExitStack() as stack:
         waits = threading.Thread(
             target=lambda: suppressed(
@@ -153,7 +143,7 @@ def test_it_stops_within_seconds_whatever_its_clients_do(daemon, tmp_path):
             )
         )
         waits.start()
-        wait_until(lambda: daemon.requests)
+        wait_until(lambda: page_daemon.requests)
         for sent in (b"", b"GET / HT", post(4000) + b"{", b"GET /api/events HTTP/1.1\r\n"):
             stack.enter_context(connect(port)).sendall(sent)
         for _ in range(4):
@@ -178,11 +168,11 @@ def suppressed(work) -> None:
 # ------------------------------------------------------------ slow and silent clients
 
 
-def test_silent_and_slow_clients_are_disconnected(daemon, tmp_path):
-    daemon.frame = Frame.now(
+def test_silent_and_slow_clients_are_disconnected(page_daemon, tmp_path):
+    page_daemon.frame = Frame.now(
         np.random.default_rng(0).integers(0, 255, (2000, 2000, 3), np.uint8), "test"
     )
-    server, port = serve(daemon, tmp_path, limits=IMPATIENT)
+    server, port = serve(page_daemon, tmp_path, limits=IMPATIENT)
     with closing(server), ExitStack() as stack:
         begun = (
             b"",
@@ -212,8 +202,8 @@ def test_silent_and_slow_clients_are_disconnected(daemon, tmp_path):
         assert fetch(port, "/api/state").status == 200
 
 
-def test_idle_clients_take_few_connections_and_keep_nobody_out(daemon, tmp_path):
-    server, port = serve(daemon, tmp_path, limits=ServerLimits(clients=8))
+def test_idle_clients_take_few_connections_and_keep_nobody_out(page_daemon, tmp_path):
+    server, port = serve(page_daemon, tmp_path, limits=ServerLimits(clients=8))
     with closing(server), ExitStack() as stack:
         threads = threading.active_count()
         idle = [stack.enter_context(connect(port)) for _ in range(60)]
@@ -244,19 +234,19 @@ def status_of(answer: bytes) -> int:
         (b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, b"error"),
     ],
 )
-def test_what_cannot_be_read_is_refused_at_once(port, sent, status, words):
-    with connect(port) as client:
+def test_what_cannot_be_read_is_refused_at_once(page_port, sent, status, words):
+    with connect(page_port) as client:
         with suppress(OSError):  # it may be refused before all of it is sent
             client.sendall(sent)
         answer = rest(client)
     assert status_of(answer) == status, answer
     assert words in answer
     assert b"Traceback" not in answer
-    assert fetch(port, "/api/state").status == 200
+    assert fetch(page_port, "/api/state").status == 200
 
 
-def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(daemon, tmp_path):
-    server, port = serve(daemon, tmp_path, EVERYWHERE)
+def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(page_daemon, tmp_path):
+    server, port = serve(page_daemon, tmp_path, EVERYWHERE)
     with closing(server), ExitStack() as stack:
         token = (tmp_path / TOKEN_FILE).read_text().strip()
         signed_in = f"Authorization: Bearer {token}\r\n"
@@ -281,7 +271,7 @@ def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(daemon, 
         assert fetch(port, "/login").status == 200
 
 
-def test_a_flood_of_bad_requests_changes_nothing_for_the_daemon(daemon, port):
+def test_a_flood_of_bad_requests_changes_nothing_for_the_daemon(page_daemon, page_port):
     """Here a few from several clients at once; tools.bench_daemon sends 100,000."""
     wrong = (
         b"GET /api/history?limit=x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20,
@@ -292,7 +282,7 @@ def test_a_flood_of_bad_requests_changes_nothing_for_the_daemon(daemon, port):
 
     def flood() -> None:
         for number in range(150):
-            with suppress(OSError), connect(port) as client:
+            with suppress(OSError), connect(page_port) as client:
                 client.sendall(wrong[number % len(wrong)])
                 client.shutdown(socket.SHUT_WR)
                 rest(client)
@@ -302,9 +292,9 @@ def test_a_flood_of_bad_requests_changes_nothing_for_the_daemon(daemon, port):
         thread.start()
     for thread in threads:
         thread.join(DEADLINE_S * 4)
-    assert not daemon.failures
+    assert not page_daemon.failures
     deadline_s = time.monotonic() + DEADLINE_S
-    while (status := ask(port, {"action": "stop"}).status) == 429:
+    while (status := ask(page_port, {"action": "stop"}).status) == 429:
         assert time.monotonic() < deadline_s
         time.sleep(0.1)
     assert status == 200

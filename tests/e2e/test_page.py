@@ -466,7 +466,7 @@ def test_a_place_is_taught_recognised_and_forgotten_only_after_a_confirmation(
     assert page.title().startswith("Forget “the <b>kitchen</b>”?")
     page.get_by_role("button", name="Forget").click()
     page.get_by_text("It is forgotten.").wait_for()
-    assert "No place was taught yet." in page.locator("main").inner_text()
+    assert "No place has been taught yet." in page.locator("main").inner_text()
 
 
 def test_the_history_is_searched_and_summed_up(site: Site, seen: Watched) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.events import EventBus
@@ -137,3 +138,17 @@ def serve(
     server = PageServer(settings, daemon.sources(state), limits)
     server.start()
     return server, port
+
+
+@pytest.fixture
+def page_daemon() -> FakeDaemon:
+    """Parts of a daemon."""
+    return FakeDaemon()
+
+
+@pytest.fixture
+def page_port(page_daemon: FakeDaemon, tmp_path: Path) -> Iterator[int]:
+    """The port of a page of this machine over ``page_daemon``."""
+    server, port = serve(page_daemon, tmp_path)
+    yield port
+    server.close()
