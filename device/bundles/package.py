@@ -13,7 +13,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,27 @@ def read_package(
     return _from_archive(data, source, kind)
 
 
+def read_files(paths: Iterable[Path], source: str, kind: PackageKind) -> dict[str, bytes]:
+    """Return the contents of files by name, none of which is read beyond the limit of the kind.
+
+    Args:
+        paths: of the files.
+        source: where they are, for messages.
+        kind: what they are together.
+
+    Raises:
+        BundleError: they are larger than that may be.
+        OSError: one of them cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    rest = kind.most_bytes
+    for path in paths:
+        with open_regular(path) as file:
+            files[path.name] = file.read(rest + 1)
+        rest -= _counted(files[path.name], rest, source, kind)
+    return files
+
+
 def write_archive(files: Mapping[str, bytes], path: Path) -> None:
     """Write the archive that ``read_package`` reads.
 
@@ -125,16 +146,9 @@ def write_archive(files: Mapping[str, bytes], path: Path) -> None:
 def _from_folder(folder: Path, kind: PackageKind) -> dict[str, bytes]:
     paths = sorted(folder.iterdir())
     _check_names([path.name for path in paths], str(folder), kind)
-    files: dict[str, bytes] = {}
-    rest = kind.most_bytes
-    for path in paths:
-        if path.is_symlink():
-            raise BundleError(f"{path} is a link: a {kind.word} has only files")
-        if kind.read.fullmatch(path.name):
-            with open_regular(path) as file:
-                files[path.name] = file.read(rest + 1)
-            rest -= _counted(files[path.name], rest, str(folder), kind)
-    return files
+    if link := next((path for path in paths if path.is_symlink()), None):
+        raise BundleError(f"{link} is a link: a {kind.word} has only files")
+    return read_files((x for x in paths if kind.read.fullmatch(x.name)), str(folder), kind)
 
 
 def _from_archive(data: bytes, name: str, kind: PackageKind) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from seealoud.device.bundles.folder_store import FolderStore
 from seealoud.device.bundles.install import Installed, InstallRules, check_room, time_of
-from seealoud.device.bundles.package import PackageKind, read_package
+from seealoud.device.bundles.package import PackageKind, read_files, read_package
 from seealoud.device.bundles.signatures import sign, signer
 from seealoud.device.errors import BundleError, VoiceError
 from seealoud.device.files import read_regular
@@ -269,13 +269,9 @@ def _beside(model: Path) -> dict[str, bytes]:
     if not VOICE.read.fullmatch(model.name):
         raise BundleError(f"{model.name!r} cannot be a voice's name: use letters, digits, - and _")
     try:
-        files = {name: read_regular(model.with_name(name)) for name in names}
+        return read_files(map(model.with_name, names), str(model), VOICE)
     except OSError as exc:
         raise BundleError(f"{exc.filename or model} cannot be read: {exc.strerror}") from exc
-    if sum(map(len, files.values())) > VOICE.most_bytes:
-        most = VOICE.most_bytes // 2**20
-        raise BundleError(f"{model} is larger than {most} MiB, the most that a voice may have")
-    return files
 
 
 def _check_config(data: bytes, source: str) -> None:
