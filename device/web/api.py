@@ -18,7 +18,7 @@ from seealoud.device.history.time_parsing import rfc3339
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.records import HistorySummary, Seen
 from seealoud.device.web.access import Guard
-from seealoud.device.web.asking import Asker
+from seealoud.device.web.asking import Asker, present_call
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import (
     ErrorAnswer,
@@ -28,22 +28,21 @@ from seealoud.device.web.messages import (
     StateAnswer,
     SummaryAnswer,
 )
-from seealoud.device.web.openapi import JSON, document
-from seealoud.device.web.operations import (
+from seealoud.device.web.openapi import (
     ENTRIES,
+    JSON,
     MINUTES,
     MOST_ENTRIES,
     MOST_MINUTES,
     MOST_SEARCH_CHARS,
     OPERATIONS,
     WIDTHS,
+    document,
 )
-from seealoud.device.web.pages import present_call
 from seealoud.device.web.reports import Reports
-from seealoud.device.web.sources import PageSources
+from seealoud.device.web.sources import NO_HISTORY, PageSources
 
 _ALL_WELL = "All is well."
-_NO_HISTORY = "there is no history: set is_on = true in [history]"
 
 
 class Api:
@@ -121,7 +120,7 @@ class Api:
     def summary(self) -> Response:
         """Return what happened in the last minutes."""
         if self._sources.summary_of is None:
-            abort(HTTPStatus.NOT_FOUND, _NO_HISTORY)
+            abort(HTTPStatus.NOT_FOUND, NO_HISTORY)
         minutes = _number("minutes", None, 0.01, float(MOST_MINUTES))
         found = self._sources.summary_of(MINUTES if minutes is None else minutes)
         return _json(_summary(found).model_dump_json())
@@ -147,7 +146,7 @@ class Api:
 def _entries(sources: PageSources) -> Iterable[HistoryEntry]:
     """Return the entries that the query selects, the newest first."""
     if sources.history is None:
-        abort(HTTPStatus.NOT_FOUND, _NO_HISTORY)
+        abort(HTTPStatus.NOT_FOUND, NO_HISTORY)
     limit = _number("limit", ENTRIES, 1, MOST_ENTRIES)
     search = request.args.get("search", "")
     if len(search) > MOST_SEARCH_CHARS:

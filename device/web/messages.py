@@ -1,15 +1,16 @@
-"""The answers of the HTTP API, from which its OpenAPI document is made.
+"""What the HTTP API answers and takes as JSON; its OpenAPI document is made from it.
 
 They are a promise: a field may be added at any time, and none is removed or changes its meaning.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from seealoud.device.history.entries import Kind
+from seealoud.device.history.feedback import MAX_RIGHT_CHARS, MAX_SAID_CHARS
 from seealoud.device.web.sources import Value
 
 
@@ -86,6 +87,22 @@ class PlaceEntry(_Answer):
 
     name: str = Field(description="As it is spoken.")
     pictures: int = Field(description="From how many pictures.")
+
+
+class NewReport(BaseModel):
+    """A sentence that was wrong; to send it is the consent to keep it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_SAID_CHARS)] = Field(
+        description="What was said, as in an event or in the history."
+    )
+    right: Annotated[str, Field(max_length=MAX_RIGHT_CHARS)] = Field(
+        default="", description="What the picture shows; may be empty."
+    )
+    is_picture_kept: StrictBool = Field(
+        default=False, description="Whether the picture is kept as well."
+    )
 
 
 class ReportKept(_Answer):

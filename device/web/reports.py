@@ -7,38 +7,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from http import HTTPStatus
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 from flask import Response, abort
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import ValidationError
 
 from seealoud.device.errors import OutputError, RequestError
-from seealoud.device.history.feedback import MAX_RIGHT_CHARS, MAX_SAID_CHARS
 from seealoud.device.requests import refusal_of
 from seealoud.device.web.asking import json_body
-from seealoud.device.web.messages import FeedbackKept, ReportKept
+from seealoud.device.web.messages import FeedbackKept, NewReport, ReportKept
 from seealoud.device.web.sources import PageSources
 
 _JSON = "application/json"
 _ZIP = "application/zip"
 _MOST_BYTES = 4096
 _CHUNK_BYTES = 2**16
-
-
-class NewReport(BaseModel):
-    """A sentence that was wrong; to send it is the consent to keep it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: Annotated[str, Field(min_length=1, max_length=MAX_SAID_CHARS)] = Field(
-        description="What was said, as in an event or in the history."
-    )
-    right: Annotated[str, Field(max_length=MAX_RIGHT_CHARS)] = Field(
-        default="", description="What the picture shows; may be empty."
-    )
-    is_picture_kept: StrictBool = Field(
-        default=False, description="Whether the picture is kept as well."
-    )
 
 
 class Reports:
