@@ -16,7 +16,6 @@ from seealoud.device.events import (
     Decided,
     Event,
     Part,
-    PlaceChanged,
     ProblemChanged,
     Requested,
     SummedUp,
@@ -24,7 +23,6 @@ from seealoud.device.events import (
 from seealoud.device.mqtt.payloads import (
     MAX_STATE_CHARS,
     MAX_THINGS,
-    SCHEMA_VERSION,
     CaptionMessage,
     Happened,
     Message,
@@ -89,20 +87,6 @@ class RequestMessage(Happened):
     is_accepted: bool = Field(description="Whether it is carried out.")
     reason: str = Field(default="", description="Why not; empty when it is.")
     request_id: str = Field(default="", description="The asker's own id, or empty.")
-
-
-class PlaceMessage(Message):
-    """Which of the taught places is seen, and which are known."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
-    place: str | None = Field(description="Its name; null where none is recognised.")
-    known: tuple[str, ...] = Field(description="The names of all places that were taught.")
-
-    @staticmethod
-    def of(event: PlaceChanged) -> PlaceMessage:
-        """Return the message for an event."""
-        return PlaceMessage(at=event.at, place=event.place, known=event.known)
 
 
 class SeenPart(Message):

@@ -5,12 +5,15 @@ They are a promise: a field may be added at any time, and none is removed or cha
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from seealoud.device.history.entries import Kind
 from seealoud.device.history.feedback import MAX_RIGHT_CHARS, MAX_SAID_CHARS
+from seealoud.device.history.time_parsing import rfc3339
+from seealoud.device.records import HistorySummary, Seen
 from seealoud.device.web.sources import Value
 
 
@@ -69,6 +72,19 @@ class SeenOften(_Answer):
     first_at: str = Field(description="RFC 3339, in UTC.")
     last_at: str = Field(description="RFC 3339, in UTC.")
 
+    @staticmethod
+    def of(groups: Iterable[Seen]) -> list[SeenOften]:
+        """Return the answers for groups of a summary."""
+        return [
+            SeenOften(
+                what=group.what,
+                times=group.times,
+                first_at=rfc3339(group.first_at),
+                last_at=rfc3339(group.last_at),
+            )
+            for group in groups
+        ]
+
 
 class SummaryAnswer(_Answer):
     """What happened in a time span."""
@@ -80,6 +96,19 @@ class SummaryAnswer(_Answer):
     things: list[SeenOften] = Field(description="What was named beside captions.")
     alerts: list[SeenOften] = Field(description="By rule, the latest first.")
     problems: list[SeenOften] = Field(description="By part, the latest first.")
+
+    @staticmethod
+    def of(summary: HistorySummary) -> SummaryAnswer:
+        """Return the answer for a summary."""
+        return SummaryAnswer(
+            since=rfc3339(summary.since),
+            until=rfc3339(summary.until),
+            text=summary.text,
+            seen=SeenOften.of(summary.seen),
+            things=SeenOften.of(summary.things),
+            alerts=SeenOften.of(summary.alerts),
+            problems=SeenOften.of(summary.problems),
+        )
 
 
 class PlaceEntry(_Answer):

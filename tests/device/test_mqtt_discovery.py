@@ -32,8 +32,8 @@ from seealoud.device.mqtt.discovery import announced_parts, discovery_message, r
 from seealoud.device.mqtt.identity import Identity, identity_of, read_board
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.picture_commands import PictureCommand
+from seealoud.device.mqtt.state_messages import UpdateMessage
 from seealoud.device.mqtt.topics import ALL_TOPICS
-from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where

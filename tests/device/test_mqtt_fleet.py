@@ -30,8 +30,8 @@ from seealoud.device.mqtt.broker import check_device_id
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.site_commands import SiteCommands
-from seealoud.device.mqtt.state_message import StateMessage
+from seealoud.device.mqtt.state_messages import StateMessage
+from seealoud.device.mqtt.subscriptions import SiteCommands
 from seealoud.device.requests import Outcome, Request
 from seealoud.device.settings.schema import Settings
 from seealoud.device.testing import ManualClock

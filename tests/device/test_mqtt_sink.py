@@ -33,12 +33,11 @@ from seealoud.device.commands.daemon import mqtt
 from seealoud.device.errors import BrokerError
 from seealoud.device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from seealoud.device.mqtt.commands import ResultMessage
-from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import SummaryMessage
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.payloads import CaptionMessage
 from seealoud.device.mqtt.retained import forget
-from seealoud.device.mqtt.state_message import StateMessage
+from seealoud.device.mqtt.state_messages import DiagnosticsMessage, StateMessage
 from seealoud.device.records import Cause
 from seealoud.device.requests import MAX_REQUEST_BYTES, Summary
 from seealoud.device.testing import ManualClock
