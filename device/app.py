@@ -38,7 +38,6 @@ from seealoud.device.daemon.reload import BundleReload, open_daemon_describer
 from seealoud.device.daemon.sentences import NO_BROKER, no_camera, often_spoken
 from seealoud.device.daemon.status import DaemonStatus, Greeting, ProblemAnnouncer, announce_end
 from seealoud.device.daemon.trigger_set import TriggerSet, make_triggers
-from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.ending_signals import ending_signals
 from seealoud.device.errors import ConfigError, WorkerError
 from seealoud.device.events import Part
@@ -55,11 +54,10 @@ from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.chosen_voice import OpenVoice
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.speech.playback import open_playback
-from seealoud.device.speech.silent_voice import SilentVoice
-from seealoud.device.speech.voice import with_kept_voice
+from seealoud.device.speech.voice import SilentVoice, with_kept_voice
 from seealoud.device.triggers.signals import SignalTrigger
 from seealoud.device.triggers.trigger import Target
-from seealoud.device.worker import Worker
+from seealoud.device.worker import Worker, WorkerGroup
 
 _LOGGER = logging.getLogger(__name__)
 _TICK_S = 0.5

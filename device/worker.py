@@ -1,4 +1,4 @@
-"""A named thread that repeats one step until it is stopped, and shows whether it makes progress.
+"""Named threads that repeat one step until they are stopped, and show whether they make progress.
 
 Invariants: a worker never ends unnoticed; a step that fails is logged with its traceback and
 repeated, up to a limit, then the daemon stops. Stopping sets every event first and then joins under
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from seealoud.device.errors import WorkerError
 
 _LOGGER = logging.getLogger(__name__)
+STOP_TIMEOUT_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,50 @@ def stop_all(workers: Sequence[Worker], timeout_s: float) -> None:
     survivors = [w.name for w in workers if not w.join(deadline_s - time.monotonic())]
     if survivors:
         raise WorkerError(f"still running {timeout_s:g} s after the stop: {', '.join(survivors)}")
+
+
+class WorkerGroup:
+    """Workers in the order in which they start.
+
+    Args:
+        over: set when one of them has failed permanently.
+
+    Attributes:
+        failure: why one has failed permanently; empty where none has.
+    """
+
+    def __init__(self, over: threading.Event) -> None:
+        self._over = over
+        self._workers: list[Worker] = []
+        self.failure = ""
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them, for the watchdog."""
+        return [*self._workers]
+
+    def add(
+        self, name: str, step: Callable[[], None], wake: Callable[[], None] | None = None
+    ) -> Worker:
+        """Return a worker that starts after those that were added before; see ``Worker``."""
+        worker = Worker(name, step, self.fail, wake)
+        self._workers.append(worker)
+        return worker
+
+    def fail(self, why: str) -> None:
+        """Note that a part has failed permanently, and end the daemon; from any thread."""
+        self.failure = why
+        self._over.set()
+
+    def start(self) -> None:
+        """Start all threads."""
+        for worker in self._workers:
+            worker.start()
+
+    def stop(self) -> None:
+        """Stop all threads in reverse order.
+
+        Raises:
+            WorkerError: some are still running after 6 s; it names them.
+        """
+        stop_all([*reversed(self._workers)], STOP_TIMEOUT_S)

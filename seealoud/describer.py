@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seealoud.device.errors import ConfigError, InferenceError, PictureError
-from seealoud.device.pictures.decode import decode_picture, on_white
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import decode_picture, on_white, read_picture_file
 from seealoud.device.pictures.names import is_address, public_address, readable_name
 from seealoud.device.pictures.video import Video
 from seealoud.device.records import Description, Frame

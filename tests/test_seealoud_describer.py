@@ -64,7 +64,7 @@ def video(path: Path, n_frames: int = 20) -> Path:
 
 
 def test_describe_says_what_the_device_says(describer: seealoud.Describer) -> None:
-    from seealoud.device.pictures.files import read_picture_file
+    from seealoud.device.pictures.decode import read_picture_file
 
     device = open_describer(load_bundle(find_bundle()))
     expected = device.look(read_picture_file(PHOTO, str(PHOTO)), captions_refused=True)

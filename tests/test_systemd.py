@@ -103,7 +103,7 @@ def test_the_template_differs_in_what_belongs_to_one_camera_only() -> None:
 
 
 def test_the_time_to_stop_is_longer_than_our_own_joins() -> None:
-    from seealoud.device.daemon.worker_group import STOP_TIMEOUT_S
+    from seealoud.device.worker import STOP_TIMEOUT_S
 
     text = (UNITS / "seealoud.service").read_text(encoding="utf-8")
     found = re.search(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)

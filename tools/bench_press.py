@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from statistics import median
 
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import find_bundle, load_bundle
 from seealoud.device.vision.captioner import Captioner, CaptionOptions

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.device.camera.ffmpeg_capture import FfmpegCapture
+from seealoud.device.camera.drivers import FfmpegCapture
 from seealoud.device.errors import PictureError
 from seealoud.device.vision.picture_gate import PictureGate
 

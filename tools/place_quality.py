@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.vision.bundle import find_bundle, load_bundle
 from seealoud.device.vision.captioner import Captioner
 from seealoud.device.vision.evidence import ConfidenceArrays

@@ -1,9 +1,7 @@
 """Checks of a bundle's sentences that no score of the training covers.
 
-    python -m tools.sight_checks said  precision and share said over the limits
     python -m tools.sight_checks degraded  dark, blurred, tilted, noisy, wide frames
     python -m tools.sight_checks people  nobody, one, several against the captions
-    python -m tools.sight_checks words  different words over test and household
     python -m tools.sight_checks sheets  contact sheets of sure names to judge
     python -m tools.sight_checks verdicts  shares of right names and sides, as judged
 
@@ -26,18 +24,14 @@ import numpy.typing as npt
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
 from seealoud.device.vision.captioner import CaptionOptions
-from seealoud.device.vision.confidence import Confidence
 from seealoud.device.vision.describe import open_describer
-from seealoud.device.vision.evidence import ConfidenceArrays
 from seealoud.device.vision.thing_words import PERSON
-from seealoud.training.confidence.observe import choose, observe
 from seealoud.training.confidence.things import ThingConfirmation
 from seealoud.training.data.dataset import CaptionedPicture
 from seealoud.training.data.readers import open_dataset
-from seealoud.training.evaluate import caption_with_bundle
 from seealoud.training.features import read_picture
 from seealoud.training.homes import Spoken, judged, score, speak
-from seealoud.training.metrics.lexicon import KINDS, LEXICONS
+from seealoud.training.metrics.lexicon import LEXICONS
 from seealoud.training.text import words_of
 from seealoud.training.train import household_pictures
 
@@ -45,7 +39,6 @@ VERDICTS = Path(__file__).resolve().parent.parent / "docs" / "figures" / "names"
 N_JUDGED = 120
 _TILE_PX, _COLUMNS, _ROWS = 300, 4, 5
 _CAPTION_PX = 40
-LIMITS = (0.0, 0.125, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7)
 _PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 _SEVERAL_WORDS = frozenset((
     "people", "men", "women", "children", "boys", "girls", "kids", "players", "skiers", "crowd",
@@ -174,51 +167,6 @@ def people(spoken: Sequence[Spoken]) -> None:
             print(f"said {said}: {judged_ones[said]} of {total} right")
 
 
-def words(bundle: Bundle, sets: Sequence[Sequence[CaptionedPicture]]) -> None:
-    """Print how many different words the captions have, by set and over all; then with things."""
-    all_words: set[str] = set()
-    sentences: set[str] = set()
-    for pictures in sets:
-        captions = caption_with_bundle(bundle.path, pictures)
-        found = {word for one in captions.values() for word in one.text.split()}
-        all_words |= found
-        print(f"captions of {len(pictures)} pictures: {len(found)} different words")
-        for one in speak(bundle, pictures):
-            sentences |= set(words_of(one.sentence)) | set(one.bare.split())
-    print(f"captions of all: {len(all_words)}; with all that is said beside them: {len(sentences)}")
-
-
-def said(bundle: Bundle, pictures: Sequence[CaptionedPicture]) -> None:
-    """Print the precision of what captions mention, by the least probability that is said."""
-    spec = bundle.manifest.confidence
-    if spec is None:
-        raise SystemExit(f"bundle {bundle.name} has no confidence")
-    confidence = Confidence(spec, ConfidenceArrays.read(bundle.confidence, spec))
-    observations = choose(observe(bundle, pictures), confidence)
-    rows = []
-    for picture in pictures:
-        seen = observations[picture.name]
-        found = confidence.trusted(seen.hypothesis, seen.pooled_d, seen.scores)
-        references = [words_of(caption) for caption in picture.captions]
-        mentions = {
-            kind: [
-                LEXICONS[kind].confirms(one, LEXICONS[kind].mentions_of_any(references))
-                for one in LEXICONS[kind].mentions(found.text.split())
-            ]
-            for kind in KINDS
-        }
-        rows.append((found.probability or 0.0, mentions))
-    print("limit\tsaid\t" + "\t".join(KINDS) + "\tnothing wrong")
-    for limit in LIMITS:
-        chosen = [mentions for probability, mentions in rows if probability >= limit]
-        if not chosen:
-            break
-        shares = [np.mean([ok for one in chosen for ok in one[kind]] or [False]) for kind in KINDS]
-        whole = [any(one.values()) and all(map(all, one.values())) for one in chosen]
-        cells = [len(chosen) / len(rows), *shares, np.mean(whole)]
-        print(f"{limit}\t" + "\t".join(f"{cell:.3f}" for cell in cells))
-
-
 def sure_names(spoken: Sequence[Spoken]) -> Iterator[tuple[CaptionedPicture, str, str]]:
     """Yield each thing that is named without "maybe" with its side, the same sample each time."""
     named = [
@@ -269,7 +217,7 @@ def verdicts(path: Path) -> None:
 def main() -> None:
     """Run one of the checks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    checks = ("said", "degraded", "people", "words", "sheets", "verdicts")
+    checks = ("degraded", "people", "sheets", "verdicts")
     parser.add_argument("check", choices=checks)
     parser.add_argument("--bundle", help="name or folder; default: the one that ships")
     parser.add_argument("--data", type=Path, default=Path("../shared/flickr8k"))
@@ -283,10 +231,6 @@ def main() -> None:
     household = household_pictures(dataset)
     if options.check == "degraded":
         degraded(bundle, household)
-    elif options.check == "said":
-        said(bundle, dataset.dev)
-    elif options.check == "words":
-        words(bundle, (dataset.test, household))
     elif options.check == "people":
         people(list(speak(bundle, household)))
     else:

@@ -18,9 +18,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from seealoud.device.atomic_file import sync_folder
 from seealoud.device.errors import BundleError
-from seealoud.device.regular_file import require_regular
+from seealoud.device.files import require_regular, sync_folder
 
 LONGEST_NAME = 200
 _FOLDER_LOCK = ".folder.lock"

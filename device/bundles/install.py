@@ -15,12 +15,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from seealoud.device.atomic_file import write_durably
 from seealoud.device.bundles.folder_store import LONGEST_NAME, FolderStore
 from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
 from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
+from seealoud.device.files import write_durably
 from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import checksum, load_bundle, pattern
@@ -37,12 +37,12 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, slots=True)
 class InstallRules:
-    """What is accepted.
+    """Which bundles and voices are accepted.
 
     Attributes:
         key_folders: where the trusted keys are.
-        is_unsigned_allowed: for a bundle of one's own; never one from an address.
-        is_older_allowed: also one that was made before the bundle in use.
+        is_unsigned_allowed: for one of the user's own; never for one from an address.
+        is_older_allowed: whether it may be older than the bundle in use, or the installed voice.
         announced: the name that a feed has announced; another bundle is refused.
     """
 
@@ -53,8 +53,8 @@ class InstallRules:
 
 
 @dataclass(frozen=True, slots=True)
-class InstalledBundle:
-    """An installed bundle.
+class Installed:
+    """An installed bundle or voice.
 
     Attributes:
         name: in the store.
@@ -70,7 +70,7 @@ def install(
     store: BundleStore,
     rules: InstallRules,
     on_progress: Callable[[float], None] | None = None,
-) -> InstalledBundle:
+) -> Installed:
     """Check a bundle and put it into the store; the bundle in use stays in use.
 
     Args:
@@ -108,7 +108,7 @@ def install(
         if rules.announced not in (None, name):
             raise BundleError(f"{shown} is {name}, but {rules.announced} was announced")
         _put(kept, store, name)
-    return InstalledBundle(name, signed_by)
+    return Installed(name, signed_by)
 
 
 def installed_name(manifest: Manifest, data: bytes) -> str:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from seealoud.device.bundles.signatures import SIGNATURES
 from seealoud.device.errors import BundleError, PictureError
+from seealoud.device.files import open_regular
 from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.pictures.web import FetchLimits, StreamFound, fetch_file
-from seealoud.device.regular_file import open_regular
 from seealoud.device.vision.manifest import (
     CHECKSUM,
     CONFIDENCE,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seealoud.device.errors import BundleError
-from seealoud.device.regular_file import read_regular
+from seealoud.device.files import read_regular
 
 _LOGGER = logging.getLogger(__name__)
 SIGNATURES = "bundle.sig"

@@ -15,10 +15,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.bundles.folder_store import FolderStore, InstalledName, locked
 from seealoud.device.errors import BundleError
-from seealoud.device.regular_file import read_regular
+from seealoud.device.files import read_regular, write_atomically
 from seealoud.device.vision.bundle import find_bundle, load_bundle, named_bundle
 from seealoud.device.vision.manifest import MANIFEST
 

@@ -1,7 +1,9 @@
 """Installs Piper voices beside the built-in one: who signed it, is it whole, does it speak here.
 
-A voice is NAME.onnx and NAME.onnx.json; ``voice.sha256`` has their hashes, and ``voice.sig`` has
-signatures of that file. Packages, keys and the folder are those of bundles.
+A voice is NAME.onnx and NAME.onnx.json. ``voice.json`` has the date of its first signature,
+``voice.sha256`` the hashes of these three files, and ``voice.sig`` signatures of that file. Voices
+that were signed by an earlier SeeAloud have no ``voice.json``. Packages, keys and the folder are
+those of bundles.
 
 Invariant: only a voice that has spoken a sentence in a process of its own gets a name in the store.
 """
@@ -13,19 +15,25 @@ import json
 import re
 import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from seealoud.device.atomic_file import write_durably
 from seealoud.device.bundles.folder_store import FolderStore
-from seealoud.device.bundles.install import check_room
+from seealoud.device.bundles.install import Installed, InstallRules, check_room, time_of
 from seealoud.device.bundles.package import PackageKind, read_package
-from seealoud.device.bundles.signatures import signer
+from seealoud.device.bundles.signatures import sign, signer
 from seealoud.device.errors import BundleError, VoiceError
+from seealoud.device.files import read_regular, write_durably
 from seealoud.device.pictures.names import is_address, public_address
-from seealoud.device.regular_file import read_regular
 from seealoud.device.speech.piper import PiperVoiceProcess
-from seealoud.device.speech.voice import HASHES, VoiceFiles, find_voice, hashes, require_whole
+from seealoud.device.speech.voice import (
+    HASHES,
+    VOICE_MANIFEST,
+    VoiceFiles,
+    find_voice,
+    hashes,
+    require_whole,
+)
 
 VOICE_SIGNATURES = "voice.sig"
 BUILT_IN = "built-in"
@@ -33,7 +41,10 @@ _MODEL, _CONFIG = ".onnx", ".onnx.json"
 # Piper's voices of the quality "high" have 114 MB.
 VOICE = PackageKind(
     "voice",
-    re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,80}}\.onnx(\.json)?|{HASHES}|{VOICE_SIGNATURES}"),
+    re.compile(
+        r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}\.onnx(\.json)?"
+        rf"|{VOICE_MANIFEST}|{HASHES}|{VOICE_SIGNATURES}"
+    ),
     frozenset({"MODEL_CARD", "MODEL_CARD.md", "README.md", "LICENSE"}),
     160 * 2**20,
 )
@@ -94,58 +105,71 @@ class VoiceStore(FolderStore):
             self.discard(name)
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledVoice:
-    """An installed voice.
-
-    Attributes:
-        name: in the store.
-        signed_by: name of the key; None where no signature was asked for.
-    """
-
-    name: str
-    signed_by: str | None
-
-
-def install_voice(
-    source: str, store: VoiceStore, key_folders: tuple[Path, ...], *, is_unsigned_allowed: bool
-) -> InstalledVoice:
-    """Check a voice, hear it, and put it into the store; the voice in use stays in use.
+def install_voice(source: str, store: VoiceStore, rules: InstallRules) -> Installed:
+    """Check a voice, try it, and put it into the store; the voice in use stays in use.
 
     Args:
         source: a folder, a ``.onnx`` file, a zip file, or the http or https address of one.
         store: where it goes.
-        key_folders: where the trusted keys are.
-        is_unsigned_allowed: for a voice of one's own; never one from an address.
+        rules: what is accepted.
 
     Raises:
         BundleError: it is refused.
         VoiceError: it does not speak here.
         OSError: the store cannot be written.
     """
-    if is_unsigned_allowed and is_address(source):
+    if rules.is_unsigned_allowed and is_address(source):
         raise BundleError(
             "a voice from an address must be signed: download it, then install the file"
         )
     with store.changing():
         files = read_voice(source)
-        if is_unsigned_allowed:
-            signed_by, kept = None, {HASHES}
+        signed_by = None
+        if rules.is_unsigned_allowed:
+            files.pop(VOICE_SIGNATURES, None)
+        elif VOICE_SIGNATURES not in files:
+            raise BundleError(
+                f"{_shown(source)} is not signed. If it is your own, or you trust where you "
+                "got it, add --unsigned; otherwise ask for a signed one"
+            )
         else:
-            if VOICE_SIGNATURES not in files:
-                raise BundleError(
-                    f"{_shown(source)} is not signed. If it is your own, or you trust where you "
-                    "got it, add --unsigned; otherwise ask for a signed one"
-                )
             signed = files[HASHES], files[VOICE_SIGNATURES]
-            signed_by, kept = signer(*signed, key_folders, "the voice"), {HASHES, VOICE_SIGNATURES}
-        voice = spoken_files(files)
-        size = sum(map(len, voice.values()))
+            signed_by = signer(*signed, rules.key_folders, "the voice")
+        stem = min(_spoken_files(files)).removesuffix(_MODEL)
+        if not rules.is_older_allowed:
+            _check_age(stem, files.get(VOICE_MANIFEST), store)
+        size = sum(map(len, files.values()))
         check_room(size, round(_MEMORY_PER_BYTE * size), store)
-        stem = min(voice).removesuffix(_MODEL)
         name = f"{stem}-{hashlib.sha256(files[HASHES]).hexdigest()[:12]}"
-        _put({name: files[name] for name in (*voice, *sorted(kept))}, store, name)
-    return InstalledVoice(name, signed_by)
+        _put(files, store, name)
+    return Installed(name, signed_by)
+
+
+def sign_voice(
+    folder: Path, key_file: Path, signed_at: datetime, *, keeps_others: bool = False
+) -> None:
+    """Write date, hashes and signature into the folder of a voice.
+
+    Args:
+        folder: of the voice.
+        key_file: the private key.
+        signed_at: the date; the old one stays where other signatures are kept, which are of it.
+        keeps_others: whether the signatures by other keys are kept.
+
+    Raises:
+        BundleError: the folder has no whole voice, or the key cannot be used.
+        OSError: the folder cannot be written.
+    """
+    files = read_voice(str(folder))
+    kept = files.get(VOICE_SIGNATURES, b"") if keeps_others else b""
+    if not kept:
+        date = {"signed_at": signed_at.isoformat(timespec="seconds")}
+        files[VOICE_MANIFEST] = json.dumps(date).encode() + b"\n"
+        files[HASHES] = hashes(_hashed_files(files))
+    files[VOICE_SIGNATURES] = kept + sign(files[HASHES], key_file)
+    for name in (VOICE_MANIFEST, HASHES, VOICE_SIGNATURES):
+        if name in files:
+            (folder / name).write_bytes(files[name])
 
 
 def read_voice(source: str) -> dict[str, bytes]:
@@ -154,21 +178,57 @@ def read_voice(source: str) -> dict[str, bytes]:
     Raises:
         BundleError: it cannot be read, or is no whole voice.
     """
-    files = _beside(Path(source)) if _is_model(source) else read_package(source, kind=VOICE)
-    voice = spoken_files(files)
+    is_model = source.endswith(_MODEL) and not is_address(source)
+    files = _beside(Path(source)) if is_model else read_package(source, kind=VOICE)
+    voice = _spoken_files(files)
     _check_config(voice[max(voice)], _shown(source))
-    own = hashes(voice)
+    own = hashes(_hashed_files(files))
     if files.setdefault(HASHES, own) != own:
         raise BundleError(f"{_shown(source)}: a file differs from {HASHES}: fetch the voice again")
     return files
 
 
-def spoken_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the model and its configuration; refuse everything but one of each.
+def _hashed_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return what ``voice.sha256`` has the hashes of."""
+    return {x: data for x, data in files.items() if x not in (HASHES, VOICE_SIGNATURES)}
+
+
+def _check_age(stem: str, manifest: bytes | None, store: VoiceStore) -> None:
+    """Refuse a voice that was signed before an installed one of the same name.
+
+    One without a date is older than any with a date.
+    """
+    made = None if manifest is None else _signed_at(manifest)
+    dates: dict[str, datetime] = {}
+    for name in store.names():
+        if name.rpartition("-")[0] == stem:
+            try:
+                dates[name] = _signed_at(read_regular(store.folder / name / VOICE_MANIFEST))
+            except (BundleError, OSError):
+                continue  # without a date, or damaged: no reason to refuse another one
+    newest = max(dates, key=dates.__getitem__, default=None)
+    if newest is not None and (made is None or made < dates[newest]):
+        age = "has no date" if made is None else f"was signed at {made.isoformat()}"
+        raise BundleError(
+            f"this {stem} {age}, and the installed {newest} was signed at "
+            f"{dates[newest].isoformat()}; to go back to an older one, add --allow-older"
+        )
+
+
+def _signed_at(manifest: bytes) -> datetime:
+    """Return the date in a ``voice.json``.
 
     Raises:
-        BundleError: there are others.
+        BundleError: it has none.
     """
+    try:
+        return time_of(json.loads(manifest)["signed_at"])
+    except (ValueError, TypeError, LookupError, RecursionError) as exc:
+        raise BundleError(f"{VOICE_MANIFEST} has no date: sign the voice again") from exc
+
+
+def _spoken_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the model and its configuration; refuse everything but one of each."""
     found = {name: data for name, data in files.items() if name.endswith((_MODEL, _CONFIG))}
     model = next((name for name in found if name.endswith(_MODEL)), "")
     if set(found) != {model, f"{model}.json"}:
@@ -201,22 +261,17 @@ def _shown(source: str) -> str:
     return public_address(source) if is_address(source) else source
 
 
-def _is_model(source: str) -> bool:
-    return not is_address(source) and source.endswith(_MODEL)
-
-
 def _beside(model: Path) -> dict[str, bytes]:
-    """Return a model's file, its configuration, and hashes and signatures where there are any."""
-    names = (model.name, f"{model.name}.json")
+    """Return a model's file, its configuration, and what else of a voice lies beside it."""
+    others = (VOICE_MANIFEST, HASHES, VOICE_SIGNATURES)
+    there = (name for name in others if model.with_name(name).is_file())
+    names = (model.name, f"{model.name}.json", *there)
     if not VOICE.read.fullmatch(model.name):
         raise BundleError(f"{model.name!r} is no name of a voice: letters, digits, - and _ are")
     try:
         files = {name: read_regular(model.with_name(name)) for name in names}
     except OSError as exc:
         raise BundleError(f"{exc.filename or model} cannot be read: {exc.strerror}") from exc
-    for name in (HASHES, VOICE_SIGNATURES):
-        if model.with_name(name).is_file():
-            files[name] = read_regular(model.with_name(name))
     if sum(map(len, files.values())) > VOICE.most_bytes:
         raise BundleError(f"{model} is larger than {VOICE.most_bytes // 2**20} MiB: no voice is")
     return files
@@ -232,7 +287,7 @@ def _check_config(data: bytes, source: str) -> None:
 
 
 def _put(files: Mapping[str, bytes], store: VoiceStore, name: str) -> None:
-    """Write the files, hear the voice, and give it its name."""
+    """Write the files, try the voice, and give it its name."""
     folder = store.new_folder()
     try:
         for file, data in files.items():

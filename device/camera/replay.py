@@ -22,7 +22,7 @@ import numpy.typing as npt
 from seealoud.device.camera.camera import Flip, orient
 from seealoud.device.clock import Clocks, ReplayClock
 from seealoud.device.errors import CameraError, EndOfReplay, PictureError
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.pictures.names import PICTURE_SUFFIXES
 from seealoud.device.pictures.video import Video
 from seealoud.device.records import Frame

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seealoud.device import __version__
-from seealoud.device.camera.ffmpeg_capture import FfmpegCapture
+from seealoud.device.camera.drivers import FfmpegCapture
 from seealoud.device.errors import CameraError
 from seealoud.device.pictures.decode import decode_frame, silence_opencv
 from seealoud.device.pictures.names import public_address

@@ -83,7 +83,7 @@ def _frames(pictures: Sequence[Path]) -> list[Frame]:
     """
     import cv2
 
-    from seealoud.device.pictures.files import read_picture_file
+    from seealoud.device.pictures.decode import read_picture_file
     from seealoud.device.records import Frame
     from seealoud.device.vision.bundle import N_PATTERNS, pattern
 

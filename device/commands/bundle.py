@@ -9,7 +9,7 @@ import click
 
 from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import echo_error, echo_line, verbose_option
-from seealoud.device.commands.service_files import service_directories, write_signature, written
+from seealoud.device.commands.service_files import service_directories, written
 from seealoud.device.errors import BundleError
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def make_key_command(file: Path) -> None:
 @verbose_option
 def sign_command(folder: Path, key: Path, add: bool) -> None:
     """Write bundle.sig into the folder of a bundle."""
-    from seealoud.device.bundles.signatures import SIGNATURES
+    from seealoud.device.bundles.signatures import SIGNATURES, sign
     from seealoud.device.vision.bundle import load_bundle
     from seealoud.device.vision.manifest import CHECKSUM
 
@@ -149,7 +149,10 @@ def sign_command(folder: Path, key: Path, add: bool) -> None:
         raise BundleError(f"{folder} has no {CHECKSUM}: see the warning above")
     target = folder / SIGNATURES
     with written(target):
-        write_signature(target, (folder / CHECKSUM).read_bytes(), key, is_added=add)
+        line = sign((folder / CHECKSUM).read_bytes(), key)
+        kept = target.read_bytes() if add and target.exists() else b""
+        target.write_bytes(kept + line)
+    echo_line(f"Signed {folder}.")
 
 
 @bundle.command(short_help="Make the file that install takes.")
@@ -183,8 +186,8 @@ def announce(folder: Path, file: Path, key: Path, address: str, summary: str) ->
 
     Devices whose setting captioner.updates is the address of FILE offer the bundle as an update.
     """
-    from seealoud.device.atomic_file import write_atomically
     from seealoud.device.bundles.feed import described, write_feed
+    from seealoud.device.files import write_atomically
 
     announcement = described(folder, address, summary)
     with written(file):

@@ -127,9 +127,9 @@ def reference() -> None:
 
 def _detected() -> dict[str, ChosenValue]:
     """Return the settings of the camera and the loudspeaker that are found, and print both."""
-    from seealoud.device.camera.detect import find_camera
+    from seealoud.device.camera.devices import find_camera
     from seealoud.device.settings.reference import ChosenValue
-    from seealoud.device.speech.sound_devices import find_loudspeaker
+    from seealoud.device.speech.aplay import find_loudspeaker
 
     chosen = {}
     if camera := find_camera():

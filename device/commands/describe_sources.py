@@ -83,7 +83,7 @@ def _address(url: str) -> Source:
 
 
 def _read_stdin() -> Frame:
-    from seealoud.device.pictures.files import read_stdin
+    from seealoud.device.pictures.decode import read_stdin
 
     return read_stdin()
 
@@ -110,7 +110,7 @@ def _read_video(path: Path, name: str) -> Frame:
 
 
 def _read_picture(path: Path, name: str) -> Frame:
-    from seealoud.device.pictures.files import read_picture_file
+    from seealoud.device.pictures.decode import read_picture_file
 
     return read_picture_file(path, name)
 

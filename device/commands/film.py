@@ -24,9 +24,9 @@ from seealoud.device.commands.subtitles import Cue, srt_text, vtt_text
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, OutputError
 from seealoud.device.narrator.change import PICTURE_CHANGE, picture_change, thumbnail
-from seealoud.device.pictures.film import SAMPLE_PERIOD_S, Film
 from seealoud.device.pictures.names import PICTURE_SUFFIXES, is_address
 from seealoud.device.pictures.scenes import FilmSample, Scene, find_scenes
+from seealoud.device.pictures.video import SAMPLE_PERIOD_S, Film
 from seealoud.device.records import Frame
 from seealoud.device.speech.film_sound import FilmSound, TimeSpan, mixed, place
 from seealoud.device.speech.pcm import write_wav

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seealoud.device.commands.report import echo_error, echo_line
+from seealoud.device.commands.report import echo_error
 from seealoud.device.errors import BundleError, OutputError
 
 if TYPE_CHECKING:
@@ -71,24 +71,3 @@ def written(path: Path) -> Iterator[None]:
     except OSError as exc:
         name = os.fspath(exc.filename) if exc.filename else path
         raise OutputError(f"{name}: {exc.strerror or exc}") from exc
-
-
-def write_signature(target: Path, signed: bytes, key: Path, *, is_added: bool) -> None:
-    """Write the signature of some bytes to a file of signatures, and print that it is done.
-
-    Args:
-        target: the file, in the folder of the bundle or voice.
-        signed: what is signed.
-        key: file of the private key.
-        is_added: whether the signatures that are there stay.
-
-    Raises:
-        BundleError: the file is no private key.
-        OSError: a file cannot be read or written.
-    """
-    from seealoud.device.bundles.signatures import sign
-
-    line = sign(signed, key)
-    kept = target.read_bytes() if is_added and target.exists() else b""
-    target.write_bytes(kept + line)
-    echo_line(f"Signed {target.parent}.")

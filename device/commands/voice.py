@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from seealoud.device.commands.command_line import SuggestingGroup
 from seealoud.device.commands.report import echo_line, verbose_option
-from seealoud.device.commands.service_files import service_directories, write_signature, written
+from seealoud.device.commands.service_files import service_directories, written
 from seealoud.device.errors import BundleError, ConfigError, DaemonError, OutputError, RequestError
 
 if TYPE_CHECKING:
@@ -37,22 +38,24 @@ def voice() -> None:
 @voice.command(short_help="Install a voice, and use it.")
 @click.argument("source")
 @click.option("--unsigned", is_flag=True, help="Accept a voice of your own, without a signature.")
+@click.option("--allow-older", is_flag=True, help="Accept one signed before the installed one.")
 @click.option("--no-use", is_flag=True, help="Install it, and leave the other one in use.")
 @verbose_option
-def install(source: str, unsigned: bool, no_use: bool) -> None:
+def install(source: str, unsigned: bool, allow_older: bool, no_use: bool) -> None:
     """Check a voice, try it on a sentence without a sound, and use it.
 
     SOURCE is the .onnx file of a Piper voice with its .onnx.json beside it, a folder or zip file
     with both, or the http or https address of such a zip file. It must be signed with a key in
     /etc/seealoud/bundle-keys.
     """
+    from seealoud.device.bundles.install import InstallRules
     from seealoud.device.bundles.voices import VoiceStore, install_voice
 
     folders = service_directories(_WHAT)
     store = VoiceStore(folders.voices)
+    rules = InstallRules(folders.bundle_keys, unsigned, allow_older)
     with written(store.folder):
-        keys = folders.bundle_keys
-        installed = install_voice(source, store, keys, is_unsigned_allowed=unsigned)
+        installed = install_voice(source, store, rules)
         by = f"signed by {installed.signed_by}" if installed.signed_by else "unsigned"
         echo_line(f"Installed {installed.name} ({by}).")
         if not no_use:
@@ -117,15 +120,15 @@ def remove(name: str) -> None:
 @click.option("--add", is_flag=True, help="Keep the signatures by other keys.")
 @verbose_option
 def sign_command(folder: Path, key: Path, add: bool) -> None:
-    """Write voice.sha256 and voice.sig into the folder of a voice."""
-    from seealoud.device.bundles.voices import VOICE_SIGNATURES, read_voice
-    from seealoud.device.speech.voice import HASHES
+    """Write voice.json with today's date, voice.sha256 and voice.sig into the folder of a voice.
 
-    hashes = read_voice(str(folder))[HASHES]
-    target = folder / VOICE_SIGNATURES
-    with written(target):
-        write_signature(target, hashes, key, is_added=add)
-        (folder / HASHES).write_bytes(hashes)
+    With --add the date stays, because the other signatures are of it.
+    """
+    from seealoud.device.bundles.voices import sign_voice
+
+    with written(folder):
+        sign_voice(folder, key, datetime.now(UTC), keeps_others=add)
+    echo_line(f"Signed {folder}.")
 
 
 @voice.command(short_help="Make the file that install takes.")

@@ -18,7 +18,6 @@ from seealoud.device.daemon.observer import Observer
 from seealoud.device.daemon.place_finder import PlaceFinder
 from seealoud.device.daemon.reload import BundleReload
 from seealoud.device.daemon.status import ProblemAnnouncer
-from seealoud.device.daemon.worker_group import WorkerGroup
 from seealoud.device.events import EventBus
 from seealoud.device.history.history import History
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE
@@ -32,6 +31,7 @@ from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.announcer import Announcer
 from seealoud.device.speech.piper import PiperVoices
 from seealoud.device.triggers.trigger import Target, Trigger
+from seealoud.device.worker import WorkerGroup
 
 if TYPE_CHECKING:
     from seealoud.device.daemon.updater import Updater

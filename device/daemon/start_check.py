@@ -11,9 +11,9 @@ import errno
 from collections.abc import Callable
 
 from seealoud.device.bundles.store import BundleStore
+from seealoud.device.client_limits import listening_error
 from seealoud.device.errors import BundleError, ConfigError
 from seealoud.device.health.settings import MetricsSettings
-from seealoud.device.limited_clients import listening_error
 from seealoud.device.mqtt.broker import tls_context
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.settings.paths import directories

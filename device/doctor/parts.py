@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from seealoud.device.client_limits import listening_error
 from seealoud.device.doctor.finding import Check, Finding, Level
 from seealoud.device.doctor.rules import check_rules
 from seealoud.device.errors import CameraError, TriggerError
-from seealoud.device.limited_clients import listening_error
 from seealoud.device.records import Frame
 from seealoud.device.settings.schema import Settings
 
@@ -161,7 +161,7 @@ def check_camera(settings: Settings) -> Finding:
 
 def _camera_fix() -> str:
     """Return which cameras there are, by the names that ``camera.source`` takes."""
-    from seealoud.device.camera.v4l2 import camera_names, check_device
+    from seealoud.device.camera.devices import camera_names, check_device
 
     found: list[str] = []
     for name, path in camera_names().items():

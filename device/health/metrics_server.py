@@ -7,9 +7,9 @@ import threading
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 
+from seealoud.device.client_limits import LimitedClients
 from seealoud.device.errors import ConfigError
 from seealoud.device.health.settings import MetricsSettings
-from seealoud.device.limited_clients import LimitedClients
 from seealoud.device.settings_base import split_address
 
 # Prometheus keeps one connection, for milliseconds; a person with a browser, some more.

@@ -22,11 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.errors import OutputError, RequestError
+from seealoud.device.files import read_regular, write_atomically
 from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.records import Frame
-from seealoud.device.regular_file import read_regular
 
 _LOGGER = logging.getLogger(__name__)
 FEEDBACK_FOLDER = "feedback"

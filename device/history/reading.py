@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from seealoud.device.errors import HistoryError
+from seealoud.device.files import require_regular
 from seealoud.device.history.database import stored_text
 from seealoud.device.history.entries import COLUMNS, Entry, Kind
 from seealoud.device.history.schema import HISTORY, NO_THINGS, THINGS_VERSION, version_of
 from seealoud.device.history.time_parsing import to_us
-from seealoud.device.regular_file import require_regular
 
 _LOGGER = logging.getLogger(__name__)
 _BUSY_S = 5.0

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Literal
 
 from seealoud.device.errors import ConfigError
+from seealoud.device.files import open_regular, read_regular
 from seealoud.device.mqtt.topics import ROOT, SITE
-from seealoud.device.regular_file import open_regular, read_regular
 from seealoud.device.settings_base import check_host
 
 PASSWORD_VARIABLE = "SEEALOUD_MQTT_PASSWORD"

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
 from seealoud.device import requests as r
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.clock import Clock
 from seealoud.device.errors import RequestError
 from seealoud.device.mqtt import topics as t
@@ -23,7 +24,6 @@ from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
 from seealoud.device.records import Cause
 from seealoud.device.requests import HandleRequest
-from seealoud.device.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic_core import from_json, to_json
 
 from seealoud.device import requests as r
-from seealoud.device.atomic_file import write_atomically
+from seealoud.device.files import read_regular, write_atomically
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.commands import CommandHandler
 from seealoud.device.mqtt.desired_document import (
@@ -29,7 +29,6 @@ from seealoud.device.mqtt.desired_document import (
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
 from seealoud.device.mqtt.payloads import Value
-from seealoud.device.regular_file import read_regular
 
 _LOGGER = logging.getLogger(__name__)
 # In the state directory.

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.clock import Clock
 from seealoud.device.errors import PictureError, RequestError
 from seealoud.device.events import Event
@@ -23,7 +24,6 @@ from seealoud.device.mqtt.inbox import MAX_LARGE_BYTES, ReceivedMessage, is_larg
 from seealoud.device.pictures.questions import PictureAnswered, PictureQuestion
 from seealoud.device.records import Cause, Description
 from seealoud.device.requests import refusal_of
-from seealoud.device.token_bucket import TokenBucket
 
 _LOGGER = logging.getLogger(__name__)
 _ACTION = "describe_picture"

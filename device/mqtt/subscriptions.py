@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seealoud.device import requests as r
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.clock import Clock
 from seealoud.device.events import EventBus
 from seealoud.device.mqtt import topics as t
@@ -27,7 +28,6 @@ from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.requests import HandleRequest
-from seealoud.device.token_bucket import TokenBucket
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0

@@ -1,4 +1,4 @@
-"""Bytes of a picture file to an RGB array and back; only this module decodes pictures.
+"""Pictures from files, standard input and bytes, as RGB arrays; only this module decodes them.
 
 Invariants: a damaged picture is refused, never returned with an invented part; one that would take
 too much memory is refused by its header.
@@ -6,13 +6,18 @@ too much memory is refused by its header.
 
 from __future__ import annotations
 
+import errno
 import logging
+import sys
+from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from seealoud.device.errors import CameraError, PictureError
+from seealoud.device.files import open_regular
 from seealoud.device.pictures.picture_format import (
     JPEG_END,
     exif_orientation,
@@ -22,6 +27,7 @@ from seealoud.device.pictures.picture_format import (
     may_be_transparent,
 )
 from seealoud.device.pictures.picture_size import LARGEST_PICTURE_BYTES, refuse_too_large
+from seealoud.device.records import Frame
 from seealoud.device.vision.native_stderr import captured_native_stderr
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,6 +50,8 @@ _TURNS = {
     1: (False, 0), 2: (True, 0), 3: (False, 2), 4: (True, 2),
     5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1),
 }  # fmt: skip
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+STDIN = "-"
 
 
 def silence_opencv() -> None:
@@ -204,3 +212,52 @@ def encode_jpeg(image_hwc: npt.NDArray[np.uint8], most_width: int | None = None)
     bgr_hwc = cv2.cvtColor(image_hwc, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr_hwc, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     return data.tobytes()
+
+
+def read_picture_file(
+    path: Path, name: str, largest_bytes: int = LARGEST_PICTURE_BYTES, *, is_frame: bool = False
+) -> Frame:
+    """Return the picture in a file; the arguments are those of ``decode_picture``.
+
+    Raises:
+        PictureError: the file is missing, may not be read, is too large or no readable picture.
+    """
+    try:
+        with open_regular(path) as file:
+            data = read_limited(file, name)
+    except FileNotFoundError as exc:
+        raise PictureError(f"{name} does not exist: check the path") from exc
+    except OSError as exc:
+        way_out = " (a pipe is read by `seealoud describe -`)" if exc.errno == errno.EINVAL else ""
+        raise PictureError(f"{name} cannot be read: {exc.strerror}{way_out}") from exc
+    return Frame.now(decode_picture(data, name, largest_bytes, is_frame=is_frame), name)
+
+
+def read_stdin() -> Frame:
+    """Return the picture that is piped into this process.
+
+    Raises:
+        PictureError: nothing is piped in, or no readable picture.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise PictureError(
+            "no picture on stdin: pipe one in, as in `seealoud describe - < cat.jpg`"
+        )
+    return Frame.now(decode_picture(read_limited(sys.stdin.buffer, "stdin"), "stdin"), STDIN)
+
+
+def read_limited(stream: BinaryIO, name: str, limit_bytes: int = MAX_PICTURE_BYTES) -> bytes:
+    """Return all of a stream that is no longer than the limit.
+
+    Raises:
+        PictureError: there is more.
+    """
+    data = stream.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise too_large(name, limit_bytes)
+    return data
+
+
+def too_large(name: str, limit_bytes: int) -> PictureError:
+    """Return the error for a picture of more than so many bytes."""
+    return PictureError(f"{name} is larger than {limit_bytes / 2**20:g} MiB: shrink it")

@@ -23,8 +23,7 @@ from typing import Any
 
 from seealoud.device import __version__
 from seealoud.device.errors import PictureError
-from seealoud.device.pictures.decode import decode_picture
-from seealoud.device.pictures.files import MAX_PICTURE_BYTES, too_large
+from seealoud.device.pictures.decode import MAX_PICTURE_BYTES, decode_picture, too_large
 from seealoud.device.pictures.names import public_address, sign_in
 from seealoud.device.records import Frame
 

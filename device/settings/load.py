@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seealoud.device.errors import ConfigError
-from seealoud.device.regular_file import require_regular
+from seealoud.device.files import require_regular
 from seealoud.device.settings.explain import explain
 from seealoud.device.settings.keys import Table, tables_of
 from seealoud.device.settings.paths import CONFIG_VARIABLE, config_candidates

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from seealoud.device.errors import DaemonError
-from seealoud.device.regular_file import require_regular
+from seealoud.device.files import require_regular
 
 _LOGGER = logging.getLogger(__name__)
 NAME = "seealoud"

@@ -23,11 +23,10 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.clock import Clock, SystemClock
 from seealoud.device.events import Event, Part, ProblemChanged
+from seealoud.device.files import read_regular, write_atomically
 from seealoud.device.part_health import Backoff, PartHealth
-from seealoud.device.regular_file import read_regular
 from seealoud.device.settings.schema import Settings
 from seealoud.device.settings_base import PathText
 

@@ -1,6 +1,7 @@
-"""What the speech needs of a voice, and the files of one: built in, or any Piper voice by path.
+"""What the speech needs of a voice, its files, and the silent voice without a loudspeaker.
 
-A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``.
+A Piper voice is two files: ``NAME.onnx`` and, beside it, ``NAME.onnx.json``. One that was installed
+has the hashes of its files as well, and the date of its signature if it was signed.
 """
 
 from __future__ import annotations
@@ -13,19 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from seealoud.device.errors import VoiceError
-from seealoud.device.regular_file import open_regular
+from seealoud.device.files import open_regular
 from seealoud.device.settings_base import check_path
 from seealoud.device.speech.pcm import PcmChunk
+from seealoud.device.speech.phrases import speakable
 from seealoud.device.speech.protocol import Ready
 from seealoud.device.speech.settings import SpeechSettings
 
 _LOGGER = logging.getLogger(__name__)
 HASHES = "voice.sha256"
+VOICE_MANIFEST = "voice.json"
 _NEXT_STEP = (
     "Get the voice's two files, NAME.onnx and NAME.onnx.json, from "
     "https://huggingface.co/rhasspy/piper-voices, or set no voice to use the built-in one"
 )
+_RATE_HZ = 22_050
+# The built-in voice says 15 characters a second at rate 1.
+_CHARS_PER_S = 15.0
 
 
 class Voice(Protocol):
@@ -111,7 +119,10 @@ def require_whole(voice: VoiceFiles) -> None:
     if not expected.is_file():
         return
     try:
-        files = {path.name: path.read_bytes() for path in (voice.model_path, voice.config_path)}
+        paths = [voice.model_path, voice.config_path]
+        if (manifest := expected.with_name(VOICE_MANIFEST)).is_file():
+            paths.append(manifest)
+        files = {path.name: path.read_bytes() for path in paths}
         is_whole = expected.read_bytes() == hashes(files)
     except OSError as exc:
         raise VoiceError(f"{exc.filename} cannot be read: {exc.strerror}. {_NEXT_STEP}") from exc
@@ -163,3 +174,48 @@ def _require_readable(path: Path) -> None:
         raise VoiceError(
             f"the voice's file {path} cannot be read: {exc.strerror}. {_NEXT_STEP}"
         ) from exc
+
+
+class SilentVoice:
+    """Silence of about the length that a voice would speak, for a device without a loudspeaker.
+
+    A Piper voice takes 150 MB, and a second of processor time for each sentence.
+    """
+
+    def __init__(self) -> None:
+        self._ready = Ready(_RATE_HZ, 0.0)
+
+    @classmethod
+    def open(cls, path: str | None) -> SilentVoice:
+        """Return it in place of the voice at a path, whose files must be there.
+
+        Raises:
+            VoiceError: they are missing.
+        """
+        find_voice(path)
+        return cls()
+
+    def warm(self) -> None:
+        """Do nothing: it is always ready."""
+
+    def start(self) -> Ready:
+        """Return the rate of its silence."""
+        return self._ready
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        rate: float = 1.0,
+        volume: float = 1.0,  # noqa: ARG002 - as a voice that is heard
+        cancelled: threading.Event | None = None,
+        on_wait: Callable[[], None] | None = None,  # noqa: ARG002
+    ) -> Generator[PcmChunk, None, None]:
+        """Return one chunk of silence; nothing for a text without words, or when cancelled."""
+        words = speakable(text)
+        if words and not (cancelled is not None and cancelled.is_set()):
+            length = round(_RATE_HZ * len(words) / _CHARS_PER_S / rate)
+            yield PcmChunk(np.zeros(length, np.int16), _RATE_HZ)
+
+    def close(self) -> None:
+        """Do nothing: it holds nothing."""

@@ -26,9 +26,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from seealoud.device.client_limits import LimitedClients
 from seealoud.device.errors import DaemonError, RequestError, TriggerError
 from seealoud.device.events import Answered, Event, EventBus, PlaceAnswered
-from seealoud.device.limited_clients import LimitedClients
 from seealoud.device.records import Cause
 from seealoud.device.requests import (
     MAX_REQUEST_BYTES,

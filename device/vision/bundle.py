@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from seealoud.device.errors import BundleError, BundleHashError
-from seealoud.device.regular_file import read_regular
+from seealoud.device.files import read_regular
 from seealoud.device.settings_base import check_path
 from seealoud.device.vision.manifest import (
     CHECKSUM,

@@ -20,10 +20,9 @@ from seealoud.device.vision.captioner import Captioner, CaptionOptions, Encoded
 from seealoud.device.vision.confidence import ConfidenceModel
 from seealoud.device.vision.native_stderr import captured_native_stderr
 from seealoud.device.vision.picture_gate import PictureGate
-from seealoud.device.vision.scene import UNSURE
 from seealoud.device.vision.sentences import Hedge, caption_sentence
 from seealoud.device.vision.sighting import NOTHING, Sighting
-from seealoud.device.vision.thing_finder import Search, ThingFinder, open_finder
+from seealoud.device.vision.thing_finder import UNSURE, Search, ThingFinder, open_finder
 
 _LOGGER = logging.getLogger(__name__)
 UNFAMILIAR = "unfamiliar"

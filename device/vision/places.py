@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.errors import RequestError
-from seealoud.device.regular_file import read_regular
+from seealoud.device.files import read_regular, write_atomically
 
 Floats = npt.NDArray[np.float32]
 

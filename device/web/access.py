@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.clock import Clock
 from seealoud.device.settings_base import is_loopback
-from seealoud.device.token_bucket import TokenBucket
 from seealoud.device.web.token import WebToken
 
 _LOGGER = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 from waitress.utilities import RequestEntityTooLarge
 
-from seealoud.device.limited_clients import is_scarce
+from seealoud.device.client_limits import is_scarce
 from seealoud.device.web.messages import ErrorAnswer
 
 _LOGGER = logging.getLogger(__name__)

@@ -14,8 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from seealoud.device.atomic_file import write_atomically
-from seealoud.device.regular_file import read_regular
+from seealoud.device.files import read_regular, write_atomically
 
 TOKEN_FILE = "web-token"
 SESSION_S = 30 * 24 * 3600

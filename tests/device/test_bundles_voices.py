@@ -8,6 +8,7 @@ import stat
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,23 @@ from support.tiny_bundle import flip_byte
 from seealoud.device import requests as r
 from seealoud.device.__main__ import main
 from seealoud.device.bundles import voices as voices_module
+from seealoud.device.bundles.install import InstallRules
 from seealoud.device.bundles.signatures import sign
-from seealoud.device.bundles.voices import VOICE_SIGNATURES, VoiceStore, install_voice, read_voice
+from seealoud.device.bundles.voices import VOICE_SIGNATURES, VoiceStore, install_voice, sign_voice
 from seealoud.device.errors import BundleError, SeeAloudError, VoiceError
 from seealoud.device.speech.settings import SpeechSettings
-from seealoud.device.speech.voice import HASHES, find_voice, with_kept_voice
+from seealoud.device.speech.voice import (
+    HASHES,
+    VOICE_MANIFEST,
+    find_voice,
+    hashes,
+    with_kept_voice,
+)
 
 MODEL, CONFIG = "en_GB-someone-low.onnx", "en_GB-someone-low.onnx.json"
 GOOD_CONFIG = json.dumps({"audio": {"sample_rate": 16000}}).encode()
+OLDER, NEWER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+UNSIGNED = InstallRules(is_unsigned_allowed=True)
 
 
 class Rig:
@@ -36,7 +46,7 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.key = own_key(folder)
-        self.keys = (folder / "mine-keys",)
+        self.rules = InstallRules((folder / "mine-keys",))
         self.store = VoiceStore(folder / "voices")
         self.voice = folder / "voice"
         self.voice.mkdir()
@@ -44,20 +54,22 @@ class Rig:
         (self.voice / CONFIG).write_bytes(GOOD_CONFIG)
         self.sign(self.key)
 
-    def sign(self, key: Path) -> None:
-        (self.voice / HASHES).unlink(missing_ok=True)
-        hashes = read_voice(str(self.voice))[HASHES]
-        (self.voice / HASHES).write_bytes(hashes)
-        (self.voice / VOICE_SIGNATURES).write_bytes(sign(hashes, key))
+    def sign(self, key: Path, signed_at: datetime = NEWER, *, keeps_others: bool = False) -> None:
+        if not keeps_others:
+            (self.voice / HASHES).unlink(missing_ok=True)
+        sign_voice(self.voice, key, signed_at, keeps_others=keeps_others)
 
-    def refused(self, source: object = None, *, unsigned: bool = False) -> str:
+    def installed(self, name: str) -> Path:
+        """Put the voice into the store as it is, as if it could speak; return its folder."""
+        return Path(shutil.copytree(self.voice, self.store.folder / name))
+
+    def refused(self, source: object = None, rules: InstallRules | None = None) -> str:
         """Return why a voice is refused, having checked that nothing of it stays."""
+        before = {path.name for path in self.store.folder.glob("*")}
         with pytest.raises(SeeAloudError) as refusal:
-            install_voice(
-                str(source or self.voice), self.store, self.keys, is_unsigned_allowed=unsigned
-            )
+            install_voice(str(source or self.voice), self.store, rules or self.rules)
         left = {path.name for path in self.store.folder.glob("*")}
-        assert left <= {".folder.lock"}
+        assert left - before <= {".folder.lock"}
         assert refusal.type in (BundleError, VoiceError)
         return str(refusal.value)
 
@@ -82,7 +94,7 @@ def test_a_voice_without_a_good_signature_is_refused(rig: Rig) -> None:
     assert "the voice is not signed by a key that is trusted here (mine)" in rig.refused()
     (rig.voice / VOICE_SIGNATURES).unlink()
     assert "add --unsigned" in rig.refused()
-    assert "must be signed" in rig.refused("http://127.0.0.1:9/voice.zip", unsigned=True)
+    assert "must be signed" in rig.refused("http://127.0.0.1:9/voice.zip", UNSIGNED)
     rig.sign(rig.key)
     for number in range(0, 80, 9):
         flip_byte(rig.voice / VOICE_SIGNATURES, number, 1)
@@ -98,9 +110,9 @@ def test_a_voice_without_a_good_signature_is_refused(rig: Rig) -> None:
 
 def test_a_voice_that_cannot_speak_is_refused(rig: Rig) -> None:
     with pytest.raises(VoiceError):
-        install_voice(str(rig.voice), rig.store, rig.keys, is_unsigned_allowed=False)
+        install_voice(str(rig.voice), rig.store, rig.rules)
     assert rig.store.names() == []
-    assert rig.refused(rig.voice / MODEL, unsigned=True)
+    assert rig.refused(rig.voice / MODEL, UNSIGNED)
 
 
 def test_a_voice_with_a_wrong_configuration_is_refused(rig: Rig) -> None:
@@ -109,7 +121,7 @@ def test_a_voice_with_a_wrong_configuration_is_refused(rig: Rig) -> None:
         *(b'{"audio": {"sample_rate": 7}}', b'{"audio": {"sample_rate": "16000"}}'),
     ):
         (rig.voice / CONFIG).write_bytes(wrong)
-        reason = rig.refused(unsigned=True)
+        reason = rig.refused(rules=UNSIGNED)
         assert "no configuration of Piper" in reason or "sample rate" in reason
 
 
@@ -149,6 +161,52 @@ def test_a_voice_that_is_too_large_is_refused(rig: Rig, monkeypatch: pytest.Monk
     monkeypatch.setattr(voices_module, "VOICE", replace(voices_module.VOICE, most_bytes=1000))
     for source in (rig.voice, rig.voice / MODEL, archive):
         assert "larger than" in rig.refused(source)
+
+
+def test_a_voice_that_was_signed_before_the_installed_one_is_refused(rig: Rig) -> None:
+    allowed = replace(rig.rules, is_older_allowed=True)
+    rig.installed(f"{MODEL.removesuffix('.onnx')}-0123456789ab")
+    assert "cannot be loaded" in rig.refused(rig.packed())  # as old as it: tried, as a new one is
+    rig.sign(rig.key, OLDER)
+    for source in (rig.voice, rig.voice / MODEL, rig.packed()):
+        reason = rig.refused(source)
+        assert "2026-01-01T00:00:00+00:00" in reason
+        assert "2026-02-01T00:00:00+00:00" in reason
+        assert "--allow-older" in reason
+    assert "cannot be loaded" in rig.refused(rules=allowed)
+
+    (rig.voice / VOICE_MANIFEST).unlink()  # as an earlier SeeAloud signed it
+    voice = {name: (rig.voice / name).read_bytes() for name in (MODEL, CONFIG)}
+    (rig.voice / HASHES).write_bytes(hashes(voice))
+    (rig.voice / VOICE_SIGNATURES).write_bytes(sign(hashes(voice), rig.key))
+    assert "has no date" in rig.refused()
+    assert "has no date" in rig.refused(rules=UNSIGNED)
+    for name in (MODEL, CONFIG):  # another voice is none of its versions
+        (rig.voice / name).rename(rig.voice / name.replace("someone", "other"))
+    rig.sign(rig.key, OLDER)
+    assert "cannot be loaded" in rig.refused()
+
+
+def test_the_date_of_a_voice_is_signed_and_stays_with_a_second_signature(rig: Rig) -> None:
+    date = (rig.voice / VOICE_MANIFEST).read_bytes()
+    for changed in (date.replace(b"2026-02", b"2027-02"), None):
+        if changed is None:
+            (rig.voice / VOICE_MANIFEST).unlink()
+        else:
+            (rig.voice / VOICE_MANIFEST).write_bytes(changed)
+        assert f"differs from {HASHES}" in rig.refused()
+    (rig.voice / VOICE_MANIFEST).write_bytes(date)
+
+    rig.sign(own_key(rig.folder, "other"), OLDER, keeps_others=True)
+    assert (rig.voice / VOICE_MANIFEST).read_bytes() == date
+    other = InstallRules((rig.folder / "other-keys",))
+    assert "cannot be loaded" in rig.refused(rules=other)  # that key has signed the same date
+    assert len((rig.voice / VOICE_SIGNATURES).read_bytes().splitlines()) == 2
+
+    for wrong in (b"", b"{", b"[]", b"{}", b'{"signed_at": 3}', b'{"signed_at": "Monday"}'):
+        (rig.voice / VOICE_MANIFEST).write_bytes(wrong)
+        (rig.voice / HASHES).unlink(missing_ok=True)
+        assert f"{VOICE_MANIFEST} has no date" in rig.refused(rules=UNSIGNED)
 
 
 # ------------------------------------------------------------ a real voice
@@ -191,11 +249,13 @@ def test_a_real_voice_from_the_key_to_its_removal(
     (tmp_path / "mine-keys").rename(tmp_path / "config" / "bundle-keys")
     assert voice("sign", folder, "--key", key)[0] == 0
     code, text = voice("install", folder)
-    assert code == 0, text
-    assert "signed by mine" in text
+    assert (code, "signed by mine" in text) == (0, True), text
     name = text.split()[1]
     assert f"* {name}  " in voice("list")[1]
     assert voice("remove", name)[0] == 3  # in use
+    sign_voice(folder, key, OLDER)
+    assert "--allow-older" in voice("install", folder)[1]
+    assert voice("install", folder, "--allow-older", "--no-use")[0] == 0
 
     store = VoiceStore(tmp_path / "state" / "voices")
     path = store.paths()[name]
@@ -218,8 +278,13 @@ def test_a_real_voice_from_the_key_to_its_removal(
     flip_byte(Path(path), 1000)  # on the disk, afterwards: the next start speaks all the same
     assert with_kept_voice(settings, path).voice is None
     assert "install the voice again" in caplog.text
-    assert voice("use", name[:8])[0] == 7
-    assert voice("use", "built-in")[0] == 0
-    assert voice("remove", name)[0] == 0
-    assert voice("use", name)[0] == 3
+    (older,) = {*store.names()} - {name}
+    for command, chosen, code in (
+        ("use", name, 7),
+        ("use", "built-in", 0),
+        ("remove", name, 0),
+        ("use", name, 3),
+        ("remove", older, 0),
+    ):
+        assert voice(command, chosen)[0] == code, (command, chosen)
     assert store.names() == []

@@ -14,11 +14,11 @@ from support.camera_fakes import FakeCapture, FakePicamera2, read_to_the_end, wa
 from support.camera_streams import mjpeg_server, silent_server
 
 from seealoud.device.camera.camera import Flip
+from seealoud.device.camera.devices import advice, busy, check_device, holders_of
 from seealoud.device.camera.drivers import Wish, open_picamera
 from seealoud.device.camera.live import LiveCamera, LiveOptions
 from seealoud.device.camera.open import open_camera
 from seealoud.device.camera.settings import CameraSettings
-from seealoud.device.camera.v4l2 import advice, busy, check_device, holders_of
 from seealoud.device.clock import SystemClock
 from seealoud.device.errors import CameraError
 from seealoud.device.testing import ManualClock
@@ -221,7 +221,7 @@ def test_eacces_and_ebusy_are_told_apart(tmp_path: Path, monkeypatch):
 
         (tmp_path / "video0").touch()
         with monkeypatch.context() as patch:
-            patch.setattr("seealoud.device.camera.v4l2.os.open", refuse)
+            patch.setattr("seealoud.device.camera.devices.os.open", refuse)
             with pytest.raises(CameraError, match=words):
                 check_device(tmp_path / "video0", "camera:0")
 

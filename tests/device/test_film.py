@@ -33,7 +33,7 @@ from seealoud.device.commands.film import joined
 from seealoud.device.commands.run_describe import DescribeParts
 from seealoud.device.commands.subtitles import Cue, srt_text, vtt_text
 from seealoud.device.errors import VoiceError
-from seealoud.device.pictures.film import SAMPLE_PERIOD_S, Film
+from seealoud.device.pictures.video import SAMPLE_PERIOD_S, Film
 from seealoud.device.speech.pcm import PcmChunk
 from seealoud.device.speech.protocol import Ready
 

@@ -18,9 +18,9 @@ from support.daemon import DaemonBench, scene
 from support.pictures import four_colours
 
 from seealoud.device.__main__ import main
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.daemon.observer import Question
 from seealoud.device.errors import OutputError, RequestError
+from seealoud.device.files import write_atomically
 from seealoud.device.history import feedback as module
 from seealoud.device.history.feedback import Feedback
 from seealoud.device.records import Cause, Frame

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.mqtt_daemon import VOICES
 
+from seealoud.device.client_limits import TokenBucket
 from seealoud.device.errors import BrokerError
 from seealoud.device.events import EventBus
 from seealoud.device.mqtt.broker import DAEMON_SESSION, default_device_id
@@ -23,7 +24,6 @@ from seealoud.device.mqtt.topics import OutgoingMessage
 from seealoud.device.settings.schema import Settings
 from seealoud.device.speech.settings import SpeechSettings
 from seealoud.device.testing import EventRecorder, ManualClock
-from seealoud.device.token_bucket import TokenBucket
 
 # --- settings ----------------------------------------------------------------------------------
 

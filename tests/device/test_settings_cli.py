@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seealoud.device.camera.detect import FoundCamera
+from seealoud.device.camera.devices import FoundCamera
 from seealoud.device.commands.config import config
 from seealoud.device.errors import ConfigError
 from seealoud.device.settings.effective import differing_keys, effective_text
@@ -70,7 +70,7 @@ def test_init_sets_the_loudspeaker_and_the_camera_that_it_finds(tmp_path, monkey
     aplay.chmod(0o755)
     monkeypatch.setenv("PATH", f"{aplay.parent}:{os.environ['PATH']}")
     camera = FoundCamera("picamera2", "camera imx708 at the ribbon connector")
-    monkeypatch.setattr("seealoud.device.camera.detect.find_camera", lambda: camera)
+    monkeypatch.setattr("seealoud.device.camera.devices.find_camera", lambda: camera)
     file = tmp_path / "mine.toml"
     assert _run("init", "--detect", str(file)) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
@@ -87,7 +87,7 @@ def test_init_sets_the_loudspeaker_and_the_camera_that_it_finds(tmp_path, monkey
 
 def test_init_says_what_it_does_not_find(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("seealoud.device.camera.detect.find_camera", lambda: None)
+    monkeypatch.setattr("seealoud.device.camera.devices.find_camera", lambda: None)
     assert _run("init", "--detect", str(tmp_path / "mine.toml")) == 0
     camera, loudspeaker, _ = capsys.readouterr().out.splitlines()
     assert camera == "Found no camera: plug one in, then set source in [camera]."

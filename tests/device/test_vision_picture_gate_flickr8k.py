@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.vision.picture_gate import PictureGate, PictureReason
 
 ROOT = Path(__file__).parents[2]

@@ -25,7 +25,7 @@ from support.speech_cards import LastingCard
 
 from seealoud.device import requests as r
 from seealoud.device.history.schema import OUTBOX_FILE
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.vision.bundle import load_bundle
 from seealoud.device.vision.describe import open_describer
 

@@ -15,7 +15,7 @@ import pytest
 from support.pictures import TURNS_RIGHT_BY_90, Image, encoded, four_colours, jpeg_turned, write
 
 from seealoud.device.commands.describe_sources import expand_sources
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.vision.preprocess import preprocess
 from seealoud.device.vision.runtime import Encoder
 

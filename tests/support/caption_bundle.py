@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.vision.beam_search import log_probability
 from seealoud.device.vision.bundle import load_bundle
 from seealoud.device.vision.captioner import Captioner

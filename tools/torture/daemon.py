@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from seealoud.device import app
-from seealoud.device.atomic_file import write_atomically
 from seealoud.device.camera.grabber import Grabber, GrabberTimes
 from seealoud.device.clock import Clock
 from seealoud.device.errors import SeeAloudError
 from seealoud.device.events import Answered, Event, ProblemChanged, Requested, Spoke
+from seealoud.device.files import write_atomically
 from seealoud.device.health.log import set_up_daemon_logging
 from seealoud.device.mqtt import sink
 from seealoud.device.mqtt.commands import CommandHandler

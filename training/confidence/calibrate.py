@@ -64,7 +64,7 @@ from seealoud.training.train import household_pictures, open_extra_data
 # caption that is as likely to be right needs no hedge. THINK and MAYBE were chosen on dev, for a
 # listener who cannot check the caption: above 0.4 subjects are right in 93 % and activities in
 # 75 %; 0.2 is the lowest limit above which 55 % say nothing wrong. COLOUR: of the colours left on
-# dev 83 % are right, at 0.5 it is 76 %. ``tools/sight_checks.py said`` prints the trade-off.
+# dev 83 % are right, at 0.5 it is 76 %. ``tools/caption_checks.py said`` prints the trade-off.
 WORDING = WordingSpec(plain=0.6, think=0.4, maybe=0.2, colour=0.75)
 # Chosen on dev among 0.25 to 1.5 (docs/experiments.md): CIDEr 61.4 -> 61.6, household_dev
 # 48.7 -> 50.9, fewer wrong mentions and fewer repeated nouns.

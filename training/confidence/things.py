@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.device.vision.scene import MOST_NAMES
 from seealoud.device.vision.sighting import (
     DETECTOR_ONLY,
     KINDS,
@@ -22,6 +21,7 @@ from seealoud.device.vision.sighting import (
     weighted_probability,
 )
 from seealoud.device.vision.specs import NamesSpec, ThingsSpec, ThingWeights
+from seealoud.device.vision.thing_finder import MOST_NAMES
 from seealoud.device.vision.thing_words import DETECTABLE, THINGS, ThingWords, is_named
 from seealoud.training.confidence.logistic import fit_logistic
 from seealoud.training.confidence.nobody import PersonSigns, fit_nobody

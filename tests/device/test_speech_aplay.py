@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seealoud.device.speech.sound_devices import SoundDevice, find_loudspeaker, sound_devices
+from seealoud.device.speech.aplay import SoundDevice, find_loudspeaker, sound_devices
 
 
 def card(name: str, text: str) -> str:

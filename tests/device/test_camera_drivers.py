@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seealoud.device.camera.ffmpeg_capture import FfmpegCapture
+from seealoud.device.camera.drivers import FfmpegCapture
 from seealoud.device.errors import PictureError
 
 _VISIBLE_DB = 26.0

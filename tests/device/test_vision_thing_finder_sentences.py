@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from support.captions import thing
 
 from seealoud.device.records import Description, Side, Thing
-from seealoud.device.vision.scene import MOST_NAMES, Certainty, compose
 from seealoud.device.vision.sentences import CANNOT_TELL, NOBODY, UNSURE, Hedge
+from seealoud.device.vision.thing_finder import MOST_NAMES, Certainty, compose
 
 CERTAINTY = Certainty(sure=0.75, maybe=0.4)
 DOG = "a dog runs"

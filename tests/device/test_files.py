@@ -24,11 +24,11 @@ from seealoud.device.errors import (
     VoiceError,
 )
 from seealoud.device.events import ProblemChanged
+from seealoud.device.files import open_regular, read_regular
 from seealoud.device.history.reading import open_for_reading
 from seealoud.device.mqtt.broker import TlsSettings, read_password, tls_context
-from seealoud.device.pictures.files import read_picture_file
+from seealoud.device.pictures.decode import read_picture_file
 from seealoud.device.pictures.video import read_first_frame
-from seealoud.device.regular_file import open_regular, read_regular
 from seealoud.device.settings.load import load_settings
 from seealoud.device.settings.paths import StateLock
 from seealoud.device.settings.state import RunState, StateFile, peek
@@ -170,7 +170,7 @@ def test_a_pipe_that_takes_a_files_place_meanwhile_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipe = pipe_at(tmp_path / "x.jpg")
-    monkeypatch.setattr("seealoud.device.regular_file.require_regular", lambda path: None)
+    monkeypatch.setattr("seealoud.device.files.require_regular", lambda path: None)
     found = at_once(lambda: open_regular(pipe), pipe)
     assert isinstance(found, OSError)
     assert "named pipe" in str(found)

@@ -1,8 +1,9 @@
-"""A server whose clients cannot use up the process: how many there may be is limited.
+"""Limits for clients: how many may be connected at once, and how often one may ask.
 
-Every client has a thread of its own. Invariants: where there is no room for one more, the client
-that has been connected for longest is disconnected, so that idle ones keep nobody out; and no
-number of clients takes the descriptors that other parts of the daemon need.
+Every client of a server has a thread of its own. Invariants: where there is no room for one more,
+the client that has been connected for longest is disconnected, so that idle ones keep nobody out;
+no number of clients takes the descriptors that other parts of the daemon need; and a flood of
+requests does not keep the device from its work.
 """
 
 from __future__ import annotations
@@ -130,4 +131,29 @@ def is_scarce() -> bool:
     try:
         return len(os.listdir(_OPEN_DESCRIPTORS)) >= limit - _RESERVED_DESCRIPTORS
     except OSError:  # not even one is left to look
+        return True
+
+
+class TokenBucket:
+    """Accepts a number of requests a minute, and a few at once.
+
+    Args:
+        per_min: requests a minute in the long run.
+        burst: requests at once, after a pause.
+    """
+
+    def __init__(self, per_min: float, burst: float) -> None:
+        self._per_s = per_min / 60
+        self._burst = burst
+        self._tokens = burst
+        self._filled_s = float("-inf")
+
+    def take(self, now_s: float) -> bool:
+        """Return whether one more is allowed now, in monotonic seconds."""
+        gained = (now_s - self._filled_s) * self._per_s
+        self._tokens = min(self._burst, self._tokens + max(0.0, gained))
+        self._filled_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
         return True

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from seealoud.device.errors import VoiceError
-from seealoud.device.speech.silent_voice import SilentVoice
-from seealoud.device.speech.voice import find_voice
+from seealoud.device.speech.voice import SilentVoice, find_voice
 
 SENTENCE = "A brown dog runs through the grass."
 

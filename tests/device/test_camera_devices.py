@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from seealoud.device.camera import detect
-from seealoud.device.camera.detect import FoundCamera, find_camera
+from seealoud.device.camera import devices as devices_module
+from seealoud.device.camera.devices import CaptureNode, FoundCamera, captures, find_camera
 from seealoud.device.camera.source import is_camera_name
-from seealoud.device.camera.v4l2 import CaptureNode, captures
 
 RIBBON = {"Model": "imx708", "Location": 2, "Num": 0, "Id": "/base/axi/i2c0mux/i2c@1/imx708@1a"}
 SECOND = {**RIBBON, "Num": 1, "Model": "imx219"}
@@ -42,7 +41,7 @@ def devices(tmp_path, monkeypatch):
     folder.mkdir()
     for name in nodes:
         (folder / name).touch()
-    monkeypatch.setattr(detect, "captures", lambda path: nodes[path.name])
+    monkeypatch.setattr(devices_module, "captures", lambda path: nodes[path.name])
     return folder
 
 
