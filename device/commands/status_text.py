@@ -1,7 +1,7 @@
 """The daemon's state as sentences, for ``seealoud press status``. Pure.
 
 A screen reader reads each line as it stands: no columns, no bare dashes, no names of fields.
-Invariant: no value is left out, also not one that only a newer daemon knows.
+Invariant: no value is left out, not even one that only a newer daemon has.
 """
 
 from __future__ import annotations

@@ -77,10 +77,10 @@ class DesiredDocument:
 class DesiredReport(Message):
     """What became of a document of desired settings."""
 
-    topic: str = Field(description="On which the document is.")
+    topic: str = Field(description="The topic of the document.")
     id: str = Field(default="", description="The document's own id, or empty.")
     is_accepted: bool = Field(description="Whether it has been applied.")
-    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
+    reason: str = Field(default="", description="Why not, and what to do; empty if it is.")
     differing: tuple[str, ...] = Field(
         default=(),
         description="Its settings that have other values now: changed at the device since, or "

@@ -55,7 +55,7 @@ def discovery_message(
         has_picture: whether pictures are published; if not, an image entity of an earlier start is
             removed.
         gone: platforms of components that were announced before, by their keys; those that are
-            not announced any more are removed.
+            no longer announced are removed.
     """
     build = _Builder(identity)
     components = {

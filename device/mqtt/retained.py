@@ -78,7 +78,7 @@ class RetainedMessage:
 
 
 class RetainedTopics:
-    """All retained messages of the daemon; used by one thread, but for ``health``'s reason.
+    """All retained messages of the daemon; used by one thread, except for ``health``'s reason.
 
     Args:
         settings: what is published.

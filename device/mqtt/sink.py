@@ -216,7 +216,7 @@ class MqttSink:
         self._subscriptions.connection_began(self._clock.now_s())
 
     def _receive(self) -> None:
-        """Take what has come, but in a flood no more than leaves time for everything else."""
+        """Handle received messages; in a flood only so many that time is left for the rest."""
         for _ in range(_MOST_RECEIVED):
             if (event := self._broker.receive()) is None:
                 return

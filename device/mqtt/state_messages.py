@@ -84,9 +84,9 @@ class InViewMessage(Message):
     """Which alert rules find their words in the present scene."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
+    at: UtcTime = Field(description="When this changed, in UTC.")
     rules: dict[str, bool | None] = Field(
-        description="By the rule's name; null while the device does not look."
+        description="By the rule's name; null while no pictures are described."
     )
 
 
@@ -94,7 +94,7 @@ class PlaceMessage(Message):
     """Which of the taught places is seen, and which are known."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
+    at: UtcTime = Field(description="When this changed, in UTC.")
     place: str | None = Field(description="Its name; null where none is recognised.")
     known: tuple[str, ...] = Field(description="The names of all places that were taught.")
 
@@ -105,17 +105,17 @@ class PlaceMessage(Message):
 
 
 class UpdateMessage(Message):
-    """Which bundle is in use, which one is the newest, and how an update gets on."""
+    """Which bundle is in use, which one is the newest, and how far an update is."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
+    at: UtcTime = Field(description="When this changed, in UTC.")
     installed_version: str = Field(description="Name of the bundle in use.")
     latest_version: str | None = Field(
         description="Name of the newest one; null until the feed was read."
     )
     in_progress: bool = Field(description="Whether one is being installed, or is on trial.")
     update_percentage: int | None = Field(
-        ge=0, le=100, description="Of the installation; null while it cannot be known."
+        ge=0, le=100, description="Progress of the installation; null while unknown."
     )
     release_summary: str = Field(description="What is new; empty where nothing is newer.")
     problem: str = Field(
@@ -145,9 +145,9 @@ class DiagnosticsMessage(Message):
     is_voice_problem: bool = Field(default=False, description="The voice cannot speak.")
     is_sound_problem: bool = Field(default=False, description="The sound device does not work.")
     frame_age_s: float | None = Field(description="Age of the newest frame, in seconds.")
-    caption_latency_ms: float | None = Field(description="Time of the last caption.")
+    caption_latency_ms: float | None = Field(description="How long the last caption took.")
     temperature_c: float | None = Field(
-        description="Of the processor; a change of less than 2 degrees is not reported."
+        description="Temperature of the processor; changes of less than 2 degrees are not reported."
     )
     frame_drops: int = Field(ge=0, description="Frames that were not used.")
     waiting_messages: int = Field(ge=0, description="Messages that are not confirmed yet.")
@@ -158,7 +158,7 @@ class DiagnosticsMessage(Message):
     started_at: UtcTime | None = Field(
         default=None, description="When the daemon started; the same until the next start."
     )
-    version: str = Field(description="Of SeeAloud.")
+    version: str = Field(description="Version of SeeAloud.")
     narration_reason: str = Field(description="Why narration spoke or did not speak last.")
 
 
@@ -172,7 +172,7 @@ class MessageCounts:
 
 
 class Diagnostics:
-    """Composes the message; used by one thread, but for ``narration_reason``.
+    """Composes the message; used by one thread, except for ``narration_reason``.
 
     Attributes:
         narration_reason: why narration spoke or did not speak last.

@@ -200,7 +200,7 @@ class SiteCommands:
     by one that came before it.
 
     Args:
-        commands: obeys or refuses each.
+        commands: carries out or refuses each.
         longest_wait_s: no command waits longer, in seconds.
         chance: draws the waits.
     """

@@ -56,7 +56,7 @@ class Api:
 
     Args:
         sources: parts of the daemon.
-        guard: ends a stream whose reader's token is not valid any more.
+        guard: ends a stream whose reader's token is no longer valid.
         stream: what happens, live.
         asker: carries out requests.
     """
@@ -193,7 +193,7 @@ class Reports:
         if not self._export_room.acquire(blocking=False):
             abort(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                "the reports are being exported already: try again later",
+                "the reports are already being exported: try again later",
             )
         try:
             # It has no name, and takes no memory; only one is made at a time.

@@ -30,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 _STATIC_AGE_S = 600
 _MOST_FORM_BYTES = 4096
 _LOG_IN = "Log in"
-# In place of the framework's own words.
+# In place of the sentences of the framework.
 _REASONS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address: check it for a mistake",
     HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be used in this way: go back to the page",

@@ -75,7 +75,7 @@ class Asker:
         return Response(outcome.model_dump_json(), mimetype=_JSON)
 
     def outcome_of(self, asked: Request) -> Outcome:
-        """Carry out a request, and wait for its answer if it wants one."""
+        """Carry out a request, and wait for its answer if one is requested."""
         asked_s = self._target.clock.now_s()
         if isinstance(asked, Set) and asked.name == "voice":
             voices, name = self._voices_of(), str(asked.value)
@@ -127,7 +127,7 @@ class Asker:
             TimeoutError: it was not described within so many seconds.
         """
         if not self._picture_room.acquire(blocking=False):
-            raise RequestError("another picture is being described: try again in some seconds")
+            raise RequestError("another picture is being described: try again in a few seconds")
         answer: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         try:
             self._ask_picture(PictureQuestion(data, Cause.WEB, request_id, reply=answer.put))
@@ -166,8 +166,8 @@ class Asker:
         if not self._room.acquire(blocking=False):
             abort(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{_MOST_AWAITING} clients wait for an answer already: try again in some seconds, "
-                "or without wants_answer",
+                f"{_MOST_AWAITING} clients are already waiting for an answer: try again in a few "
+                "seconds, or without wants_answer",
             )
         try:
             # Its answer is found by its id, so it needs one that no other client has.

@@ -28,7 +28,7 @@ class ErrorAnswer(_Answer):
 
 
 class StateAnswer(_Answer):
-    """What the device does and how it is."""
+    """What the device is doing, and its health."""
 
     state: dict[str, Value] = Field(description="As `seealoud press status` prints it.")
     health: list[str] = Field(
@@ -57,7 +57,7 @@ class HistoryEntry(_Answer):
     text: str = Field(description="What was spoken, or would have been.")
     caption: str = Field(description="The captioner's words; empty where there are none.")
     probability: float | None = Field(description="That the caption is right, from 0 to 1.")
-    cause: str = Field(description="Through what it was asked for; empty for problems.")
+    cause: str = Field(description="How it was requested; empty for problems.")
     reason: str = Field(description="Why it was spoken or not, the alert's rule, or the part.")
     frame_age_s: float | None = Field(description="Age of the frame in seconds.")
     bundle: str = Field(description="The bundle that made the caption.")
@@ -119,7 +119,7 @@ class PlaceEntry(_Answer):
 
 
 class NewReport(BaseModel):
-    """A sentence that was wrong; to send it is the consent to keep it."""
+    """A sentence that was wrong; sending it is the consent to keep it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

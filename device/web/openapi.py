@@ -78,7 +78,7 @@ WIDTHS = (16, 1920)
 MOST_SEARCH_CHARS = 200
 OPERATIONS = (
     Operation("described", "get", "/api", "This document."),
-    Operation("state", "get", "/api/state", "What the device does, and how it is.", StateAnswer),
+    Operation("state", "get", "/api/state", "What the device does, and its health.", StateAnswer),
     Operation(
         "ask",
         "post",
@@ -93,7 +93,7 @@ OPERATIONS = (
         "describe",
         "post",
         "/api/describe",
-        "Describe a picture of yours: as `seealoud describe --json`; not spoken, not kept.",
+        "Describe a picture that you send, as `seealoud describe --json`; it is not kept.",
         DescribedPart,
         body_content="image/*",
         errors=(413, 415, 422, 503),
@@ -108,7 +108,7 @@ OPERATIONS = (
             Parameter(
                 "width",
                 {"type": "integer", "minimum": WIDTHS[0], "maximum": WIDTHS[1]},
-                "Make it no wider than so many pixels.",
+                "At most this many pixels wide.",
             ),
         ),
         errors=(404, 422),
@@ -132,7 +132,7 @@ OPERATIONS = (
             Parameter(
                 "limit",
                 {"type": "integer", "minimum": 1, "maximum": MOST_ENTRIES, "default": ENTRIES},
-                "At most so many.",
+                "At most this many entries.",
             ),
         ),
         errors=(404, 422, 503),
@@ -169,7 +169,7 @@ OPERATIONS = (
         "report",
         "post",
         "/api/feedback",
-        "Report a sentence that was wrong, for a later training; to send it is the consent.",
+        "Report a sentence that was wrong, for later training; sending it is the consent.",
         ReportKept,
         body=NewReport,
         body_content=JSON,

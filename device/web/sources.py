@@ -38,7 +38,7 @@ class PageSources:
         voices_of: returns the paths of the voices by their names; the built-in one has an empty
             path.
         history: the file of the history; None where it is off.
-        flush_history: returns when what has happened is in that file, or after some seconds.
+        flush_history: returns when what has happened is in that file, or after this many seconds.
         summary_of: returns what happened in the last minutes; None without a history.
     """
 

@@ -57,7 +57,7 @@ class PictureStream:
         self._is_damaged.clear()
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop serving."""
         self._is_closed = True
         self._server.shutdown()
         self._server.server_close()
