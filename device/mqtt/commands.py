@@ -21,9 +21,9 @@ from seealoud.device.errors import RequestError
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime
 from seealoud.device.records import Cause
-from seealoud.device.requests import HandleRequest
+from seealoud.device.requests import HandleRequest, Value
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80

@@ -28,7 +28,7 @@ from seealoud.device.mqtt.desired_document import (
 )
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import Value
+from seealoud.device.requests import Value
 
 _LOGGER = logging.getLogger(__name__)
 # In the state directory.

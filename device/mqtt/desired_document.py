@@ -17,8 +17,9 @@ from seealoud.device.errors import RequestError
 from seealoud.device.mqtt.commands import MAX_ID_CHARS
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import Message, Value
+from seealoud.device.mqtt.payloads import Message
 from seealoud.device.narrator.settings import LONGEST_GAP_S
+from seealoud.device.requests import Value
 from seealoud.device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE
 
 

@@ -21,7 +21,7 @@ from seealoud.device.mqtt.desired_document import DesiredReport
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import CaptionMessage, Value
+from seealoud.device.mqtt.payloads import CaptionMessage
 from seealoud.device.mqtt.settings import MqttSettings
 from seealoud.device.mqtt.state_messages import (
     Diagnostics,
@@ -32,6 +32,7 @@ from seealoud.device.mqtt.state_messages import (
     state_message,
 )
 from seealoud.device.mqtt.topics import OutgoingMessage
+from seealoud.device.requests import Value
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5

@@ -19,7 +19,8 @@ from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.events import Part, PlaceChanged, ProblemChanged
 from seealoud.device.mqtt.desired_document import DesiredReport
 from seealoud.device.mqtt.identity import voice_name
-from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime
+from seealoud.device.requests import Value
 
 # A Raspberry Pi at rest wanders by a degree around its mean.
 TEMPERATURE_STEP_C = 2.0

@@ -22,12 +22,11 @@ from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.desired import DesiredState
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import Value
 from seealoud.device.mqtt.picture_commands import PictureCommands
 from seealoud.device.mqtt.retained import RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.pictures.questions import PictureQueue
-from seealoud.device.requests import HandleRequest
+from seealoud.device.requests import HandleRequest, Value
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0

@@ -14,7 +14,7 @@ from seealoud.device.history.entries import Kind
 from seealoud.device.history.feedback import MAX_RIGHT_CHARS, MAX_SAID_CHARS
 from seealoud.device.history.time_parsing import rfc3339
 from seealoud.device.records import HistorySummary, Seen
-from seealoud.device.web.sources import Value
+from seealoud.device.requests import Value
 
 
 class _Answer(BaseModel):

@@ -12,12 +12,12 @@ from seealoud.device.history.feedback import Feedback
 from seealoud.device.history.reading import Selection, read_entries
 from seealoud.device.pictures.questions import PictureQuestion
 from seealoud.device.records import Frame, HistorySummary
+from seealoud.device.requests import Value
 from seealoud.device.triggers.trigger import Target
 
 # An entry is written in some milliseconds; a disk that fails must not make a client wait.
 _FLUSH_S = 1.0
 NO_HISTORY = "there is no history: set is_on = true in [history]"
-Value = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
