@@ -145,6 +145,16 @@ def counted(number: int, one: str, several: str = "") -> str:
     return f"{number} {one if number == 1 else several or plural(one)}"
 
 
+def duration(seconds: int) -> str:
+    """Return a duration with its two largest units, as in "2 hours and 5 minutes"."""
+    parts = []
+    for name, size_s in (("day", 24 * 3600), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count, seconds = divmod(seconds, size_s)
+        if count:
+            parts.append(counted(count, name))
+    return " and ".join(parts[:2]) or "less than a second"
+
+
 def is_countable(name: str) -> bool:
     """Return whether a name takes an article and a number, by its last word."""
     return name.rpartition(" ")[2] not in _UNCOUNTABLE

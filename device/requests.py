@@ -24,6 +24,8 @@ from seealoud.device.errors import RequestError
 from seealoud.device.records import Cause
 from seealoud.device.settings_base import PathText, check_line, problem_in_words
 
+Value = bool | int | float | str | None
+"""A value of the daemon's state."""
 MAX_REQUEST_BYTES = 4096
 MAX_SAY_CHARS = 500
 MAX_SNOOZE_MIN = 24 * 60
@@ -196,7 +198,7 @@ class Outcome(BaseModel):
     is_accepted: bool
     reason: str = ""
     """Why it was refused and what to do; empty if accepted."""
-    data: dict[str, bool | int | float | str | None] = {}
+    data: dict[str, Value] = {}
     """The state, for ``status``."""
     answer: str = ""
     """What is spoken in answer, if it is known already; see ``Describe.wants_answer``."""

@@ -28,11 +28,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from seealoud.device import requests as r
 from seealoud.device.clock import SystemClock
 from seealoud.device.events import Answered, EventBus
-from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.sink import MqttSink
+from seealoud.device.mqtt.subscriptions import DaemonSide
 from seealoud.device.records import Caption, Cause, Hypothesis, Timings
 from seealoud.device.worker import Worker, stop_all
 from tools.bench_report import machine_facts

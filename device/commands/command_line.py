@@ -1,19 +1,23 @@
-"""What commands have in common: groups that suggest a command, types of numbers, ``--state``.
+"""What commands have in common: groups, types of numbers, ``--state``, ``--socket``.
 
 Invariant: what is wrong is answered in a plain sentence that names it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seealoud.device.errors import SeeAloudError
+
+if TYPE_CHECKING:
+    from seealoud.device.requests import Outcome, Request
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -121,6 +125,45 @@ def state_option(help_text: str) -> Callable[[_Decorated], _Decorated]:
         metavar="FOLDER",
         help=help_text,
     )
+
+
+def socket_option(function: _Decorated) -> _Decorated:
+    """Add the option ``--socket``, as ``daemon_sockets`` takes it."""
+    return click.option(
+        "--socket",
+        envvar="SEEALOUD_SOCKET",
+        type=click.Path(path_type=Path),
+        help="The daemon's socket. Default: $SEEALOUD_SOCKET, else the usual places.",
+    )(function)
+
+
+def daemon_sockets(socket: Path | None) -> tuple[Path, ...]:
+    """Return where the daemon's socket may be, by the option ``--socket``."""
+    from seealoud.device.settings.paths import socket_candidates
+
+    return socket_candidates() if socket is None else (socket,)
+
+
+def ask_daemon(request: Request, socket: Path | None) -> Outcome:
+    """Return the daemon's answer to a request.
+
+    Raises:
+        DaemonError: no daemon answers.
+    """
+    from seealoud.device.triggers.control_client import ask
+
+    return ask(daemon_sockets(socket), request)
+
+
+def request_of(fields: Mapping[str, Any]) -> Request:
+    """Return a request, parsed as in the daemon, so that a wrong one has the same message.
+
+    Raises:
+        RequestError: it is wrong.
+    """
+    from seealoud.device.requests import parse_request
+
+    return parse_request(json.dumps(fields).encode())
 
 
 def existing_folder(state: Path, error: type[SeeAloudError]) -> Path:

@@ -74,7 +74,7 @@ def _single(argument: str) -> Source:
 def _address(url: str) -> Source:
     try:
         return Source(public_address(url), partial(_fetch_picture, url))
-    except ValueError as exc:  # not even an address: a bracket or a port that is none
+    except ValueError as exc:  # not even an address: a wrong bracket or port
         return _failed(url, f"{url} is no address: {exc}")
 
 

@@ -2,8 +2,8 @@
 
 Processes and not threads: two threads cannot decode pictures at the same time, because the damage
 of a JPEG is only visible on the process's one stderr; and a model that crashes on a picture ends
-a worker, not the whole run. A worker reads requests from a pipe, so it ends when this process ends
-in whatever way, also by SIGKILL.
+a worker, not the whole run. A worker reads requests from a pipe, so it ends when this process ends,
+even by SIGKILL.
 """
 
 from __future__ import annotations

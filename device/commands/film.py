@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealoud.device.commands.options import DescribeOptions
-from seealoud.device.commands.progress import Progress, open_progress
-from seealoud.device.commands.report import echo_line
+from seealoud.device.commands.report import Progress, echo_line, open_progress
 from seealoud.device.commands.subtitles import Cue, srt_text, vtt_text
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, OutputError

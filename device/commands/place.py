@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from seealoud.device.commands.command_line import SuggestingGroup, existing_folder, state_option
+from seealoud.device.commands.command_line import (
+    SuggestingGroup,
+    ask_daemon,
+    daemon_sockets,
+    existing_folder,
+    request_of,
+    socket_option,
+    state_option,
+)
 from seealoud.device.commands.report import echo_error, echo_line, one_line, verbose_option
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, DaemonError, PictureError, RequestError
@@ -19,12 +26,6 @@ if TYPE_CHECKING:
 
 _state_option = state_option(
     "The state folder without a daemon. Default: $STATE_DIRECTORY, else your own."
-)
-_socket_option = click.option(
-    "--socket",
-    envvar="SEEALOUD_SOCKET",
-    type=click.Path(path_type=Path),
-    help="The daemon's socket. Default: $SEEALOUD_SOCKET, else the usual places.",
 )
 
 
@@ -51,7 +52,7 @@ def place() -> None:
     help="Learn from the pictures in FOLDER instead of the camera.",
 )
 @_state_option
-@_socket_option
+@socket_option
 @verbose_option
 def teach_command(
     name: str, folder: Path | None, state: Path | None, socket: Path | None
@@ -62,8 +63,8 @@ def teach_command(
     again adds pictures to it.
     """
     if folder is None:
-        outcome = _ask({"action": "place_teach", "name": name, "wants_answer": True}, socket)
-        return _print(outcome)
+        fields = {"action": "place_teach", "name": name, "wants_answer": True}
+        return _print(ask_daemon(request_of(fields), socket))
     _learn_from(folder, _checked_name(name), _file(state))
     return None
 
@@ -84,7 +85,7 @@ def list_command(state: Path | None) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Forget all places.")
 @_state_option
-@_socket_option
+@socket_option
 @verbose_option
 def forget_command(
     name: str | None, is_all: bool, state: Path | None, socket: Path | None
@@ -93,7 +94,8 @@ def forget_command(
     if is_all == (name is not None):
         raise click.UsageError("give the NAME of a place, or --all")
     if state is None and _is_running(socket):
-        return _print(_ask({"action": "place_forget", "name": name}, socket))
+        request = request_of({"action": "place_forget", "name": name})
+        return _print(ask_daemon(request, socket))
     file = _file(state)
     if name is None:
         file.erase()
@@ -149,9 +151,9 @@ def _checked_name(name: str) -> str:
     Raises:
         RequestError: it is empty, too long or has control characters.
     """
-    from seealoud.device.requests import PlaceTeach, parse_request
+    from seealoud.device.requests import PlaceTeach
 
-    request = parse_request(json.dumps({"action": "place_teach", "name": name}).encode())
+    request = request_of({"action": "place_teach", "name": name})
     assert isinstance(request, PlaceTeach)
     return request.name
 
@@ -165,25 +167,9 @@ def _file(state: Path | None) -> PlaceFile:
 
 
 def _is_running(socket: Path | None) -> bool:
-    from seealoud.device.settings.paths import socket_candidates
     from seealoud.device.triggers.control_client import is_daemon_running
 
-    return any(map(is_daemon_running, socket_candidates() if socket is None else (socket,)))
-
-
-def _ask(fields: dict[str, Any], socket: Path | None) -> Outcome:
-    """Return the daemon's answer to a request.
-
-    Raises:
-        RequestError: it is wrong.
-        DaemonError: no daemon answers.
-    """
-    from seealoud.device.requests import parse_request
-    from seealoud.device.settings.paths import socket_candidates
-    from seealoud.device.triggers.control_client import ask
-
-    request = parse_request(json.dumps(fields).encode())
-    return ask(socket_candidates() if socket is None else (socket,), request)
+    return any(map(is_daemon_running, daemon_sockets(socket)))
 
 
 def _print(outcome: Outcome) -> int:

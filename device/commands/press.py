@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
-from seealoud.device.commands.command_line import Minutes, SuggestingGroup
+from seealoud.device.commands.command_line import (
+    Minutes,
+    SuggestingGroup,
+    ask_daemon,
+    request_of,
+    socket_option,
+)
 from seealoud.device.commands.report import echo_line, one_line, verbose_option
 from seealoud.device.errors import DaemonError, RequestError
 
@@ -48,12 +54,7 @@ def _asks(name: str, help_text: str) -> Callable[[_Decorated], click.Command]:
             click.option(
                 "--id", "request_id", default="", metavar="ID", help="Returned with the outcome."
             ),
-            click.option(
-                "--socket",
-                envvar="SEEALOUD_SOCKET",
-                type=click.Path(path_type=Path),
-                help="The daemon's socket. Default: $SEEALOUD_SOCKET, else the usual places.",
-            ),
+            socket_option,
         ):
             send = option(send)
         # A word of a text may begin with a dash: "say it is -5 outside".
@@ -171,16 +172,10 @@ def _ask(fields: dict[str, Any], socket: Path | None, as_json: bool) -> int:
         RequestError: it is wrong, or was refused.
         DaemonError: no daemon answers.
     """
-    import json
-
     from seealoud.device.commands.status_text import status_sentences
-    from seealoud.device.requests import parse_request
-    from seealoud.device.settings.paths import socket_candidates
-    from seealoud.device.triggers.control_client import ask
 
-    # Parsed as in the daemon, so that a wrong request is refused here with the same message.
-    request = parse_request(json.dumps(fields).encode())
-    outcome = ask(socket_candidates() if socket is None else (socket,), request)
+    request = request_of(fields)
+    outcome = ask_daemon(request, socket)
     if as_json:
         echo_line(outcome.model_dump_json())
         return 0 if outcome.is_accepted else RequestError.exit_code

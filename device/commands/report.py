@@ -1,4 +1,4 @@
-"""What a command prints: lines on stdout; errors and the log on stderr, one line each."""
+"""What a command prints: lines on stdout; errors, the log and a progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import os
 import signal
 import sys
 import unicodedata
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from seealoud.device.errors import SeeAloudError
 
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+    from seealoud.device.commands.options import DescribeOptions
+
 PROGRAM = "seealoud"
+# To the beginning of the line, and delete to its end.
+_CLEAR_LINE = "\r\x1b[K"
 SIGNALLED = 128  # shells report death by signal n as 128 + n
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -60,6 +68,47 @@ class ErrorReport:
         self.before_line()
         echo_error(str(error))
         self.exit_code = self.exit_code or error.exit_code
+
+
+class Progress:
+    """A bar, or nothing where none is wanted.
+
+    Args:
+        bar: click's; None for nothing.
+    """
+
+    def __init__(self, bar: ProgressBar[Any] | None) -> None:
+        self._bar = bar
+
+    def advance(self) -> None:
+        """Count one more."""
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def clear(self) -> None:
+        """Remove the bar from its line, so that something else can be printed there."""
+        if self._bar is not None:
+            click.echo(_CLEAR_LINE, err=True, nl=False)
+
+
+@contextmanager
+def open_progress(options: DescribeOptions, length: int) -> Iterator[Progress]:
+    """Yield a bar for so many pictures, or seconds of a film.
+
+    By default it is drawn only on a terminal that nothing else is printed to: lines and a bar
+    would tear each other apart.
+    """
+    is_alone = options.output is not None or options.is_film or not sys.stdout.isatty()
+    is_wanted = options.progress
+    if is_wanted is None:
+        is_wanted = length > 1 and is_alone and sys.stderr.isatty()
+    if not is_wanted:
+        yield Progress(None)
+        return
+    with click.progressbar(
+        length=length, label="Describing", show_pos=True, file=sys.stderr
+    ) as bar:
+        yield Progress(bar)
 
 
 class _EchoHandler(logging.Handler):

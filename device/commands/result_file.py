@@ -288,5 +288,5 @@ class ResultFile:
         reason = os.strerror(exc.errno or 0)
         raise OutputError(
             f"{self._path} {what}: {reason}. Name a file in a folder that exists, that you may "
-            "write to, and that has room; the same command then goes on where it stopped"
+            "write to, and that has room; the same command then continues where it stopped"
         ) from exc

@@ -23,8 +23,7 @@ from seealoud.device.commands.describe_workers import (
     job_count,
 )
 from seealoud.device.commands.options import DescribeOptions
-from seealoud.device.commands.progress import open_progress
-from seealoud.device.commands.report import ErrorReport, echo_line
+from seealoud.device.commands.report import ErrorReport, echo_line, open_progress
 from seealoud.device.commands.result_file import ResultFile
 from seealoud.device.commands.sinks import (
     JsonSink,

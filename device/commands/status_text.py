@@ -1,7 +1,7 @@
 """The daemon's state as sentences, for ``seealoud press status``. Pure.
 
 A screen reader reads each line as it stands: no columns, no bare dashes, no names of fields.
-Invariant: no value is left out, also not one that only a newer daemon knows.
+Invariant: no value is left out, not even one that only a newer daemon has.
 """
 
 from __future__ import annotations
@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from seealoud.device.english import counted
-
-Value = bool | int | float | str | None
-_S_PER_MIN = 60
-_MIN_PER_HOUR = 60
-_HOURS_PER_DAY = 24
+from seealoud.device.english import counted, duration
+from seealoud.device.requests import Value
 
 
 def status_sentences(data: Mapping[str, Value]) -> Iterator[str]:
@@ -25,7 +21,8 @@ def status_sentences(data: Mapping[str, Value]) -> Iterator[str]:
     """
     left = dict(data)
     if "version" in left:
-        running = _duration(left.pop("uptime_s", None))
+        seconds = left.pop("uptime_s", None)
+        running = "an unknown time" if seconds is None else duration(int(seconds))
         yield f"SeeAloud {left.pop('version')} has been running for {running}."
     yield from _narration(left)
     yield from _sound(left)
@@ -102,19 +99,6 @@ def _temperature(celsius: Value) -> str:
     if celsius is None:
         return "The processor's temperature is not available on this machine."
     return f"The processor's temperature is {float(celsius):.0f} degrees Celsius."
-
-
-def _duration(seconds: Value) -> str:
-    """Return a time span in words, in its two largest units."""
-    if seconds is None:
-        return "an unknown time"
-    whole_min, left_s = divmod(round(float(seconds)), _S_PER_MIN)
-    if not whole_min:
-        return counted(left_s, "second")
-    whole_hours, left_min = divmod(whole_min, _MIN_PER_HOUR)
-    days, left_hours = divmod(whole_hours, _HOURS_PER_DAY)
-    units = [(days, "day"), (left_hours, "hour"), (left_min, "minute")]
-    return " and ".join([counted(n, unit) for n, unit in units if n][:2])
 
 
 def _local_time(moment: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from seealoud.device import requests as r
 from seealoud.device.clock import Clock
 from seealoud.device.daemon import sentences
-from seealoud.device.daemon.live_settings import LiveSettings, Value
+from seealoud.device.daemon.live_settings import LiveSettings
 from seealoud.device.daemon.observer import Observer, Question
 from seealoud.device.daemon.place_finder import Lesson
 from seealoud.device.daemon.place_observer import PlaceObserver
@@ -42,7 +42,7 @@ class Answers:
     """
 
     self_check: Callable[[], str]
-    status: Callable[[], Mapping[str, Value]]
+    status: Callable[[], Mapping[str, r.Value]]
     places: PlaceObserver
     summary: Callable[[float], HistorySummary] | None = None
     update: Callable[[Cause, str], None] | None = None
@@ -71,7 +71,7 @@ class DaemonController:
     def handle(self, request: r.Request, cause: Cause, asked_s: float) -> r.Outcome:
         """Accept or refuse a request and return at once."""
         reason = answer = ""
-        data: dict[str, Value] = {}
+        data: dict[str, r.Value] = {}
         try:
             if isinstance(request, r.Set) and request.name == "voice":
                 # Without the lock: it takes seconds, and other requests are served meanwhile.
@@ -98,7 +98,7 @@ class DaemonController:
             is_accepted=not reason, reason=reason, data=data, answer=answer, id=request.id
         )
 
-    def status(self) -> dict[str, Value]:
+    def status(self) -> dict[str, r.Value]:
         """Return the live settings and the state, as ``seealoud press status`` prints them."""
         with self._lock:
             return {**self._live.values(), **self._answers.status()}
@@ -117,7 +117,7 @@ class DaemonController:
 
     def _obey(
         self, request: r.Request, cause: Cause, asked_s: float
-    ) -> tuple[dict[str, Value], str]:
+    ) -> tuple[dict[str, r.Value], str]:
         """Carry out a request; return its data, and its answer if that is known already."""
         answer = ""
         match request:

@@ -19,15 +19,13 @@ from seealoud.device.errors import RequestError
 from seealoud.device.events import EventBus, SettingChanged
 from seealoud.device.narrator.narrator import Narrator
 from seealoud.device.records import Cause
-from seealoud.device.requests import MAX_SNOOZE_MIN
+from seealoud.device.requests import MAX_SNOOZE_MIN, Value
 from seealoud.device.settings.keys import tables_of
 from seealoud.device.settings.reference import allowed_phrase
 from seealoud.device.settings.schema import Settings
 from seealoud.device.settings.state import RunState, StateFile
 from seealoud.device.settings_base import SettingsGroup
 from seealoud.device.speech.announcer import Announcer
-
-Value = bool | int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)

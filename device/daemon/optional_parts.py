@@ -123,9 +123,9 @@ def open_mqtt(
     if not settings.mqtt.is_on:
         return None
     from seealoud.device.bundles.voices import VoiceStore
-    from seealoud.device.mqtt.daemon_side import DaemonSide
     from seealoud.device.mqtt.desired import DESIRED_FILE
     from seealoud.device.mqtt.sink import MqttSink
+    from seealoud.device.mqtt.subscriptions import DaemonSide
 
     bus, clock, state = core.bus, core.clock, core.directories.state
     outbox = Outbox(state / OUTBOX_FILE, clock=clock, publish=bus.publish)

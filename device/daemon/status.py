@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from seealoud.device import __version__
 from seealoud.device.camera.grabber import Grabber
 from seealoud.device.clock import Clock, ClockReading
-from seealoud.device.daemon.live_settings import Value
 from seealoud.device.daemon.sentences import (
     ALL_WELL,
     NO_FRAME,
@@ -29,6 +28,7 @@ from seealoud.device.doctor.machine import HOTTEST_C, temperature_c
 from seealoud.device.events import Answered, Decided, Event, Part, ProblemChanged
 from seealoud.device.narrator.settings import NarrationSettings, parse_quiet_hours
 from seealoud.device.records import Caption, Cause, Priority, Utterance
+from seealoud.device.requests import Value
 
 _LOGGER = logging.getLogger(__name__)
 # A voice that still loads on a busy Pi needs most of it. There are two waits, and systemd ends a

@@ -1,9 +1,9 @@
 """Paho's client with limits on what received packets cost, in memory and in time.
 
-MQTT 3.1.1 cannot tell the broker what is too long, and packets go up to 268 MB; a broker of MQTT 5
-may ignore the limit that it was given. Paho has no setting for it and keeps a packet whole. It also
-asks the system three times for each packet and waits for the socket before each one, so that what
-the broker confirms comes seconds late when somebody publishes as fast as he can.
+In MQTT 3.1.1 a client cannot state the longest packet that it takes, and packets go up to 268 MB;
+a broker of MQTT 5 may ignore the limit. Paho has no setting for it and keeps a packet whole. It
+also asks the system three times for each packet and waits for the socket before each one, so that
+confirmations of the broker come seconds late when somebody publishes as fast as possible.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a broker is reached, and as whom: address, credentials, TLS and the device id.
+"""How a broker is reached: address, credentials, TLS and the device id.
 
 Invariants: wrong values are refused before anything is connected; the broker's certificate is
 always checked; the machine's own id is never published.
@@ -69,7 +69,7 @@ def _random_suffix() -> str:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """One broker, and as whom to connect.
+    """One broker, and how to connect to it.
 
     Attributes:
         host: name or address.

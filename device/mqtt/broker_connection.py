@@ -55,7 +55,7 @@ class BrokerConnection:
         self._notify = notify
         self._clock = clock
         self._backoff = Backoff(limits.retry_min_s, limits.retry_max_s, clock.now_s, chance)
-        # Without the backoff, which goes on growing until a connection is stable.
+        # Without the backoff, which keeps growing until a connection is stable.
         self._health = PartHealth(
             Part.BROKER, bus.publish, clock, report_after_s=limits.report_after_s
         )
@@ -116,7 +116,7 @@ class BrokerConnection:
         return found[0] if found else None
 
     def close(self, timeout_s: float) -> None:
-        """Say offline, within this time, and connect no more."""
+        """Publish "offline" within this time, and do not connect again."""
         with self._lock:
             self._is_closed = True
             unused, self._outcome = self._outcome, None
@@ -127,7 +127,7 @@ class BrokerConnection:
             try:
                 connection.close(timeout_s)
             except BrokerError as exc:
-                _LOGGER.info("the last will says offline in our place: %s", exc)
+                _LOGGER.info("offline is published by the last will: %s", exc)
 
     def _has_connected(self) -> bool:
         with self._lock:

@@ -1,7 +1,7 @@
 """Commands over MQTT: each is read as a request, carried out or refused, and answered.
 
-Invariants: a command is obeyed whole or not at all; a retained command is never obeyed; a reason
-names the value and what is allowed.
+Invariants: a command is carried out whole or not at all, a retained one never; a reason names the
+value and what is allowed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from seealoud.device.errors import RequestError
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime, Value
+from seealoud.device.mqtt.payloads import SCHEMA_VERSION, Message, UtcTime
 from seealoud.device.records import Cause
-from seealoud.device.requests import HandleRequest
+from seealoud.device.requests import HandleRequest, Value
 
 _LOGGER = logging.getLogger(__name__)
 _SHOWN_CHARS = 80
 _BURST = 10.0
-_UNKNOWN_TOPIC, _OBEYED, _REFUSED = range(3)
+_UNKNOWN_TOPIC, _ACCEPTED, _REFUSED = range(3)
 # As in device.requests.
 MAX_ID_CHARS = 64
 _SWITCH = {"ON": True, "OFF": False}
@@ -40,11 +40,11 @@ class ResultMessage(Message):
     schema_version: Literal[2] = SCHEMA_VERSION
     at: UtcTime = Field(description="When it was decided, in UTC.")
     id: str = Field(default="", description="The command's own id, or empty.")
-    topic: str = Field(description="On which the command came.")
-    action: str = Field(default="", description="What was asked, or empty if unreadable.")
+    topic: str = Field(description="The topic on which the command came.")
+    action: str = Field(default="", description="What was requested; empty if it cannot be read.")
     is_accepted: bool = Field(description="Whether it is carried out.")
-    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
-    data: dict[str, Value] = Field(default={}, description="Of status: the state.")
+    reason: str = Field(default="", description="Why not, and what to do; empty if it is.")
+    data: dict[str, Value] = Field(default={}, description="For status: the state.")
 
 
 class CommandHandler:
@@ -85,7 +85,7 @@ class CommandHandler:
         self._json_topics = (t.COMMAND.of(identity.id), t.SITE_COMMAND.template)
 
     def handle(self, received: ReceivedMessage) -> ResultMessage | None:
-        """Obey or refuse a command; return the answer, None for one of a flood.
+        """Carry out or refuse a command; return the answer, None for one of a flood.
 
         Of commands that come too fast only the first is answered: the answers would be a flood
         too.
@@ -150,8 +150,8 @@ class CommandHandler:
     def lane(self, received: ReceivedMessage) -> Hashable:
         """Return with which other messages one is counted; from any thread, and never raises.
 
-        Those of a topic that can be obeyed, those that cannot, all commands of unknown topics, and
-        what is no command, by its topic.
+        Those of a topic that can be carried out, those that cannot, all commands of unknown topics,
+        and other messages by their topics.
         """
         if received.topic not in self._simple and received.topic not in self._json_topics:
             return _UNKNOWN_TOPIC if received.topic.endswith("/set") else received.topic
@@ -159,19 +159,19 @@ class CommandHandler:
             self._request(received)
         except Exception:  # noqa: BLE001 - whatever it is, the answer will say it
             return received.topic, _REFUSED
-        return received.topic, _OBEYED
+        return received.topic, _ACCEPTED
 
     def _request(self, received: ReceivedMessage) -> r.Request:
         """Return what a message asks for.
 
         Raises:
-            RequestError: it cannot be obeyed.
+            RequestError: it cannot be carried out.
             ValidationError: a value is not allowed.
         """
         if received.is_retained:
             raise RequestError(
-                "a retained command is from the past and is not obeyed: publish it without the "
-                "retain flag, and an empty retained message to remove this one"
+                "a retained command is from the past and is not carried out: publish it without "
+                "the retain flag, and an empty retained message to remove this one"
             )
         if received.size_bytes > r.MAX_REQUEST_BYTES:
             raise RequestError(

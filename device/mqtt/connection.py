@@ -28,7 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """The broker has a message, or (failure not None) does not want it.
+    """The broker has confirmed a message, or (failure not None) refused it.
 
     Attributes:
         key: as it was given to ``send``.
@@ -54,7 +54,7 @@ class Connection:
     Used by one thread.
 
     Args:
-        settings: where, as whom and how long to wait.
+        settings: the broker, the credentials and the timeouts.
         will: what the broker publishes when this process dies; None for nothing.
         notify: called from paho's thread when ``receive`` has something; it must return at once.
         lane_of: as for ``Inbox``.
@@ -105,7 +105,7 @@ class Connection:
 
         Raises:
             BrokerError: the connection is lost, or a message was not confirmed in time; the
-                broker may have it all the same.
+                broker may have it nevertheless.
         """
         end_s = time.monotonic() + timeout_s
         while True:
@@ -177,7 +177,7 @@ class DeviceConnection(Connection):
     """A connection on which the device is present.
 
     Args:
-        settings: where, as whom and how long to wait.
+        settings: the broker, the credentials and the timeouts.
         listen_to: patterns of topics to subscribe to before "online" is published.
         notify, lane_of: as for ``Connection``.
 

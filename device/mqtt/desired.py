@@ -28,7 +28,7 @@ from seealoud.device.mqtt.desired_document import (
 )
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import Value
+from seealoud.device.requests import Value
 
 _LOGGER = logging.getLogger(__name__)
 # In the state directory.
@@ -90,7 +90,7 @@ class DesiredState:
         return topic in self._documents
 
     def connection_began(self, now_s: float) -> None:
-        """Expect the documents anew, in monotonic seconds."""
+        """Expect the documents again, in monotonic seconds."""
         self._missing = set(self._documents)
         self._is_arriving = True
         self._due_s = now_s + _LONGEST_ARRIVAL_S
@@ -237,6 +237,6 @@ def _read(file: Path) -> dict[str, Value]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
-        _LOGGER.warning("%s cannot be read and begins anew: %s", file, exc)
+        _LOGGER.warning("%s cannot be read and is written again: %s", file, exc)
         return {}
     return values if isinstance(values, dict) else {}

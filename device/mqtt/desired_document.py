@@ -17,8 +17,9 @@ from seealoud.device.errors import RequestError
 from seealoud.device.mqtt.commands import MAX_ID_CHARS
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.payloads import Message, Value
+from seealoud.device.mqtt.payloads import Message
 from seealoud.device.narrator.settings import LONGEST_GAP_S
+from seealoud.device.requests import Value
 from seealoud.device.speech.settings import FASTEST_RATE, LOUDEST, SLOWEST_RATE
 
 
@@ -77,10 +78,10 @@ class DesiredDocument:
 class DesiredReport(Message):
     """What became of a document of desired settings."""
 
-    topic: str = Field(description="On which the document is.")
+    topic: str = Field(description="The topic of the document.")
     id: str = Field(default="", description="The document's own id, or empty.")
     is_accepted: bool = Field(description="Whether it has been applied.")
-    reason: str = Field(default="", description="Why not, and what to do; empty when it is.")
+    reason: str = Field(default="", description="Why not, and what to do; empty if it is.")
     differing: tuple[str, ...] = Field(
         default=(),
         description="Its settings that have other values now: changed at the device since, or "

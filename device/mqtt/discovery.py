@@ -15,7 +15,6 @@ from typing import Any
 
 from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.identity import Identity, Range
-from seealoud.device.mqtt.update_entity import update_entity
 
 _Component = dict[str, Any]
 _CONFIG: _Component = {"entity_category": "config"}
@@ -35,6 +34,14 @@ _THING_LIST = f"{{{{ {{'things': {_THINGS}}} | tojson }}}}"
 _FROM_THE_BUTTON = (
     "{% if not value_json.late and value_json.cause in ['button', 'key'] %}{{ value }}{% endif %}"
 )
+# Only keys of Home Assistant's schema, which refuses all if one is null, except the percentage.
+_UPDATE = (
+    "{% set latest = {'latest_version': value_json.latest_version} if value_json.latest_version "
+    "else {} %}{{ dict(installed_version=value_json.installed_version, "
+    "release_summary=value_json.release_summary, update_percentage=value_json.update_percentage, "
+    "in_progress=value_json.in_progress, **latest) | tojson }}"
+)
+_UPDATE_PROBLEM = "{{ {'problem': value_json.problem} | tojson }}"
 _MOST_GONE = 300
 
 
@@ -48,7 +55,7 @@ def discovery_message(
         has_picture: whether pictures are published; if not, an image entity of an earlier start is
             removed.
         gone: platforms of components that were announced before, by their keys; those that are
-            not announced any more are removed.
+            no longer announced are removed.
     """
     build = _Builder(identity)
     components = {
@@ -233,10 +240,9 @@ class _Builder:
         }  # fmt: skip
 
     def _switch(self, key: str, name: str, icon: str, topic: t.Topic, field: str) -> _Component:
-        template = f"{{{{ 'ON' if value_json.{field} else 'OFF' }}}}"
-        return self._part("switch", key, name, icon=f"mdi:{icon}", value_template=template,
-                          command_topic=self._topic(topic), state_topic=self._topic(t.STATE),
-                          )  # fmt: skip
+        shown = {"value_template": f"{{{{ 'ON' if value_json.{field} else 'OFF' }}}}"}
+        topics = {"command_topic": self._topic(topic), "state_topic": self._topic(t.STATE)}
+        return self._part("switch", key, name, icon=f"mdi:{icon}", **shown, **topics)
 
     def _number(self, key: str, name: str, topic: t.Topic, span: Range, **rest: Any) -> _Component:
         usual = {"mode": "slider", "value_template": f"{{{{ value_json.{key} }}}}"}
@@ -279,12 +285,15 @@ class _Builder:
     def update(self) -> _Component:
         if not self._identity.has_updates:
             return {}
+        topic = self._topic(t.UPDATE)
         return self._part("update", "update", "Model", icon="mdi:package-up", **_CONFIG,
-                          **update_entity(self._identity.id))  # fmt: skip
+                          title="SeeAloud's model", state_topic=topic, value_template=_UPDATE,
+                          command_topic=self._topic(t.UPDATE_SET), payload_install=t.INSTALL,
+                          json_attributes_topic=topic,
+                          json_attributes_template=_UPDATE_PROBLEM)  # fmt: skip
 
     def image(self, *, is_on: bool) -> _Component:
-        if not is_on:
-            # Leaving it out would keep the entity of an earlier start.
+        if not is_on:  # leaving it out would keep the entity of an earlier start
             return {"picture": {"platform": "image"}}
         topic = self._topic(t.PICTURE)
         return self._part("image", "picture", "Picture", icon="mdi:image", image_topic=topic,

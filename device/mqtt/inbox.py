@@ -1,9 +1,9 @@
 """What paho's thread hands over, so bounded that a flood keeps nothing else out.
 
 MQTT does not say who has sent a message. So messages are distinguished by what they are, in lanes:
-each topic has its own, and what can be obeyed is apart from what cannot. Pictures have one lane,
-which is bounded in bytes as well. Invariants: confirmations are never dropped; a message for a full
-lane is, so that no lane's flood fills another.
+each topic has its own, and valid commands are apart from others. Pictures have one lane, which is
+bounded in bytes as well. Invariants: confirmations are never dropped; a message for a full lane is,
+so that no lane's flood fills another.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Inbox(Generic[Other]):
     def __init__(self, lane_of: LaneOf = lane_by_topic, large_topic: str = "") -> None:
         self._lane_of = lane_of
         self._large_topic = large_topic.encode()
-        # A flood mostly repeats itself.
+        # Most messages of a flood are the same.
         self._lane = lru_cache(_REMEMBERED)(self._computed_lane)
         self._events: queue.SimpleQueue[tuple[Other | ReceivedMessage, Hashable]]
         self._events = queue.SimpleQueue()

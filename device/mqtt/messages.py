@@ -16,7 +16,6 @@ from seealoud.device.events import (
     Decided,
     Event,
     Part,
-    PlaceChanged,
     ProblemChanged,
     Requested,
     SummedUp,
@@ -24,7 +23,6 @@ from seealoud.device.events import (
 from seealoud.device.mqtt.payloads import (
     MAX_STATE_CHARS,
     MAX_THINGS,
-    SCHEMA_VERSION,
     CaptionMessage,
     Happened,
     Message,
@@ -57,52 +55,38 @@ _MOST_NAME_CHARS = 24
 
 
 class AlertMessage(Happened):
-    """A keyword rule found what it waits for."""
+    """An alert rule found its words."""
 
     event_type: Literal["alert"] = "alert"
     rule: str = Field(description="Its name in the settings.")
     text: str = Field(description="What is said; empty for a silent rule.")
     caption: str = Field(
-        description="The caption in which it was found; empty where there is none, but things."
+        description="The caption in which they were found; empty if only things were named."
     )
     captured_at: UtcTime = Field(description="When the frame was taken.")
     things: tuple[ThingPart, ...] = Field(
         default=(),
         max_length=MAX_THINGS,
-        description="Those it was found among; where the caption has it, those beside that.",
+        description="The things that were named, with or without a caption.",
     )
 
 
 class ProblemMessage(Happened):
-    """A part went away or came back."""
+    """A part failed or recovered."""
 
     event_type: Literal["problem", "solved"]
-    part: Part = Field(description="Which.")
-    text: str = Field(description="What is wrong and what to do, or that it is over.")
+    part: Part = Field(description="Which part.")
+    text: str = Field(description="What is wrong and what to do, or that it is solved.")
 
 
 class RequestMessage(Happened):
-    """Somebody asked for something, by whatever means; never late, since nobody waits for it."""
+    """A request by any means; never marked late, since nobody waits for an old one."""
 
     event_type: str = Field(description="The action: describe, repeat, narrate, ...")
-    cause: Cause = Field(description="Through what: button, key, mqtt, ...")
+    cause: Cause = Field(description="How it was requested: button, key, mqtt, ...")
     is_accepted: bool = Field(description="Whether it is carried out.")
-    reason: str = Field(default="", description="Why not; empty when it is.")
-    request_id: str = Field(default="", description="The asker's own id, or empty.")
-
-
-class PlaceMessage(Message):
-    """Which of the taught places is seen, and which are known."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
-    place: str | None = Field(description="Its name; null where none is recognised.")
-    known: tuple[str, ...] = Field(description="The names of all places that were taught.")
-
-    @staticmethod
-    def of(event: PlaceChanged) -> PlaceMessage:
-        """Return the message for an event."""
-        return PlaceMessage(at=event.at, place=event.place, known=event.known)
+    reason: str = Field(default="", description="Why not; empty if it is.")
+    request_id: str = Field(default="", description="The id that the sender chose, or empty.")
 
 
 class SeenPart(Message):
@@ -110,8 +94,8 @@ class SeenPart(Message):
 
     what: str = Field(description="The caption used most, the rule, the part, or the thing's name.")
     times: int = Field(ge=1, description="How often.")
-    first_at: UtcTime = Field(description="When for the first time.")
-    last_at: UtcTime = Field(description="When for the last time.")
+    first_at: UtcTime = Field(description="When it was seen first.")
+    last_at: UtcTime = Field(description="When it was seen last.")
 
     @staticmethod
     def of(seen: Seen, most_chars: int = _MOST_CHARS) -> SeenPart:
@@ -128,7 +112,7 @@ class SummaryMessage(Happened):
     """What was seen in a time span, grouped and counted; published when somebody asks for it."""
 
     event_type: Literal["summary"] = "summary"
-    cause: Cause = Field(description="Through what it was asked for: button, cli, mqtt, ...")
+    cause: Cause = Field(description="How it was requested: button, cli, mqtt, ...")
     request_id: str = Field(default="", description="The id of the command that asked.")
     since: UtcTime = Field(description="Beginning of the time span.")
     until: UtcTime = Field(description="End of the time span.")

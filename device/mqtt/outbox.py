@@ -9,7 +9,7 @@ What is promised, of a message whose ``put`` has returned:
   ``SYNC_AFTER_S`` forces nothing, so with a broker at hand an SD card takes what the kernel
   writes in its own time, and SQLite's checkpoint: three syncs in some 300 messages.
 - When there are more than ``max_rows``, the oldest go, and are counted in the file itself.
-- While the disk takes nothing, the same bound holds in memory, and only there.
+- While the disk cannot be written, the same bound holds in memory, and only there.
 - A row that cannot be read or sent is set aside and counted as dropped; the others are sent.
 """
 

@@ -1,8 +1,8 @@
 """Sends the outbox's messages: in order, many on the way, each until it is confirmed.
 
-Invariants: a message leaves the outbox only when the broker has confirmed it, or said that it does
-not want it, or when it cannot be sent at all. What was on the way when a connection ended is sent
-again over the next one, with its id.
+Invariants: a message leaves the outbox only when the broker has confirmed or refused it, or when it
+cannot be sent at all. What was on the way when a connection ended is sent again over the next one,
+with its id.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class OutboxSender:
         clock: the time.
 
     Attributes:
-        refused: how many messages the broker did not want.
+        refused: how many messages the broker refused.
     """
 
     def __init__(self, outbox: Outbox, in_flight: int, late_after_s: float, clock: Clock) -> None:
@@ -135,7 +135,7 @@ class OutboxSender:
         if topic not in self._refused_topics:
             self._refused_topics.add(topic)
             _LOGGER.warning(
-                "the MQTT broker does not want messages on %s (%s): give this user the right to "
+                "the MQTT broker refuses messages on %s (%s): give this user the right to "
                 "publish there",
                 topic,
                 failure,

@@ -74,7 +74,7 @@ class PahoClient:
     """A client whose CONNECT is sent; used by one thread, and never reopened.
 
     Args:
-        settings: where, as whom and how long to wait.
+        settings: the broker, the credentials and the timeouts.
         will: what the broker publishes when this process dies; None for nothing.
         protocol: the version of MQTT.
         notify: called from paho's thread after each event; it must return at once.
@@ -164,7 +164,7 @@ class PahoClient:
 
     def _open_client(self) -> paho.Client:
         if self._client is None:
-            raise broker_error(self._settings, "has no connection any more: it was closed here")
+            raise broker_error(self._settings, "is no longer connected: it was closed here")
         return self._client
 
     def _require_success(self, code: MQTTErrorCode) -> None:
@@ -206,7 +206,7 @@ class PahoClient:
     def _on_subscribe(self, _c: Any, _u: Any, _m: int, reasons: list[ReasonCode], _p: Any) -> None:
         if any(reason.is_failure for reason in reasons):
             address = self._settings.address
-            _LOGGER.warning("MQTT broker %s refuses our subscription: %s", address, reasons[0])
+            _LOGGER.warning("MQTT broker %s refuses the subscription: %s", address, reasons[0])
 
     def _on_message(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
         # Its topic as bytes: a client may break the rules.
@@ -217,7 +217,7 @@ class PahoClient:
 def _make_client(
     settings: BrokerSettings, will: OutgoingMessage | None, protocol: MQTTProtocolVersion
 ) -> BoundedClient:
-    """Return a client that is set up, but for its callbacks, and has not connected."""
+    """Return a client that is set up, except for its callbacks, and has not connected."""
     client = BoundedClient(
         CallbackAPIVersion.VERSION2,
         client_id=settings.client_id,
@@ -264,7 +264,7 @@ def _reason(exc: Exception, settings: BrokerSettings) -> str:
                 "give the CA that signed it, and the host name that it is for"
             )
         case ssl.SSLError():
-            return f"does not speak TLS with us ({exc.reason}): is it a TLS port?"
+            return f"does not accept a TLS connection ({exc.reason}): is it a TLS port?"
         case TimeoutError():
             return f"does not answer within {settings.timeout_s:g} s"
         case socket.gaierror() | UnicodeError():

@@ -31,7 +31,6 @@ MAX_STATE_CHARS = 255
 MAX_THINGS = 16
 _MAX_NAME_CHARS = 40
 
-Value = bool | int | float | str | None
 _THINGS_TEXT = "What is named beside the caption or instead of it, each name once, surest first."
 
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
-
-from pydantic import Field
 
 from seealoud.device.bundles.feed import UpdateChanged
 from seealoud.device.clock import Clock
@@ -21,29 +18,24 @@ from seealoud.device.mqtt import topics as t
 from seealoud.device.mqtt.broker import BrokerSettings
 from seealoud.device.mqtt.connection import Connection
 from seealoud.device.mqtt.desired_document import DesiredReport
-from seealoud.device.mqtt.diagnostics import Diagnostics, MessageCounts
 from seealoud.device.mqtt.discovery import announced_parts, discovery_message, rule_key
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.messages import PlaceMessage
-from seealoud.device.mqtt.payloads import SCHEMA_VERSION, CaptionMessage, Message, UtcTime, Value
+from seealoud.device.mqtt.payloads import CaptionMessage
 from seealoud.device.mqtt.settings import MqttSettings
-from seealoud.device.mqtt.state_message import state_message
+from seealoud.device.mqtt.state_messages import (
+    Diagnostics,
+    InViewMessage,
+    MessageCounts,
+    PlaceMessage,
+    UpdateMessage,
+    state_message,
+)
 from seealoud.device.mqtt.topics import OutgoingMessage
-from seealoud.device.mqtt.update_entity import UpdateMessage
+from seealoud.device.requests import Value
 
 # How long the broker may take to send what it keeps.
 _LOOK_S = 0.5
-
-
-class InViewMessage(Message):
-    """Which alert rules find their words in the present scene."""
-
-    schema_version: Literal[2] = SCHEMA_VERSION
-    at: UtcTime = Field(description="When it became so, in UTC.")
-    rules: dict[str, bool | None] = Field(
-        description="By the rule's name; null while the device does not look."
-    )
 
 
 class RetainedMessage:
@@ -87,7 +79,7 @@ class RetainedMessage:
 
 
 class RetainedTopics:
-    """All retained messages of the daemon; used by one thread, but for ``health``'s reason.
+    """All retained messages of the daemon; used by one thread, except for ``health``'s reason.
 
     Args:
         settings: what is published.

@@ -15,19 +15,21 @@ from pydantic import TypeAdapter
 
 from seealoud.device.mqtt.commands import ResultMessage
 from seealoud.device.mqtt.desired_document import DesiredSettings
-from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import (
     AlertMessage,
-    PlaceMessage,
     ProblemMessage,
     RequestMessage,
     SummaryMessage,
 )
 from seealoud.device.mqtt.payloads import CaptionMessage, Message
 from seealoud.device.mqtt.picture_commands import PictureCommand
-from seealoud.device.mqtt.retained import InViewMessage
-from seealoud.device.mqtt.state_message import StateMessage
-from seealoud.device.mqtt.update_entity import UpdateMessage
+from seealoud.device.mqtt.state_messages import (
+    DiagnosticsMessage,
+    InViewMessage,
+    PlaceMessage,
+    StateMessage,
+    UpdateMessage,
+)
 from seealoud.device.requests import Request
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -38,7 +38,7 @@ class MqttLimits:
         retry_max_s: longest wait between attempts, so that the device is back within a minute
             of the broker.
         report_after_s: how long the broker must be away before it is a problem; one that restarts
-            is none.
+            is not.
         in_flight: messages on the way at a time; as many as Mosquitto sends by default.
         queue_rows: events that may wait for the worker; many seconds of the busiest camera.
         late_after_s: a message that is sent so long after its event is marked "late": no
@@ -47,7 +47,7 @@ class MqttLimits:
         commands_per_min: commands taken in a minute; more come only from a program that has gone
             wrong.
         spread_s: what many devices of one broker would do at the same moment is done by each at
-            random within this: connecting again, obeying a command for the whole site.
+            random within this: connecting again, carrying out a command for the whole site.
         start_spread_s: the same for the first connection; shorter, since few devices start at
             the same moment, and somebody waits for the one that does.
     """

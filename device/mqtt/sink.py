@@ -31,8 +31,6 @@ from seealoud.device.mqtt.broker import DAEMON_SESSION, tls_context
 from seealoud.device.mqtt.broker_connection import BrokerConnection
 from seealoud.device.mqtt.commands import ResultMessage
 from seealoud.device.mqtt.connection import Confirmation, DeviceConnection
-from seealoud.device.mqtt.daemon_side import DaemonSide
-from seealoud.device.mqtt.diagnostics import MessageCounts
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.messages import event_message
 from seealoud.device.mqtt.outbox import Outbox, OutboxMessage
@@ -40,7 +38,8 @@ from seealoud.device.mqtt.outbox_sender import OutboxSender
 from seealoud.device.mqtt.payloads import CaptionMessage, Happened
 from seealoud.device.mqtt.retained import RetainedMessage, RetainedTopics
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
-from seealoud.device.mqtt.subscriptions import Subscriptions
+from seealoud.device.mqtt.state_messages import MessageCounts
+from seealoud.device.mqtt.subscriptions import DaemonSide, Subscriptions
 
 _IDLE_S = 0.25
 _FLUSH_S = _GOODBYE_S = 0.5
@@ -217,7 +216,7 @@ class MqttSink:
         self._subscriptions.connection_began(self._clock.now_s())
 
     def _receive(self) -> None:
-        """Take what has come, but in a flood no more than leaves time for everything else."""
+        """Handle received messages; in a flood only so many that time is left for the rest."""
         for _ in range(_MOST_RECEIVED):
             if (event := self._broker.receive()) is None:
                 return

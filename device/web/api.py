@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 
 from flask import Blueprint, Response, abort, request
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from seealoud.device.errors import HistoryError
+from seealoud.device.errors import HistoryError, OutputError, RequestError
 from seealoud.device.history.entries import Kind
 from seealoud.device.history.reading import Selection
-from seealoud.device.history.time_parsing import rfc3339
 from seealoud.device.pictures.decode import encode_jpeg
-from seealoud.device.records import HistorySummary, Seen
+from seealoud.device.requests import refusal_of
 from seealoud.device.web.access import Guard
-from seealoud.device.web.asking import Asker
+from seealoud.device.web.asking import Asker, json_body, present_call
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import (
     ErrorAnswer,
+    FeedbackKept,
     HistoryEntry,
+    NewReport,
     PlaceEntry,
-    SeenOften,
+    ReportKept,
     StateAnswer,
     SummaryAnswer,
 )
-from seealoud.device.web.openapi import JSON, document
-from seealoud.device.web.operations import (
+from seealoud.device.web.openapi import (
     ENTRIES,
+    JSON,
     MINUTES,
     MOST_ENTRIES,
     MOST_MINUTES,
     MOST_SEARCH_CHARS,
     OPERATIONS,
     WIDTHS,
+    document,
 )
-from seealoud.device.web.pages import present_call
-from seealoud.device.web.reports import Reports
-from seealoud.device.web.sources import PageSources
+from seealoud.device.web.sources import NO_HISTORY, PageSources
 
 _ALL_WELL = "All is well."
-_NO_HISTORY = "there is no history: set is_on = true in [history]"
+_ZIP = "application/zip"
+_MOST_BYTES = 4096
+_CHUNK_BYTES = 2**16
 
 
 class Api:
@@ -51,7 +56,7 @@ class Api:
 
     Args:
         sources: parts of the daemon.
-        guard: ends a stream whose reader's token is not valid any more.
+        guard: ends a stream whose reader's token is no longer valid.
         stream: what happens, live.
         asker: carries out requests.
     """
@@ -121,10 +126,10 @@ class Api:
     def summary(self) -> Response:
         """Return what happened in the last minutes."""
         if self._sources.summary_of is None:
-            abort(HTTPStatus.NOT_FOUND, _NO_HISTORY)
+            abort(HTTPStatus.NOT_FOUND, NO_HISTORY)
         minutes = _number("minutes", None, 0.01, float(MOST_MINUTES))
         found = self._sources.summary_of(MINUTES if minutes is None else minutes)
-        return _json(_summary(found).model_dump_json())
+        return _json(SummaryAnswer.of(found).model_dump_json())
 
     def events(self) -> Response:
         """Return what happens from now on, as long as the client listens."""
@@ -144,10 +149,83 @@ class Api:
         return _json(_dumped(list[PlaceEntry], [PlaceEntry(name=x, pictures=y) for x, y in found]))
 
 
+class Reports:
+    """The operations on reports of wrong sentences; called while a request is answered.
+
+    Args:
+        sources: parts of the daemon.
+    """
+
+    def __init__(self, sources: PageSources) -> None:
+        self._feedback = sources.feedback
+        self._state = sources.state
+        self._export_room = threading.Lock()
+
+    def add(self) -> Response:
+        """Keep the report in the body."""
+        try:
+            new = NewReport.model_validate_json(json_body(_MOST_BYTES))
+            kept = self._feedback.add(new.text, new.right, is_picture_kept=new.is_picture_kept)
+        except ValidationError as exc:
+            abort(HTTPStatus.UNPROCESSABLE_ENTITY, refusal_of(exc.errors(include_url=False)[0]))
+        except RequestError as exc:
+            abort(HTTPStatus.CONFLICT, str(exc))
+        except OutputError as exc:
+            abort(HTTPStatus.SERVICE_UNAVAILABLE, str(exc))
+        answer = ReportKept(id=kept.id, at=kept.at, is_picture_kept=bool(kept.picture))
+        return _json(answer.model_dump_json())
+
+    def size(self) -> Response:
+        """Return how much is kept."""
+        reports, size_bytes = self._feedback.size()
+        return _kept(reports, size_bytes)
+
+    def erase(self) -> Response:
+        """Erase everything, and return how much that was."""
+        try:
+            reports, size_bytes = self._feedback.erase()
+        except OutputError as exc:
+            abort(HTTPStatus.SERVICE_UNAVAILABLE, str(exc))
+        return _kept(reports, size_bytes)
+
+    def export(self) -> Response:
+        """Return everything as a ZIP archive, which training reads."""
+        if not self._export_room.acquire(blocking=False):
+            abort(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "the reports are already being exported: try again later",
+            )
+        try:
+            # It has no name, and takes no memory; only one is made at a time.
+            file = tempfile.TemporaryFile(dir=self._state)  # noqa: SIM115 - the answer closes it
+            self._feedback.export_zip(file)
+        except BaseException as exc:
+            self._export_room.release()
+            if isinstance(exc, OSError | OutputError):
+                abort(HTTPStatus.SERVICE_UNAVAILABLE, f"the reports cannot be exported: {exc}")
+            raise
+        size_bytes = file.tell()
+        file.seek(0)
+        response = Response(self._chunks(file), mimetype=_ZIP)
+        response.call_on_close(self._export_room.release)
+        response.headers["Content-Length"] = str(size_bytes)
+        response.headers["Content-Disposition"] = 'attachment; filename="seealoud-feedback.zip"'
+        return response
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        with closing(file):
+            yield from iter(lambda: file.read(_CHUNK_BYTES), b"")
+
+
+def _kept(reports: int, size_bytes: int) -> Response:
+    answer = FeedbackKept.model_validate({"entries": reports, "bytes": size_bytes})
+    return _json(answer.model_dump_json(by_alias=True))
+
+
 def _entries(sources: PageSources) -> Iterable[HistoryEntry]:
     """Return the entries that the query selects, the newest first."""
     if sources.history is None:
-        abort(HTTPStatus.NOT_FOUND, _NO_HISTORY)
+        abort(HTTPStatus.NOT_FOUND, NO_HISTORY)
     limit = _number("limit", ENTRIES, 1, MOST_ENTRIES)
     search = request.args.get("search", "")
     if len(search) > MOST_SEARCH_CHARS:
@@ -205,30 +283,6 @@ def _number(name: str, default: float | None, low: float, high: float) -> float 
             f"{name} {text[:40]!r}: give {kind} from {low:g} to {high:g}",
         )
     return found
-
-
-def _summary(found: HistorySummary) -> SummaryAnswer:
-    return SummaryAnswer(
-        since=rfc3339(found.since),
-        until=rfc3339(found.until),
-        text=found.text,
-        seen=_often(found.seen),
-        things=_often(found.things),
-        alerts=_often(found.alerts),
-        problems=_often(found.problems),
-    )
-
-
-def _often(groups: Iterable[Seen]) -> list[SeenOften]:
-    return [
-        SeenOften(
-            what=group.what,
-            times=group.times,
-            first_at=rfc3339(group.first_at),
-            last_at=rfc3339(group.last_at),
-        )
-        for group in groups
-    ]
 
 
 def _dumped(kind: Any, values: Iterable[Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""The page and the HTTP API as one Flask application.
+"""The page and the HTTP API as one Flask application: the guard, the login, all addresses.
 
 Invariants: every request passes the guard first; every answer forbids the browser to load or run
 anything from elsewhere; every refusal is a sentence, as JSON under ``/api`` and else as a page.
@@ -7,24 +7,30 @@ anything from elsewhere; every refusal is a sentence, as JSON under ``/api`` and
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from http import HTTPStatus
 
-from flask import Flask, Request, Response, render_template, request
+from flask import Blueprint, Flask, Request, Response, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
+from seealoud.device import __version__
 from seealoud.device.errors import SeeAloudError
-from seealoud.device.web.access import LOGIN, Guard, Refusal
+from seealoud.device.web import sentences
+from seealoud.device.web.access import COOKIE, LOGIN, Guard, Refusal
 from seealoud.device.web.api import Api
-from seealoud.device.web.asking import Asker
+from seealoud.device.web.asking import Asker, present_call
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import ErrorAnswer
-from seealoud.device.web.page_parts import PageParts
-from seealoud.device.web.pages import page_routes, present_call
+from seealoud.device.web.pages import KeptPages, LivePage, SettingsPages, local_now
 from seealoud.device.web.sources import PageSources
+from seealoud.device.web.token import SESSION_S
 
 _LOGGER = logging.getLogger(__name__)
 _STATIC_AGE_S = 600
-# In place of the framework's own words.
+_MOST_FORM_BYTES = 4096
+_LOG_IN = "Log in"
+# In place of the sentences of the framework.
 _REASONS: dict[int, str] = {
     HTTPStatus.NOT_FOUND: "there is nothing at this address: check it for a mistake",
     HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be used in this way: go back to the page",
@@ -58,7 +64,8 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
     application.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_AGE_S
     asker = Asker(sources)
     application.register_blueprint(Api(sources, guard, stream, asker).routes())
-    application.register_blueprint(page_routes(PageParts(sources, asker), guard))
+    application.register_blueprint(_login_routes(guard))
+    application.register_blueprint(_page_routes(sources, asker, guard))
 
     @application.before_request
     def check() -> Response | None:
@@ -97,6 +104,89 @@ def make_application(sources: PageSources, guard: Guard, stream: EventStream) ->
         return _refused(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, reason))
 
     return application
+
+
+def _login_routes(guard: Guard) -> Blueprint:
+    """Return the routes by which browsers log in and out."""
+    routes = Blueprint("login", __name__)
+
+    @routes.get(LOGIN)
+    def login() -> AnyResponse | str:
+        if guard.is_signed_in(present_call()):
+            return redirect("/", HTTPStatus.SEE_OTHER)
+        return render_template("login.html", title=_LOG_IN)
+
+    @routes.post(LOGIN)
+    def sign_in() -> AnyResponse:
+        request.max_content_length = _MOST_FORM_BYTES
+        session = guard.sign_in(present_call(), request.form.get("token", ""))
+        if isinstance(session, Refusal):
+            wrong = {"problem": session.reason, "problem_field": "token"}
+            page = render_template("login.html", title=_LOG_IN, **wrong)
+            return Response(page, status=session.status)
+        response = redirect("/", HTTPStatus.SEE_OTHER)
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=SESSION_S,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+        return response
+
+    @routes.post("/logout")
+    def sign_out() -> AnyResponse:
+        response = redirect(LOGIN, HTTPStatus.SEE_OTHER)
+        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+        return response
+
+    return routes
+
+
+def _page_routes(sources: PageSources, asker: Asker, guard: Guard) -> Blueprint:
+    """Return the routes of the pages, and what their templates use."""
+    routes = Blueprint("pages", __name__)
+    routes.add_app_template_filter(sentences.as_sentence, "sentence")
+    routes.add_app_template_filter(sentences.kind_in_words, "kind")
+    routes.add_app_template_filter(_moment, "moment")
+
+    @routes.app_context_processor
+    def common() -> dict[str, object]:
+        """Return what every template may use."""
+        return {
+            "device_name": sources.device_name,
+            "version": __version__,
+            "needs_token": guard.needs_token,
+            "is_signed_in": guard.is_signed_in(present_call()),
+            "page": request.path,
+        }
+
+    live, kept = LivePage(sources, asker), KeptPages(sources, asker)
+    ours = SettingsPages(sources, asker)
+    for rule, view, method in (
+        ("/", live.live, "GET"),
+        ("/describe", live.describe, "POST"),
+        ("/feedback", live.report, "POST"),
+        ("/settings", ours.settings, "GET"),
+        ("/settings", ours.change_setting, "POST"),
+        ("/places", ours.places, "GET"),
+        ("/places", ours.change_places, "POST"),
+        ("/places/forget", ours.confirm_forget, "GET"),
+        ("/health", ours.health, "GET"),
+        ("/health", ours.self_check, "POST"),
+        ("/history", kept.history, "GET"),
+        ("/history", kept.speak_summary, "POST"),
+        ("/feedback", kept.feedback, "GET"),
+        ("/feedback/erase", kept.confirm_erase, "GET"),
+        ("/feedback/erase", kept.erase_feedback, "POST"),
+    ):
+        routes.add_url_rule(rule, view.__name__, view, methods=[method])
+    return routes
+
+
+def _moment(at: datetime) -> str:
+    return sentences.moment_in_words(at, local_now())
 
 
 def _is_api(flask_request: Request) -> bool:

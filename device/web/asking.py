@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -13,6 +14,7 @@ from flask import Response, abort, request
 from seealoud.device.errors import PictureError, RequestError
 from seealoud.device.events import Answered, Event, PlaceAnswered
 from seealoud.device.mqtt.payloads import DescribedPart
+from seealoud.device.pictures.decode import encode_jpeg
 from seealoud.device.pictures.questions import (
     LARGEST_FILE_BYTES,
     PictureAnswered,
@@ -30,6 +32,8 @@ from seealoud.device.requests import (
     parse_request,
 )
 from seealoud.device.triggers.control_socket import ANSWER_WAIT_S, AwaitedAnswers
+from seealoud.device.web.access import Call
+from seealoud.device.web.forms import request_of
 from seealoud.device.web.sources import PageSources
 
 _AWAITED = (Describe, Where, PlaceTeach)
@@ -51,6 +55,7 @@ class Asker:
     def __init__(self, sources: PageSources) -> None:
         self._target = sources.target
         self._voices_of = sources.voices_of
+        self._frame_of = sources.frame_of
         self._answers = AwaitedAnswers()
         self._room = threading.BoundedSemaphore(_MOST_AWAITING)
         self._ask_picture = sources.ask_picture
@@ -70,7 +75,7 @@ class Asker:
         return Response(outcome.model_dump_json(), mimetype=_JSON)
 
     def outcome_of(self, asked: Request) -> Outcome:
-        """Carry out a request, and wait for its answer if it wants one."""
+        """Carry out a request, and wait for its answer if one is requested."""
         asked_s = self._target.clock.now_s()
         if isinstance(asked, Set) and asked.name == "voice":
             voices, name = self._voices_of(), str(asked.value)
@@ -122,7 +127,7 @@ class Asker:
             TimeoutError: it was not described within so many seconds.
         """
         if not self._picture_room.acquire(blocking=False):
-            raise RequestError("another picture is being described: try again in some seconds")
+            raise RequestError("another picture is being described: try again in a few seconds")
         answer: queue.SimpleQueue[PictureAnswered] = queue.SimpleQueue()
         try:
             self._ask_picture(PictureQuestion(data, Cause.WEB, request_id, reply=answer.put))
@@ -132,12 +137,37 @@ class Asker:
         finally:
             self._picture_room.release()
 
+    def describe_newest(self) -> str:
+        """Return what is seen now, without a sound.
+
+        Raises:
+            RequestError: there is no picture, too many wait, or the answer takes too long.
+        """
+        frame = self._frame_of()
+        if frame is None:
+            raise RequestError("there is no picture now: the camera gives none, or privacy is on")
+        data = encode_jpeg(frame.image_hwc)
+        try:
+            return self.described(data, ANSWER_WAIT_S).description.text
+        except TimeoutError:
+            raise RequestError(
+                f"the device has not answered within {ANSWER_WAIT_S:g} s: try again"
+            ) from None
+
+    def answer_form(self, form: Mapping[str, str], *, wants_answer: bool = False) -> Outcome:
+        """Return the outcome of the request of a form; a wrong form is refused with the reason."""
+        try:
+            wanted = request_of(form, self._voices_of(), wants_answer=wants_answer)
+        except RequestError as exc:
+            return Outcome(is_accepted=False, reason=str(exc))
+        return self.outcome_of(wanted)
+
     def _awaited(self, asked: Describe | Where | PlaceTeach, asked_s: float) -> Outcome:
         if not self._room.acquire(blocking=False):
             abort(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{_MOST_AWAITING} clients wait for an answer already: try again in some seconds, "
-                "or without wants_answer",
+                f"{_MOST_AWAITING} clients are already waiting for an answer: try again in a few "
+                "seconds, or without wants_answer",
             )
         try:
             # Its answer is found by its id, so it needs one that no other client has.
@@ -151,6 +181,12 @@ class Asker:
             return outcome
         finally:
             self._room.release()
+
+
+def present_call() -> Call:
+    """Return what the guard checks of the request that is being answered."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Call(request.method, request.path, request.remote_addr or "", headers)
 
 
 def json_body(most_bytes: int) -> bytes:

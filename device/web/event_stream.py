@@ -85,7 +85,7 @@ class EventStream:
         """Yield the stream of a new reader; where there are four already, the oldest one ends.
 
         Args:
-            is_gone: whether the client has disconnected, or may not read any more.
+            is_gone: whether the client has disconnected, or may no longer read.
         """
         reader = _Reader()
         with self._lock:

@@ -114,7 +114,7 @@ def number_fields(state: State) -> dict[str, NumberField]:
         NumberField(
             "snooze",
             "Pause narration for some minutes",
-            f"From 1 to {most_min} minutes. Narration comes back by itself.",
+            f"From 1 to {most_min} minutes. Narration resumes by itself.",
             "Pause narration",
             str(_DEFAULT_SNOOZE_MIN),
             least=1,

@@ -85,7 +85,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self.limits = limits
         self.may_send_large = may_send_large
         self.channel_class = _Channel
-        # Its lines name every client that is slow; ours name what matters.
+        # It logs every slow client.
         logging.getLogger("waitress").setLevel(logging.ERROR)
         host, port = place
         adjustments = Adjustments(
@@ -113,7 +113,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         dispatcher.set_thread_count(_THREADS)
 
     def step(self) -> None:
-        """Read and write whatever can be, and disconnect slow clients; wait briefly."""
+        """Read and write what is ready, and disconnect slow clients; wait briefly."""
         wasyncore.loop(timeout=_POLL_S, use_poll=True, map=self._map, count=1)
 
     def wake(self) -> None:
@@ -202,7 +202,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
         elif not self._server.may_send_large(self):
             self._refuse(f"the body has {self.content_length} bytes: at most {SMALL_BODY_BYTES}")
         elif not self._server.room_for_large_body():
-            self._refuse("other pictures are being received: try again in some seconds")
+            self._refuse("other pictures are being received: try again in a few seconds")
 
     def _refuse(self, reason: str) -> None:
         self.error = RequestEntityTooLarge(reason)
@@ -252,6 +252,6 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         if self.total_outbufs_len and now_s - self.last_activity > limits.unread_s:
             return True
         if self.requests:
-            return False  # it waits for us
+            return False  # it waits for an answer
         is_upload = self.request is not None and self.request.is_large
         return now_s - self.waits_since_s > (limits.upload_s if is_upload else limits.silent_s)

@@ -1,16 +1,20 @@
-"""The answers of the HTTP API, from which its OpenAPI document is made.
+"""What the HTTP API answers and takes as JSON; its OpenAPI document is made from it.
 
 They are a promise: a field may be added at any time, and none is removed or changes its meaning.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from seealoud.device.history.entries import Kind
-from seealoud.device.web.sources import Value
+from seealoud.device.history.feedback import MAX_RIGHT_CHARS, MAX_SAID_CHARS
+from seealoud.device.history.time_parsing import rfc3339
+from seealoud.device.records import HistorySummary, Seen
+from seealoud.device.requests import Value
 
 
 class _Answer(BaseModel):
@@ -24,7 +28,7 @@ class ErrorAnswer(_Answer):
 
 
 class StateAnswer(_Answer):
-    """What the device does and how it is."""
+    """What the device is doing, and its health."""
 
     state: dict[str, Value] = Field(description="As `seealoud press status` prints it.")
     health: list[str] = Field(
@@ -53,7 +57,7 @@ class HistoryEntry(_Answer):
     text: str = Field(description="What was spoken, or would have been.")
     caption: str = Field(description="The captioner's words; empty where there are none.")
     probability: float | None = Field(description="That the caption is right, from 0 to 1.")
-    cause: str = Field(description="Through what it was asked for; empty for problems.")
+    cause: str = Field(description="How it was requested; empty for problems.")
     reason: str = Field(description="Why it was spoken or not, the alert's rule, or the part.")
     frame_age_s: float | None = Field(description="Age of the frame in seconds.")
     bundle: str = Field(description="The bundle that made the caption.")
@@ -68,6 +72,19 @@ class SeenOften(_Answer):
     first_at: str = Field(description="RFC 3339, in UTC.")
     last_at: str = Field(description="RFC 3339, in UTC.")
 
+    @staticmethod
+    def of(groups: Iterable[Seen]) -> list[SeenOften]:
+        """Return the answers for groups of a summary."""
+        return [
+            SeenOften(
+                what=group.what,
+                times=group.times,
+                first_at=rfc3339(group.first_at),
+                last_at=rfc3339(group.last_at),
+            )
+            for group in groups
+        ]
+
 
 class SummaryAnswer(_Answer):
     """What happened in a time span."""
@@ -80,12 +97,41 @@ class SummaryAnswer(_Answer):
     alerts: list[SeenOften] = Field(description="By rule, the latest first.")
     problems: list[SeenOften] = Field(description="By part, the latest first.")
 
+    @staticmethod
+    def of(summary: HistorySummary) -> SummaryAnswer:
+        """Return the answer for a summary."""
+        return SummaryAnswer(
+            since=rfc3339(summary.since),
+            until=rfc3339(summary.until),
+            text=summary.text,
+            seen=SeenOften.of(summary.seen),
+            things=SeenOften.of(summary.things),
+            alerts=SeenOften.of(summary.alerts),
+            problems=SeenOften.of(summary.problems),
+        )
+
 
 class PlaceEntry(_Answer):
     """A place that was taught."""
 
     name: str = Field(description="As it is spoken.")
     pictures: int = Field(description="From how many pictures.")
+
+
+class NewReport(BaseModel):
+    """A sentence that was wrong; sending it is the consent to keep it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_SAID_CHARS)] = Field(
+        description="What was said, as in an event or in the history."
+    )
+    right: Annotated[str, Field(max_length=MAX_RIGHT_CHARS)] = Field(
+        default="", description="What the picture shows; may be empty."
+    )
+    is_picture_kept: StrictBool = Field(
+        default=False, description="Whether the picture is kept as well."
+    )
 
 
 class ReportKept(_Answer):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from seealoud.device.english import counted
+from seealoud.device.english import counted, duration
 from seealoud.device.history.entries import Kind
+from seealoud.device.requests import Value
 
-State = Mapping[str, bool | int | float | str | None]
+State = Mapping[str, Value]
 
 KINDS: Mapping[str, str] = {
     Kind.DESCRIBED: "Answer",
@@ -23,9 +24,6 @@ KINDS: Mapping[str, str] = {
 }
 NO_PICTURE = "There is no picture: the camera does not work, or is being opened."
 PRIVATE = "There is no picture: the camera is switched off for privacy."
-_MINUTE_S = 60
-_HOUR_S = 60 * _MINUTE_S
-_DAY_S = 24 * _HOUR_S
 
 
 def kind_in_words(kind: str) -> str:
@@ -132,17 +130,6 @@ def figures(state: State) -> list[tuple[str, str]]:
         "Pictures that were skipped": state.get("drops"),
     }
     return [(name, "not known" if value is None else str(value)) for name, value in shown.items()]
-
-
-def duration(seconds: int) -> str:
-    """Return a duration with its two largest units, as in "2 hours and 5 minutes"."""
-    units = (("day", _DAY_S), ("hour", _HOUR_S), ("minute", _MINUTE_S), ("second", 1))
-    parts = []
-    for name, size in units:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
-    return " and ".join(parts[:2]) or "less than a second"
 
 
 def _camera(state: State) -> str:

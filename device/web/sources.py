@@ -12,11 +12,12 @@ from seealoud.device.history.feedback import Feedback
 from seealoud.device.history.reading import Selection, read_entries
 from seealoud.device.pictures.questions import PictureQuestion
 from seealoud.device.records import Frame, HistorySummary
+from seealoud.device.requests import Value
 from seealoud.device.triggers.trigger import Target
 
 # An entry is written in some milliseconds; a disk that fails must not make a client wait.
 _FLUSH_S = 1.0
-Value = bool | int | float | str | None
+NO_HISTORY = "there is no history: set is_on = true in [history]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class PageSources:
         voices_of: returns the paths of the voices by their names; the built-in one has an empty
             path.
         history: the file of the history; None where it is off.
-        flush_history: returns when what has happened is in that file, or after some seconds.
+        flush_history: returns when what has happened is in that file, or after this many seconds.
         summary_of: returns what happened in the last minutes; None without a history.
     """
 

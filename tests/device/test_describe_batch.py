@@ -28,7 +28,7 @@ from seealoud.device.__main__ import main
 from seealoud.device.commands.describe_sources import expand_sources
 from seealoud.device.commands.describe_workers import Looked, Task, WorkerPool, _free_mb, job_count
 from seealoud.device.commands.options import DescribeOptions
-from seealoud.device.commands.progress import Progress
+from seealoud.device.commands.report import Progress
 from seealoud.device.commands.result_file import ResultFile
 from seealoud.device.commands.run_describe import DescribeParts
 from seealoud.device.errors import InferenceError, PictureError

@@ -117,9 +117,9 @@ def test_json_and_mqtt_use_the_same_words():
 
 def test_json_has_the_things_and_why_the_caption_is_not_said():
     withheld = replace(described(), text="A cat.", reason="unsure", things=THINGS)
-    told = json.loads(DescribedPart.of(withheld).json_text())
-    assert (told["reason"], told["caption"]) == ("unsure", "a dog runs through the grass")
-    assert told["things"] == THINGS_JSON
+    printed = json.loads(DescribedPart.of(withheld).json_text())
+    assert (printed["reason"], printed["caption"]) == ("unsure", "a dog runs through the grass")
+    assert printed["things"] == THINGS_JSON
 
 
 @pytest.mark.parametrize("reason", ["", "unsure"])
@@ -139,9 +139,9 @@ def test_what_is_said_is_worded_by_how_sure_it_is_and_the_bare_caption_is_data(
     assert (code, out) == (0, [f"{unsure}: {said[0]}", f"{dark}: {said[1]}"])
     assert fakes.voice.said == said
     _, lines, _ = run("--json", unsure, dark)
-    told = [json.loads(line) for line in lines]
-    assert [x["text"] for x in told] == said
-    assert [(x["caption"], x["probability"], x["reason"]) for x in told] == [
+    printed = [json.loads(line) for line in lines]
+    assert [x["text"] for x in printed] == said
+    assert [(x["caption"], x["probability"], x["reason"]) for x in printed] == [
         ("a blue field", 0.5, ""), ("a red field", 0.1, "too_dark"),
     ]  # fmt: skip
 
@@ -271,7 +271,7 @@ def test_what_another_group_does_is_not_suggested(capfd):
     assert "Did you mean" not in capfd.readouterr().err
 
 
-def test_version_and_help_are_told(capfd):
+def test_version_and_help_are_printed(capfd):
     assert main(["--version"]) == 0
     assert capfd.readouterr().out.startswith("seealoud 0.")
     assert main(["describe", "--help"]) == 0
@@ -290,7 +290,7 @@ def test_ctrl_c_ends_with_130_and_closes_everything(fakes, red, capfd, monkeypat
     assert capfd.readouterr().err.strip() == ""
 
 
-def test_verbose_tells_more(run, red, capfd, fakes):
+def test_verbose_logs_more(run, red, capfd, fakes):
     with running_mosquitto(red.parent / "broker") as broker:
         _, _, quiet = run(red, "--mqtt", broker.address)
         _, _, verbose = run("-v", red, "--mqtt", broker.address)
@@ -345,13 +345,13 @@ def test_no_caption_makes_no_wav(run, tmp_path):
     assert not (tmp_path / "s.wav").exists()
 
 
-def test_a_wav_that_cannot_be_written_is_told_and_the_rest_goes_on(run, fakes, red):
+def test_a_wav_that_cannot_be_written_is_reported_and_the_rest_goes_on(run, fakes, red):
     code, out, err = run("--speak", "--wav", "/no/such/folder/s.wav", red)
     assert (code, out, len(err)) == (7, ["A red field."], 1)
     assert fakes.playback.utterances == 1
 
 
-def test_a_missing_voice_is_told_and_the_rest_goes_on(run, fakes, red):
+def test_a_missing_voice_is_reported_and_the_rest_goes_on(run, fakes, red):
     fakes.has_voice = False
     code, out, err = run("--speak", "--voice", "x.onnx", red)
     assert (code, out, err) == (

@@ -74,7 +74,7 @@ def test_head_ends_it_quietly(red):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_it_in_order(red, tmp_path, number, code):
-    """The broker is told, the WAV file is written, and nothing is said on stderr."""
+    """ "offline" is published, the WAV file is written, and nothing is printed on stderr."""
     with running_mosquitto(tmp_path / "broker") as broker, listening(broker) as listener:
         process = subprocess.Popen(
             command("describe", red, "--speak", "--wav", tmp_path / "s.wav",

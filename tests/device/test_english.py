@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seealoud.device.english import affirmed_words, content_words, singulars, split_words, stem
+from seealoud.device.english import (
+    affirmed_words,
+    content_words,
+    duration,
+    singulars,
+    split_words,
+    stem,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +103,17 @@ def test_any_text_is_split_without_a_crash(text):
     words = split_words(text)
     assert content_words(text) == content_words(" ".join(words))
     assert all(singulars(word) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "less than a second"),
+        (1, "1 second"),
+        (61, "1 minute and 1 second"),
+        (7500, "2 hours and 5 minutes"),
+        (90_061, "1 day and 1 hour"),
+    ],
+)
+def test_a_duration_is_in_its_two_largest_units(seconds: int, words: str) -> None:
+    assert duration(seconds) == words

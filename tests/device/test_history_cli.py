@@ -62,7 +62,7 @@ def run(*arguments: object, state: Path, answer: str = "") -> Result:
     )
 
 
-def test_shows_oldest_first_in_local_time(state: Path) -> None:
+def test_prints_oldest_first_in_local_time(state: Path) -> None:
     result = run(state=state)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()

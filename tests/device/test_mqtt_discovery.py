@@ -32,8 +32,8 @@ from seealoud.device.mqtt.discovery import announced_parts, discovery_message, r
 from seealoud.device.mqtt.identity import Identity, identity_of, read_board
 from seealoud.device.mqtt.payloads import thing_parts
 from seealoud.device.mqtt.picture_commands import PictureCommand
+from seealoud.device.mqtt.state_messages import UpdateMessage
 from seealoud.device.mqtt.topics import ALL_TOPICS
-from seealoud.device.mqtt.update_entity import UpdateMessage
 from seealoud.device.pictures.questions import PictureAnswered
 from seealoud.device.records import Cause, Description, Side
 from seealoud.device.requests import Say, SelfCheck, Snooze, Summary, Where
@@ -296,8 +296,8 @@ def test_what_was_missed_is_asked_by_a_button_and_shown_with_all_that_was_counte
     (dogs,) = home.attributes("summary")["seen"]
     assert (dogs["what"], dogs["times"]) == ("a dog", 2)
     assert dogs["first_at"] < dogs["last_at"]
-    told = home.attributes("summary")
-    assert {"since", "until", "text", "total", "alerts", "problems", "late"} <= told.keys()
+    shown = home.attributes("summary")
+    assert {"since", "until", "text", "total", "alerts", "problems", "late"} <= shown.keys()
     long_text = "In the last day: " + " ".join(["Once a very small dog."] * 24)
     device.bus.publish(summed_up(long_text))
     home.wait_for_state("summary", long_text[:254].rpartition(" ")[0] + "…")
@@ -368,7 +368,7 @@ def test_a_caption_of_before_things_that_the_broker_still_keeps_has_none():
         assert template.render(value_json={"text": "A dog."}) == expected
 
 
-def test_an_alert_of_a_thing_tells_which_and_where(home, device):
+def test_an_alert_of_a_thing_names_it_and_where_it_is(home, device):
     device.bus.publish(
         Alerted(at=datetime.now(UTC), rule="cats", text="A cat, on the left.", caption=None,
                 things=THINGS[:1], captured_at=datetime.now(UTC))
@@ -462,8 +462,8 @@ def test_a_heartbeat_changes_no_entity(home, device):
     before = home.attributes("caption")["id"]
     device.bus.publish(narrated(DecisionReason.HEARTBEAT, "A dog sits."))
     device.bus.publish(narrated(DecisionReason.CHANGED, "A dog runs."))
-    told = [home.next_event("caption_event")["text"] for _ in range(2)]
-    assert told == ["A dog sits.", "A dog runs."]
+    texts = [home.next_event("caption_event")["text"] for _ in range(2)]
+    assert texts == ["A dog sits.", "A dog runs."]
     home.wait_for_state("caption", "A dog runs.")
     assert home.attributes("caption")["id"] != before
 

@@ -30,8 +30,8 @@ from seealoud.device.mqtt.broker import check_device_id
 from seealoud.device.mqtt.commands import CommandHandler, ResultMessage
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.inbox import ReceivedMessage
-from seealoud.device.mqtt.site_commands import SiteCommands
-from seealoud.device.mqtt.state_message import StateMessage
+from seealoud.device.mqtt.state_messages import StateMessage
+from seealoud.device.mqtt.subscriptions import SiteCommands
 from seealoud.device.requests import Outcome, Request
 from seealoud.device.settings.schema import Settings
 from seealoud.device.testing import ManualClock
@@ -117,7 +117,7 @@ def test_site_wide_is_off_unless_it_is_switched_on(broker):
     assert off.controller.state["is_muted"] is False
 
 
-def test_five_devices_obey_one_command_and_each_confirms_it_on_its_own_topic(broker):
+def test_five_devices_carry_out_one_command_and_each_confirms_it_on_its_own_topic(broker):
     names = [f"room-{number}" for number in range(5)]
     settings = settings_for(broker.port, is_site_wide_on=True, spread_s=1.0)
     with contextlib.ExitStack() as stack:

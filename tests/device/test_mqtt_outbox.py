@@ -138,16 +138,16 @@ def test_sigkill_costs_nothing_that_was_put_and_brings_nothing_back_that_was_ack
     rest = process.stdout.read().splitlines(keepends=True)
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
-    told = [line.split() for line in [*lines, *rest] if line.endswith("\n")]
-    put = [f"id-{number}" for word, number in told if word == "put"]
-    acknowledged = {f"id-{number}" for word, number in told if word == "acknowledged"}
+    logged = [line.split() for line in [*lines, *rest] if line.endswith("\n")]
+    put = [f"id-{number}" for word, number in logged if word == "put"]
+    acknowledged = {f"id-{number}" for word, number in logged if word == "acknowledged"}
     outbox = Outbox(path, 10_000)
     found = ids(outbox, 10_000)
     outbox.close()
     expected = [x for x in put if x not in acknowledged]
-    # One call may have been under way, its end untold: a put more, or an acknowledgement.
-    next_number = int(told[-1][1]) + (
-        told[-1][0] == "acknowledged" or (len(put) - 1) % ACKNOWLEDGED_EVERY > 0
+    # One call may have been under way, its end not logged: a put more, or an acknowledgement.
+    next_number = int(logged[-1][1]) + (
+        logged[-1][0] == "acknowledged" or (len(put) - 1) % ACKNOWLEDGED_EVERY > 0
     )
     under_way = f"id-{next_number}"
     assert [x for x in found if x != under_way] == [x for x in expected if x != under_way]
@@ -206,7 +206,7 @@ def test_closing_forces_what_waits(path: Path) -> None:
     assert counter(path, "syncs") == 1
 
 
-def test_a_full_disk_is_told_once_and_nothing_is_lost(path: Path) -> None:
+def test_a_full_disk_is_reported_once_and_nothing_is_lost(path: Path) -> None:
     heard = EventRecorder()
     outbox = Outbox(path, 100, publish=heard.accept)
     outbox.put(message(0))

@@ -212,7 +212,7 @@ def test_a_certificate_for_another_host_is_refused(encrypted, certificates):
         publish_one(settings)
 
 
-def test_plain_towards_tls_and_tls_towards_plain_are_told(encrypted, broker, certificates):
+def test_plain_towards_tls_and_tls_towards_plain_are_reported(encrypted, broker, certificates):
     with pytest.raises(BrokerError, match="is it a TLS port"):
         publish_one(settings_for(encrypted))
     with pytest.raises(BrokerError, match="is it a TLS port"):
@@ -230,14 +230,14 @@ def test_a_broker_that_wants_our_certificate(tmp_path, certificates):
 # --- brokers that are away, silent or die ------------------------------------------------------
 
 
-def test_no_broker_is_told_at_once():
+def test_no_broker_is_reported_at_once():
     started_s = time.monotonic()
     with pytest.raises(BrokerError, match=r"127\.0\.0\.1:\d+ cannot be reached .*refused"):
         publish_one(BrokerSettings(HOST, "kitchen", free_port()))
     assert time.monotonic() - started_s < 1
 
 
-def test_an_unknown_host_is_told():
+def test_an_unknown_host_is_reported():
     with pytest.raises(BrokerError, match="unknown host"):
         publish_one(BrokerSettings("no-such-host.invalid", "kitchen"))
 
@@ -354,7 +354,7 @@ def test_websockets_carry_captions(tmp_path):
 
 # paho leaves the socket of a failed WebSocket handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_is_no_websocket_is_told(broker):
+def test_what_is_no_websocket_is_reported(broker):
     with warnings.catch_warnings():
         # paho forgets its socket when the handshake fails: the collector closes it, and says so.
         warnings.simplefilter("ignore", ResourceWarning)

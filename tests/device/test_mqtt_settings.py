@@ -220,7 +220,7 @@ def test_every_message_has_an_id_of_its_own():
     assert one.id != other.id
 
 
-def test_times_are_told_in_utc_whatever_their_zone():
+def test_times_are_published_in_utc_whatever_their_zone():
     elsewhere = CAPTURED_AT.astimezone(timezone(timedelta(hours=5, minutes=45)))
     message = caption_message(described(captured_at=elsewhere), "describe", CAPTURED_AT)
     assert b'"2026-11-23T06:06:13.123Z"' in message.to_json()
@@ -249,7 +249,7 @@ def test_things_travel_in_the_caption_s_own_message():
     assert read.things == message.things
 
 
-def test_things_are_told_where_the_caption_is_not():
+def test_things_are_published_where_the_caption_is_not():
     text = "I am not sure what is happening here. On the left a cat."
     unsure = replace(described(), text=text, reason="unsure", things=THINGS)
     sent = json.loads(caption_message(unsure, "describe", CAPTURED_AT).to_json())
@@ -263,9 +263,9 @@ def test_every_event_s_message_has_its_things(made_of):
     at = CAPTURED_AT + timedelta(seconds=1)
     answer = Answered(at=at, text="A.", cause=Cause.MQTT, id="q1", things=THINGS, **made_of)
     is_seen = {"caption": made_of["caption"], "things": THINGS}
-    told = Decided(at=at, is_spoken=True, reason=DecisionReason.FIRST, text="A.", **is_seen)
+    narrated = Decided(at=at, is_spoken=True, reason=DecisionReason.FIRST, text="A.", **is_seen)
     alert = Alerted(at=at, rule="cats", text="A.", captured_at=CAPTURED_AT, **is_seen)
-    for event in (answer, told, alert):
+    for event in (answer, narrated, alert):
         _, message = event_message(event)
         assert json.loads(message.to_json())["things"] == THINGS_JSON
     assert message.caption == ("" if made_of["caption"] is None else made_of["caption"].text)
@@ -361,8 +361,8 @@ def test_a_long_summary_fits_into_home_assistant_and_counts_what_does_not(groups
     message = summary_message(summed_up(groups, "語" * 200))
     assert len(message.to_json()) < MAX_ATTRIBUTES_BYTES - 500  # it adds a few of its own
     assert message.total == groups * (groups + 1) + len(Part)
-    told = len(message.seen) + len(message.alerts) + len(message.problems)
-    assert message.left_out == 2 * groups + len(Part) - told
+    published = len(message.seen) + len(message.alerts) + len(message.problems)
+    assert message.left_out == 2 * groups + len(Part) - published
     assert len(message.things) + message.things_left_out == groups
     assert message.things
     assert len(message.short_text) <= MAX_STATE_CHARS

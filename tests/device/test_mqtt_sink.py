@@ -33,12 +33,11 @@ from seealoud.device.commands.daemon import mqtt
 from seealoud.device.errors import BrokerError
 from seealoud.device.events import Alerted, Decided, DecisionReason, Part, ProblemChanged
 from seealoud.device.mqtt.commands import ResultMessage
-from seealoud.device.mqtt.diagnostics import DiagnosticsMessage
 from seealoud.device.mqtt.messages import SummaryMessage
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.payloads import CaptionMessage
 from seealoud.device.mqtt.retained import forget
-from seealoud.device.mqtt.state_message import StateMessage
+from seealoud.device.mqtt.state_messages import DiagnosticsMessage, StateMessage
 from seealoud.device.records import Cause
 from seealoud.device.requests import MAX_REQUEST_BYTES, Summary
 from seealoud.device.testing import ManualClock
@@ -71,7 +70,7 @@ def command(broker: Broker, topic: str, payload: str | bytes, *, is_retained=Fal
 # --- what goes out -----------------------------------------------------------------------------
 
 
-def test_all_is_told_at_the_start_and_offline_at_the_end(broker):
+def test_all_is_published_at_the_start_and_offline_at_the_end(broker):
     with listening(broker, "#") as listener, running(Device(settings_for(broker.port), "start")):
         first = [listener.next("") for _ in range(4)]
     assert [x.topic for x in first] == [
@@ -92,7 +91,7 @@ def test_all_is_told_at_the_start_and_offline_at_the_end(broker):
             assert again.next("availability").payload == b"offline"
 
 
-def test_every_kind_of_event_is_told_on_its_topic(broker):
+def test_every_kind_of_event_is_published_on_its_topic(broker):
     device = Device(settings_for(broker.port), "kinds")
     at = answered().at
     with listening(broker, "seealoud/kinds/#") as listener, running(device):
@@ -199,7 +198,7 @@ def test_two_devices_are_two(broker):
 
 @pytest.fixture(scope="module")
 def commanded(broker) -> Iterator[Device]:
-    device = Device(settings_for(broker.port, commands_per_min=6000), "told")
+    device = Device(settings_for(broker.port, commands_per_min=6000), "published")
     with running(device):
         device.wait_connected()
         yield device
@@ -233,11 +232,11 @@ def commanded(broker) -> Iterator[Device]:
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_with_a_reason(broker, commanded, topic, payload, reason):
     before = dict(commanded.controller.state)
-    with listening(broker, "seealoud/told/result") as listener:
-        command(broker, f"told/{topic}", payload)
+    with listening(broker, "seealoud/published/result") as listener:
+        command(broker, f"published/{topic}", payload)
         result = ResultMessage.model_validate_json(listener.next("result").payload)
     assert not result.is_accepted
-    assert result.topic == f"seealoud/told/{topic}"
+    assert result.topic == f"seealoud/published/{topic}"
     assert re.search(reason, result.reason), result.reason
     if b"a1" in payload:
         assert (result.id, result.action) == ("a1", "fly")
@@ -245,8 +244,8 @@ def test_what_makes_no_sense_is_refused_with_a_reason(broker, commanded, topic, 
 
 
 def test_a_describe_command_gets_its_id_back_with_result_and_answer(broker, commanded):
-    with listening(broker, "seealoud/told/#") as listener:
-        command(broker, "told/command", '{"action": "describe", "id": "q7"}')
+    with listening(broker, "seealoud/published/#") as listener:
+        command(broker, "published/command", '{"action": "describe", "id": "q7"}')
         heard = {}
         while not {"result", "caption", "request"} <= heard.keys():
             message = listener.next("")
@@ -257,15 +256,15 @@ def test_a_describe_command_gets_its_id_back_with_result_and_answer(broker, comm
 
 
 def test_text_to_say_is_cleaned(broker, commanded):
-    with listening(broker, "seealoud/told/result") as listener:
-        command(broker, "told/say/set", "  come\x07 \n now ")
+    with listening(broker, "seealoud/published/result") as listener:
+        command(broker, "published/say/set", "  come\x07 \n now ")
         listener.next("result")
-        command(broker, "told/command", '{"action":"say","text":"to\\u202e day"}')
+        command(broker, "published/command", '{"action":"say","text":"to\\u202e day"}')
         listener.next("result")
     assert [x.text for x in commanded.controller.requests[-2:]] == ["come now", "to day"]
 
 
-def test_a_retained_command_is_never_obeyed(broker):
+def test_a_retained_command_is_never_carried_out(broker):
     command(broker, "kept/command", '{"action": "stop"}', is_retained=True)
     device = Device(settings_for(broker.port), "kept")
     with listening(broker, "seealoud/kept/result") as listener, running(device):
@@ -414,17 +413,17 @@ def test_captions_of_an_absence_come_late_in_order_and_the_state_is_the_newest(t
             clock.advance(60)
             device.bus.publish(answered("now", at=clock.utc()))
             assert json.loads(listener.next("/state").payload)["volume"] == 0.1
-            told = []
-            while len(told) < 3:
+            published = []
+            while len(published) < 3:
                 heard = listener.next("caption")
                 if heard.topic.endswith("last_caption"):
                     assert json.loads(heard.payload)["text"] == "now"
                 else:
-                    told.append(json.loads(heard.payload))
+                    published.append(json.loads(heard.payload))
             device.wait_until(
                 lambda: device.kept.problems == [(Part.BROKER, True), (Part.BROKER, False)]
             )
-        assert [(x["text"], x["late"]) for x in told] == [
+        assert [(x["text"], x["late"]) for x in published] == [
             ("first", True),
             ("second", True),
             ("now", False),

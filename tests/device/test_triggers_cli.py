@@ -79,7 +79,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
         ("summary 90", r.Summary(minutes=90)),
     ],
 )
-def test_what_is_typed_is_what_the_daemon_receives(
+def test_what_is_typed_is_what_the_daemon_gets(
     daemon: Daemon, typed: str, request_: r.Request
 ) -> None:
     assert daemon.press(*typed.split()) == 0
@@ -223,7 +223,7 @@ def test_a_refusal_is_one_line_and_exit_code_10(
         (["set", "volum", "1"], 10, "name must be 'volume', 'rate'"),
     ],
 )
-def test_what_is_wrong_is_shown_in_one_line_without_a_daemon(
+def test_what_is_wrong_is_reported_in_one_line_without_a_daemon(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     typed: list[str],

@@ -40,7 +40,7 @@ from seealoud.device.web.messages import (
     StateAnswer,
     SummaryAnswer,
 )
-from seealoud.device.web.operations import OPERATIONS
+from seealoud.device.web.openapi import OPERATIONS
 
 AT = datetime(2026, 11, 28, 10, 0, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ import pytest
 from support.daemon_core import DaemonCore, core_settings
 from support.page import DEADLINE_S, FakeDaemon, free_port, serve
 
-from seealoud.device.web.operations import OPERATIONS
+from seealoud.device.web.openapi import OPERATIONS
 from seealoud.device.web.token import TOKEN_FILE
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"

@@ -266,7 +266,7 @@ def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(page_dae
             )
         )
         answer = rest(begin(MOST_BODY_BYTES, signed_in))
-        assert b"try again in some seconds" in answer
+        assert b"try again in a few seconds" in answer
         assert len(receiving) == 2
         assert fetch(port, "/login").status == 200
 

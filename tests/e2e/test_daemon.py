@@ -137,8 +137,8 @@ def test_twenty_presses_in_a_second_end_in_one_answer_heard(
     answered = {f"press {n}" for n in range(20)}
     daemon.wait_log(lambda line: line.get("id") == "press 19" and "answered" in line["message"])
     daemon.wait_log(_is_spoken("heard"))
-    told = {line.get("id") for line in daemon.log() if "answered" in line["message"]}
-    assert told >= answered
+    logged = {line.get("id") for line in daemon.log() if "answered" in line["message"]}
+    assert logged >= answered
     heard = [line for line in daemon.log() if _is_spoken("heard")(line)]
     assert len(heard) == 1
     assert daemon.stop()[0] == 0
@@ -334,7 +334,7 @@ def test_metrics_are_served_on_the_loopback_only_when_asked_for(
     assert daemon.stop()[0] == 0
 
 
-def test_metrics_tell_what_waits_what_was_dropped_cut_and_started_again(
+def test_metrics_count_what_waits_and_what_was_dropped_cut_and_restarted(
     start: Start, stream: PictureStream, card: LastingCard
 ) -> None:
     port, nobody = free_port(), free_port()
@@ -589,7 +589,7 @@ def _command(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
-def test_the_password_of_a_camera_is_never_told(start: Start) -> None:
+def test_the_password_of_a_camera_is_never_logged(start: Start) -> None:
     address = "rtsp://anna:secret@127.0.0.1:9/stream"
     daemon = start(f'[camera]\nsource = "{address}"\n[speech]\noutput = "none"\n')
     daemon.wait_ready()

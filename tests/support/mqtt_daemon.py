@@ -26,11 +26,11 @@ from seealoud.device.events import (
     SettingChanged,
     SummedUp,
 )
-from seealoud.device.mqtt.daemon_side import DaemonSide
 from seealoud.device.mqtt.identity import Identity
 from seealoud.device.mqtt.outbox import Outbox
 from seealoud.device.mqtt.settings import MqttLimits, MqttSettings
 from seealoud.device.mqtt.sink import MqttSink
+from seealoud.device.mqtt.subscriptions import DaemonSide
 from seealoud.device.pictures.questions import PictureQueue
 from seealoud.device.records import Cause, HistorySummary, Seen
 from seealoud.device.testing import EventRecorder

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from seealoud.device.events import Part, ProblemChanged
-from seealoud.device.mqtt.diagnostics import TEMPERATURE_STEP_C, Diagnostics, MessageCounts
+from seealoud.device.mqtt.state_messages import TEMPERATURE_STEP_C, Diagnostics, MessageCounts
 
 NOON = datetime(2026, 11, 28, 12, 0, 0, 123456, tzinfo=UTC)
 DAY_MIN = 24 * 60
