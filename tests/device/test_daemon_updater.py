@@ -144,7 +144,7 @@ def test_an_update_is_spoken_of_however_it_ends(bench: Bench, server: UpdateServ
     percents = [x.percentage for x in bench.states if x.percentage is not None]
     assert 0 in percents
     assert 90 in percents
-    with pytest.raises(RequestError, match="already going on"):
+    with pytest.raises(RequestError, match="already in progress"):
         bench.updater.order(Cause.CLI)
     bench.trial.accept(answer())
     bench.wait(lambda: not bench.states[-1].is_in_progress)
