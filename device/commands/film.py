@@ -249,7 +249,7 @@ class _AudioDescription:
         film_n = np.zeros(0, np.int16) if self.sound is None else self.sound.samples
         write_wav(self.path, mixed(film_n, spoken, self.sample_rate_hz, length_s))
         n_left = n_cues - len(spoken)
-        left = f"; {n_left} found no room" if n_left else ""
+        left = f"; {n_left} did not fit" if n_left else ""
         return f"{self.path}: {counted(len(spoken), 'caption')} spoken{left}."
 
     def _forms(self, text: str) -> list[npt.NDArray[np.int16]]:
