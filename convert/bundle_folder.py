@@ -43,7 +43,7 @@ def changed_folder(target: Path) -> Iterator[Path]:
     """Yield a copy of the bundle in a folder, which takes its place in the end.
 
     Raises:
-        BundleError: the folder has no whole bundle, or what the block has made of it is none.
+        BundleError: the folder has no whole bundle, before or after the block.
         OSError: it cannot be written.
     """
     load_bundle(target)

@@ -6,7 +6,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from seealoud.convert.encoder import calibration_pictures, whole_encoder
+from seealoud.convert.export import calibration_pictures, whole_encoder
 from seealoud.convert.model_card import earlier_runs, with_origin, write_manifest_and_card
 from seealoud.convert.trained_on import put_trained_on
 from seealoud.convert.variants import Variant, export_variant, training_facts

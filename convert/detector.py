@@ -171,20 +171,14 @@ def add_detector(folder: Path, exported: ExportedDetector) -> Path:
     Raises:
         BundleError: there is no bundle, or it is broken.
     """
-    from seealoud.convert.model_card import write_manifest_and_card
-    from seealoud.device.vision.bundle import file_entry, load_bundle
+    from seealoud.convert.model_card import write_changed
+    from seealoud.device.vision.bundle import load_bundle
     from seealoud.device.vision.manifest import DETECTOR
 
     bundle = load_bundle(folder)
     bundle.detector.write_bytes(exported.content)
     (folder / LICENCE_FILE).write_text(exported.licence, encoding="utf-8")
-    manifest = bundle.manifest.model_copy(
-        update={
-            "detector": exported.spec,
-            "files": {**bundle.manifest.files, DETECTOR: file_entry(bundle.detector)},
-        }
-    )
-    write_manifest_and_card(folder, manifest)
+    write_changed(folder, bundle.manifest, DETECTOR, detector=exported.spec)
     return folder
 
 

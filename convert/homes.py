@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from seealoud.convert.bundle_folder import changed_folder
-from seealoud.convert.model_card import CARD, write_manifest_and_card
+from seealoud.convert.model_card import CARD, write_changed
 from seealoud.device.vision.bundle import find_bundle, load_bundle
 from seealoud.training.command_line import project_folder, run_program
 from seealoud.training.errors import TrainingError
@@ -26,13 +26,14 @@ def add_homes(folder: Path, docs: Path) -> Path:
     """
     homes = read_homes(docs)
     if homes is None:
-        raise TrainingError(f"no {docs / HOMES}; run: seealoud-train homes BUNDLE DIR --out it")
+        raise TrainingError(
+            f"no {docs / HOMES}; run: seealoud-train homes BUNDLE DIR --out docs/homes.json"
+        )
     manifest = load_bundle(folder).manifest
     if homes.bundle != manifest.name:
         raise TrainingError(f"{docs / HOMES} is of {homes.bundle}, not of {manifest.name}")
     metrics = {**manifest.metrics, "homes": homes.model_dump(mode="json")}
-    manifest = manifest.model_copy(update={"metrics": metrics})
-    write_manifest_and_card(folder, manifest)
+    write_changed(folder, manifest, metrics=metrics)
     return folder
 
 

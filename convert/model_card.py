@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from seealoud.convert.variants import DATA_LICENCE, Variant, models_bytes, training_facts
+from seealoud.device.vision.bundle import file_entry
 from seealoud.device.vision.manifest import (
     CONFIDENCE,
     DECODER,
@@ -67,6 +68,20 @@ def write_manifest_and_card(folder: Path, manifest: Manifest) -> Variant:
     if manifest.metrics:  # without, it was never verified
         (folder / CARD).write_text(model_card(manifest), encoding="utf-8")
     return variant
+
+
+def write_changed(folder: Path, manifest: Manifest, *files: str, **values: Any) -> Variant:
+    """Write a bundle's manifest with other values, and its card; return the bundle.
+
+    Args:
+        folder: of the bundle.
+        manifest: from before the change.
+        files: names of files in the folder that were written; their hashes are updated.
+        values: of fields of the manifest.
+    """
+    hashes = {name: file_entry(folder / name) for name in files}
+    values["files"] = {**manifest.files, **hashes}
+    return write_manifest_and_card(folder, manifest.model_copy(update=values))
 
 
 def model_card(manifest: Manifest) -> str:

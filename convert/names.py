@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from seealoud.convert.bundle_folder import changed_folder
-from seealoud.convert.model_card import write_manifest_and_card
-from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.convert.model_card import write_changed
+from seealoud.device.vision.bundle import load_bundle
 from seealoud.device.vision.manifest import NAMES
 from seealoud.training.command_line import (
     data_option,
@@ -38,14 +38,7 @@ def add_names(path: Path, fitted: FittedNames) -> Path:
     """
     bundle = load_bundle(path)
     fitted.arrays.write(bundle.names)
-    manifest = bundle.manifest
-    manifest = manifest.model_copy(
-        update={
-            "names": fitted.spec,
-            "files": {**manifest.files, NAMES: file_entry(bundle.names)},
-        }
-    )
-    write_manifest_and_card(path, manifest)
+    write_changed(path, bundle.manifest, NAMES, names=fitted.spec)
     load_bundle(path)
     return path
 

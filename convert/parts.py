@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from seealoud.convert.bundle_folder import new_folder
 from seealoud.convert.convert import convert
 from seealoud.convert.detector import add_detector, export_detector
-from seealoud.convert.model_card import write_manifest_and_card
+from seealoud.convert.model_card import write_changed
 from seealoud.convert.names import add_names, write_names_record
-from seealoud.device.vision.bundle import file_entry, load_bundle
+from seealoud.device.vision.bundle import load_bundle
 from seealoud.device.vision.manifest import CONFIDENCE
 from seealoud.training.confidence.calibrate import calibrate
 from seealoud.training.data.dataset import Dataset
@@ -128,16 +128,15 @@ def add_confidence(path: Path, dataset: Dataset, records: Path | None = None) ->
     manifest = bundle.manifest
     calibration = manifest.metrics.get("calibration", {})
     quality = found.quality.model_dump(mode="json")
-    manifest = manifest.model_copy(
-        update={
-            "confidence": found.spec,
-            "things": found.things,
-            "said": found.said,
-            "files": {**manifest.files, CONFIDENCE: file_entry(bundle.confidence)},
-            "metrics": {**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
-        }
+    variant = write_changed(
+        path,
+        manifest,
+        CONFIDENCE,
+        confidence=found.spec,
+        things=found.things,
+        said=found.said,
+        metrics={**manifest.metrics, "calibration": {**calibration, "confidence": quality}},
     )
-    variant = write_manifest_and_card(path, manifest)
     if records is not None:
         record = read_record(records / f"{manifest.name}.json")
         if record.reliability is not None:

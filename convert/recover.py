@@ -98,7 +98,7 @@ def _recover_decoder(decoder: KerasDecoder, bundle: Bundle) -> None:
 
 def _exported(decoder: KerasDecoder, weights: Sequence[Floats], bundle: Bundle) -> Constants:
     """Put weights into a decoder; return the tensors of its int8 export."""
-    from seealoud.convert.decoder import export_decoder
+    from seealoud.convert.export import export_decoder
     from seealoud.convert.stored_weights import constants_of
 
     decoder.set_weights(weights)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from seealoud.convert.encoder import int8_encoder, whole_encoder
+from seealoud.convert.export import int8_encoder, whole_encoder
 from seealoud.device.vision.runtime import quantized
 from seealoud.training.model import BuiltCaptioner
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from seealoud.convert.model_card import write_manifest_and_card
+from seealoud.convert.model_card import write_changed
 from seealoud.device.vision.bundle import Bundle, find_bundle, load_bundle
 from seealoud.device.vision.confidence import Confidence
 from seealoud.device.vision.evidence import ConfidenceArrays
@@ -31,7 +31,7 @@ def add_said(folder: Path, dataset: Dataset) -> Path:
     """
     bundle = load_bundle(folder)
     said = said_words(bundle, dataset)
-    write_manifest_and_card(folder, bundle.manifest.model_copy(update={"said": said}))
+    write_changed(folder, bundle.manifest, said=said)
     return folder
 
 

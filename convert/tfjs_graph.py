@@ -162,7 +162,7 @@ def read_graph(path: Path) -> TfjsGraph:
         }
         (placeholder,) = (name for name, node in nodes.items() if node.op == "Placeholder")
     except (OSError, KeyError, TypeError, ValueError) as exc:
-        raise WeightsError(f"{path} is no TF.js graph model that can be read: {exc}") from exc
+        raise WeightsError(f"{path} is not a readable TF.js graph model: {exc}") from exc
     return TfjsGraph(nodes, weights, placeholder, tuple(nodes[placeholder].attributes["shape"]))
 
 

@@ -56,13 +56,11 @@ def trained_on_of(manifest: Manifest, dataset: Dataset) -> TrainedOn:
 
 def put_trained_on(folder: Path, manifest: Manifest, found: TrainedOn) -> None:
     """Write the file, and its hash into the manifest and the card."""
-    from seealoud.convert.model_card import write_manifest_and_card
-    from seealoud.device.vision.bundle import file_entry
+    from seealoud.convert.model_card import write_changed
     from seealoud.training.trained_on import TRAINED_ON
 
     found.write(folder / TRAINED_ON)
-    files = {**manifest.files, TRAINED_ON: file_entry(folder / TRAINED_ON)}
-    write_manifest_and_card(folder, manifest.model_copy(update={"files": files}))
+    write_changed(folder, manifest, TRAINED_ON)
 
 
 @click.command()

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.convert.decoder import export_decoder
-from seealoud.convert.encoder import float_encoder, whole_encoder
+from seealoud.convert.export import export_decoder, float_encoder, whole_encoder
 from seealoud.convert.rounding import best_int8_encoder
 from seealoud.device.vision.beam_search import search
 from seealoud.device.vision.bundle import N_PATTERNS, checksum, file_entry, pattern

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.convert.encoder import whole_encoder
+from seealoud.convert.export import whole_encoder
 from seealoud.convert.variants import Variant
 from seealoud.device.vision.beam_search import log_softmax
 from seealoud.device.vision.manifest import DECODER, ENCODER

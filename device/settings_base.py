@@ -101,7 +101,7 @@ def check_web_address(text: str) -> str:
     """
     parts = urlsplit(check_line(text))
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in text:
-        raise ValueError("it is no address that begins with http:// or https://")
+        raise ValueError("it is not an address that begins with http:// or https://")
     return text
 
 
@@ -114,7 +114,7 @@ def split_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     is_ipv6 = host.startswith("[") and host.endswith("]")
     if not colon or not host or (":" in host) != is_ipv6:
-        raise ValueError(f'{text[:80]!r} has not the form "127.0.0.1:8080" or "[::1]:8080"')
+        raise ValueError(f'{text[:80]!r} does not have the form "127.0.0.1:8080" or "[::1]:8080"')
     if not _PORT.fullmatch(port) or not 1 <= int(port) <= _HIGHEST_PORT:
         raise ValueError(f"{text[:80]!r}: a port is a whole number from 1 to {_HIGHEST_PORT}")
     return check_host(host[1:-1] if is_ipv6 else host), int(port)

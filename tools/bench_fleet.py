@@ -1,4 +1,4 @@
-"""Measures what a broker and N devices go through together: start, restart, a network that is cut.
+"""Measures a broker with N devices at their start, a restart, and a cut of the network.
 
     .venv/bin/python -m tools.bench_fleet [N]      # 1000 by default, some 3 minutes
 
@@ -19,7 +19,6 @@ import logging
 import multiprocessing
 import re
 import resource
-import subprocess
 import sys
 import tempfile
 import threading
@@ -35,10 +34,11 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from seealoud.device.errors import BrokerError
 from seealoud.device.mqtt.settings import MqttLimits
-from tools.bench_mqtt import DEVICES_A_PROCESS, SimulatedDevice
+from tools.bench_mqtt import DEVICES_A_PROCESS, SimulatedDevice, status_mb
 from tools.bench_report import machine_facts
-from tools.broker import HOST, free_port, listens, mosquitto_path
+from tools.broker import HOST, Mosquitto
 from tools.cuttable_network import cuttable_network
 
 PERIOD_S = 10.0
@@ -51,51 +51,6 @@ _LONGEST_S = 120.0
 _TICK_S = 0.05
 _CONNECTED = re.compile(r"^(\d+): New client connected from \S+ as load-", re.MULTILINE)
 _CONTEXT = multiprocessing.get_context("spawn")
-_CONFIGURATION = """\
-listener {port} {host}
-allow_anonymous true
-persistence true
-persistence_location {folder}/
-max_queued_messages 0
-log_type notice
-"""
-
-
-class Mosquitto:
-    """A broker that can be restarted; what it has to deliver survives that."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._folder = folder
-        self._log = folder / "log"
-        text = _CONFIGURATION.format(port=self.port, host=HOST, folder=folder)
-        (folder / "configuration").write_text(f"{text}user root\n", encoding="ascii")
-        self.process = self.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start it, and return when it listens."""
-        if (program := mosquitto_path()) is None:
-            raise SystemExit("Mosquitto is not installed: apt install mosquitto")
-        command = [program, "-c", str(self._folder / "configuration")]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, process_group=0)
-        if not listens(self.process.poll, self.port):
-            raise SystemExit(f"Mosquitto does not start: {self._log.read_text()[-300:]}")
-        return self.process
-
-    def stop(self) -> None:
-        """End it as systemd does."""
-        self.process.terminate()
-        self.process.wait(60)
-
-    def connections(self, since_s: float) -> list[int]:
-        """Return the second of every connection of a device that was accepted since."""
-        seconds = map(int, _CONNECTED.findall(self._log.read_text(errors="replace")))
-        return [second for second in seconds if second >= int(since_s)]
-
-    def peak_memory_mb(self) -> float:
-        """Return the most memory that this process has used."""
-        return _status_mb(self.process.pid, "VmHWM")
 
 
 @dataclass
@@ -146,14 +101,14 @@ def be_devices(
     Args:
         numbers: of the devices.
         port: the broker's.
-        gates: start, publish no more, end.
+        gates: start, stop publishing, end.
         connected: how many are connected, by the number of the process.
         report: gets the first number, captions published by each device, and MB for each.
     """
     logging.disable(logging.WARNING)  # one line for each device and attempt
     start, last, end = gates
     index = numbers[0] // DEVICES_A_PROCESS
-    before_mb = _status_mb("self", "VmRSS")
+    before_mb = status_mb("self", "VmRSS")
     limits = MqttLimits(timeout_s=TIMEOUT_S)
     devices = [SimulatedDevice(number, port, limits, is_started=False) for number in numbers]
     report.put((numbers[0], -1, 0.0))
@@ -170,7 +125,7 @@ def be_devices(
             devices[number].caption(f"{numbers[number]}/{turn}")
             published += 1
         time.sleep(_TICK_S)
-    report.put((numbers[0], published, (_status_mb("self", "VmRSS") - before_mb) / len(devices)))
+    report.put((numbers[0], published, (status_mb("self", "VmRSS") - before_mb) / len(devices)))
     for device in devices:
         device.worker.request_stop()
     for device in devices:
@@ -242,7 +197,7 @@ def measure(n_devices: int) -> dict[str, Any]:
     """Return the figures of so many devices."""
     subscriber = Subscriber()
     with tempfile.TemporaryDirectory(prefix="seealoud-fleet-") as folder:
-        broker = Mosquitto(Path(folder))
+        broker = Mosquitto(Path(folder), ["log_type notice"])
         try:
             with (
                 cuttable_network(broker.port) as (port, is_there),
@@ -269,14 +224,14 @@ def _event(fleet: Fleet, broker: Mosquitto, work: Callable[[], None]) -> dict[st
     work()
     work_s = time.time() - began_s
     back_s = fleet.seconds_until_all_are_back()
-    seconds = broker.connections(began_s)
-    peak = max(Counter(seconds).values(), default=0)
+    accepted = map(int, _CONNECTED.findall(broker.log_text()))
+    seconds = [second for second in accepted if second >= int(began_s)]
     time.sleep(max(0.0, SETTLE_S - _STABLE_S))
     found = {
         "took_s": round(work_s, 1),
         "all_back_s": back_s,
         "connections": len(seconds),
-        "peak_per_s": peak,
+        "peak_per_s": max(Counter(seconds).values(), default=0),
     }
     print(json.dumps(found), file=sys.stderr, flush=True)
     return found
@@ -312,7 +267,7 @@ def _cut(is_there: ProcessEvent) -> None:
 def _account(fleet: Fleet, broker: Mosquitto, subscriber: Subscriber) -> dict[str, Any]:
     """End all; return what was promised, what has come, and the memory."""
     end_s = time.monotonic() + _LONGEST_S
-    broker_mb = broker.peak_memory_mb()
+    broker_mb = status_mb(broker.pid, "VmHWM")
     promised, device_mb = fleet.end()
     while promised - subscriber.captions and time.monotonic() < end_s:
         time.sleep(_TICK_S)
@@ -324,11 +279,6 @@ def _account(fleet: Fleet, broker: Mosquitto, subscriber: Subscriber) -> dict[st
     }
 
 
-def _status_mb(pid: int | str, key: str) -> float:
-    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(text.partition(f"{key}:")[2].split()[0]) / 1024
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print one JSON object, and return 1 where something was lost."""
     parser = argparse.ArgumentParser(description="Measures a fleet of devices on one broker.")
@@ -338,7 +288,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     machine = machine_facts()
-    figures = measure(options.devices)
+    try:
+        figures = measure(options.devices)
+    except BrokerError as exc:
+        parser.exit(1, f"{exc}\n")
     print(json.dumps({"machine": machine, **figures}, indent=1))
     return int(figures["promised"] != figures["arrived"])
 

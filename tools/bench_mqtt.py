@@ -98,7 +98,7 @@ def be_devices(
     numbers: Sequence[int], port: int, go: ProcessEvent, report: multiprocessing.Queue[float]
 ) -> None:
     """Run in a process of its own: connect, wait for the start, publish, report the memory."""
-    before_mb = _rss_mb()
+    before_mb = status_mb("self", "VmRSS")
     devices = [SimulatedDevice(number, port, MqttLimits(timeout_s=30)) for number in numbers]
     deadline_s = time.monotonic() + _SETTLE_S
     while not all(d.sink.is_connected for d in devices) and time.monotonic() < deadline_s:
@@ -112,7 +112,7 @@ def be_devices(
             time.sleep(max(0.0, due_s - time.monotonic()))
             device.caption()
     time.sleep(2)
-    report.put((_rss_mb() - before_mb) / len(devices))
+    report.put((status_mb("self", "VmRSS") - before_mb) / len(devices))
     stop_all([device.worker for device in devices], 30)
     for device in devices:
         device.close()
@@ -172,9 +172,10 @@ def _run_devices(n_devices: int, port: int) -> tuple[float, int]:
     return float(np.mean(memory_mb)), int(connected)
 
 
-def _rss_mb() -> float:
-    text = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(text.partition("VmRSS:")[2].split()[0]) / 1024
+def status_mb(pid: int | str, key: str) -> float:
+    """Return a value that the kernel reports of a process's memory, in MB of 2^20 bytes."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(text.partition(f"{key}:")[2].split()[0]) / 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,23 +1,27 @@
-"""A private broker on a free loopback port, stopped at the end of the block that started it."""
+"""Private brokers on free loopback ports, which end with the tool that started them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seealoud.device.errors import BrokerError
+from tools.processes import end_process
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 5.0
+_LONGEST_STOP_S = 60.0
 _POLL_S = 0.05
 # The port is free when it is chosen, but another program may take it before the broker does.
 _TRIES = 3
@@ -105,7 +109,7 @@ def loopback_broker(kind: str | None = None) -> Iterator[LoopbackBroker]:
         try:
             yield LoopbackBroker(program.name, port)
         finally:
-            _stop(process)
+            end_process(process, _STOP_TIMEOUT_S)
 
 
 def _start(program: _Program, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -121,37 +125,102 @@ def _start(program: _Program, folder: Path) -> tuple[subprocess.Popen[bytes], in
                 stdin=subprocess.DEVNULL,
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
-                # Out of the terminal's group: on Ctrl-C we first say offline, then stop it.
+                # Out of the terminal's group: on Ctrl-C "offline" is published before it ends.
                 process_group=0,
             )
         try:
             if listens(process.poll, port):
                 return process, port
         except BaseException:
-            _stop(process)
+            end_process(process, _STOP_TIMEOUT_S)
             raise
-        _stop(process)
-    said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        end_process(process, _STOP_TIMEOUT_S)
+    said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it logged nothing"]
     raise BrokerError(f"{program.name} does not start: {said[0]}")
 
 
-def listens(exit_code: Callable[[], int | None], port: int) -> bool:
-    """Return whether a process takes connections, as soon as it does, or it ended."""
-    deadline_s = time.monotonic() + _START_TIMEOUT_S
+class Mosquitto:
+    """A Mosquitto that can be paused, killed and started again; what it has to deliver survives.
+
+    Args:
+        folder: for its files.
+        further: lines of its configuration, besides the usual ones.
+        start_timeout_s: how long each start may take.
+
+    Attributes:
+        port: its port on 127.0.0.1.
+
+    Raises:
+        BrokerError: it is not installed, or does not start.
+    """
+
+    def __init__(
+        self, folder: Path, further: Sequence[str] = (), start_timeout_s: float = _START_TIMEOUT_S
+    ) -> None:
+        if (program := mosquitto_path()) is None:
+            raise BrokerError("Mosquitto is not installed: apt install mosquitto")
+        configuration = folder / "mosquitto.conf"
+        self.port = free_port()
+        self._command = [program, "-c", str(configuration)]
+        self._log = folder / "mosquitto.log"
+        self._start_timeout_s = start_timeout_s
+        lines = [
+            *(f"listener {self.port} {HOST}", "allow_anonymous true", "max_queued_messages 0"),
+            *("persistence true", f"persistence_location {folder}/", *further),
+            *(["user root"] if os.geteuid() == 0 else []),
+        ]
+        configuration.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        self.start()
+
+    def start(self) -> None:
+        """Start it; return when it listens.
+
+        Raises:
+            BrokerError: it does not start.
+        """
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, process_group=0)
+        if not listens(self._process.poll, self.port, self._start_timeout_s):
+            raise BrokerError(f"Mosquitto does not start: {self.log_text()[-500:]}")
+
+    @property
+    def pid(self) -> int:
+        """Its process's id."""
+        return self._process.pid
+
+    def log_text(self) -> str:
+        """Return all that it has logged."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def pause(self) -> None:
+        """Stop it from answering; all connections stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """End it as systemd does."""
+        self._process.terminate()
+        self._process.wait(_LONGEST_STOP_S)
+
+
+def listens(
+    exit_code: Callable[[], int | None], port: int, timeout_s: float = _START_TIMEOUT_S
+) -> bool:
+    """Return whether a process accepts connections, as soon as it does, or it ended."""
+    deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s and exit_code() is None:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
             return True
         time.sleep(_POLL_S)
     return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def free_port() -> int:

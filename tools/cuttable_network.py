@@ -1,4 +1,4 @@
-"""A way to a broker that can be cut: what is sent meanwhile waits, as in a network that is away.
+"""A way to a broker that can be cut: what is sent meanwhile waits, as in an interrupted network.
 
 Connections stay open, as TCP keeps them. Who connects meanwhile gets no answer, and does not reach
 the broker afterwards either, as if his packets had been lost.

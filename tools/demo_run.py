@@ -21,6 +21,7 @@ from seealoud.device.errors import BrokerError
 from seealoud.device.mqtt.topics import AVAILABILITY, CAPTION, OFFLINE, ROOT
 from tools.broker import HOST, LoopbackBroker
 from tools.demo_view import show_caption, show_message
+from tools.processes import end_process
 
 # Longest silence of the command: loading model and voice on a Pi 4 takes some 10 s.
 _COMMAND_TIMEOUT_S = 60.0
@@ -44,7 +45,7 @@ class Heard:
 
     @property
     def is_farewell(self) -> bool:
-        """Whether the device announces that it sends no more messages."""
+        """Whether it is the device's last message."""
         return _is_of(self.topic, AVAILABILITY.template) and self.payload == OFFLINE.encode()
 
 
@@ -88,10 +89,10 @@ class Outcome:
 
 
 def run_command(command: Sequence[str], broker: LoopbackBroker) -> tuple[Outcome, int]:
-    """Run the command to its end, showing all; return what came of it and its exit code.
+    """Run the command to its end and show all that it publishes; return that and its exit code.
 
     Raises:
-        BrokerError: the broker refuses us, or nothing came for too long.
+        BrokerError: the broker accepts no connection, or nothing came for too long.
     """
     events: Events = queue.SimpleQueue()
     with _listening(broker, events), _running(command, events) as process:
@@ -105,7 +106,7 @@ def _listening(broker: LoopbackBroker, events: Events) -> Iterator[None]:
     """Subscribe to all that a device publishes; ready when the block begins.
 
     Raises:
-        BrokerError: the broker does not take us.
+        BrokerError: the broker accepts no connection.
     """
     is_subscribed = threading.Event()
     client = paho.Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
@@ -138,13 +139,7 @@ def _running(command: Sequence[str], events: Events) -> Iterator[subprocess.Pope
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end_process(process, _STOP_TIMEOUT_S)
         reader.join()
 
 

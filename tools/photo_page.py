@@ -86,7 +86,7 @@ def read_verdicts(folder: Path) -> dict[tuple[str, str], str]:
     rows = _read_table(folder / VERDICTS)
     for row in rows:
         if row["right"] not in RIGHT:
-            raise PictureError(f"{VERDICTS}: {row['right']!r} of {row['file']}: none of {RIGHT}")
+            raise PictureError(f"{VERDICTS}: {row['right']!r} of {row['file']}: not one of {RIGHT}")
     return {(row["file"], row["sentence"]): row["right"] for row in rows}
 
 

@@ -39,7 +39,7 @@ def sample_pictures() -> list[Path]:
     """Return the photographs' files.
 
     Raises:
-        PictureError: scikit-image is missing, or has them no more.
+        PictureError: scikit-image is missing, or no longer has them.
     """
     # Found and not imported: that would load SciPy.
     package = importlib.util.find_spec("skimage")

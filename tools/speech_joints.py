@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seealoud.device.speech.pcm import PcmChunk, write_wav
-from seealoud.device.speech.phrase_cache import OPENINGS, PhraseCache
+from seealoud.device.speech.phrases import OPENINGS, PhraseCache
 from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.voice import find_voice
 

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from seealoud.device.requests import MAX_REQUEST_BYTES
+from tools.processes import children, is_alive
 from tools.torture.__main__ import ATTACKS, main
 from tools.torture.hostile_pictures import damaged
 from tools.torture.hostile_requests import hostile_command, hostile_line
-from tools.torture.processes import DEADLINE_S, children, is_alive, wait_for
+from tools.torture.processes import DEADLINE_S, wait_for
 from tools.torture.report import Section, has_failed, table
 
 ROOT = Path(__file__).parents[1]

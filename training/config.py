@@ -93,7 +93,7 @@ class DecoderConfig(SettingsGroup):
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
         if self.name == "transformer" and self.width % self.n_heads:
-            raise ValueError(f"width {self.width} is no multiple of n_heads {self.n_heads}")
+            raise ValueError(f"width {self.width} is not a multiple of n_heads {self.n_heads}")
         return self
 
 
@@ -198,13 +198,13 @@ class RunConfig(SettingsGroup):
     def _extra_data_have_names_of_their_own(self) -> Self:
         names = [extra.name for extra in self.extra_data]
         if len(set(names)) < len(names):
-            raise ValueError(f"extra_data: a name stands twice: {', '.join(names)}")
+            raise ValueError(f"extra_data: a name occurs twice: {', '.join(names)}")
         return self
 
     @model_validator(mode="after")
     def _samples_are_drawn_in_float32(self) -> Self:
         if self.self_critical and self.optimiser.precision != "float32":
-            raise ValueError('self_critical goes with optimiser.precision = "float32" only')
+            raise ValueError('self_critical needs optimiser.precision = "float32"')
         return self
 
 

@@ -149,7 +149,7 @@ def load_average(built: BuiltCaptioner, folders: Sequence[RunFolder]) -> None:
             sum_ += variable.numpy() * _of_words(knows, variable.shape, axes.get(id(variable)))
     if not n_knowing.all():
         word = built.vocabulary.words[int(np.argmin(n_knowing))]
-        raise CheckpointError(f"average_of: none of the runs has the word {word!r}")
+        raise CheckpointError(f"average_of: no run has the word {word!r}")
     for variable, sum_ in zip(variables, total, strict=True):
         axis = axes.get(id(variable))
         counts = len(folders) if axis is None else _of_words(n_knowing, variable.shape, axis)

@@ -1,7 +1,7 @@
 """Training's branch of the error tree.
 
 SeeAloudError (device/errors.py)
-└── TrainingError                    training, evaluation or conversion cannot go on   exit 9
+└── TrainingError                    training, evaluation or conversion cannot continue exit 9
     ├── DatasetError (ValueError)    the data set is missing or its parts disagree
     ├── WeightsError (ValueError)    pretrained weights are missing, broken or unproven
     ├── RunConfigError (ValueError)  a run's TOML is wrong
@@ -14,7 +14,7 @@ from seealoud.device.errors import SeeAloudError
 
 
 class TrainingError(SeeAloudError):
-    """Training, evaluation or conversion cannot go on."""
+    """Training, evaluation or conversion cannot continue."""
 
     exit_code = 9
 

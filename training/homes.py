@@ -20,7 +20,7 @@ from seealoud.device.vision.bundle import Bundle
 from seealoud.device.vision.captioner import CaptionOptions
 from seealoud.device.vision.describe import open_describer
 from seealoud.device.vision.sentences import NOBODY
-from seealoud.device.vision.thing_words import ANIMALS
+from seealoud.device.vision.thing_words import ANIMALS, PEOPLE_CLASSES
 from seealoud.training.confidence.nobody import names_person
 from seealoud.training.confidence.thing_lexicon import PLACES, THING, confidence_lexicons
 from seealoud.training.confidence.things import ThingConfirmation
@@ -44,7 +44,6 @@ _LEAST_INDOOR = 2
 
 PEOPLE, ANIMAL, PLACE, OTHER = "people", "animals", "places", "other things"
 N_NAMES = 5  # with more, the rare ones are noise
-_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +215,7 @@ def count_kinds(said: Iterable[Mapping[str, bool]]) -> dict[str, KindCounts]:
 
 def kind_of(name: str) -> str:
     """Return the kind of a name or of a caption's class."""
-    if name in _PEOPLE:
+    if name in PEOPLE_CLASSES:
         return PEOPLE
     if name in _animals():
         return ANIMAL
@@ -225,7 +224,7 @@ def kind_of(name: str) -> str:
 
 @cache
 def _animals() -> frozenset[str]:
-    subjects = frozenset(LEXICONS[SUBJECT].class_of.values()) - _PEOPLE
+    subjects = frozenset(LEXICONS[SUBJECT].class_of.values()) - PEOPLE_CLASSES
     rules = read_rules()
     known = rules.narrower("animal") if "animal" in rules.names else ()
     return frozenset((*ANIMALS, *subjects, *known))

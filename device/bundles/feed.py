@@ -112,7 +112,7 @@ def read_feed(url: str, key_folders: Iterable[Path]) -> Announcement:
     try:
         feed = _Feed.model_validate_json(data)
     except ValidationError as exc:
-        raise BundleError(f"{name} is no feed: seealoud bundle announce writes one") from exc
+        raise BundleError(f"{name} is not a feed: seealoud bundle announce writes one") from exc
     signed, signatures = feed.signed.encode(), "\n".join(feed.signatures).encode()
     signer(signed, signatures, key_folders, "the feed of updates")
     try:

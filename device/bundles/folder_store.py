@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from seealoud.device.errors import BundleError
-from seealoud.device.files import require_regular, sync_folder
+from seealoud.device.files import require_regular, sync_folder, write_durably
 
 LONGEST_NAME = 200
 _FOLDER_LOCK = ".folder.lock"
@@ -93,21 +93,31 @@ class FolderStore:
                 shutil.rmtree(left)
             yield
 
-    def new_folder(self) -> Path:
-        """Return an empty folder for what is being written; within ``changing``."""
-        return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
+    def put(self, files: Mapping[str, bytes], name: str, attempt: Callable[[Path], None]) -> None:
+        """Write files into a folder, try them there, and give the folder its name.
 
-    def put(self, unfinished: Path, name: str) -> None:
-        """Give a folder whose files are on the disk its name; within ``changing``.
+        Within ``changing``. If it fails, nothing stays.
+
+        Args:
+            files: contents by name.
+            name: in the store; one of that name, with the same files or damaged ones, is replaced.
+            attempt: is called with the folder; its errors reach the caller.
 
         Raises:
-            OSError: it failed.
+            OSError: the files cannot be written.
         """
-        sync_folder(unfinished)
-        if (self.folder / name).exists():  # a damaged one, otherwise there was nothing to put
-            (self.folder / name).rename(self.new_folder() / name)
-        unfinished.rename(self.folder / name)
-        sync_folder(self.folder)
+        unfinished = self._new_folder()
+        try:
+            for file, data in files.items():
+                write_durably(unfinished / file, data)
+            attempt(unfinished)
+            sync_folder(unfinished)
+            if (self.folder / name).exists():
+                (self.folder / name).rename(self._new_folder() / name)
+            unfinished.rename(self.folder / name)
+            sync_folder(self.folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
     def discard(self, name: str) -> None:
         """Remove one; within ``changing``.
@@ -115,9 +125,12 @@ class FolderStore:
         Raises:
             OSError: it cannot be removed.
         """
-        removed = self.new_folder()
+        removed = self._new_folder()
         (self.folder / name).rename(removed / name)
         shutil.rmtree(removed)
+
+    def _new_folder(self) -> Path:
+        return Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.folder))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Installs a bundle: who signed it, is it newer, is it whole, does it work here; then it is put.
+"""Installs a bundle after checks of its signature, its age, its files, and that it works here.
 
 Invariant: only a bundle that passed every check gets a name in the store.
 """
@@ -20,7 +20,6 @@ from seealoud.device.bundles.package import read_package
 from seealoud.device.bundles.signatures import SIGNATURES, signer
 from seealoud.device.bundles.store import BundleStore
 from seealoud.device.errors import BundleError, BundleHashError
-from seealoud.device.files import write_durably
 from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.records import Frame
 from seealoud.device.vision.bundle import checksum, load_bundle, pattern
@@ -107,7 +106,8 @@ def install(
             raise BundleError(f"{shown}: its name is longer than {LONGEST_NAME} characters")
         if rules.announced not in (None, name):
             raise BundleError(f"{shown} is {name}, but {rules.announced} was announced")
-        _put(kept, store, name)
+        if not _is_whole(store, name):
+            store.put(kept, name, try_bundle)
     return Installed(name, signed_by)
 
 
@@ -161,7 +161,7 @@ def _check_age(manifest: Manifest, store: BundleStore) -> None:
     try:
         made = time_of(manifest.created_at)
     except ValueError as exc:
-        raise BundleError(f"created_at: {manifest.created_at!r} is no time") from exc
+        raise BundleError(f"created_at: {manifest.created_at!r} is not a time") from exc
     if made < limit:
         raise BundleError(
             f"{manifest.name} was made at {manifest.created_at}, before the bundle in use "
@@ -209,23 +209,15 @@ def _mb(size: int) -> str:
     return f"{size / 1e6:.0f} MB"
 
 
-def _put(files: Mapping[str, bytes], store: BundleStore, name: str) -> None:
-    """Write the files, try the bundle, and give it its name."""
-    if store.has(name):
-        try:
-            load_bundle(store.path(name))
-        except BundleError:
-            pass  # damaged: it is replaced
-        else:
-            return
-    folder = store.new_folder()
+def _is_whole(store: BundleStore, name: str) -> bool:
+    """Return whether a bundle is installed, and not damaged."""
+    if not store.has(name):
+        return False
     try:
-        for file, data in files.items():
-            write_durably(folder / file, data)
-        try_bundle(folder)
-        store.put(folder, name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        load_bundle(store.path(name))
+    except BundleError:
+        return False
+    return True
 
 
 def try_bundle(folder: Path) -> None:

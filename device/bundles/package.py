@@ -13,7 +13,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,27 @@ def read_package(
     return _from_archive(data, source, kind)
 
 
+def read_files(paths: Iterable[Path], source: str, kind: PackageKind) -> dict[str, bytes]:
+    """Return the contents of files by name, none of which is read beyond the limit of the kind.
+
+    Args:
+        paths: of the files.
+        source: where they are, for messages.
+        kind: what they are together.
+
+    Raises:
+        BundleError: they are larger than that may be.
+        OSError: one of them cannot be read.
+    """
+    files: dict[str, bytes] = {}
+    rest = kind.most_bytes
+    for path in paths:
+        with open_regular(path) as file:
+            files[path.name] = file.read(rest + 1)
+        rest -= _counted(files[path.name], rest, source, kind)
+    return files
+
+
 def write_archive(files: Mapping[str, bytes], path: Path) -> None:
     """Write the archive that ``read_package`` reads.
 
@@ -125,16 +146,9 @@ def write_archive(files: Mapping[str, bytes], path: Path) -> None:
 def _from_folder(folder: Path, kind: PackageKind) -> dict[str, bytes]:
     paths = sorted(folder.iterdir())
     _check_names([path.name for path in paths], str(folder), kind)
-    files: dict[str, bytes] = {}
-    rest = kind.most_bytes
-    for path in paths:
-        if path.is_symlink():
-            raise BundleError(f"{path} is a link: a {kind.word} has only files")
-        if kind.read.fullmatch(path.name):
-            with open_regular(path) as file:
-                files[path.name] = file.read(rest + 1)
-            rest -= _counted(files[path.name], rest, str(folder), kind)
-    return files
+    if link := next((path for path in paths if path.is_symlink()), None):
+        raise BundleError(f"{link} is a link: a {kind.word} has only files")
+    return read_files((x for x in paths if kind.read.fullmatch(x.name)), str(folder), kind)
 
 
 def _from_archive(data: bytes, name: str, kind: PackageKind) -> dict[str, bytes]:
@@ -156,7 +170,7 @@ def _from_archive(data: bytes, name: str, kind: PackageKind) -> dict[str, bytes]
         raise
     except _DAMAGE as exc:
         raise BundleError(
-            f"{name} is no whole zip file: {exc}; fetch it again, or make one with "
+            f"{name} is not a complete zip file: {exc}; fetch it again, or make one with "
             f"seealoud {kind.word} pack"
         ) from exc
     return files
@@ -171,13 +185,15 @@ def _check_names(names: list[str], source: str, kind: PackageKind) -> None:
                 f"or an archive by seealoud {kind.word} pack"
             )
     if len(set(names)) < len(names):
-        raise BundleError(f"{source} has a name twice: it was made to deceive, or is damaged")
+        raise BundleError(
+            f"{source} has two files of the same name: it is damaged, or made to deceive"
+        )
 
 
 def _check_entry(entry: zipfile.ZipInfo, source: str, kind: PackageKind) -> None:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise BundleError(
-            f"{source} is compressed in an unusual way; seealoud {kind.word} pack does not"
+            f"{source} has an unusual compression: make it with seealoud {kind.word} pack"
         )
     mode = stat.S_IFMT(entry.external_attr >> 16)
     if mode not in (0, stat.S_IFREG):
@@ -189,5 +205,7 @@ def _check_entry(entry: zipfile.ZipInfo, source: str, kind: PackageKind) -> None
 def _counted(data: bytes, limit: int, source: str, kind: PackageKind) -> int:
     if len(data) > limit:
         most = kind.most_bytes // 2**20
-        raise BundleError(f"{source} is larger than {most} MiB: that is no {kind.word}")
+        raise BundleError(
+            f"{source} is larger than {most} MiB, the most that a {kind.word} may have"
+        )
     return len(data)

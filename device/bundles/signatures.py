@@ -101,7 +101,7 @@ def _decoded(path: Path) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise BundleError(f"{path} is no key: seealoud bundle make-key writes one")
+        raise BundleError(f"{path} is not a key: seealoud bundle make-key writes one")
     return key
 
 

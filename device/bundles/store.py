@@ -168,7 +168,7 @@ class BundleStore(FolderStore):
                 if name == old.current:
                     raise BundleError(f"{name} is in use: choose another with seealoud bundle use")
                 if name == old.previous and old.trial:
-                    raise BundleError(f"{name} is needed until {old.current} has proved itself")
+                    raise BundleError(f"{name} is needed until {old.current} is confirmed")
                 return old.model_copy(update={"previous": None}) if name == old.previous else old
 
             self.update(forget)

@@ -1,4 +1,4 @@
-"""The daemon's side of a new bundle: it is on trial until the daemon works with it.
+"""The trial of a new bundle, until the daemon has worked with it.
 
 Invariants: the trial is marked as begun on the disk before any file of the bundle is opened, so
 that a start which finds that mark knows that an earlier one failed, however it ended: crash, hang,
@@ -44,7 +44,7 @@ class BundleTrial:
 
     @property
     def is_on(self) -> bool:
-        """Whether the bundle in use has yet to prove itself."""
+        """Whether the bundle in use is on trial."""
         return self._began is not None
 
     def begin(self, configured: str | None) -> Path:
@@ -62,7 +62,7 @@ class BundleTrial:
         if not self._is_kept_here:  # else the disk has an older choice, which cannot be replaced
             self._choice = self._store.choice()
         if self._choice.current != self._began:
-            self._began = None  # another was chosen before it had proved itself
+            self._began = None  # another was chosen before it was confirmed
         while (current := self._choice.current) is not None:
             if not self._store.has(current):
                 self.go_back("its folder is missing")
@@ -75,7 +75,7 @@ class BundleTrial:
         return self._store.path(self._choice.current)
 
     def go_back(self, reason: str) -> bool:
-        """Give the bundle in use up for the previous one; return False if it is the last one."""
+        """Go back from the bundle in use to the previous one; return False without one."""
         given_up = self._choice.current
         if given_up is None:
             return False
@@ -92,7 +92,7 @@ class BundleTrial:
         return True
 
     def started(self) -> None:
-        """The daemon is ready: from now on time counts in favour of the bundle."""
+        """Note that the daemon is ready: from now on the time of the trial counts."""
         self._healthy_at_s = self._now_s() + HEALTHY_AFTER_S
 
     def tick(self) -> None:

@@ -1,4 +1,4 @@
-"""Installs Piper voices beside the built-in one: who signed it, is it whole, does it speak here.
+"""Installs Piper voices beside the built-in one, after checks of signature, age, files and speech.
 
 A voice is NAME.onnx and NAME.onnx.json. ``voice.json`` has the date of its first signature,
 ``voice.sha256`` the hashes of these three files, and ``voice.sig`` signatures of that file. Voices
@@ -13,17 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from seealoud.device.bundles.folder_store import FolderStore
 from seealoud.device.bundles.install import Installed, InstallRules, check_room, time_of
-from seealoud.device.bundles.package import PackageKind, read_package
+from seealoud.device.bundles.package import PackageKind, read_files, read_package
 from seealoud.device.bundles.signatures import sign, signer
 from seealoud.device.errors import BundleError, VoiceError
-from seealoud.device.files import read_regular, write_durably
+from seealoud.device.files import read_regular
 from seealoud.device.pictures.names import is_address, public_address
 from seealoud.device.speech.piper import PiperVoiceProcess
 from seealoud.device.speech.voice import (
@@ -141,7 +140,8 @@ def install_voice(source: str, store: VoiceStore, rules: InstallRules) -> Instal
         size = sum(map(len, files.values()))
         check_room(size, round(_MEMORY_PER_BYTE * size), store)
         name = f"{stem}-{hashlib.sha256(files[HASHES]).hexdigest()[:12]}"
-        _put(files, store, name)
+        model = f"{stem}{_MODEL}"
+        store.put(files, name, lambda folder: try_voice(find_voice(folder / model)))
     return Installed(name, signed_by)
 
 
@@ -238,7 +238,7 @@ def _spoken_files(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def try_voice(voice: VoiceFiles) -> None:
-    """Have a voice speak a sentence in a process of its own, for nobody.
+    """Have a voice speak a sentence in a process of its own; it is not played.
 
     Raises:
         VoiceError: its files have changed, it cannot be loaded, or it makes no sound.
@@ -267,33 +267,17 @@ def _beside(model: Path) -> dict[str, bytes]:
     there = (name for name in others if model.with_name(name).is_file())
     names = (model.name, f"{model.name}.json", *there)
     if not VOICE.read.fullmatch(model.name):
-        raise BundleError(f"{model.name!r} is no name of a voice: letters, digits, - and _ are")
+        raise BundleError(f"{model.name!r} cannot be a voice's name: use letters, digits, - and _")
     try:
-        files = {name: read_regular(model.with_name(name)) for name in names}
+        return read_files(map(model.with_name, names), str(model), VOICE)
     except OSError as exc:
         raise BundleError(f"{exc.filename or model} cannot be read: {exc.strerror}") from exc
-    if sum(map(len, files.values())) > VOICE.most_bytes:
-        raise BundleError(f"{model} is larger than {VOICE.most_bytes // 2**20} MiB: no voice is")
-    return files
 
 
 def _check_config(data: bytes, source: str) -> None:
     try:
         rate_hz = json.loads(data)["audio"]["sample_rate"]
     except (ValueError, TypeError, LookupError, RecursionError) as exc:
-        raise BundleError(f"{source}: its .onnx.json is no configuration of Piper") from exc
+        raise BundleError(f"{source}: its .onnx.json is not a Piper configuration") from exc
     if not isinstance(rate_hz, int) or rate_hz not in _RATES_HZ:
         raise BundleError(f"{source}: no voice has a sample rate of {rate_hz!r}")
-
-
-def _put(files: Mapping[str, bytes], store: VoiceStore, name: str) -> None:
-    """Write the files, try the voice, and give it its name."""
-    folder = store.new_folder()
-    try:
-        for file, data in files.items():
-            write_durably(folder / file, data)
-        model = next(file for file in files if file.endswith(_MODEL))
-        try_voice(find_voice(folder / model))
-        store.put(folder, name)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -55,7 +55,7 @@ class OpenCvCapture:
         return bool(self._video.grab())
 
     def retrieve(self) -> npt.NDArray[np.uint8] | None:
-        """Return the kept frame, uint8 [height, width, 3], BGR; None where there is none.
+        """Return the kept frame, uint8 [height, width, 3], BGR; None if there is none.
 
         Raises:
             PictureError: it is damaged.
@@ -224,13 +224,13 @@ class FfmpegCapture(OpenCvCapture):
         return is_grabbed
 
     def retrieve(self) -> npt.NDArray[np.uint8] | None:
-        """Return the frame, uint8 [height, width, 3], BGR; None where there is none.
+        """Return the frame, uint8 [height, width, 3], BGR; None if there is none.
 
         Raises:
             PictureError: it is damaged, or made from one that is.
         """
         if self._is_damaged:
-            raise PictureError("damaged on its way, or the key frame is still to come")
+            raise PictureError("damaged in transit, or the key frame has not come yet")
         return super().retrieve()
 
 

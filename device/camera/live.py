@@ -1,4 +1,4 @@
-"""A camera that goes on whether anybody looks or not: USB, Raspberry Pi, network stream.
+"""A camera that delivers frames whether they are read or not: USB, Raspberry Pi, network stream.
 
 Drivers block when they like, cannot be interrupted from outside and hand out buffered frames after
 a pause. So a thread fetches all the time and keeps the newest; a ``read`` waits here, with a

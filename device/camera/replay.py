@@ -142,7 +142,7 @@ class ReplayOptions:
 
     Attributes:
         is_looped: whether it begins again after its end.
-        is_fast: whether the next frame comes as soon as no more work goes on; else at its time.
+        is_fast: whether the next frame comes as soon as all work is done; else at its time.
         rotation_deg: clockwise.
         flip: the mirroring after it.
         is_busy: whether work goes on. Also waited for at the end, so that last words are spoken.
@@ -194,7 +194,7 @@ class ReplayCamera:
         """Wait until the next frame is due and return it.
 
         Raises:
-            EndOfReplay: there is none, and no more work goes on.
+            EndOfReplay: there is none, and all work is done.
             CameraError: it was closed, or the recording cannot be read.
         """
         self._refuse_closed()
@@ -225,7 +225,7 @@ class ReplayCamera:
         deadline_s = time.monotonic() + _LONGEST_WORK_S
         while self._options.is_busy():
             if time.monotonic() > deadline_s:
-                _LOGGER.warning("%s: goes on after %g s of work", self._name, _LONGEST_WORK_S)
+                _LOGGER.warning("%s: continues after %g s of work", self._name, _LONGEST_WORK_S)
                 return
             self._closed.wait(_LOOK_AGAIN_S)
             self._refuse_closed()

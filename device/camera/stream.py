@@ -30,7 +30,7 @@ from seealoud.device.pictures.web import Deadline, failure_in_words, open_addres
 _MS_PER_S = 1000
 # FFmpeg writes anything to stderr, addresses among it: AV_LOG_QUIET.
 _FFMPEG_LOG_LEVEL = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
-# TCP, so that no packet is lost; a packet that is damaged all the same is left out; and none of
+# TCP, so that no packet is lost; a packet that is damaged nevertheless is left out; and none of
 # FFmpeg's readers of JPEGs, whatever the server answers the second time.
 _FFMPEG_OPTIONS = (
     "OPENCV_FFMPEG_CAPTURE_OPTIONS",

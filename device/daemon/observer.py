@@ -255,7 +255,7 @@ class Observer:
         self._bus.publish(answer)
 
     def _described_picture(self, asked: PictureQuestion) -> Description:
-        """Return what a press would say of a picture; it leaves no trace in the observer."""
+        """Return what a press would say of a picture; the state of the observer stays as it is."""
         try:
             image_hwc = decode_picture(asked.data, PICTURE, LARGEST_DECODED_BYTES, is_frame=True)
             return self._describer.look(Frame.now(image_hwc, PICTURE), captions_refused=True)

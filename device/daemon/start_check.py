@@ -46,7 +46,7 @@ def _check_mqtt(settings: MqttSettings) -> None:
 
 
 def _check_metrics(settings: MetricsSettings) -> None:
-    """Listen for a moment. A port in use is no mistake: a daemon that runs has it."""
+    """Listen for a moment. A port in use is not an error: a running daemon has it."""
     if not settings.is_on:
         return
     found = listening_error(split_address(settings.address))

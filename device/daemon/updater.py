@@ -1,4 +1,4 @@
-"""Looks once a day for a newer bundle, and installs it when somebody asks for that.
+"""Looks once a day for a newer bundle, and installs it on request.
 
 Invariants: nothing is fetched unless the setting ``captioner.updates`` names a feed, and nothing is
 installed unless it is asked for. Everything happens in one thread of its own, so that narration
@@ -108,7 +108,7 @@ class Updater:
         self._thread.start()
 
     def close(self) -> None:
-        """End; a download that is going on ends with the process, and leaves nothing behind."""
+        """End; a running download ends with the process, and leaves nothing behind."""
         self._orders.put(None)
         if self._thread.ident is not None:
             self._thread.join(_JOIN_S)
@@ -126,7 +126,7 @@ class Updater:
             )
         with self._lock:
             if self._is_in_progress:
-                raise RequestError("an update is already going on: wait until it has ended")
+                raise RequestError("an update is already in progress: wait until it has ended")
             self._is_installing = True
         self._orders.put(_Order(cause, request_id))
 
@@ -149,7 +149,7 @@ class Updater:
             self._guard(self._publish)
 
     def _guard(self, do: Callable[[], bool | None]) -> bool:
-        """Return what a step returns; one that fails is logged, and the thread goes on."""
+        """Return what a step returns; one that fails is logged, and the thread continues."""
         try:
             return bool(do())
         except Exception as exc:

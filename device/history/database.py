@@ -153,7 +153,7 @@ class Database:
         self._attempt(lambda connection: connection.executescript("PRAGMA incremental_vacuum"))
 
     def check(self) -> None:
-        """Read the whole file, so that damage is found at the start and not in a year."""
+        """Read the whole file, so that damage is found at the start, and not much later."""
 
         def checked(connection: sqlite3.Connection) -> None:
             for (found,) in connection.execute("PRAGMA quick_check"):

@@ -232,7 +232,7 @@ def _stored(data: bytes) -> Report:
     """
     report = Report(**json.loads(data))
     if not all(isinstance(value, str) for value in asdict(report).values()):
-        raise ValueError("a value is no text")
+        raise ValueError("a value is not text")
     if report.picture not in ("", f"{report.id}.jpg") or "/" in report.id:
         raise ValueError(f"its picture is not its own: {report.picture[:80]!r}")
     return report
@@ -252,5 +252,7 @@ def _checked(text: str, most_chars: int, name: str) -> str:
     if not line:
         raise RequestError(f"{name} is empty: give the words")
     if len(line) > most_chars:
-        raise RequestError(f"{name} has {len(line)} characters, and at most {most_chars} are taken")
+        raise RequestError(
+            f"{name} has {len(line)} characters, and at most {most_chars} are accepted"
+        )
     return line

@@ -123,7 +123,7 @@ def _thing_matcher(search: str) -> Callable[[bytes | None], bool]:
 
 @contextmanager
 def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that cannot write; SQLite's errors become ours.
+    """Yield a connection that cannot write; SQLite's errors become ``HistoryError``.
 
     Raises:
         HistoryError: there is no history, or it cannot be read.

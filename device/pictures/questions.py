@@ -82,8 +82,8 @@ class PictureQueue:
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
                 raise RequestError(
-                    f"{MOST_WAITING} pictures wait to be described, and no more are taken: "
-                    "send this one again in a few seconds"
+                    f"{MOST_WAITING} pictures are waiting to be described, and no further one is "
+                    "accepted: send this one again in a few seconds"
                 )
             self._waiting.append(question)
 
@@ -107,10 +107,10 @@ def check_picture_file(data: bytes, largest_bytes: int = LARGEST_FILE_BYTES) -> 
         raise PictureError(f"{PICTURE} is empty (0 bytes): send the bytes of a picture file")
     if len(data) > largest_bytes:
         raise PictureError(
-            f"{PICTURE} has {len(data)} bytes, and at most {largest_bytes} are taken: "
+            f"{PICTURE} has {len(data)} bytes, and at most {largest_bytes} are accepted: "
             "make it smaller, 1280 pixels wide are enough"
         )
     # Its parts may be larger than its header states, and the decoder believes the parts.
     if data[4:12] in (b"ftypavif", b"ftypavis"):
-        raise PictureError(f"{PICTURE} is an AVIF file, which is not taken: send a JPEG or PNG")
+        raise PictureError(f"{PICTURE} is an AVIF file, which is not accepted: send a JPEG or PNG")
     refuse_too_large(data, PICTURE, LARGEST_DECODED_BYTES)

@@ -23,8 +23,7 @@ from seealoud.device.part_health import Backoff, PartHealth
 from seealoud.device.records import Earcon, Priority, Utterance
 from seealoud.device.speech.earcons import render_earcon
 from seealoud.device.speech.pcm import PcmChunk
-from seealoud.device.speech.phrase_cache import PhraseCache
-from seealoud.device.speech.phrases import speakable
+from seealoud.device.speech.phrases import PhraseCache, speakable
 from seealoud.device.speech.playback import Playback
 from seealoud.device.speech.settings import SpeechSettings
 from seealoud.device.speech.voice import Voice

@@ -239,7 +239,7 @@ class PiperVoiceProcess:
             if reply is None:
                 raise VoiceError(
                     f"the voice's process ended while it spoke: {worker.end_reason()}. "
-                    "The next words start a new one"
+                    "The next sentence starts a new one"
                 )
             return reply
         return None
@@ -247,7 +247,7 @@ class PiperVoiceProcess:
     def _silence_error(self) -> VoiceError:
         return VoiceError(
             f"the voice gave no sound for {self._options.reply_timeout_s:g} s; its process was "
-            "killed, the next words start a new one"
+            "killed, the next sentence starts a new one"
         )
 
     @staticmethod

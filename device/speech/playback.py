@@ -64,7 +64,7 @@ class Playback(Protocol):
         """
 
     def close(self) -> None:
-        """Cut and play no more; may be called again."""
+        """Cut the sound and stop playing for good; may be called again."""
 
 
 class AlsaPlayback:
@@ -153,7 +153,7 @@ class AlsaPlayback:
                 self._stream.cut()
 
     def close(self) -> None:
-        """Cut and play no more; may be called again."""
+        """Cut the sound and stop playing for good; may be called again."""
         with self._lock:
             self._is_closed = True
             spare, self._spare = self._spare, None
@@ -233,7 +233,7 @@ class NullPlayback:
         self._is_cut.set()
 
     def close(self) -> None:
-        """Cut and play no more; may be called again."""
+        """Cut the sound and stop playing for good; may be called again."""
         self._is_closed = True
         self.cut()
 

@@ -74,7 +74,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The request is finished or was cancelled; no more sound follows."""
+    """The request is finished or was cancelled; no further sound follows."""
 
     id: int
 

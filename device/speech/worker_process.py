@@ -106,7 +106,7 @@ class WorkerProcess:
         None in the queue means that the process has ended.
 
         Raises:
-            VoiceError: the process accepts no more requests.
+            VoiceError: the process no longer accepts requests.
         """
         inbox: Inbox = queue.SimpleQueue()
         with self._lock:
@@ -154,7 +154,7 @@ class WorkerProcess:
         except (OSError, ValueError) as exc:  # ValueError: stop() has closed the pipe
             # If only part of a line was written, the process cannot decode what follows.
             self._process.kill()
-            raise VoiceError(f"the process of the voice accepts no more text: {exc}") from exc
+            raise VoiceError(f"the process of the voice no longer accepts text: {exc}") from exc
 
     def _read_replies(self) -> None:
         decoder = ReplyDecoder()

@@ -54,9 +54,6 @@ class PressKind(StrEnum):
     VERY_LONG = "very_long"
 
 
-ENDS = frozenset({PressKind.SHORT, PressKind.DOUBLE, PressKind.LONG, PressKind.VERY_LONG})
-
-
 @dataclass(frozen=True, slots=True)
 class PressEvent:
     """One event of a press.

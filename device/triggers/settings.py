@@ -69,7 +69,7 @@ class ButtonSettings(PressSettings):
         if self.pull != "none" and self.active not in (None, _OPPOSITE[self.pull]):
             raise ValueError(
                 f'pull = "{self.pull}" makes active = "{_OPPOSITE[self.pull]}": '
-                "take active out, or turn the pull round"
+                "remove active, or reverse pull"
             )
         return self
 

@@ -1,1 +1,1 @@
-"""What is made out in one frame."""
+"""From one frame to its description, and the bundle of models for that."""

@@ -174,7 +174,7 @@ class ConfidenceSpec(ManifestPart):
     def _every_kind_has_a_bias(self) -> Self:
         missing = {name.partition("/")[0] for name in self.classes} - self.bias.keys()
         if missing:
-            raise ValueError(f"bias: none for {', '.join(sorted(missing))}")
+            raise ValueError(f"bias: missing for {', '.join(sorted(missing))}")
         return self
 
 

@@ -106,7 +106,9 @@ class DetectorSpec(ManifestPart):
     @model_validator(mode="after")
     def _has_whole_cells(self) -> Self:
         if self.size_px % self.stride_px:
-            raise ValueError(f"size_px {self.size_px}: no multiple of stride_px {self.stride_px}")
+            raise ValueError(
+                f"size_px {self.size_px}: not a multiple of stride_px {self.stride_px}"
+            )
         return self
 
 
@@ -148,12 +150,14 @@ class NamesSpec(ManifestPart):
     def _names_are_there_once(self) -> Self:
         broader = {found.name: found.broader for found in self.names}
         if len(broader) < len(self.names):
-            raise ValueError("names: one is there twice")
+            raise ValueError("names: a name occurs twice")
         for name in broader:
             above, seen = broader[name], {name}
             while above is not None:
                 if above in seen or above not in broader:
-                    raise ValueError(f"broader: {above!r} of {name!r} is none of the other names")
+                    raise ValueError(
+                        f"broader: {above!r} of {name!r} is not one of the other names"
+                    )
                 seen.add(above)
                 above = broader[above]
         return self

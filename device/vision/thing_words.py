@@ -217,7 +217,8 @@ PERSON = "person"
 ANIMALS = (
     "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe",
 )  # fmt: skip
-_PEOPLE = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
+# Classes of caption words that are people.
+PEOPLE_CLASSES = frozenset(("person", "man", "woman", "child", "boy", "girl", "baby"))
 # COCO's class to its spoken name.
 EVERYDAY_NAMES = {name: words.one for name, words in THINGS.items()}
 DETECTABLE = frozenset(EVERYDAY_NAMES.values())
@@ -227,7 +228,7 @@ _LEAST = 1e-3  # keeps log-odds finite
 
 def detectable_names(class_name: str) -> tuple[str, ...]:
     """Return the detector's names that confirm a class of caption words; () if there are none."""
-    if class_name in _PEOPLE:
+    if class_name in PEOPLE_CLASSES:
         return (PERSON,)
     if class_name == "animal":
         return ANIMALS

@@ -155,7 +155,9 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
     path = write_graph(tmp_path)
     weights = tmp_path / "tiny.bin"
     weights.write_bytes(weights.read_bytes() + b"\0\0")
-    with pytest.raises(WeightsError, match=r"tiny\.json is no TF\.js graph .* the weights are"):
+    with pytest.raises(
+        WeightsError, match=r"tiny\.json is not a readable TF\.js graph .* the weights are"
+    ):
         read_graph(path)
     weights.unlink()
     with pytest.raises(WeightsError, match=r"tiny\.bin"):

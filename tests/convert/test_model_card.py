@@ -307,7 +307,7 @@ def test_data_of_earlier_runs_and_of_ones_own_are_named() -> None:
 
 
 def test_a_detector_stands_with_its_licence() -> None:
-    told = manifest()
+    plain = manifest()
     spec = {
         "size_px": 384,
         "mean": 0.0,
@@ -318,7 +318,7 @@ def test_a_detector_stands_with_its_licence() -> None:
         "licence": "MIT, Copyright (c) 2021 Vladimir Mandic",
         "self_test": {"pattern": 3, "mean_log_odds": -5.0, "largest_log_odds": -1.0},
     }
-    with_detector = Manifest.model_validate({**told.model_dump(), "detector": spec})
+    with_detector = Manifest.model_validate({**plain.model_dump(), "detector": spec})
     card = part("Models and data", model_card(with_detector))
     assert "| detector, 2 classes at 384 px | `detector.tflite` | - | npm @vladmandic" in card
     assert "MIT, Copyright (c) 2021 Vladimir Mandic (`LICENSE-detector.txt`)" in card

@@ -14,7 +14,7 @@ from support.smoke import NAME, Done, Smoke
 from support.tiny_bundle import TINY_BUNDLE, change_manifest, replace_file
 
 from seealoud.convert import stored_weights
-from seealoud.convert.encoder import calibration_pictures
+from seealoud.convert.export import calibration_pictures
 from seealoud.convert.recover import main, recover
 from seealoud.convert.stored_weights import Constants, Place, place_of, recover_tail
 from seealoud.convert.variants import export_variant

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from seealoud.convert import rounding
-from seealoud.convert.encoder import int8_encoder
+from seealoud.convert.export import int8_encoder
 from seealoud.convert.rounding import best_int8_encoder, grid_error, round_kernel, round_pointwise
 
 N_INPUTS, N_OUTPUTS = 24, 16

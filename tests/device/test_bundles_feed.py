@@ -56,10 +56,10 @@ def test_a_feed_that_no_trusted_key_has_signed_is_not_believed(
     file.write_bytes(good.replace(b"homes.zip", b"other.zip"))
     assert "not signed" in refusal()
     file.write_bytes(write_feed(GOOD, own).replace(b'"signatures"', b'"signature"'))
-    assert "is no feed" in refusal()
+    assert "is not a feed" in refusal()
     for length in (0, 1, len(good) // 2, len(good) - 3):
         file.write_bytes(good[:length])
-        assert "is no feed" in refusal()
+        assert "is not a feed" in refusal()
     file.write_bytes(good + b" " * 70_000)
     assert "larger" in refusal()
     file.write_bytes(good)

@@ -213,7 +213,7 @@ def test_a_camera_that_comes_and_goes_waits_longer_each_time():
     bench = Bench(*[LOST] * 3, times={"first_retry_s": 0.2, "longest_retry_s": 60})
     bench.step()
     assert len(bench.cameras) == 2
-    bench.step()  # waits for what is left of the time, which wakes nobody up
+    bench.step()  # waits for what is left of the time, which wakes no thread
     bench.step_until(lambda: len(bench.cameras) == 1)
     assert bench.problems == [(True, "camera:0 is lost")]
 

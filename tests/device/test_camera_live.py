@@ -1,4 +1,4 @@
-"""The thread around a driver: timeouts, loss, freshness, streams, and what messages tell."""
+"""The thread around a driver: timeouts, loss, freshness, streams, and what messages contain."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_silent_camera_is_an_error_after_the_timeout():
     with pytest.raises(CameraError, match=r"gave no frame for 0.2 s"):
         read_to_the_end(camera, [])
     began_s = time.monotonic()
-    camera.close()  # the driver still hangs; nobody waits for it
+    camera.close()  # the driver still hangs, and close does not wait for it
     assert time.monotonic() - began_s < 2
     assert not capture.is_released
     capture.end_hang()

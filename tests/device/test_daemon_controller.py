@@ -49,9 +49,8 @@ class Bench(DaemonBench):
         return self.controller.handle(request, cause, self.clock.now_s())
 
     def changed(self) -> dict[str, object]:
-        """Return the last value of each setting that listeners were told of."""
-        told = [e for e in self.events.of(SettingChanged) if isinstance(e, SettingChanged)]
-        return {event.name: event.value for event in told}
+        """Return the last value of each setting that was published."""
+        return {event.name: event.value for event in self.events.of(SettingChanged)}
 
     def summary(self, minutes: float) -> HistorySummary:
         now = self.clock.utc()
@@ -235,11 +234,11 @@ def test_muting_says_nothing_and_unmuting_says_so(bench: Bench, path: Path) -> N
 def test_numbers_are_set_kept_and_told(bench: Bench, path: Path, name: str, value: float) -> None:
     assert bench.ask(r.Set.model_validate({"name": name, "value": value})).is_accepted
     kept = "snoozed_until" if name == "snooze_min" else name
-    told = bench.changed()[kept]
-    assert told == value or name == "snooze_min"
+    published = bench.changed()[kept]
+    assert published == value or name == "snooze_min"
     again = Bench(clock=bench.clock)
     again.begin(path)
-    assert again.controller.status()[kept] == told
+    assert again.controller.status()[kept] == published
 
 
 @pytest.mark.parametrize(

@@ -152,15 +152,15 @@ def test_a_late_frame_is_announced_by_a_sound_of_its_own() -> None:
 def test_a_scene_that_rests_is_told_once_and_then_costs_no_model() -> None:
     bench = DaemonBench()
     bench.show(scene(1), times=20)
-    told = [e for e in bench.events.of(Decided) if isinstance(e, Decided) and e.is_spoken]
-    assert [event.reason for event in told] == [DecisionReason.FIRST]
+    spoken = [event for event in bench.events.of(Decided) if event.is_spoken]
+    assert [event.reason for event in spoken] == [DecisionReason.FIRST]
     encoded = bench.eye.encoded
     bench.show(scene(1), seconds=0.1, times=50)
     assert bench.eye.encoded == encoded
     last = bench.events.events[-1]
     assert isinstance(last, Decided)
     assert last.reason is DecisionReason.PICTURE_SAME
-    assert len(bench.events.of(Decided)) == 70  # every frame's decision is told
+    assert len(bench.events.of(Decided)) == 70  # every frame's decision is published
 
 
 def test_a_new_scene_is_told_and_an_answer_counts_as_told() -> None:
@@ -172,7 +172,7 @@ def test_a_new_scene_is_told_and_an_answer_counts_as_told() -> None:
     bench.frames.fresh = [bench.frames.frame(scene(2))]
     bench.observer.step()
     bench.show(scene(2), times=20)
-    assert len(bench.voice.texts) == 2  # the answer told it; narration does not say it again
+    assert len(bench.voice.texts) == 2  # the answer said it; narration does not repeat it
     bench.show(scene(3), times=20)
     assert len(bench.voice.texts) == 3
     assert bench.voice.utterances[-1].priority is Priority.NARRATION
@@ -328,14 +328,14 @@ def test_what_narration_says_carries_its_things() -> None:
     bench.show(scene(1), times=3)
     first, *others = [e for e in bench.events.of(Decided) if isinstance(e, Decided)]
     assert (first.is_spoken, first.things) == (True, THINGS)
-    assert [event.things for event in others] == [(), ()]  # nobody looked
+    assert [event.things for event in others] == [(), ()]  # the detector did not run
 
 
 def test_a_withheld_caption_s_things_are_narrated_once_as_an_event_with_them() -> None:
     bench = _naming("unsure")
     bench.show(scene(1), times=20)
-    told = [e for e in bench.events.of(Decided) if isinstance(e, Decided) and e.is_spoken]
-    assert [(e.things, e.caption, e.text) for e in told] == [
+    spoken = [event for event in bench.events.of(Decided) if event.is_spoken]
+    assert [(e.things, e.caption, e.text) for e in spoken] == [
         (THINGS, None, "I am not sure. On the left a cat.")
     ]
 

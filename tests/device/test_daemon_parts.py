@@ -98,7 +98,7 @@ def test_nothing_is_lost_or_told_twice_when_threads_publish_at_the_end_of_the_ho
 
 
 class ScriptedTrigger:
-    """A trigger that keeps notes, and fails as it is told to."""
+    """A trigger that records its calls, and fails when the test asks for it."""
 
     def __init__(
         self,

@@ -92,7 +92,7 @@ def test_damaged_picture_and_failed_models_are_answered_too() -> None:
     [
         (b"", "empty"),
         (b"<html><body>not found</body></html>", "it is a web page"),
-        (b"\xff\xd8\xff" + bytes(10 * 10**6), "at most 10000000 are taken"),
+        (b"\xff\xd8\xff" + bytes(10 * 10**6), "at most 10000000 are accepted"),
         (b"\x00\x01\x02\x03" * 20, "unknown format"),
         (encoded(np.zeros((4000, 4000), np.uint8), ".png"), "too many pixels .*4000 x 4000"),
     ],
@@ -106,7 +106,7 @@ def test_file_that_is_no_picture_is_refused_at_once(data: bytes, reason: str) ->
 
 def test_avif_is_refused_because_its_parts_may_be_larger_than_its_header_states() -> None:
     bench = DaemonBench()
-    with pytest.raises(PictureError, match="AVIF file, which is not taken: send a JPEG or PNG"):
+    with pytest.raises(PictureError, match="AVIF file, which is not accepted: send a JPEG or PNG"):
         _ask(bench, encoded(scene(1), ".avif"))
 
 
@@ -114,7 +114,7 @@ def test_fifth_waiting_picture_is_refused_and_the_four_are_answered_in_order() -
     bench = DaemonBench(NarrationSettings(is_on=False))
     for number in range(MOST_WAITING):
         _ask(bench, encoded(scene(number), ".png"), str(number))
-    with pytest.raises(RequestError, match="4 pictures wait"):
+    with pytest.raises(RequestError, match="4 pictures are waiting"):
         _ask(bench, encoded(scene(1), ".png"), "fifth")
     for _ in range(2 * MOST_WAITING):
         bench.observer.step()

@@ -83,21 +83,24 @@ def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tables", "told"),
+    ("tables", "logged"),
     [
         ({"captioner": {"threads": 1}}, "captioner.threads"),
         ({"picture": {"is_gate_on": False}}, "picture.is_gate_on"),
     ],
 )
 def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
-    bench: Bench, caplog: pytest.LogCaptureFixture, tables: dict[str, dict[str, object]], told: str
+    bench: Bench,
+    caplog: pytest.LogCaptureFixture,
+    tables: dict[str, dict[str, object]],
+    logged: str,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="seealoud.device"):
         bench.reloader.reload(bench.settings(**tables))
         bench.reloader.reload(bench.settings(**tables))
     assert bench.loads == 1
     assert [m for m in caplog.messages if "loading the bundle again" in m] == [
-        f"loading the bundle again, changed: {told}"
+        f"loading the bundle again, changed: {logged}"
     ]
 
 

@@ -161,7 +161,7 @@ def test_retained_picture_is_refused_and_a_fifth_one_that_waits(broker: Broker) 
                 client.publish(f"{TOPIC}/{number}", PNG, qos=1)
             results = [json.loads(heard.next("/result").payload) for _ in range(MOST_WAITING + 1)]
             assert [one["is_accepted"] for one in results] == [True] * MOST_WAITING + [False]
-            assert "4 pictures wait" in results[-1]["reason"]
+            assert "4 pictures are waiting" in results[-1]["reason"]
 
 
 def test_picture_of_the_largest_size_arrives_whole_and_a_long_command_is_still_cut(

@@ -257,7 +257,7 @@ def test_what_a_rule_finds_is_in_view_until_a_while_after_the_first_description_
     assert look(5010.0, "a chair") is True
     assert alerts.in_view(5000.0 + OFF_DELAY_S - 0.1) == {"p": True}
     assert alerts.in_view(5000.0 + OFF_DELAY_S) == {"p": False}
-    # One miss in between is none.
+    # One miss in between does not count.
     assert look(6000.0, "a room", thing("person")) is True
     assert look(6010.0, "a room") is True
     assert look(6020.0, "a woman") is True

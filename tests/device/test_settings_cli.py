@@ -206,11 +206,11 @@ def test_check_warns_of_rules_that_never_or_hardly_ever_fire(tmp_path, capsys):
         '[[narration.rules]]\nname = "good"\nwords = ["person"]\n'
     )
     assert _run("check", str(file)) == 0
-    told = capsys.readouterr()
-    assert "warning: narration.rules: the rule 'odd' never fires" in told.err
-    assert "the rule 'fire' hardly ever fires" in told.err
-    assert "'good'" not in told.err
-    assert f"{file} is valid." in told.out
+    written = capsys.readouterr()
+    assert "warning: narration.rules: the rule 'odd' never fires" in written.err
+    assert "the rule 'fire' hardly ever fires" in written.err
+    assert "'good'" not in written.err
+    assert f"{file} is valid." in written.out
 
 
 def test_check_warns_of_a_retired_setting_and_ends_with_0(tmp_path, capsys):

@@ -243,11 +243,12 @@ def test_the_defaults_written_out_are_good():
         ),
         (
             "[metrics]\naddress = '127.0.0.1'",
-            """metrics.address: '127.0.0.1' has not the form "127.0.0.1:8080" or "[::1]:8080\"""",
+            "metrics.address: '127.0.0.1' does not have the form "
+            '"127.0.0.1:8080" or "[::1]:8080"',
         ),
-        ("[web]\naddress = '::1:8080'", "web.address: '::1:8080' has not the form"),
+        ("[web]\naddress = '::1:8080'", "web.address: '::1:8080' does not have the form"),
         ("[web]\naddress = 'a..b:80'", "web.address: 'a..b' is not a host name"),
-        ("[web]\naddress = ':80'", "web.address: ':80' has not the form"),
+        ("[web]\naddress = ':80'", "web.address: ':80' does not have the form"),
         ("[web]\naddress = 'x:0'", "web.address: 'x:0': a port is a whole number from 1 to 65535"),
         ("[web]\naddress = 'x:٣'", "web.address: 'x:٣': a port is a whole number from 1"),
         ("[device]\nid = 'a b'", "device.id: device id 'a b' cannot be used: write 1 to 64"),

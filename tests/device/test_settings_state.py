@@ -37,11 +37,11 @@ _TIMEOUT_S = 30
 
 class Problems:
     def __init__(self) -> None:
-        self.told: list[tuple[bool, str]] = []
+        self.reported: list[tuple[bool, str]] = []
 
     def __call__(self, event: Event) -> None:
         assert isinstance(event, ProblemChanged)
-        self.told.append((event.is_problem, event.text))
+        self.reported.append((event.is_problem, event.text))
 
 
 # --- reading and writing ----------------------------------------------------------------------
@@ -58,7 +58,7 @@ def test_what_was_written_is_read(tmp_path):
 def test_nothing_changed_yet_is_the_defaults(tmp_path):
     problems = Problems()
     assert StateFile(tmp_path / "state.json", problems).read() == RunState()
-    assert not problems.told
+    assert not problems.reported
     assert set(RunState().model_dump(exclude={"schema_version"}).values()) == {None}
 
 
@@ -98,11 +98,11 @@ def test_a_broken_file_is_put_aside_and_the_daemon_starts(tmp_path, data):
     assert file.read() == RunState()
     assert (tmp_path / "state.json.broken").read_bytes() == data
     assert peek(path) == RunState()
-    assert [told[0] for told in problems.told] == [True, False]
-    assert "state.json.broken" in problems.told[0][1]
+    assert [report[0] for report in problems.reported] == [True, False]
+    assert "state.json.broken" in problems.reported[0][1]
     file.write(FULL)
     assert StateFile(path, problems).read() == FULL
-    assert len(problems.told) == 2
+    assert len(problems.reported) == 2
 
 
 def test_a_problem_goes_into_the_log_where_nobody_else_wants_it(tmp_path, caplog):
@@ -143,7 +143,7 @@ def test_values_that_make_no_sense_do_not_cost_the_others(tmp_path, values, kept
     assert file.read() == kept
     assert file.read() == kept  # as often as it is asked
     assert StateFile(path).read() == kept
-    assert named in problems.told[0][1]
+    assert named in problems.reported[0][1]
     assert (tmp_path / "state.json.broken").exists()
 
 
@@ -154,10 +154,10 @@ def test_a_full_or_read_only_disk_is_told_of_once_and_so_is_its_end(tmp_path):
     assert file.read() == RunState()
     file.write(FULL)
     file.write(RunState(volume=0.1))
-    assert [told[0] for told in problems.told] == [True]
+    assert [report[0] for report in problems.reported] == [True]
     (tmp_path / "state").unlink()
     file.write(FULL)
-    assert [told[0] for told in problems.told] == [True, False]
+    assert [report[0] for report in problems.reported] == [True, False]
     assert StateFile(tmp_path / "state" / "state.json").read() == FULL
 
 
@@ -173,7 +173,7 @@ def test_what_could_not_be_saved_is_saved_when_there_is_room_again(tmp_path):
     now_s = 60.0
     file.retry_where_due()
     assert StateFile(path).read() == FULL
-    assert [told[0] for told in problems.told] == [True, False]
+    assert [report[0] for report in problems.reported] == [True, False]
     inode = path.stat().st_ino
     file.retry_where_due()
     file.close()
@@ -198,7 +198,7 @@ def test_a_change_that_was_taken_back_before_it_could_be_saved_leaves_no_problem
     file.write(RunState())
     (tmp_path / ".state.json.new").rmdir()
     file.write(FULL)
-    assert [told[0] for told in problems.told] == [True, False]
+    assert [report[0] for report in problems.reported] == [True, False]
     assert StateFile(path).read() == FULL
 
 

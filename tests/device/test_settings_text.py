@@ -1,4 +1,4 @@
-"""TOML as we write it, and what is never shown of a setting."""
+"""Values as TOML text, and what is never shown of a setting."""
 
 from __future__ import annotations
 

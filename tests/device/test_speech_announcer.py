@@ -335,7 +335,7 @@ def test_a_lost_loudspeaker_is_told_once_and_so_is_its_return() -> None:
             rig.say("answer")
             rig.announcer.step()
         tries = speaker.tries
-        rig.say("narration", NARRATION)  # nobody waits for it: it does not try before the time
+        rig.say("narration", NARRATION)  # not an answer: the voice is not tried yet
         rig.announcer.step()
         assert speaker.tries == tries == 4
         assert rig.ear.counts == {SILENT: 4}

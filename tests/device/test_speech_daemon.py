@@ -84,7 +84,7 @@ def test_a_cut_is_heard_within_100_ms(piper: SharedPiper, card: LastingCard, by:
         returned_s = time.monotonic()
         assert rig.ear.wait_spoke(1)[0].outcome is CUT
         told_s = time.monotonic()
-        assert returned_s - cut_s < CUT_LIMIT_S / 2  # nobody waits who announces
+        assert returned_s - cut_s < CUT_LIMIT_S / 2  # announcing does not wait
         assert told_s - cut_s < CUT_LIMIT_S
         if by == "stop":
             assert card.heard_s(after_s=told_s) <= PIPE_BYTES / BYTES_PER_S

@@ -27,10 +27,10 @@ def test_a_voice_that_dies_is_counted_when_its_successor_starts_and_another_voic
     first = voices.open(None)
     try:
         first.start()
-        assert voices.restarts == 0  # the first start is none
+        assert voices.restarts == 0  # the first start is not a restart
         assert first.pid is not None
         os.kill(first.pid, signal.SIGKILL)
-        # Reaped by nobody yet: wait for the zombie, not for a time.
+        # Not reaped yet: wait for the zombie, not for a time.
         os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
         assert voices.restarts == 0
         first.start()

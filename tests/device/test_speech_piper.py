@@ -183,7 +183,7 @@ def test_killed_while_idle_goes_unheard(voice: PiperVoiceProcess) -> None:
     pid = voice.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    # Reaped by nobody yet: wait for the zombie, not for a time.
+    # Not reaped yet: wait for the zombie, not for a time.
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert _said(voice, "Yes.")
 
@@ -266,7 +266,7 @@ def test_a_process_that_cannot_start_is_an_error(tmp_path: Path) -> None:
 
 
 class RawWorker:
-    """The worker as a bare child process, spoken to without our client."""
+    """The worker as a bare child process, without the client."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "seealoud.device.speech.piper_worker"]

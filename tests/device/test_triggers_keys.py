@@ -1,4 +1,4 @@
-"""Keys: devices that come, go, sleep and are somebody else's; repeats and dropped events."""
+"""Keys: devices that come, go, sleep, or another program uses; repeats and dropped events."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seealoud.device.triggers.press import (
-    ENDS,
     USUAL_TIMING,
     PressClassifier,
     PressEvent,
@@ -25,6 +24,7 @@ NO_DOUBLE = replace(TIMING, double_s=0.0)
 NO_LONG = replace(TIMING, long_s=math.inf)
 ONLY_SHORT = PressTiming(bounce_s=0.03, double_s=0.0, long_s=math.inf, very_long_s=math.inf)
 NEVER_S = 1e6
+ENDS = {PressKind.SHORT, PressKind.DOUBLE, PressKind.LONG, PressKind.VERY_LONG}
 
 
 def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
@@ -34,10 +34,10 @@ def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
         timing: of the classifier.
         edges: as in ``"down 0, up 0.1"``.
     """
-    classifier, told = PressClassifier(timing), []
+    classifier, reported = PressClassifier(timing), []
 
     def note(at_s: float, events: list[PressEvent]) -> None:
-        told.extend((round(at_s, 6), event.kind.value) for event in events)
+        reported.extend((round(at_s, 6), event.kind.value) for event in events)
 
     def poll_until(end_s: float) -> None:
         nonlocal now_s
@@ -52,7 +52,7 @@ def played(timing: PressTiming, edges: str) -> list[tuple[float, str]]:
         now_s = float(at)
         note(now_s, getattr(classifier, name)(now_s))
     poll_until(NEVER_S)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_rules(timing: PressTiming, edges: str, expected: list[tuple[float, 
             "down 0, up 0.79, down 0.81, up 1.5",
             [(0, "down"), (0.81, "hold"), (1.53, "long")],
         ),
-        # A tap that is shorter than a bounce is a press all the same.
+        # A tap that is shorter than a bounce is a press nevertheless.
         ("down 0, up 0.001", [(0, "down"), (0.351, "short")]),
         # A press that ended just before the threshold was short, whenever that became certain.
         ("down 0, up 0.79", [(0, "down"), (1.14, "short")]),
@@ -168,7 +168,7 @@ def _at_times(edges: list[tuple[float, bool]]) -> list[tuple[float, bool]]:
     return timed
 
 
-def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[PressEvent]:
+def _reported(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[PressEvent]:
     classifier, events = PressClassifier(timing), []
     for at_s, is_down in _at_times(edges):
         events += classifier.down(at_s) if is_down else classifier.up(at_s)
@@ -180,12 +180,12 @@ def _told(timing: PressTiming, edges: list[tuple[float, bool]]) -> list[PressEve
 def test_every_press_is_answered_once_whatever_the_edges(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
-    events = _told(timing, edges)
+    events = _reported(timing, edges)
     presses = sum(event.kind is PressKind.DOWN for event in events)
     ends = [event.kind for event in events if event.kind in ENDS]
     spent = sum(2 if kind is PressKind.DOUBLE else 1 for kind in ends)
     assert spent == presses
-    waiting = 0  # at no time is anything told that no press stands for
+    waiting = 0  # no event is reported without a press at any time
     for event in events:
         waiting += event.kind is PressKind.DOWN
         if event.kind in ENDS:
@@ -211,7 +211,9 @@ def test_a_first_down_is_always_felt_at_once(
 def test_between_two_presses_the_button_was_let_go_for_longer_than_a_bounce(
     timing: PressTiming, edges: list[tuple[float, bool]]
 ) -> None:
-    downs_s = [event.pressed_s for event in _told(timing, edges) if event.kind is PressKind.DOWN]
+    downs_s = [
+        event.pressed_s for event in _reported(timing, edges) if event.kind is PressKind.DOWN
+    ]
     timed = _at_times(edges)
     for before_s, after_s in pairwise(downs_s):
         # The level between the two presses, edge by edge.
@@ -239,4 +241,4 @@ def test_it_does_not_matter_when_and_how_often_it_is_polled(
         else:
             events += classifier.down(at_s) if is_down else classifier.up(at_s)
     events += [*classifier.up(NEVER_S), *classifier.poll(2 * NEVER_S)]
-    assert events == _told(timing, edges)
+    assert events == _reported(timing, edges)

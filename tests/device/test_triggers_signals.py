@@ -52,7 +52,7 @@ def test_a_signal_never_works_in_its_handler() -> None:
     trigger.start()
     with lock:
         os.kill(os.getpid(), signal.SIGUSR1)
-        for _ in range(1000):  # the handler runs in here, and must not want the lock
+        for _ in range(1000):  # the handler runs in here, and must not need the lock
             pass
     assert controller.wait_for(1) == ["describe"]
     trigger.close()

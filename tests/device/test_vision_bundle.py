@@ -256,7 +256,7 @@ def test_the_environment_comes_before_the_default(
     assert find_bundle() == TINY_BUNDLE
     assert find_bundle("large") == shipped / "large", "what is asked for comes before it"
     monkeypatch.setenv("SEEALOUD_BUNDLE", "")
-    assert find_bundle() == shipped / "large", "an empty variable is none"
+    assert find_bundle() == shipped / "large", "an empty variable counts as not set"
 
 
 def test_a_path_comes_before_a_name(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ def test_a_detector_without_a_hash_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"detector/stride_px": 5}, r"size_px 64: no multiple of stride_px 5"),
+        ({"detector/stride_px": 5}, r"size_px 64: not a multiple of stride_px 5"),
         ({"detector/classes": []}, r"detector\.classes"),
         ({"detector/colour": "blue"}, r"detector\.colour"),
         ({"detector/scale": 0}, r"detector\.scale"),

@@ -124,7 +124,7 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
         ({"classes": {"colour/red": "red"}}, "class_weights_ck is (4, 4), expected (1, 4)"),
         ({"novelty": {"axes": 9, "largest": 0.5}}, "novelty.axes: Extra inputs are not permitted"),
         ({"wording": {"plain": 0.1, "think": 0.4, "maybe": 0.1}}, "must not rise"),
-        ({"bias": {"colour": 0.0}}, "bias: none for subject"),
+        ({"bias": {"colour": 0.0}}, "bias: missing for subject"),
         ({"weights": {"word_log_prob": 0.5}}, "confidence.weights.mean_log_prob: Field required"),
         ({"more": 1}, "confidence.more: Extra inputs are not permitted"),
     ],

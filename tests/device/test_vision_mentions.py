@@ -47,7 +47,7 @@ def test_what_is_left_is_a_sentence(text: str, unsure: str, expected: str) -> No
         "a man in red running",
         "a woman in red holds a dog",
         "a man in red and white is running",
-        "a man in red with a red hat",  # the colour would be claimed all the same
+        "a man in red with a red hat",  # the colour would be claimed nevertheless
     ],
 )
 def test_a_colour_that_stands_for_a_thing_stays(text: str) -> None:

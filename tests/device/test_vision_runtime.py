@@ -87,7 +87,7 @@ def test_the_mirror_images_grid_is_turned_back_and_averaged(kind: str, noise: np
 
 @pytest.mark.parametrize("kind", ENCODERS)
 def test_mean_and_scale_are_the_manifests(kind: str) -> None:
-    """A pixel of 255 that is told to be the lower end, -1, becomes a channel of 0."""
+    """A pixel of 255 whose scale says that it is the lower end, -1, becomes a channel of 0."""
     white = tiny.plain((255, 255, 255), 32, 32)
     found = open_encoder(kind, mean=255 + 100, scale=100).encode(white)
     np.testing.assert_allclose(found, 0, atol=ONE_LEVEL)

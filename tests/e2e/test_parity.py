@@ -72,7 +72,7 @@ def trained_on(pictures: list[Path], tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    from seealoud.convert.encoder import float_encoder
+    from seealoud.convert.export import float_encoder
     from seealoud.training.encoders import encoder_spec
     from seealoud.training.features import FeatureSource
 

@@ -46,7 +46,7 @@ class DaemonCore(Daemon):
         self._work(self)
         assert not self._workers.failure
         assert not [worker.name for worker in self._watched() if worker.is_stuck]
-        self._over.set()  # as whenever a daemon ends: nobody waits for its last words
+        self._over.set()  # as whenever a daemon ends: nothing waits for its last sentences
 
     def send_mqtt(self, topic: str, payload: bytes, is_retained: bool = False) -> ResultMessage:
         result = self._commands.handle(

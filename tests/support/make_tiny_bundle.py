@@ -19,8 +19,7 @@ import numpy as np
 import tensorflow as tf
 from support import tiny_model as tiny
 
-from seealoud.convert.decoder import export_decoder
-from seealoud.convert.encoder import float_encoder, int8_encoder
+from seealoud.convert.export import export_decoder, float_encoder, int8_encoder
 from seealoud.convert.variants import Variant, choose_self_test
 from seealoud.device.vision.bundle import file_entry
 from seealoud.device.vision.manifest import (

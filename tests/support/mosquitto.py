@@ -120,7 +120,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
-    """Make an authority of our own with the openssl program."""
+    """Make a certificate authority with the openssl program."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def listening(
 ) -> Iterator[Listener]:
     """Listen to a broker without password and TLS; ready when this returns.
 
-    With a session's name the broker keeps what comes while nobody listens.
+    With a session's name the broker keeps what comes while the client is away.
     """
     listener = Listener()
     is_subscribed: queue.SimpleQueue[bool] = queue.SimpleQueue()

@@ -50,7 +50,7 @@ class NetworkTrace:
         """The command before the traced one; skips the test where tracing is impossible."""
         if reason := _why_not():
             pytest.skip(reason)
-        # -D: the process that we start is the traced one, so signals and its exit code are its own.
+        # -D: the started process is the traced one, so signals and exit code are its own.
         options = ["-D", "-f", "-qq", "--seccomp-bpf", "-e", f"trace={_CALLS}", "-e", "signal=none"]
         return ["strace", *options, "-o", str(self.file), "--"]
 
@@ -82,6 +82,6 @@ def _is_written_to(file: Path) -> bool:
         try:
             if descriptor.samefile(file):
                 return True
-        except OSError:  # a process of somebody else, or one that has just ended
+        except OSError:  # a process of another user, or one that has just ended
             continue
     return False

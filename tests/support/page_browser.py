@@ -12,7 +12,7 @@ import pytest
 
 DEADLINE_MS = 30_000
 _FLAGS = (
-    "--no-sandbox",  # the tests may run as root, and open nothing but our own page
+    "--no-sandbox",  # the tests may run as root, and open nothing but the page under test
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

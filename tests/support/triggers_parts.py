@@ -134,7 +134,7 @@ class PipeKeyboard:
 
 
 class PipeDevice:
-    """The methods of ``evdev.InputDevice`` that we use, with its errors."""
+    """The methods of ``evdev.InputDevice`` that the product uses, with its errors."""
 
     def __init__(self, keyboard: PipeKeyboard, reader: int) -> None:
         self.name = keyboard.name

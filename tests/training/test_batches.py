@@ -31,7 +31,7 @@ def pictures(count: int, n_captions: int = 2) -> list[CaptionedPicture]:
 
 
 def made(count: int, n_views: int = 1) -> CaptionedFeatures:
-    """Features that tell their picture and view: channel 0 the picture, channel 1 the view."""
+    """Features that encode their picture and view: channel 0 the picture, channel 1 the view."""
     features = []
     for view in range(n_views):
         of_view = np.zeros((count, *GRID), np.float16)

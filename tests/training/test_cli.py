@@ -239,7 +239,7 @@ def test_without_a_network_the_seeds_recipe_says_what_to_download(
     error = err.splitlines()[-1]
     assert error.startswith("seealoud-train: cannot download the ImageNet weights of inception_v3")
     assert re.search(r"get https://\S+notop\.h5 elsewhere and pass it with --weights PATH$", error)
-    # A path that is none is not forgotten over the download.
+    # A wrong path is reported before the download.
     code, _, err = run(*arguments, "--weights", tmp_path / "no.h5")
     assert code == 9
     assert f"cannot read the weights file {tmp_path / 'no.h5'}" in err.splitlines()[-1]

@@ -199,7 +199,7 @@ def test_the_example_table_for_own_pictures_is_read(tmp_path: Path) -> None:
 
 def test_further_pictures_have_names_of_their_own() -> None:
     twice = [{"name": "homes", "batch_pictures": 1}] * 2
-    with pytest.raises(ValidationError, match="extra_data: a name stands twice: homes, homes"):
+    with pytest.raises(ValidationError, match="extra_data: a name occurs twice: homes, homes"):
         RunConfig.model_validate(
             {
                 "name": "mine",

@@ -219,12 +219,12 @@ def hashes(dataset: Dataset) -> dict[str, Hashes]:
 
 
 def grey(path: Path) -> np.ndarray:
-    # Half the size: the hash wants an eighth, and the JPEG decoder then works a third as long.
+    # Half the size: the hash needs an eighth, and the JPEG decoder then works a third as long.
     return cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_2)
 
 
 def altered_copy(path: Path) -> np.ndarray:
-    """Return a picture as somebody might have put it up again: cut, brighter, smaller, worse."""
+    """Return a picture as it might be published again: cut, brighter, smaller, worse."""
     image_bgr = cv2.imread(str(path))
     height, width = image_bgr.shape[:2]
     y, x = height // 50, width // 50

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 WORDS = Vocabulary.from_words(["a", "dog"])
 MORE = Vocabulary.from_words(["kitchen", "a", "dog", "with"])
-# As many words as before, but others: no shape tells.
+# As many words as before, but others: the shapes do not show it.
 OTHERS = Vocabulary.from_words(["cat", "a"])
 MAX_WORDS = 3
 

@@ -78,13 +78,13 @@ def test_each_run_of_a_chain_counts_once(tmp_path: Path) -> None:
     assert chain_wall_time_s(mean) == 320.0
 
 
-def test_paths_of_this_machine_are_not_told() -> None:
-    told = recorded_config(
+def test_paths_of_this_machine_are_not_recorded() -> None:
+    recorded = recorded_config(
         config(
             encoder={"name": "e", "weights": "/home/me/w"},
             ablates="other",
         )
     )
-    assert "/home/me" not in str(told)
-    assert told["ablates"] == "other"
-    assert RunConfig.model_validate(told).ablates == "other"
+    assert "/home/me" not in str(recorded)
+    assert recorded["ablates"] == "other"
+    assert RunConfig.model_validate(recorded).ablates == "other"

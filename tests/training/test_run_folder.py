@@ -194,7 +194,7 @@ def test_household_photographs_count_as_much_as_dev(begun: RunFolder) -> None:
 
 
 def test_an_epoch_that_was_only_scored_reads_back(begun: RunFolder) -> None:
-    """Killed between an epoch's last step and its score, a run has no loss of it to tell."""
+    """Killed between an epoch's last step and its score, a run has no loss of that epoch."""
     begun.write_history([EpochResult(1, math.nan, 2.5, 20.0, 1e-4, 3.0)])
     (result,) = begun.read_history()
     assert math.isnan(result.train_loss)

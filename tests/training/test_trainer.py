@@ -272,7 +272,7 @@ def test_a_run_stopped_before_an_epochs_score_is_scored(
     assert steps_done(folder) == STEPS
     first, second = trainer(folder, settings).run()
     assert steps.taken == 2 * STEPS
-    assert math.isnan(first.train_loss)  # nobody knows it any more
+    assert math.isnan(first.train_loss)  # it is no longer known
     assert math.isfinite(first.dev_loss)
     assert math.isfinite(second.train_loss)
 

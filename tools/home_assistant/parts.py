@@ -19,6 +19,7 @@ from seealoud.device.vision.bundle import checksum, find_bundle
 from seealoud.device.vision.manifest import CHECKSUM, MANIFEST
 from tests.support.picture_stream import PictureStream
 from tools.home_assistant.home import HomeAssistant
+from tools.processes import end_process
 from tools.samples import sample_pictures
 
 HOST, BROKER_PORT, _FEED_PORT = "127.0.0.1", 18899, 18898
@@ -111,12 +112,7 @@ class Lab:
     def close(self) -> None:
         """End everything."""
         for process in (self.daemon, self.home.process, self.broker, self.updates.server):
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+            end_process(process, 30)
         self.stream.close()
 
 

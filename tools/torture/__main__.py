@@ -1,4 +1,4 @@
-"""Attacks the real program in every way we know, and prints what held.
+"""Attacks the real program in many ways, and prints which promises held.
 
     python -m tools.torture                 # about 20 minutes
     python -m tools.torture --minutes 1     # the same attacks, fewer of each

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from seealoud.device import requests as r
 from seealoud.device.requests import Outcome
+from tools.processes import children, tree_mb
 from tools.torture.hostile_pictures import HostilePictures, noisy_jpegs, sample_images
 from tools.torture.hostile_requests import hostile_line
 from tools.torture.hostile_streams import HostileCamera
@@ -22,9 +23,7 @@ from tools.torture.processes import (
     DEADLINE_S,
     DaemonProcess,
     check_interrupted,
-    children,
     interrupted,
-    tree_mb,
     wait_for,
 )
 from tools.torture.report import Section

@@ -12,7 +12,15 @@ from pathlib import Path
 
 from seealoud.device import requests as r
 from seealoud.device.events import Part
-from tools.torture.kills import Home, answer_of, home, is_greeted, wait_drained, wait_heard
+from tools.torture.home import (
+    NARRATION_OFF,
+    Home,
+    answer_of,
+    home,
+    is_greeted,
+    wait_drained,
+    wait_heard,
+)
 from tools.torture.ledger import stored_ids
 from tools.torture.processes import DaemonProcess, TortureError, wait_for
 from tools.torture.report import Section
@@ -25,7 +33,6 @@ _MOST_PRESSES = 200
 _FULL, _SAVED_AGAIN = spoken_of(Part.DISK).failed, spoken_of(Part.DISK).works
 _NOT_SAVED = spoken_of(Part.STATE).failed
 _ROOT_ONLY = "not measured: needs root, to mount a file system"
-_NARRATION_OFF = "[narration]\nis_on = false\n"
 
 
 def fill_disk(folder: Path, count: int, _seed: int) -> Section:
@@ -36,7 +43,7 @@ def fill_disk(folder: Path, count: int, _seed: int) -> Section:
         if not is_mounted:
             section.expect("the disk is filled", _ROOT_ONLY, None)
             return section.end()
-        with home(folder, _NARRATION_OFF) as at_home:
+        with home(folder, NARRATION_OFF) as at_home:
             _fill(section, at_home, count)
     return section.end()
 
@@ -94,7 +101,7 @@ def freeze_card(folder: Path, count: int, _seed: int) -> Section:
         if made.returncode or not is_mounted:
             section.expect("the card is made read-only", _ROOT_ONLY, None)
             return section.end()
-        with home(folder, _NARRATION_OFF) as at_home:
+        with home(folder, NARRATION_OFF) as at_home:
             for number in range(count):
                 _freeze(section, at_home, image, number)
             at_home.daemon.start()
@@ -136,7 +143,7 @@ def move_clock(folder: Path, count: int, _seed: int) -> Section:
     section = Section("clock")
     steps = [_YEARS_DAYS, 0, -_YEARS_DAYS, 0][:count]
     problems: list[str] = []
-    with home(folder, _NARRATION_OFF) as at_home:
+    with home(folder, NARRATION_OFF) as at_home:
         daemon, written = at_home.daemon, set[str]()
         daemon.start()
         wait_for("frames", lambda: daemon.ask(r.Status()).data["is_camera_available"])

@@ -7,29 +7,25 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seealoud.device import requests as r
 from seealoud.device.camera.source import SourceKind
-from seealoud.device.daemon.sentences import READY, no_camera
+from seealoud.device.daemon.sentences import no_camera
 from seealoud.device.events import Part
-from tools.torture.attacks import DAEMON_MB, QUIET_LOG, SILENT, voices
-from tools.torture.daemon import DEVICE_ID
-from tools.torture.hostile_pictures import noisy_jpegs, sample_images
-from tools.torture.ledger import Subscriber, stored_ids
-from tools.torture.processes import (
-    HOST,
-    CameraProcess,
-    DaemonProcess,
-    Mosquitto,
-    TortureError,
-    is_alive,
-    wait_for,
+from tools.processes import is_alive
+from tools.torture.attacks import DAEMON_MB, SILENT, voices
+from tools.torture.home import (
+    NARRATION_OFF,
+    answer_of,
+    home,
+    is_greeted,
+    times_heard,
+    wait_drained,
+    wait_heard,
 )
+from tools.torture.ledger import Subscriber, stored_ids
+from tools.torture.processes import DaemonProcess, TortureError, wait_for
 from tools.torture.report import Section
 from tools.torture.sound import RecordedSound, spoken_of
 
@@ -44,68 +40,10 @@ _LATER, _EARLY = spoken_of(Part.CAMERA), no_camera(SourceKind.STREAM)
 _GONE = (_LATER.failed, _EARLY.failed)
 _BACK = (_LATER.works, _EARLY.works)
 _LONGEST_WORK_S = 0.5
-_NARRATION_OFF = "[narration]\nis_on = false\n"
 # Reasons of an answer to a press: a description, or doubt about what is seen.
 _DESCRIBED = ("", "unsure", "unfamiliar")
-_DRAIN_S = 120.0
 _END_S = 10.0
 _PRESS_EVERY = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """A daemon with a live camera, a broker, a subscriber, and recorded sound.
-
-    Attributes:
-        daemon: it is not started yet.
-        camera: shows one photograph, with a little noise.
-        sound: what is played.
-        broker: a Mosquitto.
-        subscriber: receives what is published.
-    """
-
-    daemon: DaemonProcess
-    camera: CameraProcess
-    sound: RecordedSound
-    broker: Mosquitto
-    subscriber: Subscriber
-
-
-@contextmanager
-def home(folder: Path, settings: str = "", options: Sequence[str] = ()) -> Iterator[Home]:
-    """Yield a home; its processes end with the block.
-
-    Args:
-        folder: for the files of all.
-        settings: of the daemon, besides those of the camera and the broker.
-        options: of the daemon's program, ``tools.torture.daemon``.
-    """
-    with ExitStack() as stack:
-        camera = CameraProcess(folder / "pictures", noisy_jpegs(sample_images()[0], 8))
-        stack.callback(camera.kill)
-        broker = Mosquitto(folder)
-        stack.callback(broker.kill)
-        subscriber = Subscriber(broker.port)
-        stack.callback(subscriber.close)
-        text = f"""
-[device]
-id = "{DEVICE_ID}"
-[camera]
-source = "{camera.address}"
-[mqtt]
-is_on = true
-host = "{HOST}"
-port = {broker.port}
-{settings}{QUIET_LOG}"""
-        sound = RecordedSound(folder)
-        daemon = DaemonProcess(folder, text, options, environ=sound.environ)
-        stack.callback(daemon.close)
-        yield Home(daemon, camera, sound, broker, subscriber)
-
-
-def wait_drained(daemon: DaemonProcess) -> None:
-    """Return when the outbox is empty."""
-    wait_for("the outbox is empty", lambda: not stored_ids(daemon.state)[1], _DRAIN_S)
 
 
 def kill_daemons(folder: Path, count: int, seed: int) -> Section:
@@ -222,7 +160,7 @@ def kill_voices(folder: Path, count: int, seed: int) -> Section:
     """Kill the voice's process while it speaks; every sentence must be heard whole all the same."""
     section, rng = Section("voice"), random.Random(seed)
     said, killed, outcomes = Counter[str](), 0, Counter[str]()
-    with home(folder, _NARRATION_OFF) as at_home:
+    with home(folder, NARRATION_OFF) as at_home:
         daemon, sound = at_home.daemon, at_home.sound
         daemon.start()
         # Else two kills may fall into the greeting, which is then given up.
@@ -259,7 +197,7 @@ def kill_cameras(folder: Path, count: int, seed: int) -> Section:
     """Kill the network camera; a press meanwhile must not be answered from an old picture."""
     section, rng = Section("camera"), random.Random(seed)
     old, blind, presses = [], [], 0
-    with home(folder, _NARRATION_OFF) as at_home:
+    with home(folder, NARRATION_OFF) as at_home:
         daemon, camera, sound = at_home.daemon, at_home.camera, at_home.sound
         daemon.start()
         wait_for("frames", lambda: daemon.ask(r.Status()).data["is_camera_available"])
@@ -290,40 +228,7 @@ def kill_cameras(folder: Path, count: int, seed: int) -> Section:
     return section.end()
 
 
-def answer_of(daemon: DaemonProcess, own_id: str) -> dict[str, Any]:
-    """Ask for a description; return the note of its answer."""
-    daemon.ask(r.Describe(id=own_id))
-    return daemon.wait_note(event="answer", id=own_id)
-
-
 def _wait_played(sound: RecordedSound, texts: tuple[str, ...], times: int) -> int:
     """Return how often one of these texts was played whole; the last of them a moment ago."""
     first = sound.times_heard(texts[1])
     return first + sound.wait_heard(texts[0], times - first)
-
-
-def wait_heard(daemon: DaemonProcess, times: int, *texts: str) -> None:
-    """Return when the daemon has reported so often that one of the texts was heard.
-
-    Raises:
-        TortureError: it has not, in time.
-    """
-
-    def is_heard() -> bool:
-        if not daemon.is_running:
-            raise TortureError(f"the daemon ended: {daemon.log_text()[-500:]}")
-        return times_heard(daemon, *texts) >= times
-
-    wait_for(f"{texts[0]!r} is spoken", is_heard)
-
-
-def times_heard(daemon: DaemonProcess, *texts: str) -> int:
-    """Return how often the daemon has reported that one of the texts was heard to its end."""
-    notes = daemon.notes("speech")
-    return sum(x["text"] in texts and x["outcome"] == "heard" for x in notes)
-
-
-def is_greeted(daemon: DaemonProcess, times: int) -> bool:
-    """Return whether the daemon has greeted so often; a greeting contains the problems of then."""
-    texts = [str(x["text"]) for x in daemon.notes("speech")]
-    return sum(text.startswith(READY) for text in texts) >= times

@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from seealoud.device.history.schema import HISTORY_FILE, OUTBOX_FILE, companions
-from tools.torture.processes import HOST
+from tools.broker import HOST
 
 _SUBSCRIBED_S = 30.0
 
@@ -77,6 +77,6 @@ class Subscriber:
         return Counter(str(v[key]) for t, v in found if topic in ("", t) and v.get(key))
 
     def close(self) -> None:
-        """Receive no more."""
+        """Stop receiving."""
         self._client.disconnect()
         self._client.loop_stop()

@@ -1,11 +1,10 @@
-"""The processes that are attacked: daemon, broker and camera, each started, watched and killed."""
+"""The processes that are attacked: daemon and camera, each started, watched and killed."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,15 +15,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seealoud.device.errors import BrokerError, DaemonError, SeeAloudError
+from seealoud.device.errors import DaemonError, SeeAloudError
 from seealoud.device.requests import Outcome, Request
 from seealoud.device.triggers.control_client import ask
+from tools.broker import HOST, free_port
+from tools.processes import peak_mb
 
 # Also for a machine on which thirty programs want two cores.
 DEADLINE_S = 240.0
-HOST = "127.0.0.1"
 _POLL_S = 0.02
-_MB = 1e6
 _Found = TypeVar("_Found")
 
 
@@ -59,13 +58,6 @@ def wait_for(what: str, find: Callable[[], _Found], deadline_s: float = DEADLINE
             raise TortureError(f"not within {deadline_s:g} s: {what}")
         time.sleep(_POLL_S)
     return found
-
-
-def free_port() -> int:
-    """Return a TCP port of this machine that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class DaemonProcess:
@@ -221,57 +213,6 @@ class DaemonProcess:
             self.kill()
 
 
-class Mosquitto:
-    """A real broker on a port of its own, which keeps sessions on disk.
-
-    Raises:
-        BrokerError: it is not installed, or does not start.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        self._log = folder / "mosquitto.log"
-        path = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
-        program = shutil.which("mosquitto", path=path)
-        if program is None:
-            raise BrokerError("mosquitto is not installed: apt install mosquitto")
-        self._program = program
-        lines = [f"listener {self.port} {HOST}", "allow_anonymous true", "persistence true"]
-        lines += [f"persistence_location {folder}/", "autosave_on_changes true"]
-        lines += ["autosave_interval 1", "max_queued_messages 0"]
-        lines += ["user root"] if os.geteuid() == 0 else []
-        self._config.write_text("\n".join([*lines, ""]))
-        self.start()
-
-    def start(self) -> None:
-        """Start it; return when it listens."""
-        with self._log.open("ab") as log:
-            command = [self._program, "-c", str(self._config)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for("mosquitto listens", self._listens)
-
-    def _listens(self) -> bool:
-        if self._process.poll() is not None:
-            raise BrokerError(f"mosquitto ended: {self._log.read_text()[-500:]}")
-        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
-            return True
-        return False
-
-    def pause(self) -> None:
-        """Have it answer nothing, with all connections left open."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Have it go on."""
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        self._process.kill()
-        self._process.wait(DEADLINE_S)
-
-
 class CameraProcess:
     """``tools.torture.camera`` on a port of its own.
 
@@ -300,57 +241,3 @@ class CameraProcess:
         """End it with SIGKILL."""
         self._process.kill()
         self._process.wait(DEADLINE_S)
-
-
-def peak_mb(pid: int) -> float:
-    """Return the peak resident memory of a process in MB of 10^6 bytes."""
-    return _memory_mb(pid, "VmHWM:")
-
-
-def resident_mb(pid: int) -> float:
-    """Return the present resident memory of a process in MB of 10^6 bytes."""
-    return _memory_mb(pid, "VmRSS:")
-
-
-def _memory_mb(pid: int, key: str, file: str = "status") -> float:
-    status = Path(f"/proc/{pid}/{file}").read_text()
-    line = next(line for line in status.splitlines() if line.startswith(key))
-    return int(line.split()[1]) * 1024 / _MB
-
-
-def children(pid: int, word: str) -> list[int]:
-    """Return the child processes whose command contains a word."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, IndexError):
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
-                command = path.with_name("cmdline").read_bytes().decode(errors="replace")
-                found += [int(path.parent.name)] * (word in command)
-    return found
-
-
-def tree_mb(pid: int) -> float:
-    """Return the present memory of a process and all below it, in MB of 10^6 bytes.
-
-    What they share counts once (the kernel's proportional set size).
-    """
-    used_mb = 0.0
-    with contextlib.suppress(OSError, StopIteration):
-        used_mb += _memory_mb(pid, "Pss:", "smaps_rollup")
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            used_mb += sum(tree_mb(int(child)) for child in path.read_text().split())
-    return used_mb
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process, or a thread of it, has not ended yet.
-
-    A killed process of several threads is a zombie at once; its parent learns of its end, and its
-    pipes are closed, only when the last thread has ended.
-    """
-    process = Path(f"/proc/{pid}")
-    try:
-        is_zombie = (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        return not is_zombie or len(list((process / "task").iterdir())) > 1
-    except OSError:
-        return False

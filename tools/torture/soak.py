@@ -12,19 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.broker import HOST, free_port
+from tools.processes import resident_mb
 from tools.torture.attacks import DAEMON_MB, QUIET_LOG, SILENT
 from tools.torture.daemon import DEVICE_ID
+from tools.torture.home import kept_broker
 from tools.torture.hostile_pictures import noisy_jpegs, sample_images
 from tools.torture.ledger import Subscriber
-from tools.torture.processes import (
-    DEADLINE_S,
-    HOST,
-    DaemonProcess,
-    Mosquitto,
-    free_port,
-    resident_mb,
-    wait_for,
-)
+from tools.torture.processes import DEADLINE_S, DaemonProcess, wait_for
 from tools.torture.report import Section
 
 # As a device looks: mostly at a scene that rests; a new one each 25 seconds of its 10 frames a
@@ -61,7 +56,7 @@ class Reading:
 def soak(folder: Path, count: int, seed: int) -> Section:
     """Replay frames as fast as they are looked at, with voice, history, MQTT and metrics."""
     section = Section("soak")
-    broker, port = Mosquitto(folder), free_port()
+    broker, port = kept_broker(folder), free_port()
     subscriber = Subscriber(broker.port)
     daemon = DaemonProcess(folder, _settings(folder, count, seed, broker.port, port))
     readings: list[Reading] = []
@@ -94,7 +89,7 @@ def soak(folder: Path, count: int, seed: int) -> Section:
         # one for a moment. What is never given back raises the smallest as well.
         first, last = (min(getattr(x, name) for x in part) for part in (early, late))
         section.expect(
-            f"{name.replace('_', ' ')}: no more at the end", f"{first}, {last}", last <= first
+            f"{name.replace('_', ' ')}: not more at the end", f"{first}, {last}", last <= first
         )
     section.at_most("write-ahead logs", max(x.wal_mb for x in readings), _WAL_MB, "MB")
     section.at_most(

@@ -101,10 +101,13 @@ def try_captioning() -> None:
         # An unsure caption is withheld; what is sure is named all the same.
         is_described = bool(answer.get("caption") or answer.get("things"))
         claim("something was said of it:", is_described, answer.get("text"))
-        wait_for(
+        is_heard = wait_for(
             "words came out of the sound card",
             lambda: RECORDED.exists() and int((loudness() > SILENT_RMS).sum()) >= TENTHS_OF_WORDS,
         )
+        if not is_heard:
+            say(f"   arecord: exit code {recorder.poll()}, {RECORDED.stat().st_size} bytes recorded")
+            say(run("sh", "-c", "cat /proc/asound/Loopback/pcm*/sub0/status; ps -C aplay,python"))
         time.sleep(20)
     finally:
         recorder.terminate()

@@ -22,7 +22,7 @@ from seealoud.training.errors import DatasetError
 from seealoud.training.text import words_of
 
 CAPTIONS_TABLE = "captions.tsv"
-_IMAGES = "images"
+IMAGES = "images"
 
 # Words of alternative texts on web pages that advertise or name what no picture shows.
 _NOT_SEEN_WORDS = (
@@ -36,7 +36,7 @@ _ARTICLES = frozenset(("a", "an", "the", "another", "one", "this", "each", "that
 _SHORTEST, _LONGEST = 4, 17  # words; longer sentences would be cut (text.max_words)
 
 LABELS_TABLE = "labels.tsv"
-_THINGS_TABLE = "things.tsv"
+THINGS_TABLE = "things.tsv"
 _DETECTED_TABLE = "detected.tsv"
 _LEAST_SCORE = 0.5  # of another detector's finds: below it too many are wrong
 _MOST_THINGS = 3  # in a caption
@@ -80,7 +80,7 @@ def open_extra(root: Path, *, plain_sentences: bool) -> tuple[CaptionedPicture, 
         )
     if not captions:
         raise DatasetError(f"no caption of {root} can be used for training")
-    images = root / _IMAGES if (root / _IMAGES).is_dir() else root
+    images = root / IMAGES if (root / IMAGES).is_dir() else root
     _refuse_missing(captions, images)
     return tuple(
         CaptionedPicture(name, images / name, tuple(captions[name])) for name in sorted(captions)
@@ -126,7 +126,7 @@ def room_captions(root: Path) -> dict[str, list[str]]:
         DatasetError: a table cannot be read.
     """
     kinds = _cells(root / LABELS_TABLE)
-    asked = {name: cell.split("|") for name, cell in _cells(root / _THINGS_TABLE).items()}
+    asked = {name: cell.split("|") for name, cell in _cells(root / THINGS_TABLE).items()}
     detected = _cells(root / _DETECTED_TABLE)
     often = _often_asked(asked)
     captions: dict[str, list[str]] = {}

@@ -104,7 +104,7 @@ def read_checkpoint(path: Path) -> tuple[str, bytes]:
     digest = hashlib.sha256(data).hexdigest()
     if not digest.startswith(match[1]):
         raise WeightsError(
-            f"{path} is damaged or was changed: its name promises SHA-256 {match[1]}..., "
+            f"{path} is damaged or was changed: its name states SHA-256 {match[1]}..., "
             f"its content has {digest}. Reinstall the package that it is from"
         )
     return digest, data

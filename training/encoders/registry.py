@@ -208,7 +208,7 @@ def _build_inception(
     except (OSError, ValueError, KeyError) as exc:
         raise WeightsError(
             f"cannot load {path} into {INCEPTION_NAME}: {exc}. "
-            f"Wanted is Keras' {_INCEPTION_FILE} (without the top layer)"
+            f"Expected: Keras' {_INCEPTION_FILE} (without the top layer)"
         ) from exc
     return model
 

@@ -110,7 +110,7 @@ def read_rules(path: Path = RULES) -> Rules:
             raise DatasetError(f"{path} line {number}: expected NAME : SOURCES : WORDS")
         found = _name(*parts)
         if found.name in names:
-            raise DatasetError(f"{path} line {number}: {found.name} is there twice")
+            raise DatasetError(f"{path} line {number}: {found.name} occurs twice")
         names[found.name] = found
     for found in names.values():
         if found.broader is not None and found.broader not in names:

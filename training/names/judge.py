@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.training.data.extra import rows
+from seealoud.training.data.extra import CAPTIONS_TABLE, IMAGES, LABELS_TABLE, THINGS_TABLE, rows
 from seealoud.training.errors import DatasetError
 from seealoud.training.names.everyday import Rules
 
-_TABLES = ("captions.tsv", "things.tsv")
-_LABELS = "labels.tsv"
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
 Confirmed = npt.NDArray[np.bool_]
@@ -80,11 +78,12 @@ def read_captions(folder: Path) -> dict[Path, list[str]]:
         DatasetError: a file is malformed, or it names a picture that is not there.
     """
     found: dict[Path, list[str]] = {}
-    path = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
+    tables = (folder / CAPTIONS_TABLE, folder / THINGS_TABLE)
+    path = next((path for path in tables if path.is_file()), None)
     if path is None:
         return found
     for picture, text in _read_pairs(path):
-        sentences = [text] if path.name == _TABLES[0] else text.split("|")
+        sentences = [text] if path.name == CAPTIONS_TABLE else text.split("|")
         found.setdefault(picture, []).extend(sentences)
     return found
 
@@ -98,13 +97,13 @@ def read_labels(folder: Path) -> dict[Path, list[str]]:
     Raises:
         DatasetError: as ``read_captions``.
     """
-    path = folder / _LABELS
+    path = folder / LABELS_TABLE
     return {picture: [text] for picture, text in _read_pairs(path)} if path.is_file() else {}
 
 
 def _read_pairs(path: Path) -> list[tuple[Path, str]]:
     """Return the pictures and texts of a table's lines."""
-    found = [(path.parent / "images" / name, text) for _, name, text in rows(path)]
+    found = [(path.parent / IMAGES / name, text) for _, name, text in rows(path)]
     absent = [picture for picture, _ in found if not picture.is_file()]
     if absent:
         raise DatasetError(f"{path} names {len(absent)} pictures that are missing: {absent[0]}")

@@ -93,7 +93,7 @@ def test_rules_that_do_not_name_every_class_once_are_refused(
     ("text", "reason"),
     [
         ("beast : dog", "expected NAME : SOURCES : WORDS"),
-        ("beast : dog : dog\nbeast : pug : pug", "beast is there twice"),
+        ("beast : dog : dog\nbeast : pug : pug", "beast occurs twice"),
         ("pug < beast : dog : dog", "there is no such name"),
     ],
 )

@@ -11,8 +11,8 @@ from ai_edge_litert.interpreter import Interpreter
 from support.smoke import SIZE_PX, Done, Smoke
 from support.tflite_graph import Operator, operators
 
-from seealoud.convert import encoder as module
-from seealoud.convert.encoder import calibration_pictures, whole_encoder
+from seealoud.convert import export as module
+from seealoud.convert.export import calibration_pictures, whole_encoder
 from seealoud.device.vision.preprocess import preprocess
 from seealoud.device.vision.runtime import Encoder
 from seealoud.training.data.dataset import CaptionedPicture

@@ -14,7 +14,7 @@ from seealoud.device.daemon.sentences import often_spoken
 from seealoud.device.events import SpeechOutcome
 from seealoud.device.records import Earcon
 from seealoud.device.speech.pcm import PcmChunk
-from seealoud.device.speech.phrase_cache import LARGEST_BYTES, OPENINGS, PhraseCache
+from seealoud.device.speech.phrases import LARGEST_BYTES, OPENINGS, PhraseCache
 from seealoud.device.speech.piper import PiperOptions, PiperVoiceProcess
 from seealoud.device.speech.playback import NullPlayback
 from seealoud.device.speech.settings import SpeechSettings

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from support.tflite_graph import CONTROL_FLOW, HIDDEN_STATE, operators
 from support.weights import draw_weights
 
-from seealoud.convert.decoder import export_decoder
+from seealoud.convert.export import export_decoder
 from seealoud.device.vision.beam_search import likeliest, log_softmax
 from seealoud.device.vision.manifest import DECODER
 from seealoud.device.vision.runtime import Decoder as DeviceDecoder
