@@ -106,7 +106,8 @@ def try_captioning() -> None:
             lambda: RECORDED.exists() and int((loudness() > SILENT_RMS).sum()) >= TENTHS_OF_WORDS,
         )
         if not is_heard:
-            say(f"   arecord: exit code {recorder.poll()}, {RECORDED.stat().st_size} bytes recorded")
+            size = RECORDED.stat().st_size if RECORDED.exists() else 0
+            say(f"   arecord: exit code {recorder.poll()}, {size} bytes recorded")
             say(run("sh", "-c", "cat /proc/asound/Loopback/pcm*/sub0/status; ps -C aplay,python"))
         time.sleep(20)
     finally:
