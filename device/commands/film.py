@@ -91,7 +91,7 @@ def _film_path(options: DescribeOptions) -> Path:
     (source,) = options.sources
     path = Path(source)
     if source == "-" or is_address(source) or path.is_dir():
-        raise ConfigError(f"{source} is no film on this machine: name a file, such as film.mp4")
+        raise ConfigError(f"{source} is not a film on this machine: name a file, such as film.mp4")
     if path.suffix.lower() in PICTURE_SUFFIXES:
         raise ConfigError(f"{source} is a picture, which has no scenes: name a film")
     return path
