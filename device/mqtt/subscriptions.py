@@ -153,10 +153,10 @@ class Subscriptions:
         if received.is_retained:
             return
         if received.payload == t.OFFLINE.encode():
-            # Another client of this device has gone; we have not.
+            # Another client of this device has ended; the daemon has not.
             self._is_online_due = True
         elif received.payload == t.ONLINE.encode():
-            # We said so after subscribing: what the broker keeps has come before it.
+            # It was published after subscribing, so all retained messages came before it.
             self._desired.arrived(now_s)
 
     def is_online_due(self, now_s: float) -> bool:

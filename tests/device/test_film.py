@@ -98,7 +98,7 @@ def test_film_has_a_caption_for_each_scene_spoken_into_its_pauses(
     assert "cup" in again
     assert out[0] == (f"{film}: 4 scenes in 0:00:28; 1 of them could not be described. 3 captions.")
     # The cat is on while somebody speaks.
-    assert out[1:] == [f"{wav}: 2 captions spoken; 1 found no room."]
+    assert out[1:] == [f"{wav}: 2 captions spoken; 1 did not fit."]
     assert len(samples(wav)[0]) / samples(wav)[1] == pytest.approx(LENGTH_S, abs=0.1)
     assert is_loud(wav, 0.0, 3.9)
     assert not is_loud(wav, 9.5, 9.9)
