@@ -44,7 +44,7 @@ class FakeStage:
 # --- plan -------------------------------------------------------------------------------------
 
 
-def test_the_plan_tells_stages_times_and_what_is_over() -> None:
+def test_the_plan_shows_stages_times_and_what_is_finished() -> None:
     plan = [
         Planned(FakeStage("train a", over=True), 36_000.0),
         Planned(FakeStage("train b"), None),
@@ -89,7 +89,7 @@ def test_a_failure_ends_it_and_the_next_time_it_goes_on_there() -> None:
     assert plan[0].stage.runs == ["a"]
 
 
-def test_what_is_missing_for_a_later_stage_is_told_before_the_first() -> None:
+def test_what_is_missing_for_a_later_stage_is_reported_before_the_first() -> None:
     lacking = FakeStage("b", lacks="no folder rooms")
     plan = [Planned(FakeStage("a"), None), Planned(lacking, None)]
     with pytest.raises(DatasetError, match="no folder rooms"):
@@ -114,7 +114,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return runner("reproduce", main, monkeypatch, capsys)
 
 
-def test_a_dry_run_tells_the_shipped_bundles_plan_and_does_nothing(
+def test_a_dry_run_shows_the_plan_of_the_shipped_bundle_and_does_nothing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -83,7 +83,7 @@ def test_a_bundle_from_the_key_to_its_removal(bundle: Bundle, tmp_path: Path) ->
     assert "choose one of: shipped" in err
 
 
-def test_a_bundle_of_one_s_own_needs_no_signature_if_that_is_said(
+def test_a_bundle_of_the_user_needs_no_signature_with_the_option_unsigned(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     older, newer = (dated_bundle(tmp_path / x, x) for x in (OLDER, NEWER))

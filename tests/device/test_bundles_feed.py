@@ -37,7 +37,7 @@ def test_a_feed_announces_a_bundle_and_its_address_is_complete(
     assert read_feed(server.feed, [tmp_path / "mine-keys"]).address.endswith("/x.zip")
 
 
-def test_a_feed_that_no_trusted_key_has_signed_is_not_believed(
+def test_a_feed_that_no_trusted_key_has_signed_is_refused(
     server: UpdateServer, tmp_path: Path
 ) -> None:
     own, stranger = own_key(tmp_path), own_key(tmp_path, "stranger")

@@ -59,7 +59,7 @@ def test_a_usb_camera_has_its_number_without_links(devices):
     assert found([], devices) == FoundCamera("camera:0", "USB camera HD Pro Webcam C920")
 
 
-def test_the_pi_s_own_device_files_are_no_cameras(devices):
+def test_device_files_of_the_pi_itself_are_not_cameras(devices):
     (devices / "video0").unlink()
     (devices / "video1").unlink()
     assert found([], devices) is None

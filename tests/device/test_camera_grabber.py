@@ -149,7 +149,7 @@ def test_the_first_frames_after_opening_are_thrown_away():
     assert bench.grabber.frames == 1
 
 
-def test_a_fast_replay_reads_only_when_somebody_waits():
+def test_a_fast_replay_reads_only_when_a_frame_is_awaited():
     bench = Bench(source="pictures/", replay={"pace": "fast"})
     camera = bench.script(noise(0), noise(1))
     bench.step()
@@ -181,7 +181,7 @@ def test_frames_of_a_fast_replay_queue_up_in_order_and_never_grow_stale():
 # ---------------------------------------------------------------- loss and recovery
 
 
-def test_loss_and_recovery_are_told_once():
+def test_loss_and_recovery_are_reported_once():
     bench = Bench()
     lost = bench.script(noise(0), LOST)
     bench.cameras += [CameraError("no camera"), CameraError("not permitted")]
@@ -218,7 +218,7 @@ def test_a_camera_that_comes_and_goes_waits_longer_each_time():
     assert bench.problems == [(True, "camera:0 is lost")]
 
 
-def test_a_real_thread_gets_over_a_camera_that_vanishes_and_returns():
+def test_a_real_thread_survives_a_camera_that_vanishes_and_returns():
     captures = [FakeCapture(), FakeCapture()]
     waiting = list(captures)
     clock = SystemClock()
@@ -273,7 +273,7 @@ def test_a_frozen_camera_is_a_problem_until_a_picture_differs():
     assert bench.grabber.frames == 4
 
 
-def test_a_camera_that_is_unplugged_while_frozen_is_frozen_no_more():
+def test_a_camera_that_is_unplugged_while_frozen_is_no_longer_frozen():
     bench = Bench()
     bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
     bench.cameras.append(LOST)
@@ -299,7 +299,7 @@ def test_darkness_and_recordings_are_not_frozen(image, settings):
     assert bench.problems == []
 
 
-def test_a_camera_that_was_let_go_for_privacy_is_frozen_no_more():
+def test_a_camera_that_was_released_for_privacy_is_no_longer_frozen():
     bench = Bench()
     bench.script(noise(1), lambda: bench.clock.advance(31) or noise(1))
     bench.step(2)
@@ -310,7 +310,7 @@ def test_a_camera_that_was_let_go_for_privacy_is_frozen_no_more():
 # ---------------------------------------------------------------- privacy and the end
 
 
-def test_pause_lets_the_camera_go_and_forgets_its_frames():
+def test_pause_releases_the_camera_and_discards_its_frames():
     bench = Bench()
     first = bench.script(noise(0))
     bench.script(noise(1))

@@ -186,7 +186,7 @@ def test_our_own_process_is_no_holder(tmp_path: Path):
         assert holders_of(device) == []
 
 
-def test_a_missing_device_tells_what_is_there(tmp_path: Path):
+def test_a_missing_device_is_reported_with_those_that_exist(tmp_path: Path):
     assert "plug a camera in" in advice(tmp_path / "video0", tmp_path)
     for name in ("video2", "video10", "videotape"):
         (tmp_path / name).touch()
@@ -212,7 +212,7 @@ def test_a_device_that_is_not_permitted_names_the_group(tmp_path: Path):
         check_device(tmp_path / "video0", "camera:0")
 
 
-def test_eacces_and_ebusy_are_told_apart(tmp_path: Path, monkeypatch):
+def test_eacces_and_ebusy_are_distinguished(tmp_path: Path, monkeypatch):
     """Root cannot meet the first, and no driver gives the second here: the call fails by hand."""
     for error, words in ((13, "usermod -aG video"), (16, "in use or not answering")):
 
@@ -272,12 +272,12 @@ def test_a_silent_picamera_times_out():
     camera.close()
 
 
-def test_a_picamera_that_is_not_there_tells_how_to_look():
+def test_a_missing_picamera_is_reported_with_the_command_that_lists_them():
     with pytest.raises(CameraError, match="rpicam-hello --list-cameras"):
         open_picamera(2, "picamera2:2", Wish(32, 32, 10), FakePicamera2)
 
 
-def test_without_picamera2_the_message_tells_how_to_install_it():
+def test_without_picamera2_the_message_says_how_to_install_it():
     try:
         import picamera2  # noqa: F401
     except ImportError:

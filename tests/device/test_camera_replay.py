@@ -88,13 +88,13 @@ def test_frames_are_stamped_by_the_machine_also_when_the_film_is_faster(tmp_path
     assert clocks.film.now_s() == 40
 
 
-def test_a_loop_goes_on_in_time(tmp_path: Path):
+def test_a_loop_continues_in_time(tmp_path: Path):
     camera, clocks = opened(folder(tmp_path, 2), rate_hz=4, is_looped=True)
     assert times_of(clocks.film, camera, 5) == [0, 0.25, 0.5, 0.75, 1.0]
     assert number_of(camera.read()) == 1
 
 
-def test_a_replay_that_is_opened_again_goes_on_in_time(tmp_path: Path):
+def test_a_replay_that_is_opened_again_continues_in_time(tmp_path: Path):
     camera, clocks = opened(folder(tmp_path), rate_hz=4)
     assert times_of(clocks.film, camera, 2) == [0, 0.25]
     camera.close()

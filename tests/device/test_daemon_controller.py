@@ -86,7 +86,7 @@ def test_describe_asks_the_observer_and_sounds_at_once_unless_a_finger_has(bench
     assert causes == [Cause.MQTT, BUTTON]
 
 
-def test_every_request_is_told_with_what_became_of_it(bench: Bench) -> None:
+def test_every_request_is_published_with_its_outcome(bench: Bench) -> None:
     bench.ask(r.Stop(id="a"))
     bench.ask(r.Set(name="volume", value=99, id="b"))
     accepted, refused = _told(bench)
@@ -231,7 +231,9 @@ def test_muting_says_nothing_and_unmuting_says_so(bench: Bench, path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "value"), [("volume", 0.5), ("rate", 1.5), ("minimum_gap_s", 30), ("snooze_min", 5)]
 )
-def test_numbers_are_set_kept_and_told(bench: Bench, path: Path, name: str, value: float) -> None:
+def test_numbers_are_set_saved_and_published(
+    bench: Bench, path: Path, name: str, value: float
+) -> None:
     assert bench.ask(r.Set.model_validate({"name": name, "value": value})).is_accepted
     kept = "snoozed_until" if name == "snooze_min" else name
     published = bench.changed()[kept]
@@ -282,7 +284,7 @@ def test_summary_and_self_check_are_answers_in_words(bench: Bench) -> None:
     assert bench.voice.texts == ["In the last 15 minutes: nothing.", "All is well."]
 
 
-def test_a_summary_is_told_whole_to_listeners_whoever_asks_and_however_silent(bench: Bench) -> None:
+def test_a_summary_is_published_whole_whatever_asks_for_it_and_however_silent(bench: Bench) -> None:
     bench.ask(r.Mute(is_on=True))
     bench.ask(r.Summary(minutes=15, id="s1"), Cause.MQTT)
     bench.ask(r.Summary(), BUTTON)
@@ -292,7 +294,7 @@ def test_a_summary_is_told_whole_to_listeners_whoever_asks_and_however_silent(be
     assert second.summary.until - second.summary.since == timedelta(minutes=60)
 
 
-def test_without_a_history_a_summary_is_refused_and_nothing_is_told(path: Path) -> None:
+def test_without_a_history_a_summary_is_refused_and_nothing_is_published(path: Path) -> None:
     bench = Bench()
     bench.summary = None  # type: ignore[method-assign,assignment]
     bench.begin(path)
@@ -300,7 +302,7 @@ def test_without_a_history_a_summary_is_refused_and_nothing_is_told(path: Path) 
     assert bench.events.of(SummedUp) == []
 
 
-def test_status_is_told_without_a_word(bench: Bench) -> None:
+def test_status_is_returned_without_speech(bench: Bench) -> None:
     data = bench.ask(r.Status()).data
     assert (data["drops"], data["is_private"], data["volume"]) == (3, False, 1.0)
     assert bench.voice.texts == []

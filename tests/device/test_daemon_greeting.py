@@ -83,7 +83,7 @@ def test_greeting_says_what_is_missing_and_later_that_it_works() -> None:
     assert start.voice.texts[-1] == "The camera is back."
 
 
-def test_greeting_forgets_a_problem_that_is_over() -> None:
+def test_greeting_leaves_out_a_problem_that_is_over() -> None:
     start = Start()
     start.report(Part.CAMERA)
     assert start.at(2.0) == []

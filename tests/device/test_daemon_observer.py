@@ -149,7 +149,7 @@ def test_a_late_frame_is_announced_by_a_sound_of_its_own() -> None:
     assert bench.voice.earcons == [Earcon.CAPTURED]
 
 
-def test_a_scene_that_rests_is_told_once_and_then_costs_no_model() -> None:
+def test_a_static_scene_is_narrated_once_and_then_runs_no_model() -> None:
     bench = DaemonBench()
     bench.show(scene(1), times=20)
     spoken = [event for event in bench.events.of(Decided) if event.is_spoken]
@@ -163,7 +163,7 @@ def test_a_scene_that_rests_is_told_once_and_then_costs_no_model() -> None:
     assert len(bench.events.of(Decided)) == 70  # every frame's decision is published
 
 
-def test_a_new_scene_is_told_and_an_answer_counts_as_told() -> None:
+def test_a_new_scene_is_narrated_and_an_answer_counts_as_narrated() -> None:
     bench = DaemonBench()
     bench.show(scene(1), times=10)
     assert len(bench.voice.texts) == 1
@@ -178,7 +178,7 @@ def test_a_new_scene_is_told_and_an_answer_counts_as_told() -> None:
     assert bench.voice.utterances[-1].priority is Priority.NARRATION
 
 
-def test_a_lasting_fault_is_told_once_and_the_scene_after_it() -> None:
+def test_a_lasting_fault_is_spoken_once_and_then_the_scene_after_it() -> None:
     bench = DaemonBench()
     bench.show(scene(1), times=10)
     bench.show(dark(), times=30)

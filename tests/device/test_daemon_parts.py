@@ -30,7 +30,7 @@ def _texts(events: EventRecorder) -> list[str]:
 # --- the bus ----------------------------------------------------------------------------------
 
 
-def test_who_listens_late_hears_what_was_told_while_the_bus_was_held() -> None:
+def test_a_late_listener_receives_what_was_published_while_the_bus_was_held() -> None:
     bus, early, late = HeldBus(), EventRecorder(), EventRecorder()
     bus.subscribe(early)
     with bus.held():
@@ -42,7 +42,7 @@ def test_who_listens_late_hears_what_was_told_while_the_bus_was_held() -> None:
     assert _texts(early) == _texts(late) == ["first", "second", "third"]
 
 
-def test_a_build_that_fails_tells_what_it_met_all_the_same() -> None:
+def test_a_build_that_fails_publishes_what_it_found_nevertheless() -> None:
     bus, events = HeldBus(), EventRecorder()
     bus.subscribe(events)
 
@@ -56,7 +56,7 @@ def test_a_build_that_fails_tells_what_it_met_all_the_same() -> None:
     assert _texts(events) == ["first"]
 
 
-def test_what_a_listener_publishes_meanwhile_comes_after_what_was_kept() -> None:
+def test_what_a_listener_publishes_meanwhile_comes_after_what_was_held() -> None:
     bus, events = HeldBus(), EventRecorder()
 
     class Echo:
@@ -72,7 +72,7 @@ def test_what_a_listener_publishes_meanwhile_comes_after_what_was_kept() -> None
     assert _texts(events) == ["first", "second", "echo"]
 
 
-def test_nothing_is_lost_or_told_twice_when_threads_publish_at_the_end_of_the_hold() -> None:
+def test_nothing_is_lost_or_published_twice_when_threads_publish_at_the_end_of_the_hold() -> None:
     bus, events = HeldBus(), EventRecorder()
     bus.subscribe(events)
     may_begin = threading.Barrier(5)
@@ -133,7 +133,7 @@ def _set(
 
 
 @pytest.mark.parametrize("part", [Part.BUTTON, Part.KEYS, Part.SOCKET, Part.SIGNALS])
-def test_a_trigger_that_cannot_be_used_is_told_by_its_own_part(part: Part) -> None:
+def test_a_trigger_that_cannot_be_used_is_reported_as_its_own_part(part: Part) -> None:
     notes: list[str] = []
     broken = ScriptedTrigger("broken", notes, TriggerError("evdev is not installed"))
     other = Part.SOCKET if part is not Part.SOCKET else Part.KEYS
@@ -153,7 +153,7 @@ def test_another_daemon_s_socket_is_no_problem_to_live_with() -> None:
     assert events.events == []
 
 
-def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
+def test_what_failed_is_tried_again_after_growing_waits_and_reported_once() -> None:
     notes: list[str] = []
     button = ScriptedTrigger("button", notes, TriggerError("GPIO 17: no permission"))
     clock = ReplayClock(AT)
@@ -184,7 +184,7 @@ def test_what_failed_is_tried_again_after_growing_waits_and_told_once() -> None:
     assert [worker.name for worker in triggers.workers] == ["button", "keys"]
 
 
-def test_another_daemon_that_comes_later_is_a_problem_to_live_with() -> None:
+def test_another_daemon_that_comes_later_is_a_problem_like_others() -> None:
     socket = ScriptedTrigger("socket", [], TriggerError("no folder"))
     clock = ReplayClock(AT)
     triggers, events = _set({Part.SOCKET: socket}, clock)

@@ -89,7 +89,7 @@ def test_settings_of_other_tables_load_no_bundle(bench: Bench) -> None:
         ({"picture": {"is_gate_on": False}}, "picture.is_gate_on"),
     ],
 )
-def test_settings_of_captioner_and_picture_load_it_anew_and_are_named(
+def test_settings_of_captioner_and_picture_load_the_bundle_again_and_are_logged(
     bench: Bench,
     caplog: pytest.LogCaptureFixture,
     tables: dict[str, dict[str, object]],

@@ -36,7 +36,7 @@ def captions(path: Path, selection: Selection = ALL) -> list[str]:
     return [x.caption for x in read_entries(path, selection)]
 
 
-def test_forgets_what_is_older_than_it_may_be(path: Path) -> None:
+def test_deletes_what_is_older_than_the_limit(path: Path) -> None:
     days = [timedelta(days=n) for n in range(10)]
     kept(path, *(answered(f"{x.days} dogs", at=NOON - x) for x in reversed(days)))
     kept(path, keep_days=3)
@@ -49,7 +49,7 @@ def opened(path: Path, clock: ManualClock, **settings: int) -> History:
     return history
 
 
-def test_forgets_nothing_when_the_clock_jumps_by_ten_years(path: Path) -> None:
+def test_deletes_nothing_when_the_clock_jumps_by_ten_years(path: Path) -> None:
     years = timedelta(days=3652)
     clock = ManualClock()
     said = []
@@ -66,7 +66,7 @@ def test_forgets_nothing_when_the_clock_jumps_by_ten_years(path: Path) -> None:
         assert sorted(captions(path)) == sorted(said)
 
 
-def test_forgets_in_the_end_what_was_written_before_a_long_rest(path: Path) -> None:
+def test_deletes_in_the_end_what_was_written_before_a_long_pause(path: Path) -> None:
     clock = ManualClock()
     kept(path, answered("an old dog"))
     clock.wall_offset = timedelta(days=60)

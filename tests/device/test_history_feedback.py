@@ -231,7 +231,7 @@ def test_privacy_withholds_the_described_frame_at_once() -> None:
     assert bench.observer.frame_of(narrated) is None
 
 
-def test_counting_while_somebody_else_erases_is_no_error(
+def test_counting_while_another_process_erases_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = _feedback(tmp_path)

@@ -156,7 +156,7 @@ def test_sigkill_costs_nothing_that_was_flushed(path: Path) -> None:
     assert captions(path)[: len(flushed)] == flushed
 
 
-def test_forces_the_disk_no_more_often_than_it_may(path: Path) -> None:
+def test_syncs_the_disk_no_more_often_than_allowed(path: Path) -> None:
     clock = ManualClock()
     history = History(path, HistorySettings(), clock)
     for number in range(3600):
@@ -251,7 +251,7 @@ def test_a_full_disk_is_reported_once_and_costs_nothing_that_fits_into_memory(pa
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to drop root's rights")
-def test_a_read_only_folder_is_reported_and_the_daemon_goes_on(
+def test_a_read_only_folder_is_reported_and_the_daemon_continues(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "state"

@@ -282,7 +282,7 @@ def test_an_answer_before_the_first_frame_is_not_repeated():
 # ------------------------------------------------------------ silence
 
 
-def test_off_costs_nothing_and_on_begins_anew():
+def test_off_costs_nothing_and_on_begins_again():
     room = Room()
     room.show(0, for_s=20)
     room.narrator.set_on(False)
@@ -822,7 +822,7 @@ def test_what_was_described_while_alerts_were_off_is_known_afterwards():
 
 
 @pytest.mark.parametrize("is_snoozed", [False, True])
-def test_who_comes_and_goes_within_the_gap_or_a_snooze_does_not_stay_in_view(is_snoozed):
+def test_a_thing_that_comes_and_goes_within_the_gap_or_a_snooze_does_not_stay_in_view(is_snoozed):
     room = Room(rules=[DOG_RULE], minimum_gap_s=600.0)
     room.show(4, for_s=20)  # an empty street, of which it speaks
     assert room.narrator.in_view == {"dog": False}

@@ -282,7 +282,7 @@ def test_the_view_of_a_rule_survives_a_reload_by_name():
 # --- broader words -----------------------------------------------------------------------------
 
 
-def test_broader_words_are_in_the_singular_and_each_stands_in_one_group():
+def test_broader_words_are_in_the_singular_and_each_is_in_one_group():
     counts = Counter(word for words in HYPERNYMS.values() for word in words)
     assert not [word for word, count in counts.items() if count > 1]
     for broader, words in HYPERNYMS.items():

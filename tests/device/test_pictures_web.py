@@ -167,7 +167,7 @@ def test_a_picture_is_fetched_whatever_its_headers_say(site, path):
         ("private", "401 .*: give user and password"),
     ],
 )
-def test_what_the_server_gets_wrong_is_reported(site, path, why):
+def test_errors_of_the_server_are_reported(site, path, why):
     with pytest.raises(PictureError, match=why) as caught:
         fetch_picture(f"{site}/{path}", SOON)
     assert str(caught.value).startswith(f"{site}/{path}")

@@ -105,7 +105,7 @@ def test_a_broken_file_is_put_aside_and_the_daemon_starts(tmp_path, data):
     assert len(problems.reported) == 2
 
 
-def test_a_problem_goes_into_the_log_where_nobody_else_wants_it(tmp_path, caplog):
+def test_a_problem_is_logged_where_no_listener_takes_it(tmp_path, caplog):
     (tmp_path / "state.json").write_bytes(b"")
     StateFile(tmp_path / "state.json").read()
     assert "state.json.broken" in caplog.text
@@ -147,7 +147,7 @@ def test_values_that_make_no_sense_do_not_cost_the_others(tmp_path, values, kept
     assert (tmp_path / "state.json.broken").exists()
 
 
-def test_a_full_or_read_only_disk_is_told_of_once_and_so_is_its_end(tmp_path):
+def test_a_full_or_read_only_disk_is_reported_once_and_so_is_its_end(tmp_path):
     (tmp_path / "state").write_text("a file where the directory should be")
     problems = Problems()
     file = StateFile(tmp_path / "state" / "state.json", problems)
@@ -270,7 +270,7 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_second_daemon_is_refused_and_told_whom_to_stop(tmp_path, holder):
+def test_a_second_daemon_is_refused_and_the_message_names_the_first(tmp_path, holder):
     with pytest.raises(DaemonError, match=rf"process {holder.pid}\).*STATE_DIRECTORY"):
         StateLock(tmp_path / "state").acquire()
     with StateLock(tmp_path / "other"):

@@ -81,7 +81,7 @@ def _hold(rig: Rig, speaker: Loudspeaker, text: str, priority: Priority) -> None
     speaker.is_holding = False
 
 
-def test_words_are_heard_and_told_with_their_delay() -> None:
+def test_an_utterance_is_played_and_published_with_its_delay() -> None:
     with announcing(NullPlayback(), clock=ReplayClock(datetime.now(UTC))) as rig:
         rig.say("A dog.", asked_s=0.0)
         (spoke,) = rig.ear.wait_spoke(1)
@@ -158,7 +158,7 @@ def test_a_press_is_noticed_in_the_middle_of_words() -> None:
         assert len(tick) < min(len(words), len(answer))
 
 
-def test_the_last_words_come_again() -> None:
+def test_the_last_utterance_is_repeated() -> None:
     speaker = Loudspeaker()
     with announcing(speaker) as rig:
         assert not rig.announcer.repeat(Cause.BUTTON, 0.0)
@@ -169,7 +169,7 @@ def test_the_last_words_come_again() -> None:
         assert rig.ear.spoke[1].utterance.cause is Cause.BUTTON
 
 
-def test_muted_nothing_sounds_and_all_is_told() -> None:
+def test_muted_nothing_is_played_and_everything_is_published() -> None:
     speaker = Loudspeaker()
     with announcing(speaker) as rig:
         _hold(rig, speaker, "answer", ANSWER)
@@ -214,7 +214,7 @@ def test_muted_alerts_of_rules_are_heard_and_not_cut() -> None:
         assert rig.ear.wait_spoke(7)[-1].outcome is CUT
 
 
-def test_words_without_words_are_told() -> None:
+def test_an_utterance_without_words_is_published() -> None:
     with announcing(NullPlayback(), _quiet()) as rig:
         rig.say("  ")
         (spoke,) = rig.ear.wait_spoke(1)
@@ -287,7 +287,7 @@ def test_another_voice_takes_over_between_two_utterances() -> None:
 
 
 @pytest.mark.parametrize("path", [BROKEN, DEADLY])
-def test_a_broken_voice_is_refused_and_the_old_one_speaks_on(path: str) -> None:
+def test_a_broken_voice_is_refused_and_the_old_one_continues(path: str) -> None:
     with announcing(NullPlayback()) as rig:
         with pytest.raises(VoiceError, match=path):
             rig.announcer.set_voice(path)
@@ -327,7 +327,7 @@ def test_earcons_can_be_off_and_quiet() -> None:
 # -- trouble
 
 
-def test_a_lost_loudspeaker_is_told_once_and_so_is_its_return() -> None:
+def test_a_lost_loudspeaker_is_reported_once_and_so_is_its_return() -> None:
     speaker, clock = Loudspeaker(), ReplayClock(datetime.now(UTC))
     with announcing(speaker, _quiet(), clock=clock, is_started=False) as rig:
         speaker.is_plugged = False
@@ -397,7 +397,7 @@ def test_the_built_in_voice_speaks_in_place_of_one_that_cannot(
         assert rig.voices[-1].said == ["A cat."]
 
 
-def test_without_any_voice_it_goes_on_and_says_so() -> None:
+def test_without_any_voice_the_speech_continues_and_reports_it() -> None:
     gone: list[str] = [BROKEN]
 
     def open_voice(path: str | None) -> ToneVoice:

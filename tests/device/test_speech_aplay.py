@@ -37,14 +37,14 @@ BOARD = card("sndrpihifiberry", "snd_rpi_hifiberry_dac, HifiBerry DAC HiFi pcm51
         (HDMI, "plughw:CARD=vc4hdmi0,DEV=0"),
     ],
 )
-def test_the_card_that_was_plugged_in_to_be_heard_is_chosen(listing, name):
+def test_the_card_that_was_plugged_in_is_chosen(listing, name):
     loudspeaker = find_loudspeaker(listing)
     assert loudspeaker is not None
     assert loudspeaker.name == name
 
 
 @pytest.mark.parametrize("listing", ["", "null\n    Discard all samples (playback)\n", "garbage"])
-def test_no_card_is_found_where_none_is(listing):
+def test_no_card_is_found_without_a_card(listing):
     assert find_loudspeaker(listing) is None
 
 
@@ -55,6 +55,6 @@ def test_each_card_is_listed_once_in_alsa_s_words():
     ]
 
 
-def test_without_aplay_none_is_found(monkeypatch, tmp_path):
+def test_without_aplay_no_card_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_loudspeaker() is None

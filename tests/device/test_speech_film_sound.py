@@ -16,7 +16,7 @@ GREY = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
 
 
 @needs_ffmpeg
-def test_film_sound_has_the_pauses_in_which_nobody_speaks(tmp_path: Path) -> None:
+def test_film_sound_has_the_pauses_without_speech(tmp_path: Path) -> None:
     loud = [(0.0, 3.0), (5.5, 8.0), (8.4, 10.0)]
     path = make_film(tmp_path / "a film's: 100%.mp4", [(GREY, 12.0)], speech_like(12.0, loud))
     sound = FilmSound(path, tmp_path, RATE_HZ)

@@ -22,7 +22,9 @@ def _voice_files(folder: Path) -> Path:
     return folder / "amy.onnx"
 
 
-def test_a_voice_that_dies_is_counted_when_its_successor_starts_and_another_voice_goes_on() -> None:
+def test_a_voice_that_dies_is_counted_when_its_successor_starts_and_another_voice_continues() -> (
+    None
+):
     voices = PiperVoices()
     first = voices.open(None)
     try:
@@ -64,7 +66,7 @@ def test_the_voice_that_was_chosen_last_comes_before_the_settings(tmp_path: Path
     assert with_kept_voice(settings, str(amy)).rate == 1.5
 
 
-def test_a_chosen_voice_that_is_gone_is_told_and_the_settings_hold(
+def test_a_chosen_voice_that_is_gone_is_logged_and_the_settings_apply(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = SpeechSettings(voice=_voice_files(tmp_path))

@@ -152,7 +152,7 @@ def test_phrases_are_kept_in_idle_moments_and_not_synthesised_again() -> None:
 
 
 @pytest.mark.parametrize("what", ["rate", "voice"])
-def test_phrases_are_made_anew_for_another_voice_or_rate(what: str) -> None:
+def test_phrases_are_synthesised_again_for_another_voice_or_rate(what: str) -> None:
     with announcing(NullPlayback(), QUIET, often_spoken=[SURE]) as rig:
         _wait_filled(rig)
         rig.voices[0].said.clear()
@@ -166,7 +166,7 @@ def test_phrases_are_made_anew_for_another_voice_or_rate(what: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["press", "words"])
-def test_phrases_in_the_making_delay_nobody(by: str) -> None:
+def test_phrases_that_are_synthesised_in_advance_delay_no_utterance(by: str) -> None:
     with announcing(NullPlayback(), SpeechSettings(), often_spoken=[SURE]) as rig:
         voice = rig.voices[0]
         voice.gate.clear()

@@ -178,7 +178,9 @@ def test_killed_in_mid_word_is_an_error_and_the_next_words_work(voice: PiperVoic
     assert _is_gone(first_pid)
 
 
-def test_killed_while_idle_goes_unheard(voice: PiperVoiceProcess) -> None:
+def test_a_voice_killed_while_idle_is_replaced_at_the_next_utterance(
+    voice: PiperVoiceProcess,
+) -> None:
     voice.start()
     pid = voice.pid
     assert pid is not None

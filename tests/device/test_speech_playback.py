@@ -93,7 +93,7 @@ def test_a_cut_stops_the_rest_but_not_the_next(playback: Playback) -> None:
     assert not playback.play([_tone(0.1)]).was_cut
 
 
-def test_a_cut_before_the_first_sound_starts_none(playback: Playback) -> None:
+def test_a_cut_before_the_first_sound_starts_no_player(playback: Playback) -> None:
     def cut_first() -> Iterator[PcmChunk]:
         playback.cut()
         yield _tone(5.0)

@@ -99,7 +99,9 @@ def test_from_press_to_sound_it_takes_milliseconds(factory: MockFactory) -> None
     rig.trigger.close()
 
 
-def test_a_held_button_tells_when_to_let_go_and_then_checks_itself(factory: MockFactory) -> None:
+def test_a_held_button_sounds_when_to_release_it_and_then_the_self_check_runs(
+    factory: MockFactory,
+) -> None:
     rig = Rig(factory, HASTY)
     rig.pin.drive_low()
     assert rig.felt.held.wait(WAIT_S)
@@ -155,7 +157,7 @@ def test_actions_are_those_of_the_settings(factory: MockFactory) -> None:
     rig.trigger.close()
 
 
-def test_a_press_that_does_nothing_is_felt_all_the_same(factory: MockFactory) -> None:
+def test_a_press_without_an_action_is_acknowledged_nevertheless(factory: MockFactory) -> None:
     rig = Rig(factory, PATIENT, short_press="none")
     rig.pin.drive_low()
     assert rig.felt.down.wait(WAIT_S)
@@ -184,7 +186,7 @@ def test_every_wiring(factory: MockFactory, wiring: dict[str, str], pressed_high
     pin.close()
 
 
-def test_a_button_that_is_stuck_at_the_start_is_told_and_is_no_press(
+def test_a_button_that_is_stuck_at_the_start_is_logged_and_is_not_a_press(
     factory: MockFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     controller = NotingController()
@@ -243,7 +245,7 @@ def test_a_button_that_cannot_be_opened_can_be_closed(factory: MockFactory) -> N
     rig.trigger.close()
 
 
-def test_lgpio_is_told_where_it_may_write(
+def test_lgpio_gets_a_folder_where_it_may_write(
     factory: MockFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LG_WD", "")  # noted, so that it is as before afterwards

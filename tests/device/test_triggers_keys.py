@@ -175,7 +175,7 @@ def test_only_the_named_device_is_listened_to_and_grabbed(
     rig.trigger.close()
 
 
-def test_a_device_that_udev_has_not_given_us_yet_is_tried_again_and_told_once(
+def test_a_device_without_permission_yet_is_tried_again_and_logged_once(
     devices: PipeDevices, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="seealoud.device")

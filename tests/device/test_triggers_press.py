@@ -115,7 +115,7 @@ def test_bounces_and_odd_edges(edges: str, expected: list[tuple[float, str]]) ->
     assert played(TIMING, edges) == [(float(at_s), kind) for at_s, kind in expected]
 
 
-def test_nobody_waits_for_a_press_that_does_nothing() -> None:
+def test_no_time_is_spent_on_a_press_that_does_nothing() -> None:
     assert USUAL_TIMING == TIMING
     assert USUAL_TIMING.for_actions(ButtonSettings()) == TIMING
     none = ButtonSettings(double_press="none", long_press="none", very_long_press="none")

@@ -12,7 +12,7 @@ from seealoud.device.errors import TriggerError
 from seealoud.device.triggers.signals import SignalTrigger
 
 
-def test_a_hangup_reloads_in_a_thread_of_the_triggers_own() -> None:
+def test_a_hangup_reloads_in_the_thread_of_the_trigger() -> None:
     reloaded = threading.Event()
     threads: list[str] = []
 

@@ -130,7 +130,7 @@ def test_any_bytes_get_one_line_or_nothing(
         assert ask([path], Describe()).is_accepted
 
 
-def test_who_connects_and_goes_disturbs_nobody(rig: Rig) -> None:
+def test_a_client_that_connects_and_leaves_disturbs_no_other(rig: Rig) -> None:
     for data in (b"", b'{"action": "desc', GOOD):
         with rig.connect() as client:
             client.sendall(data)
@@ -138,7 +138,9 @@ def test_who_connects_and_goes_disturbs_nobody(rig: Rig) -> None:
     assert not rig.trigger.workers[0].is_stuck
 
 
-def test_who_is_silent_is_told_and_let_go_while_others_are_served(tmp_path: Path) -> None:
+def test_a_silent_client_is_answered_and_disconnected_while_others_are_served(
+    tmp_path: Path,
+) -> None:
     rig = Rig(tmp_path / "s", client_timeout_s=0.3)
     with closing(rig.trigger), rig.connect() as silent:
         assert ask([rig.path], Describe()).is_accepted
@@ -181,7 +183,7 @@ def test_hanging_clients_never_keep_a_new_one_out(rig: Rig) -> None:
         client.close()
 
 
-def test_an_answer_that_nobody_takes_disturbs_nobody(tmp_path: Path) -> None:
+def test_an_answer_that_is_not_read_disturbs_no_other_client(tmp_path: Path) -> None:
     class Talkative(NotingController):
         def handle(self, request: object, cause: Cause, asked_s: float) -> Outcome:
             return Outcome(is_accepted=True, data={"text": "x" * 4_000_000})
@@ -197,7 +199,7 @@ def test_an_answer_that_nobody_takes_disturbs_nobody(tmp_path: Path) -> None:
         assert not trigger.workers[0].is_stuck
 
 
-def test_who_asks_is_told_to_those_who_look_closely(
+def test_the_process_that_asks_is_logged_at_debug_level(
     rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="seealoud.device"):
@@ -208,7 +210,7 @@ def test_who_asks_is_told_to_those_who_look_closely(
 # ---------------------------------------------------------------- whose socket it is
 
 
-def test_it_is_for_us_and_our_group_only(rig: Rig) -> None:
+def test_the_socket_is_for_the_user_and_the_group_only(rig: Rig) -> None:
     assert stat.S_IMODE(rig.path.stat().st_mode) == 0o660
     assert stat.S_IMODE(rig.path.parent.stat().st_mode) & ~0o750 == 0
 
@@ -261,7 +263,7 @@ def test_closing_leaves_the_socket_of_a_successor_alone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the client
 
 
-def test_a_daemon_that_takes_nobody_is_alive_but_told_as_stuck(tmp_path: Path) -> None:
+def test_a_daemon_that_accepts_no_connection_is_reported_as_stuck(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stuck:
         stuck.bind(str(path))
@@ -311,7 +313,7 @@ def serve_once(path: Path, answer: bytes | None) -> threading.Thread:
         (None, "gave no answer within 0.2 s"),
     ],
 )
-def test_who_does_not_answer_like_a_daemon_is_told(
+def test_a_program_that_does_not_answer_like_a_daemon_is_reported(
     tmp_path: Path, answer: bytes | None, said: str
 ) -> None:
     thread = serve_once(tmp_path / "s", answer)
@@ -320,7 +322,7 @@ def test_who_does_not_answer_like_a_daemon_is_told(
     thread.join(WAIT_S)
 
 
-def test_a_text_that_becomes_too_long_on_its_way_is_not_sent(rig: Rig) -> None:
+def test_a_text_that_becomes_too_long_when_encoded_is_not_sent(rig: Rig) -> None:
     text = "\N{GRINNING FACE}" * MAX_SAY_CHARS
     line = json.dumps({"action": "say", "text": text}, ensure_ascii=False)
     assert len(line.encode()) < MAX_REQUEST_BYTES  # the longest text fits, in any script

@@ -236,7 +236,7 @@ def test_an_option_out_of_range_is_named(options: dict[str, Any], said: str) -> 
 SELF_TEST = load_bundle(TINY_BUNDLE).manifest.self_test
 
 
-def test_a_failed_self_test_is_told_with_both_numbers(tmp_path: Path) -> None:
+def test_a_failed_self_test_is_reported_with_both_numbers(tmp_path: Path) -> None:
     changed = SELF_TEST.log_probability - 1
     said = refusal(copy_bundle(tmp_path / "bundle", {"self_test/log_probability": changed}))
     words = tiny.VOCABULARY.decode(SELF_TEST.ids)

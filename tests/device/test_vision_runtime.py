@@ -100,7 +100,7 @@ def test_values_beyond_the_input_are_cut_off_and_do_not_wrap(kind: str) -> None:
     np.testing.assert_allclose(found[0, :3], [1, 0, 0.52], atol=0.05)
 
 
-def test_the_encoder_tells_its_size() -> None:
+def test_the_encoder_states_its_size() -> None:
     assert open_encoder().size_px == tiny.SIZE_PX
 
 
@@ -113,7 +113,7 @@ def test_the_first_picture_does_not_reach_the_second(noise: np.ndarray) -> None:
     np.testing.assert_array_equal(encoder.encode(noise), kept)
 
 
-def test_it_runs_on_every_core_when_not_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_runs_on_every_core_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     def load(path: Path, threads: int) -> Any:
@@ -137,7 +137,7 @@ def test_a_model_with_several_inputs_is_no_encoder() -> None:
 # --- decoder ----------------------------------------------------------------------------------
 
 
-def test_the_decoder_tells_its_shapes(decoder: Decoder) -> None:
+def test_the_decoder_states_its_shapes(decoder: Decoder) -> None:
     assert decoder.beam_width == tiny.BEAM_WIDTH
     assert decoder.n_words == tiny.N_WORDS
     state = decoder.initial_state(2)

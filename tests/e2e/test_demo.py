@@ -100,7 +100,9 @@ def test_a_machine_without_mosquitto_uses_amqtt(tmp_path: Path, picture: Path) -
     assert is_broker_gone(done.stdout)
 
 
-def test_a_bad_picture_is_told_of_and_the_others_captioned(tmp_path: Path, picture: Path) -> None:
+def test_a_bad_picture_is_reported_and_the_others_are_captioned(
+    tmp_path: Path, picture: Path
+) -> None:
     done = run_demo(tmp_path, "--no-speak", "absent.jpg", picture.name)
     assert done.returncode == 4
     assert "absent.jpg" in done.stderr
@@ -108,7 +110,7 @@ def test_a_bad_picture_is_told_of_and_the_others_captioned(tmp_path: Path, pictu
 
 
 @needs_aplay
-def test_it_speaks_aloud_where_it_is_told_to(
+def test_it_speaks_aloud_with_the_option(
     tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "asound.conf"

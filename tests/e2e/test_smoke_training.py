@@ -125,7 +125,7 @@ def test_a_run_is_recorded_without_a_bundle(smoke: Smoke, trained: Done) -> None
     assert record.test.cider.estimate > 500
 
 
-def test_the_bundles_record_tells_of_the_same_run(smoke: Smoke, converted: Done) -> None:
+def test_the_record_of_the_bundle_is_of_the_same_run(smoke: Smoke, converted: Done) -> None:
     assert converted.returncode == 0, converted.stderr[-2000:]
     record = read_record(smoke.records / f"{NAME}.json")
     assert record.measured == INT8_BUNDLE

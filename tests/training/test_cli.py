@@ -148,7 +148,7 @@ def test_weights_are_given_once(
     assert trained[1][0] == settings
 
 
-def test_a_language_tells_its_loss(
+def test_a_run_without_pictures_shows_its_loss(
     run: Run, config: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without pictures there is no CIDEr, and the best epoch is that of the least loss."""

@@ -161,7 +161,9 @@ def test_nobody_is_said_as_often_as_it_is_right_often_enough() -> None:
 
 
 @pytest.mark.parametrize("people", [[], [PersonSigns(0.05, -4.0, True)] * 30])
-def test_where_nobody_cannot_be_told_it_is_never_said(people: list[PersonSigns]) -> None:
+def test_where_it_is_unknown_whether_nobody_is_in_view_it_is_never_said(
+    people: list[PersonSigns],
+) -> None:
     below, _ = fit_nobody(people)
     assert below == 0.0  # no score is below it
 

@@ -88,7 +88,9 @@ def test_size_is_the_published_one(name: str, block_count: int, backbone_paramet
         ("inception_v3", 299, 8, 2048),
     ],
 )
-def test_spec_tells_what_the_model_does(name: str, size_px: int, grid: int, channels: int) -> None:
+def test_spec_describes_what_the_model_does(
+    name: str, size_px: int, grid: int, channels: int
+) -> None:
     spec = encoders.encoder_spec(name)
     assert (spec.input_size_px, spec.grid_size, spec.channels) == (size_px, grid, channels)
     model = encoders.build_encoder(name, weights=None)

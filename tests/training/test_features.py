@@ -136,7 +136,7 @@ def weights_file(path: Path, content: bytes) -> FeatureSource:
     return dataclasses.replace(SOURCE, weights_path=path)
 
 
-def test_the_key_tells_everything_apart(
+def test_the_key_distinguishes_everything(
     pictures: list[CaptionedPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = {

@@ -42,7 +42,7 @@ def test_every_narrower_class_exists() -> None:
     assert classes >= ROOMS
 
 
-def test_nothing_counts_as_a_subject_that_is_told_apart_already() -> None:
+def test_nothing_counts_as_a_subject_that_is_distinguished_already() -> None:
     subjects = LEXICONS["subject"].class_of
     shared = {word: subjects[word] for word in LEXICON.class_of if word in subjects}
     assert set(shared.values()) <= {"animal"}, shared
