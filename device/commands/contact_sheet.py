@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seealoud.device.commands.report import one_line
+from seealoud.device.commands.report import one_line, write_error
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, OutputError
 
@@ -178,7 +177,4 @@ class ContactSheet:
             raise self._error(exc) from exc
 
     def _error(self, exc: OSError) -> OutputError:
-        return OutputError(
-            f"the contact sheet {self._path} cannot be written: {os.strerror(exc.errno or 0)}. "
-            "Name a file in a folder that exists, that you may write to, and that has room"
-        )
+        return write_error(f"the contact sheet {self._path} cannot be written", exc)

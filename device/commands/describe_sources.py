@@ -58,7 +58,7 @@ def expand_sources(arguments: Iterable[str], *, is_recursive: bool = False) -> I
 
 
 def _single(argument: str) -> Source:
-    """Return the source that one argument means, if it is no folder."""
+    """Return the source that one argument means, if it is not a folder."""
     if argument == "-":
         return Source(argument, _read_stdin)
     if is_camera_name(argument):
@@ -75,7 +75,7 @@ def _address(url: str) -> Source:
     try:
         return Source(public_address(url), partial(_fetch_picture, url))
     except ValueError as exc:  # not even an address: a wrong bracket or port
-        return _failed(url, f"{url} is no address: {exc}")
+        return _failed(url, f"{url} is not an address: {exc}")
 
 
 # OpenCV takes a quarter of a second to import: only when the first source is read, by which

@@ -81,7 +81,7 @@ def job_count(wanted: int | None, n_pictures: int) -> int:
     """Return in how many processes to describe.
 
     Args:
-        wanted: what the user wants; None for all cores that memory suffices for.
+        wanted: what the user wants; None for as many cores as memory allows.
         n_pictures: how many files there are to describe.
     """
     if wanted is not None:

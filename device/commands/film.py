@@ -7,7 +7,6 @@ before the first frame is described.
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealoud.device.commands.options import DescribeOptions
-from seealoud.device.commands.report import Progress, echo_line, open_progress
+from seealoud.device.commands.report import Progress, echo_line, open_progress, write_error
 from seealoud.device.commands.subtitles import Cue, srt_text, vtt_text
 from seealoud.device.english import counted
-from seealoud.device.errors import ConfigError, OutputError
+from seealoud.device.errors import ConfigError
 from seealoud.device.narrator.change import PICTURE_CHANGE, picture_change, thumbnail
 from seealoud.device.pictures.names import PICTURE_SUFFIXES, is_address
 from seealoud.device.pictures.scenes import FilmSample, Scene, find_scenes
@@ -92,7 +91,7 @@ def _film_path(options: DescribeOptions) -> Path:
     (source,) = options.sources
     path = Path(source)
     if source == "-" or is_address(source) or path.is_dir():
-        raise ConfigError(f"{source} is no film on this machine: name a file, such as film.mp4")
+        raise ConfigError(f"{source} is not a film on this machine: name a file, such as film.mp4")
     if path.suffix.lower() in PICTURE_SUFFIXES:
         raise ConfigError(f"{source} is a picture, which has no scenes: name a film")
     return path
@@ -107,14 +106,7 @@ def _check_new(path: Path) -> None:
     try:
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as exc:
-        raise _unwritable(path, exc) from exc
-
-
-def _unwritable(path: Path, exc: OSError) -> OutputError:
-    return OutputError(
-        f"{path} cannot be written: {os.strerror(exc.errno or 0)}. "
-        "Name a file in a folder that exists, that you may write to, and that has room"
-    )
+        raise write_error(f"{path} cannot be written", exc) from exc
 
 
 # ------------------------------------------------------------ scenes and captions
@@ -173,13 +165,13 @@ def _write(path: Path | None, text: str) -> None:
     try:
         file = path.open("x", encoding="utf-8", newline="\n")
     except OSError as exc:
-        raise _unwritable(path, exc) from exc
+        raise write_error(f"{path} cannot be written", exc) from exc
     try:
         with file:
             file.write(text)
     except OSError as exc:
         path.unlink(missing_ok=True)
-        raise _unwritable(path, exc) from exc
+        raise write_error(f"{path} cannot be written", exc) from exc
 
 
 def _summary(film: Film, scenes: Sequence[Cue], cues: Sequence[Cue]) -> str:
@@ -249,7 +241,7 @@ class _AudioDescription:
         film_n = np.zeros(0, np.int16) if self.sound is None else self.sound.samples
         write_wav(self.path, mixed(film_n, spoken, self.sample_rate_hz, length_s))
         n_left = n_cues - len(spoken)
-        left = f"; {n_left} found no room" if n_left else ""
+        left = f"; {n_left} did not fit" if n_left else ""
         return f"{self.path}: {counted(len(spoken), 'caption')} spoken{left}."
 
     def _forms(self, text: str) -> list[npt.NDArray[np.int16]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from seealoud.device.errors import SeeAloudError
+from seealoud.device.errors import OutputError, SeeAloudError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -49,6 +49,19 @@ def echo_line(line: str) -> None:
 def echo_error(message: str) -> None:
     """Write one line about an error to stderr."""
     click.echo(f"{PROGRAM}: {one_line(message)}", err=True)
+
+
+def write_error(what: str, exc: OSError) -> OutputError:
+    """Return the error for something that cannot be opened, read or written.
+
+    Args:
+        what: the file and what failed, as in "a.csv cannot be written".
+        exc: why.
+    """
+    return OutputError(
+        f"{what}: {os.strerror(exc.errno or 0)}. Name a file in a folder that exists, that you may "
+        "write to, and that has room"
+    )
 
 
 class ErrorReport:

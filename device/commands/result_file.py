@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from seealoud.device.commands.report import one_line
+from seealoud.device.commands.report import one_line, write_error
 from seealoud.device.english import counted
 from seealoud.device.errors import ConfigError, OutputError
 from seealoud.device.records import Description
@@ -285,8 +285,5 @@ class ResultFile:
             self._fail("cannot be written", exc)
 
     def _fail(self, what: str, exc: OSError) -> NoReturn:
-        reason = os.strerror(exc.errno or 0)
-        raise OutputError(
-            f"{self._path} {what}: {reason}. Name a file in a folder that exists, that you may "
-            "write to, and that has room; the same command then continues where it stopped"
-        ) from exc
+        error = write_error(f"{self._path} {what}", exc)
+        raise OutputError(f"{error}; the same command then continues where it stopped") from exc

@@ -22,7 +22,7 @@ def service_directories(what: str) -> Directories:
     What is installed is read as the user who owns the folder, never as root.
 
     Args:
-        what: is installed, in the plural.
+        what: what is installed, in the plural.
 
     Raises:
         OutputError: the folder belongs to nobody.
@@ -56,13 +56,13 @@ def _become_owner(folder: Path) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into an error in one line.
+    """Turn an error of the disk into one in one line.
 
     Args:
-        path: that is named where the error names none.
+        path: is named where the error names no file.
 
     Raises:
-        OutputError: the disk refuses.
+        OutputError: a file cannot be read or written.
     """
     try:
         yield

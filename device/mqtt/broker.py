@@ -158,7 +158,7 @@ def parse_broker(text: str) -> tuple[str, int | None]:
         raise ConfigError(f"MQTT host {text!r}: write HOST or HOST:PORT (and --mqtt-tls for TLS)")
     match = _BROKER.fullmatch(text)
     if match is None and not _is_ipv6(text):
-        raise ConfigError(f"MQTT host {text!r} is no host: write HOST or HOST:PORT")
+        raise ConfigError(f"MQTT host {text!r} is not a host: write HOST or HOST:PORT")
     if match is None:
         return text, None
     port = match["port6"] or match["port"]
@@ -271,7 +271,7 @@ def _load_own(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -
     except ssl.SSLError as exc:
         raise ConfigError(
             f"MQTT certificate {cert_file} and key {key_file or cert_file} do not fit together, "
-            "are no PEM files, or the key has a passphrase"
+            "are not PEM files, or the key has a passphrase"
         ) from exc
 
 

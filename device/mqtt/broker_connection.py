@@ -26,7 +26,7 @@ _LOGGER = logging.getLogger(__name__)
 # A connection that has lasted so long is a stable one.
 STABLE_S = 10.0
 # A broker that restarts drops one connection. This many short ones in a row have another cause,
-# such as two devices with the same id, and the next one is no recovery until it is stable.
+# such as two devices with the same id, and the next one is a recovery only when it is stable.
 _SHORT_LIVES = 3
 
 

@@ -148,7 +148,7 @@ class CommandHandler:
         )
 
     def lane(self, received: ReceivedMessage) -> Hashable:
-        """Return with which other messages one is counted; from any thread, and never raises.
+        """Return the lane of a message, with which it is counted; from any thread, never raises.
 
         Those of a topic that can be carried out, those that cannot, all commands of unknown topics,
         and other messages by their topics.

@@ -145,7 +145,7 @@ class Connection:
         self._client.close()
 
     def abandon(self) -> None:
-        """End the connection without a word: the broker publishes the last will."""
+        """End the connection without DISCONNECT: the broker publishes the last will."""
         self._on_the_way.clear()
         self._client.abandon()
 
@@ -212,7 +212,7 @@ class DeviceConnection(Connection):
         self._say(ONLINE)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """Say offline and disconnect.
+        """Publish "offline" and disconnect.
 
         Args:
             timeout_s: longest wait for the confirmation; None for as long as for any message.

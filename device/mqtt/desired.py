@@ -116,7 +116,7 @@ class DesiredState:
         self._due_s = min(self._due_s, now_s + SETTLE_S + wait_s)
 
     def arrived(self, now_s: float) -> None:
-        """Note that what the broker keeps has come over a new connection."""
+        """Note that all retained messages of a new connection have come."""
         if self._is_arriving:
             self._is_arriving = False
             self._due_s = now_s

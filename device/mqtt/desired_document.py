@@ -29,7 +29,7 @@ class DesiredSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     id: Annotated[str, Field(max_length=MAX_ID_CHARS)] = Field(
-        default="", description="Chosen by the sender, as in a revision; the report has it."
+        default="", description="Chosen by the sender, such as a revision; the report repeats it."
     )
     is_private: StrictBool | None = Field(
         default=None, description="Only true: privacy is switched off on the device itself."

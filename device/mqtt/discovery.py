@@ -2,8 +2,8 @@
 
 Nothing is optimistic: every entity that can be switched has a state topic, and shows what the
 device reports. Late events fire no entity: an automation would act on the past. An entity has an
-icon of ours only where its device class gives it none, and no entity that is enabled by default
-changes while nothing happens: Home Assistant's recorder stores every change.
+icon here only where its device class has none, and no entity that is enabled by default changes
+while nothing happens: Home Assistant's recorder stores every change.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class Inbox(Generic[Other]):
         return self._fits(lane, len(kept))
 
     def put(self, event: Other) -> None:
-        """Take an event that is no message."""
+        """Take an event that is not a message."""
         self._events.put((event, None))
 
     def put_message(self, topic: bytes, payload: bytes, is_retained: bool) -> bool:

@@ -141,16 +141,16 @@ class PahoClient:
         return self._inbox.get(timeout_s)
 
     def close(self) -> None:
-        """Say goodbye and end paho's thread; a second time does nothing.
+        """Send DISCONNECT and end paho's thread; a second time does nothing.
 
-        A clean goodbye suppresses the last will: publish what must be known before.
+        DISCONNECT suppresses the last will: publish before it what must be known.
         """
         if (client := self._taken_client()) is not None:
             client.disconnect()
             self._end(client)
 
     def abandon(self) -> None:
-        """End without goodbye, so that the broker publishes the last will."""
+        """End without DISCONNECT, so that the broker publishes the last will."""
         if (client := self._taken_client()) is not None:
             if self._socket is not None:
                 # paho's thread sees the end at once; otherwise it waits for confirmations.

@@ -38,7 +38,9 @@ class PictureCommand(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(
-        default="", max_length=MAX_ID_CHARS, description="Chosen by the sender; the answer has it."
+        default="",
+        max_length=MAX_ID_CHARS,
+        description="Chosen by the sender; repeated in the answer.",
     )
     picture: str = Field(
         min_length=1,

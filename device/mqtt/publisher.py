@@ -1,7 +1,7 @@
 """Captions of a single command to one broker, each confirmed before the next.
 
-It connects when there is something to publish, says online before and offline after, and every
-failure is a BrokerError that leaves it usable for the next caption.
+It connects when there is something to publish, publishes "online" before it and "offline" at the
+end, and every failure is a BrokerError that leaves it usable for the next caption.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class MqttPublisher:
         self._connection.deliver(CAPTION.message(self._settings.device_id, message.to_json()))
 
     def close(self) -> None:
-        """Say offline and disconnect; a second time does nothing.
+        """Publish "offline" and disconnect; a second time does nothing.
 
-        Where the connection is lost already, the broker's last will has said offline.
+        Where the connection is lost already, the last will has published "offline".
 
         Raises:
             BrokerError: the broker did not confirm offline; the connection is closed anyway.

@@ -135,12 +135,12 @@ class RetainedTopics:
         )
 
     def take_caption(self, message: CaptionMessage) -> None:
-        """Have the newest caption published."""
+        """Publish the newest caption."""
         self._message = message
         self._caption.renew()
 
     def take_view(self, event: InViewChanged | PlaceChanged | UpdateChanged) -> None:
-        """Have published the place, or which rules find what they wait for; announce new rules."""
+        """Publish the place, the update, or the rules in view; announce new rules."""
         if isinstance(event, UpdateChanged):
             message = UpdateMessage.of(event).model_dump_json()
             self._updating = t.UPDATE.message(self._identity.id, message)
@@ -158,7 +158,7 @@ class RetainedTopics:
             self._discovery.renew()
 
     def note_announced(self, payload: bytes) -> None:
-        """Have removed what an earlier start announced and this one does not have.
+        """Remove what an earlier start announced and this one does not.
 
         Args:
             payload: the description of the device that the broker has kept.

@@ -1,4 +1,4 @@
-"""The table ``[mqtt]`` of the settings, and the limits that are no settings."""
+"""The table ``[mqtt]`` of the settings, and the limits that are not settings."""
 
 from __future__ import annotations
 

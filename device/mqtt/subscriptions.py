@@ -2,7 +2,7 @@
 
 A command for every device of a site is carried out after a random wait, so that 1000 devices do not
 answer in one instant. Invariants: nothing is published from here; what has to be published is
-returned, or noted in ``RetainedTopics``. A message never leads to more than one of ours.
+returned, or noted in ``RetainedTopics``. A received message never leads to more than one published.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from seealoud.device.requests import HandleRequest, Value
 
 # Home Assistant asks for it, so that not all devices speak at once when it starts.
 _LONGEST_BIRTH_DELAY_S = 5.0
-_MOST_ONLINE_PER_MIN = 60.0  # no flood of "offline" may lead to one of ours
+_MOST_ONLINE_PER_MIN = 60.0  # no flood of "offline" may lead to one of "online"
 # What each urgent command overrides of those that still wait, by their actions.
 _OVERRIDDEN: Mapping[str, frozenset[str]] = {
     "stop": frozenset({"describe", "repeat", "say", "self_check", "summary", "where"}),
@@ -153,10 +153,10 @@ class Subscriptions:
         if received.is_retained:
             return
         if received.payload == t.OFFLINE.encode():
-            # Another client of this device has gone; we have not.
+            # Another client of this device has ended; the daemon has not.
             self._is_online_due = True
         elif received.payload == t.ONLINE.encode():
-            # We said so after subscribing: what the broker keeps has come before it.
+            # It was published after subscribing, so all retained messages came before it.
             self._desired.arrived(now_s)
 
     def is_online_due(self, now_s: float) -> bool:

@@ -28,7 +28,7 @@ _BEARER = "Bearer "
 _FROM_OTHERS = ("cross-site", "same-site")
 # A page that shows live pictures asks several times a second; each tab is the same client.
 _REQUESTS_PER_MIN, _MOST_REQUESTS = 1800.0, 120.0
-# The token has 256 bits; this is so that guessing does not cost the device anything.
+# The token has 256 bits; the limit is for the load that guessing would cause.
 _LOGINS_PER_MIN, _MOST_LOGINS = 10.0, 10.0
 _ALL_LOGINS_PER_MIN, _MOST_ALL_LOGINS = 60.0, 60.0
 _MOST_CLIENTS = 256
@@ -50,7 +50,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is checked of a request.
+    """The parts of a request that are checked.
 
     Attributes:
         method: as in "GET".
@@ -70,11 +70,11 @@ class Call:
 
 
 class RateLimit:
-    """Limits each client of its own; remembers the clients that came last.
+    """Limits each client separately; remembers the most recent clients.
 
     Args:
-        per_min: in the long run.
-        burst: at once.
+        per_min: requests a minute in the long run.
+        burst: requests at once.
     """
 
     def __init__(self, per_min: float, burst: float) -> None:
@@ -147,7 +147,7 @@ class Guard:
         )
 
     def _wrong_host(self, call: Call) -> Refusal | None:
-        """Refuse names that a web site points to this machine, where there is no token."""
+        """Where there is no token, refuse names that a web site points to this machine."""
         host = call.header("host")
         if self._token is not None or _is_own_name(host):
             return None

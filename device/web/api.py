@@ -43,7 +43,7 @@ from seealoud.device.web.openapi import (
     WIDTHS,
     document,
 )
-from seealoud.device.web.sources import NO_HISTORY, PageSources
+from seealoud.device.web.sources import NO_HISTORY, NO_PICTURE, PageSources
 
 _ALL_WELL = "All is well."
 _ZIP = "application/zip"
@@ -111,11 +111,7 @@ class Api:
         width = _number("width", None, *WIDTHS)
         frame = self._sources.frame_of()
         if frame is None:
-            abort(
-                HTTPStatus.NOT_FOUND,
-                "there is no picture now: the camera gives none, or privacy is on; "
-                "GET /api/state says which",
-            )
+            abort(HTTPStatus.NOT_FOUND, f"{NO_PICTURE}; GET /api/state says which")
         data = encode_jpeg(frame.image_hwc, None if width is None else int(width))
         return Response(data, mimetype="image/jpeg")
 

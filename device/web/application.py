@@ -22,7 +22,7 @@ from seealoud.device.web.api import Api
 from seealoud.device.web.asking import Asker, present_call
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import ErrorAnswer
-from seealoud.device.web.pages import KeptPages, LivePage, SettingsPages, local_now
+from seealoud.device.web.pages import HistoryPages, LivePage, SettingsPages, local_now
 from seealoud.device.web.sources import PageSources
 from seealoud.device.web.token import SESSION_S
 
@@ -162,7 +162,7 @@ def _page_routes(sources: PageSources, asker: Asker, guard: Guard) -> Blueprint:
             "page": request.path,
         }
 
-    live, kept = LivePage(sources, asker), KeptPages(sources, asker)
+    live, kept = LivePage(sources, asker), HistoryPages(sources, asker)
     ours = SettingsPages(sources, asker)
     for rule, view, method in (
         ("/", live.live, "GET"),

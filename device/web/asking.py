@@ -34,7 +34,7 @@ from seealoud.device.requests import (
 from seealoud.device.triggers.control_socket import ANSWER_WAIT_S, AwaitedAnswers
 from seealoud.device.web.access import Call
 from seealoud.device.web.forms import request_of
-from seealoud.device.web.sources import PageSources
+from seealoud.device.web.sources import NO_PICTURE, PageSources
 
 _AWAITED = (Describe, Where, PlaceTeach)
 # Each holds a thread of the server meanwhile.
@@ -145,7 +145,7 @@ class Asker:
         """
         frame = self._frame_of()
         if frame is None:
-            raise RequestError("there is no picture now: the camera gives none, or privacy is on")
+            raise RequestError(NO_PICTURE)
         data = encode_jpeg(frame.image_hwc)
         try:
             return self.described(data, ANSWER_WAIT_S).description.text

@@ -29,7 +29,7 @@ HEARTBEAT_S = 15.0
 _MOST_WAITING = 100
 _LOOK_S = 0.5
 _FIRST = "retry: 3000\n\n"
-# A browser opens a stream that ended again; not at once, where there are too many of them.
+# A browser reopens a stream that ended; later, where there are too many readers.
 _COME_BACK_LATER = "retry: 30000\n\n"
 _HEARTBEAT = ": the device works\n\n"
 _NAMES = {Kind.ALERT: "alert", Kind.PROBLEM: "problem", Kind.RECOVERY: "problem"}

@@ -40,7 +40,7 @@ _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """The patience of the server.
+    """Limits for clients.
 
     Attributes:
         clients: how many may be connected at a time.
@@ -68,7 +68,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         application: the WSGI application.
         place: host and port.
         may_send_large: decides by the headers of a request.
-        limits: the patience.
+        limits: limits for clients.
 
     Raises:
         OSError: it cannot listen there.

@@ -198,15 +198,15 @@ _ALWAYS = (400, 401, 403, 429, 500)
 _MEANING = {
     400: "The request cannot be read.",
     401: "The token is missing or wrong.",
-    403: "Another web site, or a foreign name of this machine.",
-    404: "There is nothing of that kind now.",
-    409: "Refused as the device is now.",
+    403: "The request comes from another web site, or names another host.",
+    404: "There is nothing of that kind.",
+    409: "Refused in the present state of the device.",
     413: "The body is too large.",
-    415: "The body is of another kind.",
+    415: "The body has a wrong type.",
     422: "A value is not allowed.",
     429: "Too many requests.",
     503: "It cannot be read now.",
-    500: "A fault of SeeAloud.",
+    500: "An error in SeeAloud.",
 }
 
 

@@ -83,7 +83,7 @@ class LivePage(_Pages):
         return self.live(answer=outcome.answer or "It is done.")
 
     def report(self) -> Response | tuple[str, int]:
-        """Keep a report of what was wrong, and the picture only if the tick was set."""
+        """Keep a report of what was wrong, and the picture only if the box was ticked."""
         form = request.form
         right, is_picture_kept = form.get("right", ""), form.get("is_picture_kept") == "true"
         try:
@@ -185,7 +185,7 @@ class SettingsPages(_Pages):
         return self.health(problem=outcome.reason), _REFUSED
 
 
-class KeptPages(_Pages):
+class HistoryPages(_Pages):
     """The pages and their forms."""
 
     def history(self) -> str | tuple[str, int]:

@@ -33,7 +33,7 @@ class PageServer:
     Args:
         settings: the address.
         sources: parts of the daemon.
-        limits: the patience with clients; None for the usual one.
+        limits: limits for clients; None for the usual ones.
     """
 
     def __init__(

@@ -17,6 +17,7 @@ from seealoud.device.triggers.trigger import Target
 
 # An entry is written in some milliseconds; a disk that fails must not make a client wait.
 _FLUSH_S = 1.0
+NO_PICTURE = "there is no picture now: the camera gives none, or privacy is on"
 NO_HISTORY = "there is no history: set is_on = true in [history]"
 
 

@@ -27,7 +27,7 @@ class WebToken:
     """The token on disk; all methods from any thread, and from other processes.
 
     Args:
-        path: of its file.
+        path: the token's file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,7 +62,7 @@ class WebToken:
         return self.renew()
 
     def renew(self) -> str:
-        """Replace the token by a new one, and return it; the file keeps its folder's owner.
+        """Replace the token by a new one, and return it; the file gets the owner of its folder.
 
         Raises:
             OSError: the file cannot be written.

@@ -58,7 +58,7 @@ def test_the_card_and_the_file_get_the_same_speech(red, tmp_path, monkeypatch, c
 
 
 @pytest.mark.skipif(not shutil.which("aplay"), reason="aplay is not installed (apt: alsa-utils)")
-def test_without_a_sound_card_the_file_is_written_all_the_same(red, tmp_path, capfd):
+def test_without_a_sound_card_the_file_is_still_written(red, tmp_path, capfd):
     code = run(red, "--speak", "--audio-device", "hw:29", "--wav", tmp_path / "speech.wav")
     said = capfd.readouterr()
     assert code == 7

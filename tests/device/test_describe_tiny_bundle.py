@@ -120,7 +120,7 @@ def test_it_says_what_the_daemon_says_of_the_same_picture(run: Run, tmp_path: Pa
     }
 
 
-def test_a_bad_file_in_a_folder_takes_nothing_with_it(run: Run, tmp_path: Path, red: Path) -> None:
+def test_a_bad_file_in_a_folder_stops_no_other(run: Run, tmp_path: Path, red: Path) -> None:
     write(tmp_path / "bad.jpg", b"no picture")
     write(tmp_path / "blue.png", encoded(view((0, 0, 255)), ".png"))
     code, out, err = run(tmp_path)

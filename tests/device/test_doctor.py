@@ -137,7 +137,7 @@ def test_a_full_disk_names_what_frees_room(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("content", "level"), [("45000\n", Level.OK), ("81000\n", Level.WARNING), ("?", Level.NOTE)]
 )
-def test_heat(tmp_path: Path, content: str, level: Level) -> None:
+def test_a_hot_processor_is_reported(tmp_path: Path, content: str, level: Level) -> None:
     zone = tmp_path / "temp"
     zone.write_text(content)
     assert machine.check_temperature(zone).level is level
@@ -153,7 +153,7 @@ def test_heat(tmp_path: Path, content: str, level: Level) -> None:
         ("nonsense", Level.NOTE),
     ],
 )
-def test_power(tmp_path: Path, said: str, level: Level) -> None:
+def test_too_little_power_is_reported(tmp_path: Path, said: str, level: Level) -> None:
     command = tmp_path / "vcgencmd"
     command.write_text(f"#!/bin/sh\necho '{said}'\n")
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
@@ -215,7 +215,7 @@ def test_a_camera_that_is_not_there_and_pictures_in_its_place(tmp_path: Path) ->
         check_camera(_settings(camera={"source": "camera:99"}))
 
 
-def test_no_button_and_no_broker_are_no_problems() -> None:
+def test_a_missing_button_or_broker_is_not_a_problem() -> None:
     assert check_button(Settings()).level is Level.NOTE
     assert check_broker(Settings()).level is Level.NOTE
 
@@ -299,7 +299,7 @@ def test_a_broker_that_is_away_refuses_or_is_not_trusted_is_an_error(tmp_path: P
             check(broker.port, ca_file=str(others.ca))
 
 
-def test_nobody_probes_as_the_daemon() -> None:
+def test_a_probe_as_the_daemon_is_refused() -> None:
     with pytest.raises(ValueError, match="kitchen-daemon"):
         probe(BrokerSettings(HOST, "kitchen", session=DAEMON_SESSION))
 
@@ -461,7 +461,7 @@ def _run(*arguments: str, config: Path) -> Result:
     )
 
 
-def test_the_command_shows_each_part_and_what_mends_it(
+def test_the_command_shows_each_part_and_what_fixes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     WavCard(tmp_path, monkeypatch)
@@ -526,7 +526,7 @@ def test_a_finding_is_printed_as_sentences(level: Level, text: str, printed: str
     assert Finding("Part", level, text).sentences.startswith(printed)
 
 
-def test_wrong_settings_are_the_first_finding_and_the_machine_is_checked_all_the_same(
+def test_wrong_settings_are_the_first_finding_and_the_machine_is_still_checked(
     tmp_path: Path,
 ) -> None:
     config = tmp_path / "seealoud.toml"

@@ -98,7 +98,7 @@ def test_film_has_a_caption_for_each_scene_spoken_into_its_pauses(
     assert "cup" in again
     assert out[0] == (f"{film}: 4 scenes in 0:00:28; 1 of them could not be described. 3 captions.")
     # The cat is on while somebody speaks.
-    assert out[1:] == [f"{wav}: 2 captions spoken; 1 found no room."]
+    assert out[1:] == [f"{wav}: 2 captions spoken; 1 did not fit."]
     assert len(samples(wav)[0]) / samples(wav)[1] == pytest.approx(LENGTH_S, abs=0.1)
     assert is_loud(wav, 0.0, 3.9)
     assert not is_loud(wav, 9.5, 9.9)
@@ -136,9 +136,9 @@ def test_film_refuses_what_it_cannot_do_before_it_begins(
         ((film, "--srt", srt, "--voice", wav), 2, "--voice has no effect on subtitles"),
         ((film, "--srt", srt, "--beside"), 2, "--beside has no effect by itself"),
         ((picture, "--srt", srt), 2, "is a picture, which has no scenes"),
-        ((tmp_path, "--srt", srt), 2, "is no film on this machine"),
+        ((tmp_path, "--srt", srt), 2, "is not a film on this machine"),
         (("camera:0", "--srt", srt), 4, "camera:0 does not exist: name a film"),
-        (("rtsp://127.0.0.1/x", "--srt", srt), 2, "is no film on this machine"),
+        (("rtsp://127.0.0.1/x", "--srt", srt), 2, "is not a film on this machine"),
         ((bad, "--srt", srt), 4, "is not a video that can be read: name a film"),
         ((tmp_path / "no.mp4", "--srt", srt), 4, "no.mp4 does not exist: name a film"),
         ((silent, "--audio-description", wav), 7, "has no sound track to speak into: give"),

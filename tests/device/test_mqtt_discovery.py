@@ -189,7 +189,7 @@ def test_an_entity_of_an_earlier_version_is_removed_and_what_is_there_stays():
      b'{"components": {"a": {}}}', b'{"components": {"a": {"platform": 3}}}', b"\xff",
      json.dumps({"components": {str(n): {"platform": "sensor"} for n in range(301)}}).encode()],
 )  # fmt: skip
-def test_what_is_no_description_of_a_device_removes_nothing(payload):
+def test_a_message_that_describes_no_device_removes_nothing(payload):
     assert announced_parts(payload) == {}
 
 
@@ -377,7 +377,7 @@ def test_an_alert_of_a_thing_names_it_and_where_it_is(home, device):
     assert (event["rule"], event["things"][0]["side"]) == ("cats", "left")
 
 
-def test_alerts_problems_and_presses_are_events_and_late_ones_are_none(home, device):
+def test_alerts_problems_and_presses_are_events_and_late_ones_are_not(home, device):
     now = datetime.now(UTC)
     for at in (now - timedelta(hours=1), now):
         device.bus.publish(Alerted(at=at, rule=f"{at:%d%H}", text="", caption=caption()))

@@ -425,7 +425,7 @@ def test_desired_settings_that_changed_while_the_broker_was_away_are_applied_aft
             device.sink.close()
 
 
-def test_a_damaged_file_of_applied_settings_is_begun_anew(broker, tmp_path):
+def test_a_damaged_file_of_applied_settings_is_replaced(broker, tmp_path):
     file = Path(tmp_path / "desired.json")
     file.write_text('{"volume": ')
     desire(broker, "hall", {"volume": 0.25, "id": "rev-1"})

@@ -186,7 +186,7 @@ class Rig:
         return [(x.is_problem, x.text) for x in self._kept.events]
 
 
-def test_a_broker_that_restarts_is_no_problem():
+def test_a_broker_that_restarts_is_not_a_problem():
     rig = Rig()
     rig.attempt()
     rig.clock.advance(100)
@@ -218,7 +218,7 @@ def test_a_broker_that_stays_away_is_reported_once_each_way_with_the_newest_reas
     assert rig.reports == [(True, "still away"), (False, "The MQTT broker is back.")]
 
 
-def test_a_broker_that_drops_us_again_and_again_is_not_back_when_it_accepts_us():
+def test_a_broker_that_keeps_dropping_the_connection_is_not_back_at_once():
     rig = Rig()
     for _ in range(20):
         rig.attempt()

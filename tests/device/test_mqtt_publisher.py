@@ -107,7 +107,7 @@ def test_one_connection_serves_many_captions(broker):
     assert captions == [f"dog {number}" for number in range(25)]
 
 
-def test_closing_twice_or_without_a_connection_is_nothing(broker):
+def test_closing_twice_or_without_a_connection_does_nothing(broker):
     publisher = MqttPublisher(settings_for(broker, "twice"))
     publisher.close()
     publisher.accept(described())
@@ -159,7 +159,7 @@ def test_the_right_password_enters(locked, protocols):
 @pytest.mark.parametrize(
     ("user", "password"), [(USER, "wr0ng"), ("eve", PASSWORD), (USER, None), (None, None)]
 )
-def test_any_other_is_refused_with_the_broker_s_reason(locked, protocols, user, password):
+def test_any_other_password_is_refused_with_the_broker_s_reason(locked, protocols, user, password):
     settings = settings_for(locked, username=user, password=password, protocols=protocols)
     with pytest.raises(BrokerError, match="refused the connection: Not authorized") as caught:
         publish_one(settings)
@@ -251,7 +251,7 @@ def test_a_silent_broker_ends_within_the_timeout(tls):
         assert SHORT_S * 0.9 < time.monotonic() - started_s < SHORT_S + 1
 
 
-def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_path):
+def test_a_broker_that_stops_confirming_is_an_error_and_gets_no_disconnect(tmp_path):
     """So that its last will says offline, which could not be said."""
     with running_mosquitto(tmp_path) as broker, listening(broker) as listener:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
@@ -268,7 +268,7 @@ def test_a_broker_that_stops_confirming_is_an_error_and_hears_no_goodbye(tmp_pat
         assert listener.next("availability").payload == b"offline"
 
 
-def test_a_goodbye_that_is_not_confirmed_is_an_error(tmp_path):
+def test_offline_that_is_not_confirmed_is_an_error(tmp_path):
     with running_mosquitto(tmp_path) as broker:
         publisher = MqttPublisher(settings_for(broker, timeout_s=SHORT_S))
         publisher.accept(described())
@@ -354,7 +354,7 @@ def test_websockets_carry_captions(tmp_path):
 
 # paho leaves the socket of a failed WebSocket handshake to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_is_no_websocket_is_reported(broker):
+def test_a_broker_without_websockets_is_reported(broker):
     with warnings.catch_warnings():
         # paho forgets its socket when the handshake fails: the collector closes it, and says so.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -105,7 +105,7 @@ def test_hosts_are_understood(text, host, port):
     "text",
     ["", ":1883", "host:", "host:port", "mqtt://host", "host:1:2x", "[::1]x", "a b", "h/path"],
 )
-def test_what_is_no_host_is_refused(text):
+def test_an_impossible_host_is_refused(text):
     with pytest.raises(ConfigError, match="MQTT"):
         BrokerSettings(parse_broker(text)[0], "kitchen")
 

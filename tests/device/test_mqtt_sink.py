@@ -182,7 +182,7 @@ def test_pictures_are_published_only_where_they_are_wanted(broker):
             assert not pictures
 
 
-def test_two_devices_are_two(broker):
+def test_two_devices_share_no_topic(broker):
     one, other = (Device(settings_for(broker.port), name) for name in ("hall", "attic"))
     with listening(broker) as listener, running(one), running(other):
         one.wait_connected()

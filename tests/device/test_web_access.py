@@ -107,7 +107,7 @@ def test_a_wrong_token_in_the_form_is_refused_with_the_next_step(open_page):
     assert form(port, token).status == 303
 
 
-def test_a_cookie_that_was_changed_is_worth_nothing(open_page):
+def test_a_changed_cookie_is_refused(open_page):
     port, token = open_page
     value = cookie_of(form(port, token)).partition("=")[2]
     begun, nonce, signature = value.split(".")
@@ -228,7 +228,7 @@ def test_another_web_site_can_neither_read_nor_change_anything(
     assert page_daemon.requests == []
 
 
-def test_a_form_of_another_web_site_is_no_json(page_daemon, page_port):
+def test_a_form_of_another_web_site_is_not_json(page_daemon, page_port):
     """Old browsers send no Origin; a form cannot send JSON without asking first."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
         reply = fetch(

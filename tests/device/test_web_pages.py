@@ -143,7 +143,7 @@ def test_describing_only_here_asks_for_no_sound_and_gives_the_answer(page: Page)
     assert page.daemon.requests == [r.Stop()]
 
 
-def test_the_history_is_read_in_pages_and_a_damaged_file_is_said(
+def test_the_history_is_read_in_pages_and_a_damaged_file_is_reported(
     page: Page, tmp_path: Path
 ) -> None:
     assert "Nothing is kept yet." in words(page.get("/history"))
@@ -197,7 +197,7 @@ def test_what_is_missed_is_asked_for_in_minutes(page: Page) -> None:
     assert "In the last hour: a dog." in words(spoken)
 
 
-def test_an_address_without_a_page_is_said_in_plain_words(page: Page) -> None:
+def test_an_unknown_address_is_explained_in_plain_words(page: Page) -> None:
     reply = page.get("/nothing-here")
     assert reply.status == 404
     assert "There is nothing at this address: check it for a mistake." in words(reply)

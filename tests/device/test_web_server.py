@@ -245,7 +245,7 @@ def test_what_cannot_be_read_is_refused_at_once(page_port, sent, status, words):
     assert fetch(page_port, "/api/state").status == 200
 
 
-def test_only_who_has_the_token_may_send_a_picture_and_few_do_at_a_time(page_daemon, tmp_path):
+def test_only_clients_with_the_token_may_send_a_picture_and_few_at_a_time(page_daemon, tmp_path):
     server, port = serve(page_daemon, tmp_path, EVERYWHERE)
     with closing(server), ExitStack() as stack:
         token = (tmp_path / TOKEN_FILE).read_text().strip()
