@@ -99,12 +99,12 @@ def _caption_rows(run: RunRecord, homes: Homes | None) -> Iterator[Row]:
         "CIDEr",
         _bounds(test.cider) if test else None,
         _number(home.cider) if home else None,
-        goals=(("flickr", Goal(72.0, "72")), ("home", Goal(60.0, "60"))),
+        goals=(("flickr", Goal(68.0, "68")), ("home", Goal(60.0, "60"))),
     )
     if test is not None:
         yield Row("BLEU-4", _bounds(test.bleu_4), goals=(("flickr", Goal(27.0, "27")),))
         yield Row("METEOR", _number(test.meteor), goals=(("flickr", Goal(22.5, "22.5")),))
-        yield Row("ROUGE-L", _bounds(test.rouge_l), goals=(("flickr", Goal(50.0, "50")),))
+        yield Row("ROUGE-L", _bounds(test.rouge_l), goals=(("flickr", Goal(50.5, "50.5")),))
     yield Row(
         "different words in the captions",
         _number(test.distinct_words, 0) if test else None,
@@ -117,7 +117,7 @@ def _caption_rows(run: RunRecord, homes: Homes | None) -> Iterator[Row]:
         yield Row(
             "precision of the colours that are spoken",
             _tally(colours),
-            goals=(("flickr", Goal(0.75, "0.75")),),
+            goals=(("flickr", Goal(0.80, "0.80")),),
         )
         yield Row(
             "precision of counts",
@@ -140,8 +140,22 @@ def _confidence_rows(run: RunRecord) -> Iterator[Row]:
     if found is None:
         return
     home = found.household
-    yield Row("spoken captions with nothing wrong", _share(found.test.right), _right(home))
-    yield Row("calibration error of captions (by chance)", _error(found.test), _error(home))
+    yield Row(
+        "captions with nothing wrong, withheld ones included",
+        _share(found.test.right),
+        _right(home),
+    )
+    yield Row(
+        "captions with nothing wrong, of those that are said",
+        _share(_right_of_said(found)),
+        goals=(("flickr", Goal(0.55, "55 %")),),
+    )
+    yield Row(
+        "calibration error of captions (by chance)",
+        _error(found.test),
+        _error(home),
+        goals=(_CALIBRATION_GOAL, ("home", _CALIBRATION_GOAL[1])),
+    )
     yield _names_row(found)
     refused = found.refusals
     yield Row(
@@ -155,7 +169,15 @@ def _names_row(found: ConfidenceQuality) -> Row:
         "calibration error of names, cross-fitted (by chance); Flickr8k: dev",
         _error(names.get("dev")),
         _error(names.get("household")),
+        goals=(_CALIBRATION_GOAL, ("home", _CALIBRATION_GOAL[1])),
     )
+
+
+def _right_of_said(found: ConfidenceQuality) -> float | None:
+    """Return the share of right captions of test among those that are not withheld."""
+    said = [use for use in found.hedges if use.at_least > 0.0 and use.right is not None]
+    total = sum(use.n for use in said)
+    return sum(use.n * (use.right or 0.0) for use in said) / total if total else None
 
 
 def _bundle_rows(run: RunRecord) -> Iterator[Row]:
@@ -170,6 +192,8 @@ def _bundle_rows(run: RunRecord) -> Iterator[Row]:
     if run.latency_ms is not None:
         yield Row("time of a caption", Cell(run.latency_ms, f"{run.latency_ms:.0f} ms"))
 
+
+_CALIBRATION_GOAL = ("flickr", Goal(0.04, "0.04", is_at_most=True))
 
 # What is measured on ordinary photographs, the figure's name, and the goals.
 _HOME_FIGURES: tuple[tuple[str, str, tuple[tuple[str, Goal], ...]], ...] = (
