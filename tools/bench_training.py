@@ -5,7 +5,7 @@ compared with one of the same speed; the batch is that of all workers together. 
 are measured with generated pictures, versions with some of Flickr8k's.
 
     python -m tools.bench_training memory [--pictures 25000 250000]
-    python -m tools.bench_training speed [--rounds 2] [--steps 8]
+    python -m tools.bench_training speed [--rounds 2] [--steps 24]
     python -m tools.bench_training against CHECKOUT FLICKR8K [--rounds 2]   # another commit's tree
 """
 
@@ -40,7 +40,9 @@ _PICTURES_A_SHARD = 500
 _MEMORY_STEPS, _BATCH = 300, 32
 _N_WORDS = 3000
 _CAPTION_WORDS = 12
-_WARM_UP_STEPS = 2
+_WARM_UP_STEPS = 6
+# Threads that share one core wait for each other actively: some runs were three times as slow.
+_ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 _SPEED_PICTURES = 400
 _COMPARED_PICTURES = {"train": 640, "dev": 50, "test": 50}
 _COMPARED_EPOCHS = 3  # the first one, in which TensorFlow compiles, is not counted
@@ -57,7 +59,7 @@ def main() -> int:
     memory.add_argument("--pictures", type=int, nargs="+", default=[25_000, 250_000])
     speed = commands.add_parser("speed")
     speed.add_argument("--rounds", type=int, default=2)
-    speed.add_argument("--steps", type=int, default=8)
+    speed.add_argument("--steps", type=int, default=24)
     against = commands.add_parser("against")
     against.add_argument("checkout", type=Path)
     against.add_argument("flickr8k", type=Path)
@@ -165,7 +167,8 @@ def _rate(cores: list[int], precision: str, steps: int) -> float:
     workers = []
     for index, core in enumerate(cores):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        workers.append(_child("train", precision, steps, core=core, TF_CONFIG=json.dumps(task)))
+        environ = {"TF_CONFIG": json.dumps(task), **_ONE_THREAD}
+        workers.append(_child("train", precision, steps, core=core, **environ))
     return float(min(_result(worker)["rate"] for worker in workers))
 
 
