@@ -14,7 +14,7 @@ import urllib.request
 from types import TracebackType
 from typing import Any, Self
 
-_HOST, _PORT = "127.0.0.1", 18898
+_HOST, _PORT = "127.0.0.1", 18897
 _SIZE_PX = "1150,2900"
 _TIMEOUT_S = 120.0
 # The page is there before its cards and their pictures are.
