@@ -22,6 +22,7 @@ from seealoud.device.web.api import Api
 from seealoud.device.web.asking import Asker, present_call
 from seealoud.device.web.event_stream import EventStream
 from seealoud.device.web.messages import ErrorAnswer
+from seealoud.device.web.openapi import JSON
 from seealoud.device.web.pages import HistoryPages, LivePage, SettingsPages, local_now
 from seealoud.device.web.sources import PageSources
 from seealoud.device.web.token import SESSION_S
@@ -196,7 +197,7 @@ def _is_api(flask_request: Request) -> bool:
 def _refused(refusal: Refusal) -> Response:
     if _is_api(request):
         body = ErrorAnswer(error=refusal.reason).model_dump_json()
-        response = Response(body, mimetype="application/json")
+        response = Response(body, mimetype=JSON)
     else:
         response = Response(
             render_template("error.html", title="That is not possible", reason=refusal.reason)

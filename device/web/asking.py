@@ -34,6 +34,7 @@ from seealoud.device.requests import (
 from seealoud.device.triggers.control_socket import ANSWER_WAIT_S, AwaitedAnswers
 from seealoud.device.web.access import Call
 from seealoud.device.web.forms import request_of
+from seealoud.device.web.openapi import JSON
 from seealoud.device.web.sources import NO_PICTURE, PageSources
 
 _AWAITED = (Describe, Where, PlaceTeach)
@@ -41,7 +42,6 @@ _AWAITED = (Describe, Where, PlaceTeach)
 _MOST_AWAITING = 2
 # A Raspberry Pi Zero needs three seconds for one, and others may wait before it.
 _PICTURE_WAIT_S = 30.0
-_JSON = "application/json"
 _BYTES = "application/octet-stream"
 
 
@@ -72,7 +72,7 @@ class Asker:
         outcome = self.outcome_of(_read())
         if not outcome.is_accepted:
             abort(HTTPStatus.CONFLICT, outcome.reason)
-        return Response(outcome.model_dump_json(), mimetype=_JSON)
+        return Response(outcome.model_dump_json(), mimetype=JSON)
 
     def outcome_of(self, asked: Request) -> Outcome:
         """Carry out a request, and wait for its answer if one is requested."""
@@ -116,7 +116,7 @@ class Asker:
                 HTTPStatus.INTERNAL_SERVER_ERROR if is_ours else HTTPStatus.UNPROCESSABLE_ENTITY,
                 found.text,
             )
-        return Response(DescribedPart.of(found).json_text(), mimetype=_JSON)
+        return Response(DescribedPart.of(found).json_text(), mimetype=JSON)
 
     def described(self, data: bytes, wait_s: float, request_id: str = "") -> PictureAnswered:
         """Wait for the description of a picture, for one client at a time: each holds a thread.
@@ -191,10 +191,10 @@ def present_call() -> Call:
 
 def json_body(most_bytes: int) -> bytes:
     """Return the body of a request that must be JSON, and at most so long."""
-    if request.mimetype != _JSON:
+    if request.mimetype != JSON:
         abort(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            f'the body is of the type {request.mimetype[:80]!r}: send "Content-Type: {_JSON}"',
+            f'the body is of the type {request.mimetype[:80]!r}: send "Content-Type: {JSON}"',
         )
     _check_length(most_bytes, "the request")
     return request.get_data()
