@@ -1,18 +1,15 @@
-"""Measures training: memory by the number of pictures, speed by workers, precision and version.
+"""Measures training on generated pictures: memory by their number, speed by workers and precision.
 
 Each figure comes from processes of its own. Workers have one core each, so that two of them are
-compared with one of the same speed; the batch is that of all workers together. Memory and workers
-are measured with generated pictures, versions with some of Flickr8k's.
+compared with one of the same speed; the batch is that of all workers together.
 
     python -m tools.bench_training memory [--pictures 25000 250000]
     python -m tools.bench_training speed [--rounds 2] [--steps 24]
-    python -m tools.bench_training against CHECKOUT FLICKR8K [--rounds 2]   # another commit's tree
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import socket
@@ -44,9 +41,6 @@ _WARM_UP_STEPS = 6
 # Threads that share one core wait for each other actively: some runs were three times as slow.
 _ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 _SPEED_PICTURES = 400
-_COMPARED_PICTURES = {"train": 640, "dev": 50, "test": 50}
-_COMPARED_EPOCHS = 3  # the first one, in which TensorFlow compiles, is not counted
-_COMPARED_CHANGES = ("encoder.views=1", f"optimiser.epochs={_COMPARED_EPOCHS}")
 
 
 def main() -> int:
@@ -60,10 +54,6 @@ def main() -> int:
     speed = commands.add_parser("speed")
     speed.add_argument("--rounds", type=int, default=2)
     speed.add_argument("--steps", type=int, default=24)
-    against = commands.add_parser("against")
-    against.add_argument("checkout", type=Path)
-    against.add_argument("flickr8k", type=Path)
-    against.add_argument("--rounds", type=int, default=2)
     for name in ("write", "read", "train"):
         commands.add_parser(name).add_argument("arguments", nargs="+")
     options = parser.parse_args()
@@ -73,8 +63,6 @@ def main() -> int:
         children[options.command](*options.arguments)
     elif options.command == "memory":
         _measure_memory(options.pictures)
-    elif options.command == "against":
-        _measure_against(options.checkout.resolve(), options.flickr8k.resolve(), options.rounds)
     else:
         _measure_speed(options.rounds, options.steps)
     return 0
@@ -205,53 +193,6 @@ def _train(precision: str, steps: str) -> None:
             break
         objective.step(parts)
     print(json.dumps({"rate": int(steps) * size / (time.perf_counter() - began_s)}))
-
-
-# ----------------------------------------------------------------------------- versions
-
-
-def _measure_against(checkout: Path, flickr8k: Path, rounds: int) -> None:
-    """Train the same run by this tree and by another one in turn, with the command line of each."""
-    trees = {"this tree": Path(__file__).resolve().parent.parent, str(checkout): checkout}
-    found: dict[str, list[float]] = {name: [] for name in trees}
-    with tempfile.TemporaryDirectory(prefix="seealoud-bench-") as place:
-        data = Path(place, "flickr8k")
-        _copy_part(flickr8k, data)
-        for number in range(rounds):
-            for name, tree in trees.items():
-                seconds = _epoch_seconds(tree, data, Path(place, f"{tree.name}-{number}"))
-                found[name].append(seconds)
-                print(f"round {number + 1}: {name}: {seconds:.1f} s an epoch", flush=True)
-    this, other = (statistics.median(of_tree) for of_tree in found.values())
-    print(f"time of an epoch, this tree / {checkout}: {this / other:.2f}")
-
-
-def _copy_part(flickr8k: Path, data: Path) -> None:
-    """Write the lists and captions of some pictures; the pictures themselves are a link."""
-    data.mkdir()
-    (data / "images").symlink_to(flickr8k / "images")
-    chosen: set[str] = set()
-    for split, count in _COMPARED_PICTURES.items():
-        name = f"Flickr_8k.{split}Images.txt"
-        names = (flickr8k / name).read_text(encoding="utf-8").split()[:count]
-        (data / name).write_text("\n".join(names), encoding="utf-8")
-        chosen.update(names)
-    lines = (flickr8k / "Flickr8k.token.txt").read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = (line for line in lines if line.partition("#")[0] in chosen)
-    (data / "Flickr8k.token.txt").write_text("".join(kept), encoding="utf-8")
-
-
-def _epoch_seconds(tree: Path, data: Path, runs: Path) -> float:
-    """Return the mean time of an epoch after the first one, with the scores of dev."""
-    command = [sys.executable, "-m", "seealoud.training", "run", _RECIPE]
-    command += ["--data", str(data), "--runs", str(runs)]
-    for change in _COMPARED_CHANGES:
-        command += ["--set", change]
-    ended = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise SystemExit(f"the run of {tree} failed: {ended.stderr[-500:]}")
-    with (runs / _RECIPE / "history.csv").open(encoding="utf-8") as file:
-        return statistics.mean(float(row["seconds"]) for row in list(csv.DictReader(file))[1:])
 
 
 # ------------------------------------------------------------------------------- shared
